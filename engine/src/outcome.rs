@@ -1,0 +1,141 @@
+//! How one attempt ended, as the host saw it.
+
+use bytes::Bytes;
+use core::fmt;
+
+/// How one attempt ended: the receiver answered, or it did not. The list is closed; whatever
+/// else goes wrong in a host is [`FailureKind::Internal`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A status line and headers arrived. They decide, whatever became of the body.
+    Response(Response),
+    /// No answer.
+    Failure(Failure),
+}
+
+/// What the receiver answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The final HTTP status (never 1xx).
+    pub status: u16,
+    /// The first response headers, as far as the host keeps them; values that are not UTF-8 are
+    /// converted with replacement characters.
+    pub headers: Vec<(String, String)>,
+    /// The first bytes of the body: a copy of their own, at most the request's
+    /// `response_bytes_max`.
+    pub body: Bytes,
+    /// Whether the body went on after `body`, or broke off.
+    pub body_cut: bool,
+    /// Milliseconds from the start of the attempt to the end of the headers. A head that came
+    /// later than the endpoint's timeout is judged as a timeout.
+    pub head_ms: u64,
+}
+
+/// Why there was no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind of failure.
+    pub kind: FailureKind,
+    /// One line for people, at most [`Failure::DETAIL_CHARS_MAX`] characters. Holds no secret.
+    pub detail: String,
+}
+
+/// The kinds of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FailureKind {
+    /// The name did not resolve.
+    Dns,
+    /// The address is one that no request may go to.
+    BlockedAddress,
+    /// The connection was refused or could not be made.
+    Connect,
+    /// The TLS handshake failed: certificate, host name, protocol.
+    Tls,
+    /// The attempt's time was up, in this phase.
+    Timeout(Phase),
+    /// The connection ended before the head of the response was complete.
+    Reset,
+    /// The answer was not HTTP.
+    Malformed,
+    /// The head of the response was larger than the host reads.
+    TooLarge,
+    /// The host itself failed: a task panicked or was cancelled. Counted like any failure.
+    Internal,
+}
+
+/// What an attempt was doing when its time was up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Looking up the name.
+    Resolve,
+    /// Making the TCP connection.
+    Connect,
+    /// The TLS handshake.
+    Tls,
+    /// Writing the request and waiting for the head of the response.
+    Response,
+    /// The host had not answered at all: the core ended the attempt.
+    Unanswered,
+}
+
+impl Failure {
+    /// The longest `detail` kept, in characters.
+    pub const DETAIL_CHARS_MAX: usize = 256;
+
+    /// A failure with its one line for people, cut to [`Failure::DETAIL_CHARS_MAX`].
+    #[must_use]
+    pub fn new(kind: FailureKind, detail: impl fmt::Display) -> Self {
+        let mut detail = detail.to_string();
+        if let Some((cut, _)) = detail.char_indices().nth(Self::DETAIL_CHARS_MAX) {
+            detail.truncate(cut);
+        }
+        Self { kind, detail }
+    }
+}
+
+impl FailureKind {
+    /// The stable name, as in metrics, facts and filters: `dns`, `timeout_connect`, …
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::BlockedAddress => "blocked_address",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Timeout(Phase::Resolve) => "timeout_resolve",
+            Self::Timeout(Phase::Connect) => "timeout_connect",
+            Self::Timeout(Phase::Tls) => "timeout_tls",
+            Self::Timeout(Phase::Response) => "timeout_response",
+            Self::Timeout(Phase::Unanswered) => "timeout_unanswered",
+            Self::Reset => "reset",
+            Self::Malformed => "malformed",
+            Self::TooLarge => "too_large",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.detail.is_empty() {
+            write!(f, "{}", self.kind)
+        } else {
+            write!(f, "{}: {}", self.kind, self.detail)
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Response(response) => write!(f, "HTTP {}", response.status),
+            Self::Failure(failure) => failure.fmt(f),
+        }
+    }
+}
