@@ -1,7 +1,67 @@
 //! Decides what webhook to send, when, and when to stop.
+//!
+//! The engine is a state machine without futures, I/O, clocks or ambient randomness. A host gives
+//! it [`Input`]s and does what its [`Output`]s say: it implements [`Scheduler`] and drives the
+//! [`Core`] with [`turn`]. The crate `postrider` is such a host on tokio; a simulator is another.
 
+mod batch;
+mod breaker;
+mod commits;
+mod core;
+mod custom_headers;
+mod delivery;
+mod endpoint;
+mod endpoint_state;
+mod error;
+mod fact;
+mod footprint;
+mod id;
+mod input;
+mod lane;
+mod limits;
+mod memory;
+mod names;
 mod outcome;
+mod output;
+mod rate;
+mod request;
+mod retry;
+mod retry_after;
+mod scheduler;
+mod slab;
 mod time;
+mod timers;
 
+pub use self::core::Core;
+pub use batch::{
+    Attempted, Batch, BatchId, Change, CommitError, EndpointUpdate, Idempotency, NewDelivery,
+    Placed, Publish, Receipt, Refusal,
+};
+pub use breaker::BreakerPolicy;
+pub use delivery::{Attempt, DeliveryState, Event, FailReason, LaneId, Seq};
+pub use endpoint::{
+    DisabledReason, Endpoint, EndpointSecret, EndpointSpec, EndpointStatus, Health, OnFailed,
+    Ordering,
+};
+pub use error::{
+    Closed, DiscardError, EndpointError, Full, InvalidSpec, PublishError, ResendError,
+};
+pub use fact::{AttemptResult, Fact, Of};
+pub use footprint::Footprint;
+pub use id::{AttemptId, DeliveryId, EndpointId, EventId, InvalidId};
+pub use input::{
+    CallId, Command, EndpointChange, Input, Loaded, LoadedDelivery, NewEvent, Recovered,
+    RecoveredDelivery, RecoveredEndpoint, RecoveredLane, Target,
+};
+pub use limits::Limits;
+pub use memory::{DeliveryRecord, Ledger, MemoryBounds, MemoryStore};
+pub use names::{EventPattern, EventType, InvalidName, OrderingKey, TenantId};
 pub use outcome::{Failure, FailureKind, Outcome, Phase, Response};
+pub use output::{Answer, Drained, Load, Output, Published, Reason};
+pub use postrider_signature as signature;
+pub use postrider_signature::Secret;
+pub use rate::RateLimit;
+pub use request::{Request, Route, USER_AGENT};
+pub use retry::{RetryPolicy, Schedule};
+pub use scheduler::{Scheduler, turn};
 pub use time::{Mono, Now, Wall};

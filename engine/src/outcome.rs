@@ -1,7 +1,7 @@
 //! How one attempt ended, as the host saw it.
 
 use bytes::Bytes;
-use core::fmt;
+use std::fmt;
 
 /// How one attempt ended: the receiver answered, or it did not. The list is closed; whatever
 /// else goes wrong in a host is [`FailureKind::Internal`].

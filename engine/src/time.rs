@@ -1,7 +1,7 @@
 //! The two clocks the engine is given. It has none of its own.
 
-use core::fmt;
-use core::time::Duration;
+use std::fmt;
+use std::time::Duration;
 
 /// A reading of a clock that never goes back: milliseconds since an arbitrary start.
 ///

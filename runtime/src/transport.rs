@@ -1,1 +1,60 @@
-//! Transports.
+//! Transports: one HTTP POST out, one [`Outcome`] back.
+//!
+//! [`HyperTransport`] is the one to use. It is hyper over a [`Dial`], so that a simulator can
+//! swap the network for its own. [`ReqwestTransport`] goes through a `reqwest::Client`, for
+//! services that need a proxy or client certificates. Both keep the same rules:
+//!
+//! - Every address is vetted by the [`EgressGuard`](crate::egress::EgressGuard) before the first
+//!   packet, and the address that was vetted is the one that is dialled.
+//! - One deadline covers everything from the lookup of the name to the last byte read.
+//! - The head of the response decides. What becomes of the body after it does not matter.
+//! - A redirect is an answer like any other and is never followed.
+//! - Nothing of a response is unbounded: see [`TransportLimits`]. No body is ever decompressed.
+//! - No proxy is taken from the environment.
+//! - A pooled connection that turns out to be dead costs no attempt.
+
+mod answer;
+mod body;
+mod config;
+mod connect;
+mod dial;
+mod failure;
+mod http1;
+mod http2;
+mod hyper;
+mod limits;
+mod pool;
+mod progress;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+mod request;
+mod stream;
+pub mod tls;
+
+pub use config::TransportConfig;
+pub use dial::{Dial, TokioDial};
+pub use hyper::HyperTransport;
+pub use limits::{PoolLimits, TransportLimits};
+
+#[cfg(feature = "reqwest")]
+pub use reqwest::ReqwestTransport;
+pub use request::WireRequest;
+
+use postrider_engine::Outcome;
+use std::pin::Pin;
+use tokio::time::Instant;
+
+/// Sends requests.
+pub trait Transport: Send + Sync + 'static {
+    /// Sends the request and says how it ended, at `deadline` at the latest. Whatever goes wrong
+    /// is an [`Outcome`].
+    ///
+    /// If the head of the response has arrived by the deadline, the outcome is the response with
+    /// as much of its body as came; otherwise it is a timeout that names its phase. Dropping the
+    /// future gives the request up and closes what it was using.
+    fn send(
+        &self,
+        request: WireRequest,
+        deadline: Instant,
+    ) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>>;
+}

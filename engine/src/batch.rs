@@ -1,0 +1,199 @@
+//! What the core asks its store to make durable, and what the store answers.
+
+use crate::delivery::{Attempt, DeliveryState, Event, LaneId, Seq};
+use crate::endpoint::{
+    DisabledReason, Endpoint, EndpointSecret, EndpointSpec, EndpointStatus, Health,
+};
+use crate::id::{DeliveryId, EndpointId, EventId};
+use crate::time::Wall;
+use std::sync::Arc;
+
+/// The number of a batch: counts up from 1 in each run of the core.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BatchId(pub u64);
+
+/// One change that becomes durable as a whole or not at all.
+///
+/// A host may write many batches with one sync, but applies them in the order given and answers
+/// each.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// By which it is answered.
+    pub id: BatchId,
+    /// What is to change.
+    pub change: Change,
+}
+
+/// What is to change.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// An event with its deliveries and its idempotency key. Answered by
+    /// [`Receipt::Published`], [`Receipt::Duplicate`] or [`Receipt::KeyReused`].
+    Publish(Publish),
+    /// An attempt ended. If its delivery has ended in the meantime nothing changes and the answer
+    /// is [`Receipt::Stale`]; otherwise [`Receipt::Applied`].
+    Attempted(Arc<Attempted>),
+    /// An endpoint is new. [`Receipt::Applied`].
+    AddEndpoint(Box<Endpoint>),
+    /// An endpoint changes. [`Receipt::Applied`].
+    ChangeEndpoint(Arc<EndpointUpdate>),
+    /// An endpoint goes. Its pending deliveries end as `discarded`, except those listed.
+    /// [`Receipt::Applied`].
+    DeleteEndpoint {
+        /// Which.
+        endpoint: EndpointId,
+        /// Deliveries whose request is under way: their result will still be recorded.
+        keep: Vec<DeliveryId>,
+        /// When.
+        at: Wall,
+    },
+    /// A delivery that has ended is made anew, at the end of its lane, or, if its lane stopped at
+    /// it, in its place. [`Receipt::Resent`] or [`Receipt::Refused`].
+    Resend {
+        /// The delivery that has ended.
+        of: DeliveryId,
+        /// The one to make.
+        new: DeliveryId,
+        /// When.
+        at: Wall,
+    },
+    /// A pending or failed delivery ends as `discarded`. [`Receipt::Discarded`] or
+    /// [`Receipt::Refused`].
+    Discard {
+        /// Which.
+        delivery: DeliveryId,
+        /// When.
+        at: Wall,
+    },
+}
+
+/// An event with its deliveries and its idempotency key.
+#[derive(Clone, Debug)]
+pub struct Publish {
+    /// What happened.
+    pub event: Arc<Event>,
+    /// One per endpoint that gets it.
+    pub deliveries: Arc<[NewDelivery]>,
+    /// If the publisher gave a key.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// A delivery to make. It gets the next place of its lane.
+#[derive(Clone, Debug)]
+pub struct NewDelivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Where it queues.
+    pub lane: LaneId,
+}
+
+/// Makes a repeated publish harmless. Keys belong to the event's tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The publisher's key.
+    pub key: Arc<str>,
+    /// SHA-256 over all that makes the content: a repeat must have the same.
+    pub digest: [u8; 32],
+}
+
+/// An attempt that ended, and what follows for its delivery, lane and endpoint.
+#[derive(Clone, Debug)]
+pub struct Attempted {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// Its lane.
+    pub lane: LaneId,
+    /// Its place there.
+    pub seq: Seq,
+    /// The attempt.
+    pub attempt: Attempt,
+    /// The delivery's state from now on.
+    pub state: DeliveryState,
+    /// The lane stops at this delivery until it is resent or discarded.
+    pub stop_lane: bool,
+    /// The endpoint's health, if it changed.
+    pub health: Option<Health>,
+    /// The endpoint is disabled.
+    pub disable: Option<DisabledReason>,
+}
+
+/// What changes of an endpoint; the rest stays.
+#[derive(Clone, Debug)]
+pub struct EndpointUpdate {
+    /// Which.
+    pub endpoint: EndpointId,
+    /// Its new spec.
+    pub spec: Option<Arc<EndpointSpec>>,
+    /// Its new secrets.
+    pub secrets: Option<Vec<EndpointSecret>>,
+    /// Its new status.
+    pub status: Option<EndpointStatus>,
+    /// Its new health.
+    pub health: Option<Health>,
+}
+
+/// What the store answers once a batch is durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// The event is new; the places its deliveries got, in the order of the batch.
+    Published(Vec<Seq>),
+    /// The same event was published before under this idempotency key.
+    Duplicate(EventId),
+    /// Another event was.
+    KeyReused(EventId),
+    /// Done.
+    Applied,
+    /// Nothing changed: the delivery had ended before.
+    Stale,
+    /// The new delivery.
+    Resent(Placed),
+    /// What was discarded.
+    Discarded {
+        /// The delivery.
+        placed: Placed,
+        /// Whether it was pending; otherwise it was a dead letter.
+        was_pending: bool,
+    },
+    /// Nothing changed.
+    Refused(Refusal),
+}
+
+/// A delivery, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// Its event.
+    pub event: EventId,
+    /// Its lane.
+    pub lane: LaneId,
+    /// Its place there.
+    pub seq: Seq,
+    /// The size of its payload.
+    pub payload_bytes: u32,
+}
+
+/// Why the store changed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No such delivery.
+    NoSuchDelivery,
+    /// Its endpoint has been deleted.
+    NoSuchEndpoint(EndpointId),
+    /// It has not ended.
+    StillPending,
+    /// It has ended.
+    AlreadyEnded,
+}
+
+/// Why a batch did not become durable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// There is no room. Nothing was written; it can be tried again.
+    #[error("the store is full")]
+    Full,
+    /// It is not known what was written. The core stops: acknowledging could be a lie, and so
+    /// could refusing.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}

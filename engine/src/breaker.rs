@@ -1,0 +1,151 @@
+//! The circuit breaker of an endpoint: after many failures in a row it lets one attempt through
+//! at a time, and all of them again once one has succeeded. It delays; it never consumes an
+//! attempt and never reorders.
+
+use crate::time::{Mono, millis};
+use std::time::Duration;
+
+/// When the breaker opens and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BreakerPolicy {
+    /// Failed attempts in a row, over all lanes of the endpoint, that open it. At least 1;
+    /// default 10. An attempt fails when it has no answer or is answered with a status that is
+    /// retried; a rejection (4xx) is an answer.
+    pub failures: u32,
+    /// How long it stays open before one attempt may probe. Default 30 s.
+    pub cooldown: Duration,
+    /// The cooldown doubles with each failed probe, up to this. Default 10 min.
+    pub cooldown_max: Duration,
+}
+
+impl Default for BreakerPolicy {
+    fn default() -> Self {
+        Self {
+            failures: 10,
+            cooldown: Duration::from_secs(30),
+            cooldown_max: Duration::from_secs(600),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Breaker {
+    #[default]
+    Closed,
+    /// Nothing goes out before `until`; then one probe. `probes` have failed since it opened.
+    Open { until: Mono, probes: u32 },
+    /// One attempt is out to probe.
+    Probing { probes: u32 },
+}
+
+/// What the breaker did on an outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turned {
+    No,
+    Opened(Mono),
+    Closed,
+}
+
+impl Breaker {
+    /// Whether an attempt may start: `Ok`, or not before the time given (`None`: not before the
+    /// probe that is out has ended).
+    pub(crate) fn ready(self, now: Mono) -> Result<(), Option<Mono>> {
+        match self {
+            Self::Closed => Ok(()),
+            Self::Open { until, .. } if now >= until => Ok(()),
+            Self::Open { until, .. } => Err(Some(until)),
+            Self::Probing { .. } => Err(None),
+        }
+    }
+
+    /// An attempt starts.
+    pub(crate) fn started(&mut self) {
+        if let Self::Open { probes, .. } = *self {
+            *self = Self::Probing { probes };
+        }
+    }
+
+    /// An attempt ended with an answer that was not a failure.
+    pub(crate) fn succeeded(&mut self) -> Turned {
+        if std::mem::take(self) == Self::Closed {
+            Turned::No
+        } else {
+            Turned::Closed
+        }
+    }
+
+    /// An attempt failed, the `failures`th in a row.
+    pub(crate) fn failed(&mut self, policy: &BreakerPolicy, failures: u32, now: Mono) -> Turned {
+        let probes = match *self {
+            Self::Closed if failures < policy.failures => return Turned::No,
+            Self::Closed => 0,
+            // A straggler from before it opened: the cooldown goes on.
+            Self::Open { .. } => return Turned::No,
+            Self::Probing { probes } => probes.saturating_add(1),
+        };
+        let cooldown = millis(policy.cooldown)
+            .saturating_mul(1_u64.checked_shl(probes).unwrap_or(u64::MAX))
+            .min(millis(policy.cooldown_max.max(policy.cooldown)));
+        let until = Mono(now.0.saturating_add(cooldown));
+        *self = Self::Open { until, probes };
+        Turned::Opened(until)
+    }
+
+    /// The probe that was out ended without telling anything (it was cancelled).
+    pub(crate) fn abandoned(&mut self, now: Mono) {
+        if let Self::Probing { probes } = *self {
+            *self = Self::Open { until: now, probes };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: BreakerPolicy = BreakerPolicy {
+        failures: 3,
+        cooldown: Duration::from_secs(1),
+        cooldown_max: Duration::from_secs(3),
+    };
+
+    #[test]
+    fn it_opens_probes_once_and_closes_on_success() {
+        let mut breaker = Breaker::default();
+        assert_eq!(breaker.failed(&POLICY, 2, Mono(0)), Turned::No);
+        assert_eq!(
+            breaker.failed(&POLICY, 3, Mono(0)),
+            Turned::Opened(Mono(1000))
+        );
+        assert_eq!(breaker.ready(Mono(999)), Err(Some(Mono(1000))));
+        assert_eq!(breaker.ready(Mono(1000)), Ok(()));
+        breaker.started();
+        assert_eq!(breaker.ready(Mono(5000)), Err(None));
+        assert_eq!(breaker.succeeded(), Turned::Closed);
+        assert_eq!(breaker.ready(Mono(5000)), Ok(()));
+    }
+
+    #[test]
+    fn the_cooldown_doubles_with_each_failed_probe_up_to_its_cap() {
+        let mut breaker = Breaker::default();
+        let mut now = Mono(0);
+        let mut cooldowns = Vec::new();
+        for failures in 3..7 {
+            let Turned::Opened(until) = breaker.failed(&POLICY, failures, now) else {
+                panic!("it stays open");
+            };
+            cooldowns.push(until.0 - now.0);
+            now = until;
+            breaker.started();
+        }
+        assert_eq!(cooldowns, [1000, 2000, 3000, 3000]);
+    }
+
+    #[test]
+    fn a_straggler_does_not_prolong_the_cooldown() {
+        let mut breaker = Breaker::default();
+        breaker.failed(&POLICY, 3, Mono(0));
+        assert_eq!(breaker.failed(&POLICY, 4, Mono(500)), Turned::No);
+        assert_eq!(breaker.ready(Mono(1000)), Ok(()));
+    }
+}

@@ -1,0 +1,322 @@
+//! The core: one state machine that decides what is sent, when, and when to stop.
+//!
+//! It does nothing by itself. A host gives it an [`Input`] with [`Core::handle`], takes what is to
+//! be done with [`Core::poll`] until that says [`Output::Timeout`], and so on: mutate, drain,
+//! mutate. [`crate::turn`] is that loop.
+
+mod attempts;
+mod dead_letters;
+mod dispatch;
+mod drain;
+mod endpoints;
+mod publish;
+mod recover;
+mod window;
+
+use crate::batch::{BatchId, Change, CommitError, Receipt};
+use crate::commits::{Commits, Next};
+use crate::endpoint_state::{EndpointState, Tally};
+use crate::error::Closed;
+use crate::fact::Fact;
+use crate::id::{AttemptId, Chance, EndpointId};
+use crate::input::{CallId, Input};
+use crate::lane::Lane;
+use crate::limits::Limits;
+use crate::names::TenantId;
+use crate::output::{Answer, Output, Reason};
+use crate::slab::{Key, Slab};
+use crate::time::{Mono, Now};
+use crate::timers::{Alarm, Timers};
+use attempts::InFlight;
+use dispatch::Slots;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// How long after an attempt's deadline the core waits for its host before it ends the attempt
+/// itself.
+pub(crate) const ANSWER_GRACE: Duration = Duration::from_secs(1);
+
+/// How long a change that found the store full waits before it is tried again.
+pub(crate) const RECOMMIT_DELAY: Duration = Duration::from_secs(1);
+
+/// Decides what is sent, when, and when to stop.
+pub struct Core {
+    limits: Limits,
+    chance: Chance,
+    now: Now,
+    state: State,
+    endpoints: Slab<EndpointState>,
+    by_id: BTreeMap<EndpointId, Key>,
+    by_tenant: BTreeMap<TenantId, BTreeMap<EndpointId, Key>>,
+    lanes: Slab<Lane>,
+    attempts: BTreeMap<AttemptId, InFlight>,
+    /// No attempt is overdue before this.
+    overdue_at: Option<Mono>,
+    commits: Commits,
+    timers: Timers,
+    /// Endpoints with a lane that can start, in the order in which they came to it.
+    ready: VecDeque<Key>,
+    /// Endpoints that wait for one of the slots for failing ones.
+    parked: VecDeque<Key>,
+    slots: Slots,
+    /// Deliveries that were accepted (or are being accepted) and have not ended.
+    pending: Tally,
+    window_bytes: usize,
+    outputs: VecDeque<Output>,
+}
+
+/// Whether the core works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Running,
+    Draining {
+        call: CallId,
+        deadline: Mono,
+        cancelled: u32,
+    },
+    Drained,
+    StoreFailed,
+}
+
+impl Core {
+    /// Takes an input and what the time that has passed brings about.
+    ///
+    /// # Panics
+    ///
+    /// If the outputs of the input before have not been polled: the host would act on a state
+    /// that is not the core's any more.
+    pub fn handle(&mut self, now: Now, input: Input) {
+        assert!(
+            self.outputs.is_empty(),
+            "poll() until Output::Timeout before the next handle()"
+        );
+        // A clock that steps back is a host's error; time stands still until it is made good.
+        self.now = Now {
+            mono: now.mono.max(self.now.mono),
+            wall: now.wall,
+        };
+        match input {
+            Input::Publish(call, event) => self.publish(call, event),
+            Input::Command(call, command) => self.command(call, command),
+            Input::Committed(batch, receipt) => self.committed(batch, receipt),
+            Input::CommitFailed(batch, error) => self.commit_failed(batch, error),
+            Input::Loaded(loaded) => self.loaded(loaded),
+            Input::StoreFailed => self.store_failed(),
+            Input::AttemptDone(attempt, outcome) => self.attempt_done(attempt, outcome),
+            Input::Drain(call, deadline) => self.drain(call, deadline),
+            Input::Tick => (),
+        }
+        self.ring();
+        self.end_overdue();
+        self.dispatch();
+        self.finish_draining();
+    }
+
+    /// The next thing to do. [`Output::Timeout`] ends the list.
+    pub fn poll(&mut self) -> Output {
+        self.outputs
+            .pop_front()
+            .unwrap_or_else(|| Output::Timeout(self.wakes_at(), self.reason()))
+    }
+
+    fn closed(&self) -> Option<Closed> {
+        match self.state {
+            State::Running => None,
+            State::Draining { .. } | State::Drained => Some(Closed::Draining),
+            State::StoreFailed => Some(Closed::StoreFailed),
+        }
+    }
+
+    fn wakes_at(&self) -> Option<Mono> {
+        match self.state {
+            State::Running => {
+                let timer = self.timers.next().map(|(at, _)| at);
+                timer.into_iter().chain(self.overdue_at).min()
+            }
+            State::Draining { deadline, .. } => {
+                let recommit = if self.commits.again.is_empty() {
+                    None
+                } else {
+                    self.timers.next().map(|(at, _)| at)
+                };
+                recommit
+                    .into_iter()
+                    .chain(self.overdue_at)
+                    .chain([deadline])
+                    .min()
+            }
+            State::Drained | State::StoreFailed => None,
+        }
+    }
+
+    fn reason(&self) -> Reason {
+        match self.state {
+            State::Draining { .. } => Reason::Draining,
+            State::Drained => Reason::Drained,
+            State::StoreFailed => Reason::StoreFailed,
+            State::Running if !self.attempts.is_empty() => Reason::Sending,
+            State::Running if self.commits.len() > 0 || self.slots.taken > 0 => Reason::Storing,
+            State::Running => match self.timers.next() {
+                Some((_, Alarm::Retry { .. })) => Reason::Retry,
+                Some((_, Alarm::Admit { .. })) => Reason::Admission,
+                Some((_, Alarm::Recommit)) => Reason::Storing,
+                None if self.pending.deliveries > 0 => Reason::Held,
+                None => Reason::Idle,
+            },
+        }
+    }
+
+    fn answer(&mut self, call: CallId, answer: Answer) {
+        self.outputs.push_back(Output::Answer(call, answer));
+    }
+
+    fn observe(&mut self, fact: Fact) {
+        self.outputs.push_back(Output::Observe(fact));
+    }
+
+    fn commit(&mut self, change: Change, next: Next) {
+        let id = self.commits.add(next);
+        self.outputs
+            .push_back(Output::Commit(crate::Batch { id, change }));
+    }
+
+    /// Rings the alarms whose time has come.
+    fn ring(&mut self) {
+        while let Some(alarm) = self.timers.take_due(self.now.mono) {
+            match alarm {
+                Alarm::Retry { lane, seq } => self.retry_due(lane, seq),
+                Alarm::Admit { endpoint } => {
+                    if let Some(state) = self.endpoints.get_mut(endpoint) {
+                        state.admit_timer = None;
+                    }
+                    self.wake_endpoint(endpoint);
+                }
+                Alarm::Recommit => {
+                    while let Some((change, next)) = self.commits.again.pop_front() {
+                        self.commit(change, next);
+                    }
+                }
+            }
+        }
+    }
+
+    fn committed(&mut self, batch: BatchId, receipt: Receipt) {
+        let Some(next) = self.commits.take(batch) else {
+            return;
+        };
+        match next {
+            Next::Published {
+                call,
+                event,
+                deliveries,
+            } => {
+                self.published(call, &event, &deliveries, receipt);
+            }
+            Next::Attempted {
+                end,
+                of,
+                endpoint,
+                lane,
+                failing,
+                due,
+            } => {
+                self.attempt_recorded(&end, of, endpoint, lane, failing, due, &receipt);
+            }
+            Next::Registered { call, endpoint } => self.registered(call, endpoint),
+            Next::Changed {
+                call,
+                endpoint,
+                update,
+            } => self.changed(call, endpoint, &update),
+            Next::Deleted {
+                call,
+                endpoint,
+                id,
+                keep,
+            } => {
+                self.deleted(call, endpoint, id, &keep);
+            }
+            Next::Resent { call, original } => self.resent(call, original, receipt),
+            Next::Discarded { call, delivery } => self.discarded(call, delivery, receipt),
+        }
+    }
+
+    fn commit_failed(&mut self, batch: BatchId, error: CommitError) {
+        if let CommitError::Failed(_) = error {
+            self.store_failed();
+            return;
+        }
+        let Some(next) = self.commits.take(batch) else {
+            return;
+        };
+        let change = match &next {
+            Next::Attempted { end, .. } => Change::Attempted(end.clone()),
+            Next::Deleted { id, keep, .. } => Change::DeleteEndpoint {
+                endpoint: *id,
+                keep: keep.clone(),
+                at: self.now.wall,
+            },
+            _ => return self.refuse(next, crate::error::Full::Store.into()),
+        };
+        // What has happened must be recorded, and what is half-done finished.
+        if self.commits.again.is_empty() {
+            self.timers
+                .set(self.now.mono.after(RECOMMIT_DELAY), Alarm::Recommit);
+        }
+        self.commits.again.push_back((change, next));
+    }
+}
+
+/// Why a call that waits for the store gets nothing.
+#[derive(Clone, Copy)]
+enum Refused {
+    Full(crate::error::Full),
+    Closed(Closed),
+}
+
+impl From<crate::error::Full> for Refused {
+    fn from(full: crate::error::Full) -> Self {
+        Self::Full(full)
+    }
+}
+
+/// Bytes that an ordered map holds per entry besides key and value, about: nodes are two thirds
+/// full and have pointers.
+const MAP_OVERHEAD_BYTES: usize = 16;
+
+impl Core {
+    /// The bounds it keeps.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn count(&self) -> crate::Footprint {
+        let windows = self.lanes.iter().map(Lane::len).sum();
+        let window_bytes: usize = self.lanes.iter().map(Lane::bytes).sum();
+        let attempt = size_of::<InFlight>() + size_of::<AttemptId>() + MAP_OVERHEAD_BYTES;
+        let timer = size_of::<Alarm>() + 16 + MAP_OVERHEAD_BYTES;
+        let queue = self.outputs.capacity() * size_of::<Output>();
+        crate::Footprint {
+            endpoints: self.endpoints.len(),
+            lanes: self.lanes.len(),
+            window_deliveries: windows,
+            attempts: self.attempts.len(),
+            slots: self.slots.taken,
+            commits: self.commits.len(),
+            timers: self.timers.len(),
+            pending_deliveries: self.pending.deliveries,
+            pending_bytes: self.pending.bytes,
+            payload_bytes: self.window_bytes + self.commits.bytes,
+            payload_bytes_bound: 0,
+            state_bytes: size_of::<Self>()
+                + window_bytes
+                + self.lanes.bytes()
+                + self.endpoints.bytes()
+                + self.commits.queue_bytes()
+                + self.attempts.len() * attempt
+                + self.timers.len() * timer
+                + queue,
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! How attempts end, and what follows.
+
+use super::Core;
+use crate::batch::{Attempted, Change, Receipt};
+use crate::breaker::Turned;
+use crate::commits::Next;
+use crate::delivery::{Attempt, DeliveryState, FailReason, Seq};
+use crate::endpoint::{DisabledReason, EndpointStatus, OnFailed};
+use crate::endpoint_state::{Answered, Existence};
+use crate::fact::{Fact, Of};
+use crate::id::AttemptId;
+use crate::lane::Phase;
+use crate::outcome::{Failure, FailureKind, Outcome, Phase as AttemptPhase};
+use crate::output::Output;
+use crate::retry::Verdict;
+use crate::slab::Key;
+use crate::time::{Mono, Now};
+use crate::timers::Alarm;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A request that is under way.
+pub(super) struct InFlight {
+    pub(super) endpoint: Key,
+    pub(super) lane: Key,
+    pub(super) seq: Seq,
+    pub(super) of: Of,
+    pub(super) number: u32,
+    pub(super) started: Now,
+    pub(super) deadline: Mono,
+    /// The endpoint's revision that it was made with.
+    pub(super) revision: u64,
+    pub(super) failing: bool,
+}
+
+/// What becomes of a delivery after an attempt.
+struct Decision {
+    state: DeliveryState,
+    answered: Answered,
+    /// When the next attempt is due, if one is.
+    due: Mono,
+}
+
+impl Core {
+    pub(super) fn attempt_done(&mut self, id: AttemptId, outcome: Outcome) {
+        // One that was cancelled, or answered twice, is not known any more.
+        let Some(flight) = self.attempts.remove(&id) else {
+            return;
+        };
+        self.end_attempt(id, flight, outcome);
+    }
+
+    /// Ends the attempts that their host has forgotten.
+    pub(super) fn end_overdue(&mut self) {
+        if self.overdue_at.is_none_or(|at| at > self.now.mono) {
+            return;
+        }
+        let is_overdue =
+            |flight: &InFlight, now: Mono| flight.deadline.after(super::ANSWER_GRACE) <= now;
+        let overdue: Vec<AttemptId> = self
+            .attempts
+            .iter()
+            .filter(|(_, flight)| is_overdue(flight, self.now.mono))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in overdue {
+            let Some(flight) = self.attempts.remove(&id) else {
+                continue;
+            };
+            self.outputs.push_back(Output::Cancel(id));
+            let kind = FailureKind::Timeout(AttemptPhase::Unanswered);
+            let failure = Failure::new(kind, "the host did not answer by the deadline");
+            self.end_attempt(id, flight, Outcome::Failure(failure));
+        }
+        let deadlines = self.attempts.values().map(|flight| flight.deadline);
+        self.overdue_at = deadlines
+            .min()
+            .map(|deadline| deadline.after(super::ANSWER_GRACE));
+    }
+
+    fn end_attempt(&mut self, id: AttemptId, flight: InFlight, outcome: Outcome) {
+        let Some(lane) = self.lanes.get_mut(flight.lane) else {
+            return;
+        };
+        let lane_id = lane.id.clone();
+        let Some(entry) = lane.entry_mut(flight.seq) else {
+            return;
+        };
+        assert_eq!(entry.phase, Phase::Sending(id), "an attempt ends once");
+        entry.phase = Phase::Recording;
+        let timeout = flight.deadline.since(flight.started.mono);
+        let outcome = in_time(outcome, timeout);
+        let decision = self.decide(&flight, &outcome);
+        let (health, disable) = self.judge(&flight, &decision);
+        let stop_lane = matches!(decision.state, DeliveryState::Failed(_))
+            && self.endpoints.get(flight.endpoint).is_some_and(|state| {
+                state.record.spec.on_failed == OnFailed::Stop && state.existence == Existence::Here
+            });
+        let end = Arc::new(Attempted {
+            delivery: flight.of.delivery,
+            lane: lane_id,
+            seq: flight.seq,
+            attempt: Attempt {
+                id,
+                number: flight.number,
+                started_at: flight.started.wall,
+                duration_ms: self.now.mono.0 - flight.started.mono.0,
+                outcome,
+            },
+            state: decision.state,
+            stop_lane,
+            health,
+            disable,
+        });
+        let next = Next::Attempted {
+            end: end.clone(),
+            of: flight.of,
+            endpoint: flight.endpoint,
+            lane: flight.lane,
+            failing: flight.failing,
+            due: decision.due,
+        };
+        self.commit(Change::Attempted(end), next);
+    }
+
+    fn decide(&mut self, flight: &InFlight, outcome: &Outcome) -> Decision {
+        let now = self.now;
+        let Some(state) = self.endpoints.get(flight.endpoint) else {
+            unreachable!("an endpoint stays until its requests have ended")
+        };
+        let policy = &state.record.spec.retry;
+        let decided = |state, answered| Decision {
+            state,
+            answered,
+            due: now.mono,
+        };
+        match Verdict::of(outcome, policy, now.wall) {
+            Verdict::Delivered => decided(DeliveryState::Delivered, Answered::Delivered),
+            Verdict::Fail(reason) => decided(DeliveryState::Failed(reason), Answered::Refused),
+            Verdict::Retry { .. } if state.existence != Existence::Here => {
+                decided(DeliveryState::Discarded, Answered::Failed)
+            }
+            Verdict::Retry { .. } if flight.number > policy.retries() => decided(
+                DeliveryState::Failed(FailReason::Exhausted),
+                Answered::Failed,
+            ),
+            Verdict::Retry { asked } => {
+                let delay = policy.draw(flight.number, asked, &mut self.chance);
+                Decision {
+                    state: DeliveryState::Retrying {
+                        due: now.wall.after(delay),
+                    },
+                    answered: Answered::Failed,
+                    due: now.mono.after(delay),
+                }
+            }
+        }
+    }
+
+    /// Takes the end into the endpoint's health, unless it was sent to another revision of the
+    /// endpoint (a URL that has changed since says nothing about the new one).
+    fn judge(
+        &mut self,
+        flight: &InFlight,
+        decision: &Decision,
+    ) -> (Option<crate::Health>, Option<DisabledReason>) {
+        let now = self.now;
+        let Some(state) = self.endpoints.get_mut(flight.endpoint) else {
+            return (None, None);
+        };
+        if state.record.revision != flight.revision || state.existence != Existence::Here {
+            state.breaker.abandoned(now.mono);
+            return (None, None);
+        }
+        let before = state.record.health;
+        let turned = state.judge(decision.answered, now);
+        let disable = match decision.state {
+            DeliveryState::Failed(FailReason::Gone) => Some(DisabledReason::Gone),
+            _ if state.has_failed_for_too_long(now.wall) => Some(DisabledReason::Failing),
+            _ => None,
+        };
+        let active = !matches!(state.record.status, EndpointStatus::Disabled(_));
+        let health = state.record.health;
+        let endpoint = state.id();
+        match turned {
+            Turned::No => (),
+            Turned::Opened(until) => {
+                self.observe(Fact::BreakerOpened { endpoint, until });
+                self.shed(flight.endpoint);
+            }
+            Turned::Closed => {
+                self.observe(Fact::BreakerClosed { endpoint });
+                self.wake_endpoint(flight.endpoint);
+            }
+        }
+        (
+            (health != before).then_some(health),
+            disable.filter(|_| active),
+        )
+    }
+
+    /// The end of an attempt is durable.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the fields of one Next, taken apart"
+    )]
+    pub(super) fn attempt_recorded(
+        &mut self,
+        end: &Attempted,
+        of: Of,
+        endpoint: Key,
+        lane_key: Key,
+        failing: bool,
+        due: Mono,
+        receipt: &Receipt,
+    ) {
+        if let Some(lane) = self.lanes.get_mut(lane_key) {
+            lane.in_flight -= 1;
+        }
+        if *receipt == Receipt::Applied {
+            self.tell(end, of);
+            match end.state {
+                DeliveryState::Retrying { .. } => self.wait(endpoint, lane_key, end, due),
+                _ => self.end_delivery(endpoint, lane_key, end),
+            }
+            if let Some(reason) = end.disable {
+                self.disabled(endpoint, reason);
+            }
+        }
+        self.release_slot(endpoint, failing);
+        self.wake_lane(lane_key);
+        self.settle(lane_key);
+        self.forget_if_gone(endpoint);
+    }
+
+    fn tell(&mut self, end: &Attempted, of: Of) {
+        let attempt = &end.attempt;
+        self.observe(Fact::AttemptEnded {
+            of,
+            attempt: attempt.id,
+            number: attempt.number,
+            result: (&attempt.outcome).into(),
+            duration_ms: attempt.duration_ms,
+        });
+        let attempts = attempt.number;
+        self.observe(match end.state {
+            DeliveryState::Pending => return,
+            DeliveryState::Retrying { due } => Fact::RetryScheduled { of, due },
+            DeliveryState::Delivered => Fact::Delivered { of, attempts },
+            DeliveryState::Failed(reason) => Fact::Failed {
+                of,
+                attempts,
+                reason,
+            },
+            DeliveryState::Discarded => Fact::Discarded { of },
+        });
+    }
+
+    /// A delivery waits for its next attempt; its lane lets go of what it holds.
+    fn wait(&mut self, endpoint: Key, lane_key: Key, end: &Attempted, due: Mono) {
+        let Some(lane) = self.lanes.get_mut(lane_key) else {
+            return;
+        };
+        let Some(entry) = lane.entry_mut(end.seq) else {
+            return;
+        };
+        entry.attempts = end.attempt.number;
+        let alarm = Alarm::Retry {
+            lane: lane_key,
+            seq: end.seq,
+        };
+        entry.phase = Phase::Waiting(self.timers.set(due, alarm));
+        self.shed_lane(endpoint, lane_key);
+    }
+
+    fn end_delivery(&mut self, endpoint: Key, lane_key: Key, end: &Attempted) {
+        let Some(lane) = self.lanes.get_mut(lane_key) else {
+            return;
+        };
+        let Some(entry) = lane.end(end.seq) else {
+            return;
+        };
+        if end.stop_lane {
+            lane.stopped_at = Some(end.delivery);
+        }
+        self.count_end(endpoint, u64::from(entry.payload_bytes));
+        self.let_go(endpoint, entry.bytes_at_hand());
+    }
+
+    /// A delivery is not pending any more.
+    pub(super) fn count_end(&mut self, endpoint: Key, bytes: u64) {
+        self.pending.subtract(1, bytes);
+        if let Some(state) = self.endpoints.get_mut(endpoint) {
+            state.pending.subtract(1, bytes);
+        }
+    }
+
+    /// The endpoint has disabled itself.
+    fn disabled(&mut self, endpoint: Key, reason: DisabledReason) {
+        let Some(state) = self.endpoints.get_mut(endpoint) else {
+            return;
+        };
+        state.record.status = EndpointStatus::Disabled(reason);
+        let endpoint_id = state.id();
+        self.observe(Fact::EndpointDisabled {
+            endpoint: endpoint_id,
+            reason,
+        });
+        self.shed(endpoint);
+    }
+}
+
+/// An answer whose head came after the timeout is none: it counts as failed, and the event is sent again.
+fn in_time(outcome: Outcome, timeout: Duration) -> Outcome {
+    match outcome {
+        Outcome::Response(response) if u128::from(response.head_ms) > timeout.as_millis() => {
+            let detail = format!(
+                "HTTP {} came after {} ms",
+                response.status, response.head_ms
+            );
+            Outcome::Failure(Failure::new(
+                FailureKind::Timeout(AttemptPhase::Response),
+                detail,
+            ))
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,184 @@
+//! Sending again and giving up, by hand.
+
+use super::{Core, Refused};
+use crate::batch::{Change, Placed, Receipt, Refusal};
+use crate::commits::Next;
+use crate::error::{DiscardError, Full, ResendError};
+use crate::fact::{Fact, Of};
+use crate::id::DeliveryId;
+use crate::input::CallId;
+use crate::lane::{Entry, Phase};
+use crate::output::{Answer, Output};
+
+impl Core {
+    pub(super) fn resend(&mut self, call: CallId, original: DeliveryId) {
+        let full = Full::PendingDeliveries {
+            most: self.limits.pending_deliveries_max,
+        };
+        let room = self.pending.deliveries < self.limits.pending_deliveries_max;
+        let checked = self
+            .check_open()
+            .and(if room { Ok(()) } else { Err(full.into()) });
+        if let Err(refused) = checked {
+            return self.answer(call, Answer::Resent(Err(refused.into())));
+        }
+        let at = self.now.wall;
+        let new = self.chance.delivery_id(at);
+        let change = Change::Resend {
+            of: original,
+            new,
+            at,
+        };
+        self.commit(change, Next::Resent { call, original });
+    }
+
+    pub(super) fn resent(&mut self, call: CallId, original: DeliveryId, receipt: Receipt) {
+        let placed = match receipt {
+            Receipt::Resent(placed) => placed,
+            Receipt::Refused(refusal) => {
+                let error = match refusal {
+                    Refusal::NoSuchEndpoint(id) => ResendError::NoSuchEndpoint(id),
+                    Refusal::StillPending => ResendError::StillPending(original),
+                    Refusal::NoSuchDelivery | Refusal::AlreadyEnded => {
+                        ResendError::NoSuchDelivery(original)
+                    }
+                };
+                return self.answer(call, Answer::Resent(Err(error)));
+            }
+            other => unreachable!("a resend is not answered by {other:?}"),
+        };
+        let delivery = placed.delivery;
+        self.observe(Fact::Resent {
+            of: of(&placed),
+            original,
+        });
+        self.place_resent(placed, original);
+        self.answer(call, Answer::Resent(Ok(delivery)));
+    }
+
+    fn place_resent(&mut self, placed: Placed, original: DeliveryId) {
+        // The endpoint is there: its deletion would have been answered after this.
+        let Some(&endpoint) = self.by_id.get(&placed.lane.endpoint) else {
+            return;
+        };
+        let bytes = u64::from(placed.payload_bytes);
+        self.pending.add(1, bytes);
+        if let Some(state) = self.endpoints.get_mut(endpoint) {
+            state.pending.add(1, bytes);
+        }
+        let key = self.lane_of(endpoint, &placed.lane.key, placed.seq.previous());
+        let Some(lane) = self.lanes.get_mut(key) else {
+            return;
+        };
+        if lane.stopped_at == Some(original) {
+            lane.stopped_at = None;
+            lane.restore(Entry {
+                delivery: placed.delivery,
+                event_id: placed.event,
+                seq: placed.seq,
+                event: None,
+                payload_bytes: placed.payload_bytes,
+                attempts: 0,
+                phase: Phase::Ready,
+            });
+        } else {
+            lane.extended_to(placed.seq);
+        }
+        self.wake_lane(key);
+    }
+
+    pub(super) fn discard(&mut self, call: CallId, delivery: DeliveryId) {
+        if let Err(refused) = self.check_open() {
+            return self.answer(call, Answer::Discarded(Err(refused.into())));
+        }
+        let change = Change::Discard {
+            delivery,
+            at: self.now.wall,
+        };
+        self.commit(change, Next::Discarded { call, delivery });
+    }
+
+    pub(super) fn discarded(&mut self, call: CallId, delivery: DeliveryId, receipt: Receipt) {
+        let (placed, was_pending) = match receipt {
+            Receipt::Discarded {
+                placed,
+                was_pending,
+            } => (placed, was_pending),
+            Receipt::Refused(refusal) => {
+                let error = match refusal {
+                    Refusal::AlreadyEnded => DiscardError::AlreadyEnded(delivery),
+                    _ => DiscardError::NoSuchDelivery(delivery),
+                };
+                return self.answer(call, Answer::Discarded(Err(error)));
+            }
+            other => unreachable!("a discard is not answered by {other:?}"),
+        };
+        self.observe(Fact::Discarded { of: of(&placed) });
+        self.take_out(&placed, was_pending);
+        self.answer(call, Answer::Discarded(Ok(())));
+    }
+
+    /// Takes a discarded delivery out of its lane, wherever it stands there.
+    fn take_out(&mut self, placed: &Placed, was_pending: bool) {
+        let Some(&endpoint) = self.by_id.get(&placed.lane.endpoint) else {
+            return;
+        };
+        if was_pending {
+            self.count_end(endpoint, u64::from(placed.payload_bytes));
+        }
+        let key = self.lane_of(endpoint, &placed.lane.key, placed.seq);
+        let Some(lane) = self.lanes.get_mut(key) else {
+            return;
+        };
+        if lane.stopped_at == Some(placed.delivery) {
+            lane.stopped_at = None;
+        }
+        let entry = if was_pending {
+            lane.end(placed.seq)
+        } else {
+            None
+        };
+        if let Some(entry) = entry {
+            self.let_go(endpoint, entry.bytes_at_hand());
+            match entry.phase {
+                Phase::Waiting(timer) => self.timers.clear(timer),
+                Phase::Sending(attempt) => {
+                    self.outputs.push_back(Output::Cancel(attempt));
+                    if let Some(flight) = self.attempts.remove(&attempt) {
+                        self.abandon(&flight);
+                    }
+                }
+                // A result on its way to the store will find that the delivery has ended.
+                Phase::Ready | Phase::Recording => (),
+            }
+        }
+        self.wake_lane(key);
+        self.settle(key);
+    }
+}
+
+fn of(placed: &Placed) -> Of {
+    Of {
+        delivery: placed.delivery,
+        event: placed.event,
+        endpoint: placed.lane.endpoint,
+    }
+}
+
+impl From<Refused> for ResendError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Full(full) => full.into(),
+            Refused::Closed(closed) => closed.into(),
+        }
+    }
+}
+
+impl From<Refused> for DiscardError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Full(full) => full.into(),
+            Refused::Closed(closed) => closed.into(),
+        }
+    }
+}

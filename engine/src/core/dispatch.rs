@@ -1,0 +1,243 @@
+//! Who starts next: endpoints in turn, and of each endpoint its lanes in turn.
+
+use super::{Core, State};
+use crate::delivery::Seq;
+use crate::endpoint_state::Held;
+use crate::fact::{Fact, Of};
+use crate::lane::{Phase, Step};
+use crate::output::Output;
+use crate::request::Request;
+use crate::slab::Key;
+use crate::timers::Alarm;
+
+/// Attempts, and the reads before them, under way. A slot is held until the attempt's end is
+/// recorded.
+#[derive(Default)]
+pub(super) struct Slots {
+    pub(super) taken: usize,
+    /// Of these, to endpoints that were failing when they started.
+    pub(super) failing: usize,
+}
+
+/// An endpoint may hold this part of the slots that are still free, and always one. As slots get
+/// scarce everybody's share shrinks, so that one endpoint with many lanes leaves room for the
+/// others (the dynamic threshold of shared-memory switches, Choudhury and Hahne 1998).
+const SHARE_OF_FREE: usize = 8;
+
+impl Core {
+    /// Starts whatever can start.
+    pub(super) fn dispatch(&mut self) {
+        if self.state != State::Running {
+            return;
+        }
+        while self.slots.taken < self.limits.attempts_max {
+            let Some(endpoint) = self.ready.pop_front() else {
+                return;
+            };
+            let Some(state) = self.endpoints.get_mut(endpoint) else {
+                continue;
+            };
+            state.queued = false;
+            if let Some(lane) = self.admit(endpoint) {
+                self.start(endpoint, lane);
+                self.wake_endpoint(endpoint);
+            }
+        }
+    }
+
+    /// The endpoint's next lane, if it may start something now. If not, whatever frees it will
+    /// wake it.
+    fn admit(&mut self, endpoint: Key) -> Option<Key> {
+        let free = self.limits.attempts_max.saturating_sub(self.slots.taken);
+        let now = self.now.mono;
+        let state = self.endpoints.get_mut(endpoint)?;
+        let share = (free / SHARE_OF_FREE).max(1);
+        let most = share.min(state.record.spec.concurrency as usize);
+        if state.ready.is_empty() || state.slots as usize >= most {
+            return None;
+        }
+        if let Err(held) = state.admits(now) {
+            if let (Held::Until(at), None) = (held, state.admit_timer) {
+                state.admit_timer = Some(self.timers.set(at, Alarm::Admit { endpoint }));
+            }
+            return None;
+        }
+        if state.is_failing() && self.slots.failing >= self.limits.attempts_failing_max {
+            state.queued = true;
+            self.parked.push_back(endpoint);
+            return None;
+        }
+        let lane = state.ready.pop_front()?;
+        if let Some(lane) = self.lanes.get_mut(lane) {
+            lane.queued = false;
+        }
+        Some(lane)
+    }
+
+    fn start(&mut self, endpoint: Key, lane_key: Key) {
+        let Some(ordering) = self.endpoints.get(endpoint).map(|state| state.ordering()) else {
+            return;
+        };
+        let Some(lane) = self.lanes.get(lane_key) else {
+            return;
+        };
+        match lane.step(ordering, self.limits.window_deliveries_max) {
+            Step::Send(index) => self.send(endpoint, lane_key, index),
+            Step::Load(after) => self.load(endpoint, lane_key, after),
+            Step::Wait => return,
+        }
+        self.wake_lane(lane_key);
+    }
+
+    fn send(&mut self, endpoint: Key, lane_key: Key, index: usize) {
+        let now = self.now;
+        let attempt = self.chance.attempt_id(now.wall);
+        let Some(state) = self.endpoints.get_mut(endpoint) else {
+            return;
+        };
+        let Some(lane) = self.lanes.get_mut(lane_key) else {
+            return;
+        };
+        let Some(entry) = lane.entry_at(index) else {
+            return;
+        };
+        let Some(event) = entry.event.clone() else {
+            return;
+        };
+        assert_eq!(
+            entry.phase,
+            Phase::Ready,
+            "a delivery has one request at a time"
+        );
+        entry.phase = Phase::Sending(attempt);
+        let (seq, number) = (entry.seq, entry.attempts + 1);
+        let of = Of {
+            delivery: entry.delivery,
+            event: entry.event_id,
+            endpoint: state.id(),
+        };
+        lane.in_flight += 1;
+        state.started();
+        let failing = state.is_failing();
+        let deadline = now.mono.after(state.record.spec.timeout);
+        let revision = state.record.revision;
+        let route = state.route_at(now.wall);
+        self.take_slot(endpoint, failing);
+        let flight = super::attempts::InFlight {
+            endpoint,
+            lane: lane_key,
+            seq,
+            of,
+            number,
+            started: now,
+            deadline,
+            revision,
+            failing,
+        };
+        self.attempts.insert(attempt, flight);
+        let overdue_at = deadline.after(super::ANSWER_GRACE);
+        self.overdue_at = Some(self.overdue_at.map_or(overdue_at, |at| at.min(overdue_at)));
+        self.observe(Fact::AttemptStarted {
+            of,
+            attempt,
+            number,
+        });
+        let delivery = of.delivery;
+        let request = Request {
+            attempt,
+            number,
+            delivery,
+            event,
+            route,
+            at: now.wall,
+        };
+        self.outputs.push_back(Output::Send(request, deadline));
+    }
+
+    pub(super) fn take_slot(&mut self, endpoint: Key, failing: bool) {
+        self.slots.taken += 1;
+        self.slots.failing += usize::from(failing);
+        if let Some(state) = self.endpoints.get_mut(endpoint) {
+            state.slots += 1;
+        }
+    }
+
+    pub(super) fn release_slot(&mut self, endpoint: Key, failing: bool) {
+        self.slots.taken = self.slots.taken.saturating_sub(1);
+        if failing {
+            self.slots.failing = self.slots.failing.saturating_sub(1);
+            while let Some(parked) = self.parked.pop_front() {
+                if let Some(state) = self.endpoints.get_mut(parked) {
+                    state.queued = false;
+                    self.wake_endpoint(parked);
+                    break;
+                }
+            }
+        }
+        if let Some(state) = self.endpoints.get_mut(endpoint) {
+            state.slots = state.slots.saturating_sub(1);
+            self.wake_endpoint(endpoint);
+        }
+    }
+
+    /// Lets the endpoint take its turn, if it has a lane that can start.
+    pub(super) fn wake_endpoint(&mut self, endpoint: Key) {
+        let Some(state) = self.endpoints.get_mut(endpoint) else {
+            return;
+        };
+        if !state.queued && !state.ready.is_empty() {
+            state.queued = true;
+            self.ready.push_back(endpoint);
+        }
+    }
+
+    /// Lets the lane take its turn, if it can do something.
+    pub(super) fn wake_lane(&mut self, lane: Key) {
+        if let Some(endpoint) = self.queue_lane(lane, false) {
+            self.wake_endpoint(endpoint);
+        }
+    }
+
+    /// The same, ahead of the other lanes: what was read for it is at hand.
+    pub(super) fn wake_lane_first(&mut self, lane: Key) {
+        let Some(endpoint) = self.queue_lane(lane, true) else {
+            return;
+        };
+        if let Some(state) = self.endpoints.get_mut(endpoint)
+            && !state.queued
+        {
+            state.queued = true;
+            self.ready.push_front(endpoint);
+        }
+    }
+
+    fn queue_lane(&mut self, key: Key, first: bool) -> Option<Key> {
+        let lane = self.lanes.get_mut(key)?;
+        let state = self.endpoints.get_mut(lane.endpoint)?;
+        let step = lane.step(state.ordering(), self.limits.window_deliveries_max);
+        if lane.queued || step == Step::Wait {
+            return None;
+        }
+        lane.queued = true;
+        if first {
+            state.ready.push_front(key);
+        } else {
+            state.ready.push_back(key);
+        }
+        Some(lane.endpoint)
+    }
+
+    /// A delivery has waited long enough.
+    pub(super) fn retry_due(&mut self, lane_key: Key, seq: Seq) {
+        let Some(lane) = self.lanes.get_mut(lane_key) else {
+            return;
+        };
+        let Some(entry) = lane.entry_mut(seq) else {
+            return;
+        };
+        if let Phase::Waiting(_) = entry.phase {
+            entry.phase = Phase::Ready;
+            self.wake_lane(lane_key);
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! Registering, changing and deleting endpoints.
+
+use super::{Core, Refused};
+use crate::batch::{Change, EndpointUpdate};
+use crate::breaker::Breaker;
+use crate::commits::Next;
+use crate::endpoint::{
+    DisabledReason, Endpoint, EndpointSecret, EndpointSpec, EndpointStatus, Health,
+};
+use crate::endpoint_state::{EndpointState, Existence};
+use crate::error::{EndpointError, Full, InvalidSpec};
+use crate::fact::{Fact, Of};
+use crate::id::{DeliveryId, EndpointId};
+use crate::input::{CallId, Command, EndpointChange};
+use crate::lane::Phase;
+use crate::output::Answer;
+use crate::rate::Bucket;
+use crate::request::Route;
+use crate::slab::Key;
+use postrider_signature::Secret;
+use std::sync::Arc;
+
+impl Core {
+    pub(super) fn command(&mut self, call: CallId, command: Command) {
+        match command {
+            Command::Register(spec, secret) => {
+                if let Err(error) = self.register(call, *spec, secret) {
+                    self.answer(call, Answer::Endpoint(Err(error)));
+                }
+            }
+            Command::Change(id, change) => {
+                if let Err(error) = self.change(call, id, change) {
+                    self.answer(call, Answer::Endpoint(Err(error)));
+                }
+            }
+            Command::Delete(id) => {
+                if let Err(error) = self.delete(call, id) {
+                    self.answer(call, Answer::Deleted(Err(error)));
+                }
+            }
+            Command::Resend(delivery) => self.resend(call, delivery),
+            Command::Discard(delivery) => self.discard(call, delivery),
+        }
+    }
+
+    /// Refuses an administrator's change when nothing can be recorded.
+    pub(super) fn check_open(&self) -> Result<(), Refused> {
+        if let Some(closed) = self.closed() {
+            return Err(Refused::Closed(closed));
+        }
+        if self.commits.len() >= self.limits.commits_in_flight_max {
+            return Err(Refused::Full(Full::Commits));
+        }
+        Ok(())
+    }
+
+    fn register(
+        &mut self,
+        call: CallId,
+        spec: EndpointSpec,
+        secret: Option<Secret>,
+    ) -> Result<(), EndpointError> {
+        self.check_open()?;
+        spec.check(&self.limits)?;
+        if self.endpoints.len() >= self.limits.endpoints_max {
+            return Err(Full::Endpoints {
+                most: self.limits.endpoints_max,
+            }
+            .into());
+        }
+        let secret = secret.unwrap_or_else(|| Secret::generate_hmac(self.chance.bytes()));
+        let endpoint = Endpoint {
+            id: self.chance.endpoint_id(self.now.wall),
+            spec: Arc::new(spec),
+            secrets: vec![EndpointSecret {
+                secret,
+                expires_at: None,
+            }],
+            status: EndpointStatus::Active,
+            health: Health::default(),
+            created_at: self.now.wall,
+            revision: 1,
+        };
+        Route::of(&endpoint, self.now.wall)?;
+        let endpoint = Box::new(endpoint);
+        self.commit(
+            Change::AddEndpoint(endpoint.clone()),
+            Next::Registered { call, endpoint },
+        );
+        Ok(())
+    }
+
+    pub(super) fn registered(&mut self, call: CallId, endpoint: Box<Endpoint>) {
+        let id = endpoint.id;
+        match EndpointState::new((*endpoint).clone(), self.now) {
+            Ok(state) => {
+                self.add_endpoint(state);
+                self.observe(Fact::EndpointChanged {
+                    endpoint: id,
+                    status: endpoint.status,
+                });
+                self.answer(call, Answer::Endpoint(Ok(endpoint)));
+            }
+            Err(error) => self.answer(call, Answer::Endpoint(Err(error.into()))),
+        }
+    }
+
+    pub(super) fn add_endpoint(&mut self, state: EndpointState) {
+        let id = state.id();
+        let tenant = state.record.spec.tenant.clone();
+        let key = self.endpoints.insert(state);
+        self.by_id.insert(id, key);
+        self.by_tenant.entry(tenant).or_default().insert(id, key);
+    }
+
+    fn change(
+        &mut self,
+        call: CallId,
+        id: EndpointId,
+        change: EndpointChange,
+    ) -> Result<(), EndpointError> {
+        self.check_open()?;
+        let key = *self
+            .by_id
+            .get(&id)
+            .ok_or(EndpointError::NoSuchEndpoint(id))?;
+        let state = self
+            .endpoints
+            .get_mut(key)
+            .ok_or(EndpointError::NoSuchEndpoint(id))?;
+        if state.existence != Existence::Here {
+            return Err(EndpointError::NoSuchEndpoint(id));
+        }
+        if state.changing {
+            let most = self.limits.endpoint_changes_max;
+            if state.changes.len() >= most {
+                return Err(Full::Changes { most }.into());
+            }
+            state.changes.push_back((call, change));
+            return Ok(());
+        }
+        let update = Arc::new(self.update_of(key, change)?);
+        if let Some(state) = self.endpoints.get_mut(key) {
+            state.changing = true;
+        }
+        let next = Next::Changed {
+            call,
+            endpoint: key,
+            update: update.clone(),
+        };
+        self.commit(Change::ChangeEndpoint(update), next);
+        Ok(())
+    }
+
+    /// What a change means for the record.
+    fn update_of(
+        &mut self,
+        key: Key,
+        change: EndpointChange,
+    ) -> Result<EndpointUpdate, InvalidSpec> {
+        let Some(state) = self.endpoints.get(key) else {
+            unreachable!("looked up by the caller")
+        };
+        let record = &state.record;
+        let mut update = EndpointUpdate {
+            endpoint: record.id,
+            spec: None,
+            secrets: None,
+            status: None,
+            health: None,
+        };
+        match (change, record.status) {
+            (EndpointChange::Pause, EndpointStatus::Active) => {
+                update.status = Some(EndpointStatus::Paused);
+            }
+            (EndpointChange::Resume, EndpointStatus::Paused) => {
+                update.status = Some(EndpointStatus::Active);
+            }
+            (EndpointChange::Pause | EndpointChange::Resume, _) => (),
+            (EndpointChange::Disable, _) => {
+                update.status = Some(EndpointStatus::Disabled(DisabledReason::Manual));
+            }
+            (EndpointChange::Enable, _) => {
+                update.status = Some(EndpointStatus::Active);
+                update.health = Some(Health::default());
+            }
+            (EndpointChange::Spec(mut spec), _) => {
+                spec.tenant = record.spec.tenant.clone();
+                spec.check(&self.limits)?;
+                if spec.url != record.spec.url {
+                    update.health = Some(Health::default());
+                }
+                update.spec = Some(Arc::new(*spec));
+            }
+            (EndpointChange::RotateSecret { secret, overlap }, _) => {
+                let secret = secret.unwrap_or_else(|| Secret::generate_hmac(self.chance.bytes()));
+                let mut changed = record.clone();
+                changed.secrets = record.rotated(secret, overlap, self.now.wall, &self.limits);
+                Route::of(&changed, self.now.wall)?;
+                update.secrets = Some(changed.secrets);
+            }
+        }
+        Ok(update)
+    }
+
+    pub(super) fn changed(&mut self, call: CallId, key: Key, update: &EndpointUpdate) {
+        let now = self.now;
+        let Some(state) = self.endpoints.get_mut(key) else {
+            return;
+        };
+        let record = &mut state.record;
+        if let Some(status) = update.status {
+            record.status = status;
+        }
+        if let Some(health) = update.health {
+            record.health = health;
+            state.breaker = Breaker::Closed;
+        }
+        if let Some(spec) = &update.spec {
+            if record.spec.rate_limit != spec.rate_limit {
+                state.bucket = spec.rate_limit.map(|limit| Bucket::full(&limit, now.mono));
+            }
+            record.spec = spec.clone();
+        }
+        if let Some(secrets) = &update.secrets {
+            record.secrets.clone_from(secrets);
+        }
+        if update.spec.is_some() || update.secrets.is_some() {
+            record.revision += 1;
+            // Cannot fail: these secrets were tried before they were recorded.
+            if let Ok(route) = Route::of(record, now.wall) {
+                state.route = Arc::new(route);
+            }
+        }
+        let (endpoint, status) = (record.id, record.status);
+        let answer = Box::new(record.clone());
+        if !state.is_open() {
+            self.shed(key);
+        }
+        self.observe(Fact::EndpointChanged { endpoint, status });
+        self.answer(call, Answer::Endpoint(Ok(answer)));
+        self.next_change(key);
+        self.wake_all(key);
+    }
+
+    /// Goes on with the changes that waited.
+    pub(super) fn next_change(&mut self, key: Key) {
+        loop {
+            let Some(state) = self.endpoints.get_mut(key) else {
+                return;
+            };
+            state.changing = false;
+            let id = state.id();
+            let Some((call, change)) = state.changes.pop_front() else {
+                return;
+            };
+            match self.change(call, id, change) {
+                Ok(()) => return,
+                Err(error) => self.answer(call, Answer::Endpoint(Err(error))),
+            }
+        }
+    }
+
+    /// What held the endpoint back may be gone: its lanes look again, and so does it.
+    fn wake_all(&mut self, key: Key) {
+        let Some(state) = self.endpoints.get_mut(key) else {
+            return;
+        };
+        if let Some(timer) = state.admit_timer.take() {
+            self.timers.clear(timer);
+        }
+        let lanes: Vec<Key> = state.lanes().collect();
+        for lane in lanes {
+            self.wake_lane(lane);
+        }
+        self.wake_endpoint(key);
+    }
+
+    fn delete(&mut self, call: CallId, id: EndpointId) -> Result<(), EndpointError> {
+        self.check_open()?;
+        let endpoint = *self
+            .by_id
+            .get(&id)
+            .ok_or(EndpointError::NoSuchEndpoint(id))?;
+        let state = self
+            .endpoints
+            .get_mut(endpoint)
+            .ok_or(EndpointError::NoSuchEndpoint(id))?;
+        if state.existence != Existence::Here {
+            return Err(EndpointError::NoSuchEndpoint(id));
+        }
+        state.existence = Existence::Leaving;
+        let lanes: Vec<Key> = state.lanes().collect();
+        let sending = lanes
+            .iter()
+            .filter_map(|lane| self.lanes.get(*lane))
+            .flat_map(|lane| {
+                lane.entries()
+                    .filter(|entry| matches!(entry.phase, Phase::Sending(_)))
+            });
+        let keep: Vec<DeliveryId> = sending.map(|entry| entry.delivery).collect();
+        let at = self.now.wall;
+        let next = Next::Deleted {
+            call,
+            endpoint,
+            id,
+            keep: keep.clone(),
+        };
+        self.commit(
+            Change::DeleteEndpoint {
+                endpoint: id,
+                keep,
+                at,
+            },
+            next,
+        );
+        Ok(())
+    }
+
+    pub(super) fn deleted(&mut self, call: CallId, key: Key, id: EndpointId, keep: &[DeliveryId]) {
+        self.by_id.remove(&id);
+        let Some(state) = self.endpoints.get_mut(key) else {
+            return;
+        };
+        state.existence = Existence::Gone;
+        let tenant = state.record.spec.tenant.clone();
+        let waiting: Vec<_> = state.changes.drain(..).collect();
+        let lanes: Vec<Key> = state.lanes().collect();
+        let mut kept = crate::endpoint_state::Tally::default();
+        for lane_key in lanes {
+            let Some(lane) = self.lanes.get_mut(lane_key) else {
+                continue;
+            };
+            // What began before the deletion and ended meanwhile is being recorded: it stays, too.
+            let gone = lane.abandon(|entry| keep.contains(&entry.delivery));
+            for entry in lane.entries() {
+                kept.add(1, u64::from(entry.payload_bytes));
+            }
+            let load = lane.load.take();
+            for entry in gone {
+                if let Phase::Waiting(timer) = entry.phase {
+                    self.timers.clear(timer);
+                }
+                let delivery = entry.delivery;
+                let of = Of {
+                    delivery,
+                    event: entry.event_id,
+                    endpoint: id,
+                };
+                self.let_go(key, entry.bytes_at_hand());
+                self.observe(Fact::Discarded { of });
+            }
+            if let Some(load) = load {
+                self.release_slot(key, load.failing);
+            }
+        }
+        if let Some(state) = self.endpoints.get_mut(key) {
+            let gone = state.pending;
+            self.pending
+                .subtract(gone.deliveries - kept.deliveries, gone.bytes - kept.bytes);
+            state.pending = kept;
+        }
+        self.forget_tenant_of(&tenant, id);
+        for (call, _) in waiting {
+            self.answer(
+                call,
+                Answer::Endpoint(Err(EndpointError::NoSuchEndpoint(id))),
+            );
+        }
+        self.observe(Fact::EndpointDeleted { endpoint: id });
+        self.answer(call, Answer::Deleted(Ok(())));
+        self.forget_if_gone(key);
+    }
+
+    fn forget_tenant_of(&mut self, tenant: &crate::TenantId, id: EndpointId) {
+        if let Some(endpoints) = self.by_tenant.get_mut(tenant) {
+            endpoints.remove(&id);
+            if endpoints.is_empty() {
+                self.by_tenant.remove(tenant);
+            }
+        }
+    }
+}
+
+impl From<Refused> for EndpointError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Full(full) => full.into(),
+            Refused::Closed(closed) => closed.into(),
+        }
+    }
+}

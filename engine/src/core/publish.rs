@@ -1,0 +1,235 @@
+//! Taking events.
+
+use super::Core;
+use crate::batch::{Change, Idempotency, NewDelivery, Publish, Receipt};
+use crate::commits::Next;
+use crate::delivery::{Event, LaneId, Seq};
+use crate::endpoint::Ordering;
+use crate::error::{Full, PublishError};
+use crate::fact::Fact;
+use crate::id::EndpointId;
+use crate::input::{CallId, NewEvent, Target};
+use crate::lane::{Entry, Phase};
+use crate::names::OrderingKey;
+use crate::output::{Answer, Published};
+use crate::slab::Key;
+use postrider_signature::content_digest;
+use std::sync::Arc;
+
+impl Core {
+    pub(super) fn publish(&mut self, call: CallId, new: NewEvent) {
+        if let Err(error) = self.try_publish(call, new) {
+            self.answer(call, Answer::Published(Err(error)));
+        }
+    }
+
+    fn try_publish(&mut self, call: CallId, new: NewEvent) -> Result<(), PublishError> {
+        if let Some(closed) = self.closed() {
+            return Err(closed.into());
+        }
+        let bytes = new.payload.len();
+        if bytes > self.limits.payload_bytes_max {
+            let most = self.limits.payload_bytes_max;
+            return Err(PublishError::PayloadTooLarge { bytes, most });
+        }
+        let key_bytes_max = self.limits.idempotency_key_bytes_max;
+        let key = new.idempotency_key.as_deref();
+        if key.is_some_and(|key| key.is_empty() || key.len() > key_bytes_max) {
+            return Err(PublishError::IdempotencyKey {
+                most: key_bytes_max,
+            });
+        }
+        let deliveries = self.deliveries_of(&new)?;
+        self.reserve(deliveries.len() as u64, bytes)?;
+        let idempotency = new.idempotency_key.clone().map(|key| {
+            let digest = digest(&new);
+            Idempotency { key, digest }
+        });
+        let event = Arc::new(Event {
+            id: self.chance.event_id(self.now.wall),
+            tenant: new.tenant,
+            event_type: new.event_type,
+            payload: new.payload,
+            ordering_key: new.ordering_key,
+            published_at: self.now.wall,
+        });
+        let publish = Publish {
+            event: event.clone(),
+            deliveries: deliveries.clone(),
+            idempotency,
+        };
+        self.commit(
+            Change::Publish(publish),
+            Next::Published {
+                call,
+                event,
+                deliveries,
+            },
+        );
+        Ok(())
+    }
+
+    fn deliveries_of(&mut self, new: &NewEvent) -> Result<Arc<[NewDelivery]>, PublishError> {
+        let wall = self.now.wall;
+        let chance = &mut self.chance;
+        let mut to = |endpoint: EndpointId, ordering| {
+            let key = match ordering {
+                Ordering::Fifo => new.ordering_key.clone(),
+                // Without an order there is nothing for a key to keep.
+                Ordering::None => OrderingKey::none(),
+            };
+            NewDelivery {
+                id: chance.delivery_id(wall),
+                lane: LaneId { endpoint, key },
+            }
+        };
+        if let Target::Endpoint(id) = new.target {
+            let key = self.by_id.get(&id).copied();
+            let state = key.and_then(|key| self.endpoints.get(key));
+            let owned = state.filter(|state| state.record.spec.tenant == new.tenant);
+            let state = owned.ok_or(PublishError::NoSuchEndpoint(id))?;
+            if !state.accepts() {
+                return Err(PublishError::EndpointDisabled(id));
+            }
+            return Ok([to(id, state.ordering())].into());
+        }
+        let Some(endpoints) = self.by_tenant.get(&new.tenant) else {
+            return Ok([].into());
+        };
+        let subscribed = endpoints.iter().filter_map(|(id, key)| {
+            let state = self.endpoints.get(*key).filter(|state| state.accepts())?;
+            let mut patterns = state.record.spec.event_types.iter();
+            patterns
+                .any(|pattern| pattern.matches(&new.event_type))
+                .then(|| to(*id, state.ordering()))
+        });
+        Ok(subscribed.collect())
+    }
+
+    /// Counts what is being accepted as pending, if it fits.
+    fn reserve(&mut self, deliveries: u64, bytes: usize) -> Result<(), Full> {
+        let all_bytes = deliveries.saturating_mul(bytes as u64);
+        if self.pending.deliveries + deliveries > self.limits.pending_deliveries_max {
+            return Err(Full::PendingDeliveries {
+                most: self.limits.pending_deliveries_max,
+            });
+        }
+        if self.pending.bytes.saturating_add(all_bytes) > self.limits.pending_bytes_max {
+            return Err(Full::PendingBytes {
+                most: self.limits.pending_bytes_max,
+            });
+        }
+        let commit_bytes = self.commits.bytes.saturating_add(bytes);
+        let behind = self.commits.len() >= self.limits.commits_in_flight_max;
+        // One event always fits, however small the bound.
+        if behind || (commit_bytes > self.limits.commit_bytes_max && self.commits.bytes > 0) {
+            return Err(Full::Commits);
+        }
+        self.pending.add(deliveries, all_bytes);
+        Ok(())
+    }
+
+    /// Takes back what [`Core::reserve`] counted.
+    pub(super) fn unreserve(&mut self, deliveries: usize, event: &Event) {
+        let deliveries = deliveries as u64;
+        self.pending
+            .subtract(deliveries, deliveries * event.payload.len() as u64);
+    }
+
+    pub(super) fn published(
+        &mut self,
+        call: CallId,
+        event: &Arc<Event>,
+        deliveries: &Arc<[NewDelivery]>,
+        receipt: Receipt,
+    ) {
+        let answer = match receipt {
+            Receipt::Published(seqs) => {
+                assert_eq!(seqs.len(), deliveries.len(), "one place per delivery");
+                let count = u32::try_from(deliveries.len()).unwrap_or(u32::MAX);
+                self.observe(Fact::Accepted {
+                    event: event.id,
+                    deliveries: count,
+                });
+                for (delivery, seq) in deliveries.iter().zip(seqs) {
+                    self.arrive(delivery, seq, event);
+                }
+                Ok(Published {
+                    event: event.id,
+                    deliveries: count,
+                    duplicate: false,
+                })
+            }
+            Receipt::Duplicate(earlier) => {
+                self.unreserve(deliveries.len(), event);
+                Ok(Published {
+                    event: earlier,
+                    deliveries: 0,
+                    duplicate: true,
+                })
+            }
+            Receipt::KeyReused(earlier) => {
+                self.unreserve(deliveries.len(), event);
+                Err(PublishError::IdempotencyKeyReused(earlier))
+            }
+            other => unreachable!("a publish is not answered by {other:?}"),
+        };
+        self.answer(call, Answer::Published(answer));
+    }
+
+    /// A delivery is durable: it takes its place in its lane.
+    fn arrive(&mut self, delivery: &NewDelivery, seq: Seq, event: &Arc<Event>) {
+        // The endpoint is there: its deletion would have been answered after this.
+        let Some(&endpoint) = self.by_id.get(&delivery.lane.endpoint) else {
+            return;
+        };
+        let bytes = event.payload.len();
+        if let Some(state) = self.endpoints.get_mut(endpoint) {
+            state.pending.add(1, bytes as u64);
+        }
+        let key = self.lane_of(endpoint, &delivery.lane.key, seq.previous());
+        let has_room = self.has_room(endpoint, bytes);
+        let (Some(lane), Some(state)) = (self.lanes.get_mut(key), self.endpoints.get_mut(endpoint))
+        else {
+            return;
+        };
+        let is_next = lane.extended_to(seq);
+        let keep = is_next
+            && has_room
+            && state.is_open()
+            && lane.moves(state.ordering())
+            && lane.len() < self.limits.window_deliveries_max;
+        if keep {
+            state.window_bytes += bytes;
+            self.window_bytes += bytes;
+            lane.append(Entry {
+                delivery: delivery.id,
+                event_id: event.id,
+                seq,
+                event: Some(event.clone()),
+                payload_bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+                attempts: 0,
+                phase: Phase::Ready,
+            });
+        }
+        self.wake_lane(key);
+    }
+
+    fn has_room(&self, endpoint: Key, bytes: usize) -> bool {
+        self.room(endpoint) >= bytes
+    }
+}
+
+/// SHA-256 over everything that a repeat must have in common.
+fn digest(new: &NewEvent) -> [u8; 32] {
+    let target = match new.target {
+        Target::Endpoint(id) => id.to_string(),
+        Target::Subscribers => String::new(),
+    };
+    content_digest(&[
+        target.as_bytes(),
+        new.event_type.as_str().as_bytes(),
+        new.ordering_key.get().unwrap_or_default().as_bytes(),
+        &new.payload,
+    ])
+}

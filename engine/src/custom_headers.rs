@@ -1,0 +1,135 @@
+//! The headers that the owner of an endpoint may add to its requests.
+
+use crate::error::InvalidSpec;
+use crate::limits::Limits;
+
+/// Names that belong to the connection (RFC 9110, section 7.6.1), to HTTP message framing and
+/// routing, or to the engine. Lower case.
+const REFUSED: &[&str] = &[
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "via",
+    "x-attempt",
+    "x-delivery-id",
+    "x-event-id",
+    "x-event-type",
+    "x-signature",
+];
+
+/// Families of names that are refused whole.
+const REFUSED_PREFIXES: &[&str] = &["webhook-", "x-forwarded-", "postrider-"];
+
+pub(crate) fn check(headers: &[(String, String)], limits: &Limits) -> Result<(), InvalidSpec> {
+    let bytes: usize = headers
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
+    if headers.len() > limits.headers_max || bytes > limits.header_bytes_max {
+        return Err(InvalidSpec::Headers {
+            most: limits.headers_max,
+            bytes_most: limits.header_bytes_max,
+        });
+    }
+    for (place, (name, value)) in headers.iter().enumerate() {
+        let lower = name.to_ascii_lowercase();
+        if name.is_empty() || !name.bytes().all(is_token) {
+            return Err(InvalidSpec::HeaderName { name: name.clone() });
+        }
+        if REFUSED.contains(&lower.as_str())
+            || REFUSED_PREFIXES
+                .iter()
+                .any(|prefix| lower.starts_with(prefix))
+        {
+            return Err(InvalidSpec::HeaderReserved { name: name.clone() });
+        }
+        if headers[..place]
+            .iter()
+            .any(|(other, _)| other.eq_ignore_ascii_case(name))
+        {
+            return Err(InvalidSpec::HeaderTwice { name: name.clone() });
+        }
+        let visible = |byte: u8| (0x20..0x7f).contains(&byte) || byte == b'\t';
+        if !value.bytes().all(visible) || value.trim_matches([' ', '\t']) != value {
+            return Err(InvalidSpec::HeaderValue { name: name.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(name: &str, value: &str) -> Result<(), InvalidSpec> {
+        check(&[(name.into(), value.into())], &Limits::default())
+    }
+
+    #[test]
+    fn a_header_of_ones_own_is_accepted() {
+        assert_eq!(one("Authorization", "Bearer abc"), Ok(()));
+        assert_eq!(one("X-Shop", ""), Ok(()));
+    }
+
+    #[test]
+    fn names_of_the_protocol_and_of_the_engine_are_refused_in_any_case() {
+        for name in [
+            "Host",
+            "TRANSFER-ENCODING",
+            "Webhook-Id",
+            "x-signature",
+            "X-Forwarded-For",
+        ] {
+            let reserved = InvalidSpec::HeaderReserved { name: name.into() };
+            assert_eq!(one(name, "x"), Err(reserved));
+        }
+    }
+
+    #[test]
+    fn nothing_can_be_smuggled_in_a_name_or_a_value() {
+        for name in ["", "a b", "a:b", "a\r\nHost", "é"] {
+            assert!(
+                matches!(one(name, "x"), Err(InvalidSpec::HeaderName { .. })),
+                "{name:?}"
+            );
+        }
+        for value in ["a\r\nHost: b", "a\n", "\0", "é", " a", "a\t"] {
+            assert!(
+                matches!(one("x-a", value), Err(InvalidSpec::HeaderValue { .. })),
+                "{value:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_list_refuses_repeats_and_is_bounded() {
+        let pair = |name: &str, bytes| (name.to_owned(), "v".repeat(bytes));
+        let limits = Limits::default();
+        let twice = check(&[pair("x-a", 1), pair("X-A", 1)], &limits);
+        assert_eq!(twice, Err(InvalidSpec::HeaderTwice { name: "X-A".into() }));
+        assert!(matches!(
+            check(&[pair("x-a", 9_000)], &limits),
+            Err(InvalidSpec::Headers { .. })
+        ));
+    }
+}

@@ -1,0 +1,134 @@
+//! Events, their deliveries, and what is recorded of each attempt.
+
+use crate::id::{AttemptId, EndpointId, EventId};
+use crate::names::{EventType, OrderingKey, TenantId};
+use crate::outcome::Outcome;
+use crate::time::Wall;
+use bytes::Bytes;
+use std::fmt;
+
+/// What happened, as it was published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its id, the same in every delivery and every attempt.
+    pub id: EventId,
+    /// Who published it.
+    pub tenant: TenantId,
+    /// What kind it is.
+    pub event_type: EventType,
+    /// The exact bytes that are sent.
+    pub payload: Bytes,
+    /// Which lane of each endpoint it goes to.
+    pub ordering_key: OrderingKey,
+    /// When it was published.
+    pub published_at: Wall,
+}
+
+/// The queue that keeps order: one per endpoint, or per endpoint and ordering key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LaneId {
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// The key, if the publisher gave one.
+    pub key: OrderingKey,
+}
+
+/// The place of a delivery in its lane, assigned by the store when it commits. Places grow for
+/// ever; while a lane holds anything they are assigned without gaps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seq(pub u64);
+
+impl Seq {
+    pub(crate) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    pub(crate) fn previous(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+}
+
+/// What has become of a delivery. `sending` is not recorded: it is what the core is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// No attempt has ended yet.
+    Pending,
+    /// The last attempt failed; the next one is due then.
+    Retrying {
+        /// When, by the calendar: it outlives a restart.
+        due: Wall,
+    },
+    /// Answered with 2xx. An end.
+    Delivered,
+    /// Given up: a dead letter. An end.
+    Failed(FailReason),
+    /// Given up by hand, or its endpoint was deleted. An end.
+    Discarded,
+}
+
+impl DeliveryState {
+    /// Whether nothing more will be sent.
+    #[must_use]
+    pub fn is_end(self) -> bool {
+        !matches!(self, Self::Pending | Self::Retrying { .. })
+    }
+
+    /// `pending`, `retrying`, `delivered`, `failed`, `discarded`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Retrying { .. } => "retrying",
+            Self::Delivered => "delivered",
+            Self::Failed(_) => "failed",
+            Self::Discarded => "discarded",
+        }
+    }
+}
+
+/// Why a delivery is a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FailReason {
+    /// The receiver refused it: 4xx.
+    Rejected,
+    /// The receiver is gone for good: 410. Its endpoint is disabled, too.
+    Gone,
+    /// The receiver pointed elsewhere: 3xx is never followed.
+    Redirected,
+    /// All attempts failed.
+    Exhausted,
+}
+
+impl FailReason {
+    /// `rejected`, `gone`, `redirected`, `exhausted`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::Gone => "gone",
+            Self::Redirected => "redirected",
+            Self::Exhausted => "exhausted",
+        }
+    }
+}
+
+impl fmt::Display for FailReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One HTTP request of a delivery, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its id.
+    pub id: AttemptId,
+    /// 1 for the first one of its delivery.
+    pub number: u32,
+    /// When it started.
+    pub started_at: Wall,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+}

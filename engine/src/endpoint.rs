@@ -1,0 +1,311 @@
+//! An endpoint: what its owner asked for, and what became of it.
+
+use crate::breaker::BreakerPolicy;
+use crate::custom_headers;
+use crate::error::InvalidSpec;
+use crate::id::EndpointId;
+use crate::limits::Limits;
+use crate::names::{EventPattern, TenantId};
+use crate::rate::RateLimit;
+use crate::retry::RetryPolicy;
+use crate::time::Wall;
+use postrider_signature::Secret;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the owner of an endpoint decides. [`EndpointSpec::new`] has the defaults.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EndpointSpec {
+    /// Who owns it.
+    pub tenant: TenantId,
+    /// Where its requests go. To the engine an opaque text; the host gives it a meaning.
+    pub url: Arc<str>,
+    /// The events it gets of those that are published to all subscribers. Default `*`.
+    pub event_types: Vec<EventPattern>,
+    /// Headers added to every request. Names of the protocol and of the engine are refused.
+    pub headers: Vec<(String, String)>,
+    /// Whether deliveries keep their order. Default: they do.
+    pub ordering: Ordering,
+    /// What becomes of a lane whose first delivery has failed for good. Default: it goes on.
+    pub on_failed: OnFailed,
+    /// The time of one attempt, from the look-up of the name to the last byte. 1 ms to 10 min;
+    /// default 30 s.
+    pub timeout: Duration,
+    /// When to try again.
+    pub retry: RetryPolicy,
+    /// Attempts at the same time, over all lanes. 1 to 1,024; default 16. With
+    /// [`Ordering::None`] this is the only limit to how deliveries overtake each other.
+    pub concurrency: u32,
+    /// Default: no limit.
+    pub rate_limit: Option<RateLimit>,
+    /// `None`: no breaker.
+    pub breaker: Option<BreakerPolicy>,
+    /// Disable the endpoint once it has failed for this long without a single success, judged
+    /// at its next failure. `None`: never. Default 5 days.
+    pub disable_after: Option<Duration>,
+}
+
+/// Whether the deliveries of an endpoint keep their order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ordering {
+    /// One at a time per lane, in the order of publishing.
+    #[default]
+    Fifo,
+    /// Any order, up to the endpoint's concurrency.
+    None,
+}
+
+/// What becomes of a lane whose first delivery has failed for good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailed {
+    /// The lane goes on with the next delivery.
+    #[default]
+    Continue,
+    /// The lane stops until someone resends or discards the dead letter.
+    Stop,
+}
+
+/// Whether an endpoint gets its deliveries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EndpointStatus {
+    /// It does.
+    #[default]
+    Active,
+    /// Its owner holds deliveries back; events are still accepted and queue up.
+    Paused,
+    /// It gets nothing, and events for it are refused; what was queued is kept.
+    Disabled(DisabledReason),
+}
+
+/// Why an endpoint is disabled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisabledReason {
+    /// By hand.
+    Manual,
+    /// It answered 410 Gone (RFC 9110, section 15.5.11).
+    Gone,
+    /// It failed for longer than [`EndpointSpec::disable_after`].
+    Failing,
+}
+
+/// How well an endpoint answers: what must outlive a restart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Failed attempts since the last success.
+    pub failures: u32,
+    /// When the first of them ended.
+    pub failing_since: Option<Wall>,
+    /// The breaker lets nothing through before this.
+    pub open_until: Option<Wall>,
+}
+
+/// A secret, and until when it signs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EndpointSecret {
+    /// The secret.
+    pub secret: Secret,
+    /// `None` for the current one; for one that was rotated out, the end of its overlap.
+    pub expires_at: Option<Wall>,
+}
+
+/// An endpoint as it is recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Endpoint {
+    /// Its id.
+    pub id: EndpointId,
+    /// What its owner asked for.
+    pub spec: Arc<EndpointSpec>,
+    /// The current secret first.
+    pub secrets: Vec<EndpointSecret>,
+    /// Whether it gets its deliveries.
+    pub status: EndpointStatus,
+    /// How well it answers.
+    pub health: Health,
+    /// When it was registered.
+    pub created_at: Wall,
+    /// Counts the changes of spec and secrets.
+    pub revision: u64,
+}
+
+impl EndpointSpec {
+    /// A spec with this URL and the defaults.
+    #[must_use]
+    pub fn new(url: impl Into<Arc<str>>) -> Self {
+        Self {
+            tenant: TenantId::default(),
+            url: url.into(),
+            event_types: vec![EventPattern::all()],
+            headers: Vec::new(),
+            ordering: Ordering::Fifo,
+            on_failed: OnFailed::Continue,
+            timeout: Duration::from_secs(30),
+            retry: RetryPolicy::default(),
+            concurrency: 16,
+            rate_limit: None,
+            breaker: Some(BreakerPolicy::default()),
+            disable_after: Some(Duration::from_secs(5 * 86_400)),
+        }
+    }
+
+    /// Checks everything but the meaning of the URL.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that cannot be done, and what could.
+    pub fn check(&self, limits: &Limits) -> Result<(), InvalidSpec> {
+        if self.url.is_empty() || self.url.len() > limits.url_bytes_max {
+            return Err(InvalidSpec::UrlLength {
+                most: limits.url_bytes_max,
+            });
+        }
+        if self.event_types.is_empty() || self.event_types.len() > limits.event_types_max {
+            return Err(InvalidSpec::EventTypes {
+                most: limits.event_types_max,
+            });
+        }
+        if !(Duration::from_millis(1)..=Duration::from_secs(600)).contains(&self.timeout) {
+            return Err(InvalidSpec::Timeout);
+        }
+        if !(1..=1_024).contains(&self.concurrency) {
+            return Err(InvalidSpec::Concurrency);
+        }
+        if self.ordering == Ordering::None && self.on_failed == OnFailed::Stop {
+            return Err(InvalidSpec::StopWithoutOrder);
+        }
+        let day = Duration::from_secs(86_400);
+        if let Some(rate) = self.rate_limit
+            && !(rate.requests >= 1
+                && rate.burst >= 1
+                && (Duration::from_millis(1)..=day).contains(&rate.per))
+        {
+            return Err(InvalidSpec::RateLimit);
+        }
+        if let Some(breaker) = self.breaker
+            && (breaker.failures == 0 || breaker.cooldown > day || breaker.cooldown_max > day)
+        {
+            return Err(InvalidSpec::Breaker);
+        }
+        custom_headers::check(&self.headers, limits)?;
+        self.retry.check(limits)
+    }
+}
+
+impl Endpoint {
+    /// The secrets that sign at this time.
+    pub(crate) fn signing(&self, wall: Wall) -> impl Iterator<Item = &EndpointSecret> {
+        self.secrets
+            .iter()
+            .filter(move |secret| secret.expires_at.is_none_or(|at| at > wall))
+    }
+
+    /// The secrets after a rotation: the new one, then those whose overlap is not over.
+    pub(crate) fn rotated(
+        &self,
+        secret: Secret,
+        overlap: Duration,
+        wall: Wall,
+        limits: &Limits,
+    ) -> Vec<EndpointSecret> {
+        let end = wall.after(overlap);
+        let kept = self.signing(wall).map(|old| EndpointSecret {
+            secret: old.secret.clone(),
+            expires_at: Some(old.expires_at.map_or(end, |at| at.min(end))),
+        });
+        let kept = kept.filter(|old| old.expires_at > Some(wall));
+        std::iter::once(EndpointSecret {
+            secret,
+            expires_at: None,
+        })
+        .chain(kept)
+        .take(limits.secrets_max)
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(change: impl FnOnce(&mut EndpointSpec)) -> Option<InvalidSpec> {
+        let mut spec = EndpointSpec::new("https://example.com/");
+        change(&mut spec);
+        spec.check(&Limits::default()).err()
+    }
+
+    #[test]
+    fn the_defaults_are_accepted() {
+        assert_eq!(refused(|_| ()), None);
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_refused_by_name() {
+        let zero_rate = RateLimit {
+            requests: 0,
+            per: Duration::from_secs(1),
+            burst: 1,
+        };
+        assert_eq!(
+            refused(|s| s.timeout = Duration::ZERO),
+            Some(InvalidSpec::Timeout)
+        );
+        assert_eq!(
+            refused(|s| s.concurrency = 0),
+            Some(InvalidSpec::Concurrency)
+        );
+        assert_eq!(
+            refused(|s| s.rate_limit = Some(zero_rate)),
+            Some(InvalidSpec::RateLimit)
+        );
+        assert_eq!(
+            refused(|s| s.breaker = Some(BreakerPolicy {
+                failures: 0,
+                ..BreakerPolicy::default()
+            })),
+            Some(InvalidSpec::Breaker)
+        );
+        assert_eq!(
+            refused(|s| {
+                s.ordering = Ordering::None;
+                s.on_failed = OnFailed::Stop;
+            }),
+            Some(InvalidSpec::StopWithoutOrder)
+        );
+        assert!(refused(|s| s.event_types.clear()).is_some());
+        assert!(refused(|s| s.url = "".into()).is_some());
+    }
+
+    #[test]
+    fn a_rotation_keeps_the_old_secret_for_the_overlap_only() {
+        let secret = |text: &str| text.parse::<Secret>().unwrap();
+        let mut endpoint = Endpoint {
+            id: EndpointId::from_u128(1),
+            spec: Arc::new(EndpointSpec::new("https://example.com/")),
+            secrets: vec![EndpointSecret {
+                secret: secret("one"),
+                expires_at: None,
+            }],
+            status: EndpointStatus::Active,
+            health: Health::default(),
+            created_at: Wall(0),
+            revision: 0,
+        };
+        let limits = Limits::default();
+        let hour = Duration::from_secs(3600);
+        endpoint.secrets = endpoint.rotated(secret("two"), hour, Wall(0), &limits);
+        let live = |endpoint: &Endpoint, at| endpoint.signing(Wall(at)).count();
+        assert_eq!(live(&endpoint, 3_599_999), 2);
+        assert_eq!(live(&endpoint, 3_600_000), 1);
+        endpoint.secrets = endpoint.rotated(secret("three"), 10 * hour, Wall(1), &limits);
+        assert_eq!(
+            live(&endpoint, 3_600_000),
+            2,
+            "a second rotation prolongs no overlap"
+        );
+        endpoint.secrets = endpoint.rotated(secret("four"), Duration::ZERO, Wall(2), &limits);
+        assert_eq!(
+            endpoint.secrets.len(),
+            1,
+            "no overlap ends all others at once"
+        );
+    }
+}

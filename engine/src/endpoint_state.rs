@@ -1,0 +1,231 @@
+//! What the core knows of an endpoint beyond its record.
+
+use crate::breaker::{Breaker, Turned};
+use crate::endpoint::{Endpoint, EndpointStatus, Ordering};
+use crate::error::InvalidSpec;
+use crate::id::EndpointId;
+use crate::input::{CallId, EndpointChange};
+use crate::names::OrderingKey;
+use crate::rate::Bucket;
+use crate::request::Route;
+use crate::slab::Key;
+use crate::time::{Mono, Now, Wall};
+use crate::timers::TimerKey;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+pub(crate) struct EndpointState {
+    pub(crate) record: Endpoint,
+    pub(crate) route: Arc<Route>,
+    /// The lane of events without an ordering key. Stays once it was needed.
+    pub(crate) main: Option<Key>,
+    /// The lanes of ordering keys, while they hold anything.
+    pub(crate) keyed: BTreeMap<OrderingKey, Key>,
+    /// Lanes that can start, in the order in which they came to it.
+    pub(crate) ready: VecDeque<Key>,
+    /// Whether it stands in the core's queue of endpoints.
+    pub(crate) queued: bool,
+    /// Attempts and reads under way, over all lanes.
+    pub(crate) slots: u32,
+    pub(crate) bucket: Option<Bucket>,
+    pub(crate) breaker: Breaker,
+    pub(crate) admit_timer: Option<TimerKey>,
+    pub(crate) pending: Tally,
+    /// Payload bytes that its lanes hold.
+    pub(crate) window_bytes: usize,
+    /// A change is being recorded; the others wait.
+    pub(crate) changing: bool,
+    pub(crate) changes: VecDeque<(CallId, EndpointChange)>,
+    pub(crate) existence: Existence,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Existence {
+    Here,
+    /// Its deletion is being recorded: nothing new starts.
+    Leaving,
+    /// It is deleted and waits for requests under way.
+    Gone,
+}
+
+/// How much has not ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) deliveries: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, deliveries: u64, bytes: u64) {
+        self.deliveries += deliveries;
+        self.bytes += bytes;
+    }
+
+    pub(crate) fn subtract(&mut self, deliveries: u64, bytes: u64) {
+        debug_assert!(
+            self.deliveries >= deliveries && self.bytes >= bytes,
+            "counted twice"
+        );
+        self.deliveries = self.deliveries.saturating_sub(deliveries);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
+/// What keeps an endpoint from starting an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// Until this time.
+    Until(Mono),
+    /// Until something ends or changes.
+    ByOthers,
+}
+
+impl EndpointState {
+    pub(crate) fn new(record: Endpoint, now: Now) -> Result<Self, InvalidSpec> {
+        let cooldown_max = record.spec.breaker.map_or(0, |policy| {
+            crate::time::millis(policy.cooldown.max(policy.cooldown_max))
+        });
+        let breaker = match record.health.open_until {
+            None => Breaker::Closed,
+            Some(until) => {
+                let left = until.0.saturating_sub(now.wall.0).min(cooldown_max);
+                Breaker::Open {
+                    until: Mono(now.mono.0.saturating_add(left)),
+                    probes: 0,
+                }
+            }
+        };
+        Ok(Self {
+            route: Arc::new(Route::of(&record, now.wall)?),
+            main: None,
+            keyed: BTreeMap::new(),
+            ready: VecDeque::new(),
+            queued: false,
+            slots: 0,
+            bucket: record
+                .spec
+                .rate_limit
+                .map(|limit| Bucket::full(&limit, now.mono)),
+            breaker,
+            admit_timer: None,
+            pending: Tally::default(),
+            window_bytes: 0,
+            changing: false,
+            changes: VecDeque::new(),
+            existence: Existence::Here,
+            record,
+        })
+    }
+
+    pub(crate) fn id(&self) -> EndpointId {
+        self.record.id
+    }
+
+    pub(crate) fn ordering(&self) -> Ordering {
+        self.record.spec.ordering
+    }
+
+    /// Events for it are taken.
+    pub(crate) fn accepts(&self) -> bool {
+        self.existence == Existence::Here
+            && !matches!(self.record.status, EndpointStatus::Disabled(_))
+    }
+
+    /// Requests to it may start, as far as its owner and its health decide.
+    pub(crate) fn is_open(&self) -> bool {
+        self.existence == Existence::Here
+            && self.record.status == EndpointStatus::Active
+            && self.breaker == Breaker::Closed
+    }
+
+    pub(crate) fn is_failing(&self) -> bool {
+        self.record.health.failures > 0
+    }
+
+    /// Whether an attempt may start, as far as status, breaker and rate limit decide.
+    pub(crate) fn admits(&mut self, now: Mono) -> Result<(), Held> {
+        if self.existence != Existence::Here || self.record.status != EndpointStatus::Active {
+            return Err(Held::ByOthers);
+        }
+        self.breaker
+            .ready(now)
+            .map_err(|until| until.map_or(Held::ByOthers, Held::Until))?;
+        match (&mut self.bucket, &self.record.spec.rate_limit) {
+            (Some(bucket), Some(limit)) => bucket.ready(limit, now).map_err(Held::Until),
+            _ => Ok(()),
+        }
+    }
+
+    /// An attempt starts: it takes from the rate limit, and may be the breaker's probe.
+    pub(crate) fn started(&mut self) {
+        self.breaker.started();
+        if let (Some(bucket), Some(limit)) = (&mut self.bucket, &self.record.spec.rate_limit) {
+            bucket.take(limit);
+        }
+    }
+
+    /// The route with the secrets that are live at `wall`.
+    pub(crate) fn route_at(&mut self, wall: Wall) -> Arc<Route> {
+        if self.route.expires_at.is_some_and(|at| at <= wall) {
+            // Cannot fail: fewer of the secrets that made the last route.
+            if let Ok(route) = Route::of(&self.record, wall) {
+                self.route = Arc::new(route);
+            }
+        }
+        Arc::clone(&self.route)
+    }
+
+    /// Takes an attempt's end into its health.
+    pub(crate) fn judge(&mut self, answered: Answered, now: Now) -> Turned {
+        let health = &mut self.record.health;
+        match answered {
+            Answered::Delivered => {
+                *health = crate::Health::default();
+                self.breaker.succeeded()
+            }
+            Answered::Refused => {
+                health.failures = 0;
+                health.open_until = None;
+                health.failing_since.get_or_insert(now.wall);
+                self.breaker.succeeded()
+            }
+            Answered::Failed => {
+                health.failures = health.failures.saturating_add(1);
+                health.failing_since.get_or_insert(now.wall);
+                let Some(policy) = self.record.spec.breaker else {
+                    return Turned::No;
+                };
+                let turned = self.breaker.failed(&policy, health.failures, now.mono);
+                if let Turned::Opened(until) = turned {
+                    health.open_until = Some(now.wall.after(until.since(now.mono)));
+                }
+                turned
+            }
+        }
+    }
+
+    /// It has failed for longer than its owner wants.
+    pub(crate) fn has_failed_for_too_long(&self, wall: Wall) -> bool {
+        match (
+            self.record.spec.disable_after,
+            self.record.health.failing_since,
+        ) {
+            (Some(most), Some(since)) => wall.since(since) >= most,
+            _ => false,
+        }
+    }
+
+    /// Its lanes, the one without a key first.
+    pub(crate) fn lanes(&self) -> impl Iterator<Item = Key> {
+        self.main.into_iter().chain(self.keyed.values().copied())
+    }
+}
+
+/// What an outcome says about the endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answered {
+    Delivered,
+    /// It answered, but not as wished (3xx, 4xx).
+    Refused,
+    Failed,
+}

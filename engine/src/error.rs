@@ -1,0 +1,252 @@
+//! What the engine refuses, one type per operation. Each says what to do.
+
+use crate::id::{DeliveryId, EndpointId, EventId};
+use crate::names::InvalidName;
+use postrider_signature::KeyError;
+use std::time::Duration;
+
+/// A bound of [`crate::Limits`] that was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Full {
+    /// `pending_deliveries_max`.
+    #[error("{most} deliveries are pending (pending_deliveries_max)")]
+    PendingDeliveries {
+        /// The bound.
+        most: u64,
+    },
+    /// `pending_bytes_max`.
+    #[error("{most} payload bytes are pending (pending_bytes_max)")]
+    PendingBytes {
+        /// The bound.
+        most: u64,
+    },
+    /// `commits_in_flight_max` or `commit_bytes_max`: the store is slower than the publishers.
+    #[error(
+        "the store is behind: too much waits to be written (commits_in_flight_max, commit_bytes_max)"
+    )]
+    Commits,
+    /// The store's own bound, or its disk.
+    #[error("the store is full")]
+    Store,
+    /// `endpoints_max`.
+    #[error("{most} endpoints are registered (endpoints_max)")]
+    Endpoints {
+        /// The bound.
+        most: usize,
+    },
+    /// `endpoint_changes_max`.
+    #[error("{most} changes of this endpoint are waiting (endpoint_changes_max)")]
+    Changes {
+        /// The bound.
+        most: usize,
+    },
+}
+
+/// Why nothing is taken any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Closed {
+    /// [`crate::Input::Drain`] was given.
+    #[error("Postrider is shutting down; submit to another instance or after the restart")]
+    Draining,
+    /// A commit failed with an unknown outcome; only a restart can tell what is recorded.
+    #[error(
+        "the store failed, so delivery has stopped: mend it and restart; what was accepted is kept"
+    )]
+    StoreFailed,
+}
+
+/// Why an event was not accepted. Nothing of it was recorded, except where
+/// [`PublishError::Closed`] says [`Closed::StoreFailed`]: then it may have been.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// The endpoint is not there (any more).
+    #[error("there is no endpoint {0}: register it, or use its current id")]
+    NoSuchEndpoint(EndpointId),
+    /// The endpoint is disabled.
+    #[error("endpoint {0} is disabled: enable it first")]
+    EndpointDisabled(EndpointId),
+    /// The payload is larger than `payload_bytes_max`.
+    #[error(
+        "the payload has {bytes} bytes, the limit is {most} (payload_bytes_max): send a link to the data instead"
+    )]
+    PayloadTooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The bound.
+        most: usize,
+    },
+    /// A bound was reached.
+    #[error("not accepted: {0}; try again when deliveries have ended")]
+    Full(#[from] Full),
+    /// The idempotency key is empty or too long.
+    #[error("the idempotency key is refused: use 1 to {most} bytes")]
+    IdempotencyKey {
+        /// The bound, in bytes.
+        most: usize,
+    },
+    /// The idempotency key was used before, for other content.
+    #[error(
+        "the idempotency key belongs to event {0}, which has other content: use a new key for a new event"
+    )]
+    IdempotencyKeyReused(EventId),
+    /// A name is of the wrong form.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    /// Nothing is accepted any more.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+}
+
+/// Why an endpoint was not registered or changed. Nothing was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// The endpoint is not there (any more).
+    #[error("there is no endpoint {0}")]
+    NoSuchEndpoint(EndpointId),
+    /// Something it asks for cannot be done.
+    #[error(transparent)]
+    Invalid(#[from] InvalidSpec),
+    /// A bound was reached.
+    #[error("not changed: {0}")]
+    Full(#[from] Full),
+    /// Nothing is accepted any more.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+}
+
+/// What an endpoint cannot ask for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSpec {
+    /// The URL is refused by the host.
+    #[error("the URL is refused: {0}")]
+    Url(String),
+    /// The URL is empty or too long.
+    #[error("the URL is refused: use 1 to {most} bytes")]
+    UrlLength {
+        /// The bound.
+        most: usize,
+    },
+    /// No event type patterns, or too many.
+    #[error("event_types is refused: give 1 to {most} patterns, [\"*\"] for every event")]
+    EventTypes {
+        /// The bound.
+        most: usize,
+    },
+    /// The timeout is out of range.
+    #[error("timeout is refused: use 1 ms to 10 min")]
+    Timeout,
+    /// The concurrency is out of range.
+    #[error("concurrency is refused: use 1 to 1024")]
+    Concurrency,
+    /// A lane that stops needs an order to keep.
+    #[error("on_failed = stop keeps an order: it cannot be combined with ordering = none")]
+    StopWithoutOrder,
+    /// The rate limit is out of range.
+    #[error(
+        "rate_limit is refused: use at least 1 request and a burst of at least 1, per 1 ms to 1 day"
+    )]
+    RateLimit,
+    /// The breaker policy is out of range.
+    #[error(
+        "breaker is refused: use at least 1 failure and cooldowns of at most 1 day; leave it out for no breaker"
+    )]
+    Breaker,
+    /// Too many retries.
+    #[error("retry is refused: at most {most} retries")]
+    TooManyRetries {
+        /// The bound.
+        most: usize,
+    },
+    /// A delay is too long.
+    #[error("retry is refused: no delay may be longer than {} days", most.as_secs() / 86_400)]
+    RetryDelay {
+        /// The bound.
+        most: Duration,
+    },
+    /// The factor of an exponential schedule is out of range.
+    #[error("retry.factor is refused: use 1 to 100")]
+    RetryFactor,
+    /// The jitter is out of range.
+    #[error("retry.jitter_percent is refused: use 0 to 100")]
+    Jitter,
+    /// A status that cannot be made retriable.
+    #[error(
+        "retry.also_retry is refused: {status} is not between 400 and 499 (5xx are always retried, 3xx never)"
+    )]
+    AlsoRetry {
+        /// The status.
+        status: u16,
+    },
+    /// Too many custom headers, or too long ones.
+    #[error("headers are refused: use at most {most}, {bytes_most} bytes together")]
+    Headers {
+        /// The bound.
+        most: usize,
+        /// The bound in bytes.
+        bytes_most: usize,
+    },
+    /// A header name that HTTP does not allow.
+    #[error("header name {name:?} is refused: use a token as in RFC 9110, section 5.6.2")]
+    HeaderName {
+        /// The name.
+        name: String,
+    },
+    /// A header that is not the endpoint's to set.
+    #[error("header {name:?} is refused: it belongs to the protocol or to Postrider")]
+    HeaderReserved {
+        /// The name.
+        name: String,
+    },
+    /// A header that is given twice.
+    #[error("header {name:?} is refused: it is given twice")]
+    HeaderTwice {
+        /// The name.
+        name: String,
+    },
+    /// A header value that HTTP does not allow.
+    #[error("the value of header {name:?} is refused: use visible ASCII, without spaces around it")]
+    HeaderValue {
+        /// The name.
+        name: String,
+    },
+    /// The secret cannot sign.
+    #[error(transparent)]
+    Secret(#[from] KeyError),
+}
+
+/// Why a delivery was not sent again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResendError {
+    /// The delivery is not there (any more).
+    #[error("there is no delivery {0}: it was never made, or its record has been dropped")]
+    NoSuchDelivery(DeliveryId),
+    /// It has not ended.
+    #[error("delivery {0} is still being delivered: wait for its end, or discard it first")]
+    StillPending(DeliveryId),
+    /// Its endpoint is not there any more.
+    #[error("endpoint {0} of the delivery is not there any more")]
+    NoSuchEndpoint(EndpointId),
+    /// A bound was reached.
+    #[error("not resent: {0}")]
+    Full(#[from] Full),
+    /// Nothing is accepted any more.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+}
+
+/// Why a delivery was not discarded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DiscardError {
+    /// The delivery is not there (any more).
+    #[error("there is no delivery {0}: it was never made, or its record has been dropped")]
+    NoSuchDelivery(DeliveryId),
+    /// It was delivered or discarded before.
+    #[error("delivery {0} has ended: only pending and failed deliveries can be discarded")]
+    AlreadyEnded(DeliveryId),
+    /// A bound was reached.
+    #[error("not discarded: {0}")]
+    Full(#[from] Full),
+    /// Nothing is accepted any more.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+}

@@ -1,0 +1,136 @@
+//! What the core tells whoever watches: traces, metrics, a live tail.
+
+use crate::delivery::FailReason;
+use crate::endpoint::{DisabledReason, EndpointStatus};
+use crate::id::{AttemptId, DeliveryId, EndpointId, EventId};
+use crate::outcome::{FailureKind, Outcome};
+use crate::time::{Mono, Wall};
+
+/// Something that has happened, and, where it changes what is recorded, is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// An event was accepted.
+    Accepted {
+        /// The event.
+        event: EventId,
+        /// To how many endpoints it goes.
+        deliveries: u32,
+    },
+    /// A request is handed to the host.
+    AttemptStarted {
+        /// Its delivery.
+        of: Of,
+        /// The attempt.
+        attempt: AttemptId,
+        /// 1 for the first one of its delivery.
+        number: u32,
+    },
+    /// An attempt ended and its result is recorded.
+    AttemptEnded {
+        /// Its delivery.
+        of: Of,
+        /// The attempt.
+        attempt: AttemptId,
+        /// 1 for the first one of its delivery.
+        number: u32,
+        /// What came of it.
+        result: AttemptResult,
+        /// How long it took.
+        duration_ms: u64,
+    },
+    /// The next attempt of a delivery is due then.
+    RetryScheduled {
+        /// The delivery.
+        of: Of,
+        /// When.
+        due: Wall,
+    },
+    /// A delivery was delivered.
+    Delivered {
+        /// The delivery.
+        of: Of,
+        /// How many attempts it took.
+        attempts: u32,
+    },
+    /// A delivery became a dead letter.
+    Failed {
+        /// The delivery.
+        of: Of,
+        /// How many attempts were made.
+        attempts: u32,
+        /// Why.
+        reason: FailReason,
+    },
+    /// A delivery was discarded.
+    Discarded {
+        /// The delivery.
+        of: Of,
+    },
+    /// A delivery that had ended is made anew.
+    Resent {
+        /// The new delivery.
+        of: Of,
+        /// The one that had ended.
+        original: DeliveryId,
+    },
+    /// An endpoint was registered or changed.
+    EndpointChanged {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// Its status from now on.
+        status: EndpointStatus,
+    },
+    /// An endpoint disabled itself.
+    EndpointDisabled {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// Why.
+        reason: DisabledReason,
+    },
+    /// An endpoint was deleted.
+    EndpointDeleted {
+        /// The endpoint.
+        endpoint: EndpointId,
+    },
+    /// A breaker opened: no attempts before `until`.
+    BreakerOpened {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// When it may probe.
+        until: Mono,
+    },
+    /// A breaker closed: the endpoint answers again.
+    BreakerClosed {
+        /// The endpoint.
+        endpoint: EndpointId,
+    },
+}
+
+/// Which delivery a fact is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Of {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// Its event.
+    pub event: EventId,
+    /// Its endpoint.
+    pub endpoint: EndpointId,
+}
+
+/// The short form of an [`Outcome`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttemptResult {
+    /// The receiver answered with this status.
+    Status(u16),
+    /// It did not answer.
+    Failure(FailureKind),
+}
+
+impl From<&Outcome> for AttemptResult {
+    fn from(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Response(response) => Self::Status(response.status),
+            Outcome::Failure(failure) => Self::Failure(failure.kind),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! What a host tells the core.
+
+use crate::batch::{BatchId, CommitError, Receipt};
+use crate::delivery::{DeliveryState, Event, LaneId, Seq};
+use crate::endpoint::{Endpoint, EndpointSpec};
+use crate::id::{AttemptId, DeliveryId, EndpointId, EventId};
+use crate::names::{EventType, OrderingKey, TenantId};
+use crate::outcome::Outcome;
+use crate::time::{Mono, Wall};
+use bytes::Bytes;
+use postrider_signature::Secret;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The number of a call, chosen by the host: the answer carries it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CallId(pub u64);
+
+/// What a host tells the core.
+#[derive(Debug)]
+pub enum Input {
+    /// Someone submits an event. Answered by [`crate::Answer::Published`].
+    Publish(CallId, NewEvent),
+    /// An administrator wants something.
+    Command(CallId, Command),
+    /// A batch is durable.
+    Committed(BatchId, Receipt),
+    /// A batch is not.
+    CommitFailed(BatchId, CommitError),
+    /// A [`crate::Output::Load`] is answered.
+    Loaded(Loaded),
+    /// The store cannot be read: the core stops as after [`CommitError::Failed`].
+    StoreFailed,
+    /// A request ended. Exactly one per [`crate::Output::Send`], except after a
+    /// [`crate::Output::Cancel`]: then none or one.
+    AttemptDone(AttemptId, Outcome),
+    /// Take no new submissions, start nothing, finish what is under way; at the deadline give it
+    /// up. Answered by [`crate::Answer::Drained`].
+    Drain(CallId, Mono),
+    /// The armed time has come, or the host wants the core to look at the clock.
+    Tick,
+}
+
+/// An event to publish.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// Who publishes it.
+    pub tenant: TenantId,
+    /// Where it goes.
+    pub target: Target,
+    /// What kind it is.
+    pub event_type: EventType,
+    /// The exact bytes to send. The core keeps this value: it should not be a slice of a larger
+    /// buffer.
+    pub payload: Bytes,
+    /// Which lane of each endpoint it goes to.
+    pub ordering_key: OrderingKey,
+    /// A repeat with the same key and content gives the same event.
+    pub idempotency_key: Option<Arc<str>>,
+}
+
+/// Where an event goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// To this endpoint of the tenant, whatever it subscribes to.
+    Endpoint(EndpointId),
+    /// To every active or paused endpoint of the tenant that subscribes to its type.
+    Subscribers,
+}
+
+/// What an administrator wants.
+#[derive(Debug)]
+pub enum Command {
+    /// A new endpoint, with this secret or a generated one. [`crate::Answer::Endpoint`].
+    Register(Box<EndpointSpec>, Option<Secret>),
+    /// A change of an endpoint. [`crate::Answer::Endpoint`].
+    Change(EndpointId, EndpointChange),
+    /// An endpoint goes; what is pending for it is discarded. [`crate::Answer::Deleted`].
+    Delete(EndpointId),
+    /// A delivery that has ended is made anew, with a full set of attempts.
+    /// [`crate::Answer::Resent`].
+    Resend(DeliveryId),
+    /// A pending delivery or a dead letter is given up. [`crate::Answer::Discarded`].
+    Discard(DeliveryId),
+}
+
+/// A change of an endpoint.
+#[derive(Clone, Debug)]
+pub enum EndpointChange {
+    /// Hold its deliveries back; requests under way finish.
+    Pause,
+    /// Go on after a pause.
+    Resume,
+    /// Hold its deliveries back and refuse events for it.
+    Disable,
+    /// Go on after it was disabled, with a clean bill of health.
+    Enable,
+    /// Everything its owner decides. The tenant stays. A new URL has a clean bill of health.
+    Spec(Box<EndpointSpec>),
+    /// A new secret (generated if `None`); the ones before go on signing for `overlap`.
+    RotateSecret {
+        /// The new one.
+        secret: Option<Secret>,
+        /// How long both sign. Usually [`EndpointChange::OVERLAP`].
+        overlap: Duration,
+    },
+}
+
+impl EndpointChange {
+    /// The usual overlap of a rotation: 24 h.
+    pub const OVERLAP: Duration = Duration::from_secs(86_400);
+}
+
+/// The next deliveries of a lane, from the store.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The lane.
+    pub lane: LaneId,
+    /// Deliveries that have not ended, with places after the one asked for, in order, starting
+    /// with the first.
+    pub deliveries: Vec<LoadedDelivery>,
+    /// Every delivery that has not ended up to this place is among them.
+    pub through: Seq,
+}
+
+/// A delivery from the store.
+#[derive(Clone, Debug)]
+pub struct LoadedDelivery {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// Its place.
+    pub seq: Seq,
+    /// Its event.
+    pub event: Arc<Event>,
+    /// Attempts that are recorded.
+    pub attempts: u32,
+    /// Its state: `Pending` or `Retrying`.
+    pub state: DeliveryState,
+}
+
+/// What a store holds when a core starts on it.
+#[derive(Clone, Debug, Default)]
+pub struct Recovered {
+    /// Every endpoint.
+    pub endpoints: Vec<RecoveredEndpoint>,
+    /// Every lane with a delivery that has not ended, or that has stopped.
+    pub lanes: Vec<RecoveredLane>,
+}
+
+/// An endpoint, and how much is pending for it.
+#[derive(Clone, Debug)]
+pub struct RecoveredEndpoint {
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// Deliveries that have not ended.
+    pub pending_deliveries: u64,
+    /// Their payload bytes.
+    pub pending_bytes: u64,
+}
+
+/// A lane, without reading all that waits in it.
+#[derive(Clone, Debug)]
+pub struct RecoveredLane {
+    /// The lane.
+    pub id: LaneId,
+    /// Every delivery up to this place has ended, except those in `retrying`.
+    pub after: Seq,
+    /// The last place that was assigned.
+    pub tail: Seq,
+    /// Deliveries that have had an attempt and wait for the next one, in order.
+    pub retrying: Vec<RecoveredDelivery>,
+    /// The dead letter at which the lane has stopped.
+    pub stopped_at: Option<DeliveryId>,
+}
+
+/// A delivery that waits for its next attempt.
+#[derive(Clone, Debug)]
+pub struct RecoveredDelivery {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// Its event.
+    pub event: EventId,
+    /// Its place.
+    pub seq: Seq,
+    /// The size of its payload.
+    pub payload_bytes: u32,
+    /// Attempts that are recorded.
+    pub attempts: u32,
+    /// When the next one is due.
+    pub due: Wall,
+}

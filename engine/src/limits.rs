@@ -1,0 +1,78 @@
+//! Every bound of the engine, by name. Nothing in the core grows past what is written here.
+
+/// The bounds. Where one is reached the caller gets an error that names it; nothing is dropped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest payload, in bytes. Default 256 KiB.
+    pub payload_bytes_max: usize,
+    /// Deliveries that were accepted and have not ended. Default 10,000,000.
+    pub pending_deliveries_max: u64,
+    /// Payload bytes of those deliveries, counted once per delivery. Default 64 GiB.
+    pub pending_bytes_max: u64,
+    /// Changes given to the store and not answered yet. Default 8,192.
+    pub commits_in_flight_max: usize,
+    /// Payload bytes of events given to the store and not answered yet. Default 64 MiB.
+    pub commit_bytes_max: usize,
+    /// Attempts (and loads that precede one) at the same time. Default 4,096.
+    pub attempts_max: usize,
+    /// Of these, attempts to endpoints whose last attempt failed. Default 2,048: what hangs
+    /// together cannot take the place of what works.
+    pub attempts_failing_max: usize,
+    /// Deliveries of one lane kept in memory, the next ones first. Default 32.
+    pub window_deliveries_max: usize,
+    /// Payload bytes kept in memory for deliveries that wait for their turn. Default 64 MiB.
+    /// An attempt's own payload may stand beside it: see [`crate::Footprint::payload_bytes_bound`].
+    pub window_bytes_max: usize,
+    /// The same, of one endpoint. Default 4 MiB.
+    pub window_bytes_endpoint_max: usize,
+    /// The first bytes of a response body that are kept. Default 16 KiB.
+    pub response_bytes_max: usize,
+    /// Names and values of the response headers that are kept, in bytes. Default 8 KiB.
+    pub response_header_bytes_max: usize,
+    /// Endpoints. Default 100,000.
+    pub endpoints_max: usize,
+    /// Changes of one endpoint that wait for the one before. Default 64.
+    pub endpoint_changes_max: usize,
+    /// Secrets of one endpoint that sign at the same time. Default 4.
+    pub secrets_max: usize,
+    /// Custom headers of one endpoint. Default 32.
+    pub headers_max: usize,
+    /// Names and values of the custom headers of one endpoint, in bytes. Default 8 KiB.
+    pub header_bytes_max: usize,
+    /// The longest URL of an endpoint, in bytes. Default 2,048.
+    pub url_bytes_max: usize,
+    /// Event type patterns of one endpoint. Default 128.
+    pub event_types_max: usize,
+    /// The longest idempotency key, in bytes. Default 256.
+    pub idempotency_key_bytes_max: usize,
+    /// Delays of one explicit retry schedule. Default 64.
+    pub retries_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            payload_bytes_max: 256 << 10,
+            pending_deliveries_max: 10_000_000,
+            pending_bytes_max: 64 << 30,
+            commits_in_flight_max: 8_192,
+            commit_bytes_max: 64 << 20,
+            attempts_max: 4_096,
+            attempts_failing_max: 2_048,
+            window_deliveries_max: 32,
+            window_bytes_max: 64 << 20,
+            window_bytes_endpoint_max: 4 << 20,
+            response_bytes_max: 16 << 10,
+            response_header_bytes_max: 8 << 10,
+            endpoints_max: 100_000,
+            endpoint_changes_max: 64,
+            secrets_max: 4,
+            headers_max: 32,
+            header_bytes_max: 8 << 10,
+            url_bytes_max: 2_048,
+            event_types_max: 128,
+            idempotency_key_bytes_max: 256,
+            retries_max: 64,
+        }
+    }
+}

@@ -1,0 +1,508 @@
+//! The store in memory: bounded, lost with the process, and the model that every other store is
+//! measured against.
+//!
+//! A plain data structure: what it is told it has done when the call returns.
+
+mod reads;
+
+use crate::batch::{
+    Attempted, Change, CommitError, EndpointUpdate, Placed, Publish, Receipt, Refusal,
+};
+use crate::delivery::{Attempt, DeliveryState, Event, LaneId, Seq};
+use crate::endpoint::{Endpoint, EndpointStatus};
+use crate::id::{DeliveryId, EndpointId, EventId};
+use crate::names::TenantId;
+use crate::time::Wall;
+use bytes::Bytes;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// How much a [`MemoryStore`] holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryBounds {
+    /// Deliveries that have not ended, and dead letters. One more is refused with
+    /// [`CommitError::Full`]. Default 100,000.
+    pub deliveries_max: usize,
+    /// Payload bytes of those, counted once per delivery. Default 256 MiB.
+    pub payload_bytes_max: usize,
+    /// Records of deliveries that were delivered or discarded; the oldest are dropped, and with
+    /// the last delivery of an event the event and its idempotency key. Default 10,000.
+    pub ended_max: usize,
+}
+
+impl Default for MemoryBounds {
+    fn default() -> Self {
+        Self {
+            deliveries_max: 100_000,
+            payload_bytes_max: 256 << 20,
+            ended_max: 10_000,
+        }
+    }
+}
+
+/// What is recorded of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryRecord {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Its event.
+    pub event: Arc<Event>,
+    /// Its lane.
+    pub lane: LaneId,
+    /// Its place there.
+    pub seq: Seq,
+    /// What has become of it.
+    pub state: DeliveryState,
+    /// Its attempts, first to last. Only the last one keeps its response body.
+    pub attempts: Vec<Attempt>,
+    /// When it ended.
+    pub ended_at: Option<Wall>,
+    /// The delivery that it makes anew.
+    pub resend_of: Option<DeliveryId>,
+    /// The delivery that makes it anew: it is not a dead letter any more.
+    pub resent_as: Option<DeliveryId>,
+}
+
+/// The account of an endpoint: every accepted delivery is in exactly one of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Deliveries that were accepted, resends included.
+    pub accepted: u64,
+    /// Of these, not ended.
+    pub pending: u64,
+    /// Of these, delivered.
+    pub delivered: u64,
+    /// Of these, failed and not discarded since.
+    pub failed: u64,
+    /// Of these, discarded.
+    pub discarded: u64,
+}
+
+/// The store in memory.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    bounds: MemoryBounds,
+    endpoints: BTreeMap<EndpointId, Endpoint>,
+    ledgers: BTreeMap<EndpointId, Ledger>,
+    events: BTreeMap<EventId, StoredEvent>,
+    deliveries: BTreeMap<DeliveryId, DeliveryRecord>,
+    lanes: BTreeMap<LaneId, StoredLane>,
+    keys: BTreeMap<(TenantId, Arc<str>), ([u8; 32], EventId)>,
+    /// What has been delivered or discarded, and events for nobody, in the order in which they
+    /// ended.
+    ended: VecDeque<Ended>,
+    /// No lane that was forgotten had a place above this one.
+    forgotten_tail: Seq,
+    /// What counts against the bounds.
+    kept: usize,
+    kept_bytes: usize,
+}
+
+#[derive(Debug)]
+struct StoredEvent {
+    tenant: TenantId,
+    deliveries: Vec<DeliveryId>,
+    key: Option<Arc<str>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Ended {
+    Delivery(DeliveryId),
+    Event(EventId),
+}
+
+#[derive(Debug, Default)]
+struct StoredLane {
+    tail: Seq,
+    pending: BTreeMap<Seq, DeliveryId>,
+    stopped_at: Option<(Seq, DeliveryId)>,
+}
+
+impl MemoryStore {
+    /// An empty store that holds so much.
+    #[must_use]
+    pub fn bounded(bounds: MemoryBounds) -> Self {
+        Self {
+            bounds,
+            ..Self::default()
+        }
+    }
+
+    /// Makes a change, as [`Change`] describes it.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError::Full`] if a new delivery does not fit. Nothing has changed then.
+    pub fn apply(&mut self, change: Change) -> Result<Receipt, CommitError> {
+        match change {
+            Change::Publish(publish) => self.publish(publish),
+            Change::Attempted(end) => Ok(self.attempted(&end)),
+            Change::AddEndpoint(endpoint) => {
+                self.ledgers.entry(endpoint.id).or_default();
+                self.endpoints.insert(endpoint.id, *endpoint);
+                Ok(Receipt::Applied)
+            }
+            Change::ChangeEndpoint(update) => {
+                self.change_endpoint(&update);
+                Ok(Receipt::Applied)
+            }
+            Change::DeleteEndpoint { endpoint, keep, at } => {
+                self.delete_endpoint(endpoint, &keep, at);
+                Ok(Receipt::Applied)
+            }
+            Change::Resend { of, new, .. } => self.resend(of, new),
+            Change::Discard { delivery, at } => Ok(self.discard(delivery, at)),
+        }
+    }
+
+    fn publish(&mut self, publish: Publish) -> Result<Receipt, CommitError> {
+        let Publish {
+            event,
+            deliveries,
+            idempotency,
+        } = publish;
+        let key = idempotency.map(|given| {
+            let owned = (event.tenant.clone(), given.key);
+            (owned, given.digest)
+        });
+        if let Some((known, digest)) = key
+            .as_ref()
+            .and_then(|(key, digest)| self.keys.get(key).map(|known| (*known, *digest)))
+        {
+            let (known_digest, earlier) = known;
+            let same = known_digest == digest;
+            return Ok(if same {
+                Receipt::Duplicate(earlier)
+            } else {
+                Receipt::KeyReused(earlier)
+            });
+        }
+        self.make_room(deliveries.len(), event.payload.len())?;
+        let mut seqs = Vec::with_capacity(deliveries.len());
+        for new in deliveries.iter() {
+            seqs.push(self.enqueue(new.id, &new.lane, &event, None));
+        }
+        if let Some((key, digest)) = &key {
+            self.keys.insert(key.clone(), (*digest, event.id));
+        }
+        let stored = StoredEvent {
+            tenant: event.tenant.clone(),
+            deliveries: deliveries.iter().map(|new| new.id).collect(),
+            key: key.map(|((_, key), _)| key),
+        };
+        self.events.insert(event.id, stored);
+        if deliveries.is_empty() {
+            self.ended(Ended::Event(event.id));
+        }
+        Ok(Receipt::Published(seqs))
+    }
+
+    fn make_room(&mut self, deliveries: usize, payload: usize) -> Result<(), CommitError> {
+        let bytes = deliveries.saturating_mul(payload);
+        if self.kept + deliveries > self.bounds.deliveries_max
+            || self.kept_bytes.saturating_add(bytes) > self.bounds.payload_bytes_max
+        {
+            return Err(CommitError::Full);
+        }
+        self.kept += deliveries;
+        self.kept_bytes += bytes;
+        Ok(())
+    }
+
+    fn enqueue(
+        &mut self,
+        id: DeliveryId,
+        lane_id: &LaneId,
+        event: &Arc<Event>,
+        resend_of: Option<DeliveryId>,
+    ) -> Seq {
+        if !self.lanes.contains_key(lane_id) {
+            // Places grow even over the lives of a lane.
+            let lane = StoredLane {
+                tail: self.forgotten_tail,
+                ..StoredLane::default()
+            };
+            self.lanes.insert(lane_id.clone(), lane);
+        }
+        let Some(lane) = self.lanes.get_mut(lane_id) else {
+            unreachable!("just inserted")
+        };
+        let in_place = resend_of.and_then(|of| lane.stopped_at.filter(|(_, at)| *at == of));
+        let seq = if let Some((seq, _)) = in_place {
+            lane.stopped_at = None;
+            seq
+        } else {
+            lane.tail = lane.tail.next();
+            lane.tail
+        };
+        lane.pending.insert(seq, id);
+        if let Some(ledger) = self.ledgers.get_mut(&lane_id.endpoint) {
+            ledger.accepted += 1;
+            ledger.pending += 1;
+        }
+        let record = DeliveryRecord {
+            id,
+            event: event.clone(),
+            lane: lane_id.clone(),
+            seq,
+            state: DeliveryState::Pending,
+            attempts: Vec::new(),
+            ended_at: None,
+            resend_of,
+            resent_as: None,
+        };
+        self.deliveries.insert(id, record);
+        seq
+    }
+
+    fn attempted(&mut self, end: &Attempted) -> Receipt {
+        let live = self
+            .deliveries
+            .get_mut(&end.delivery)
+            .filter(|it| !it.state.is_end());
+        let Some(delivery) = live else {
+            return Receipt::Stale;
+        };
+        if let Some(last) = delivery.attempts.last_mut() {
+            forget_body(last);
+        }
+        delivery.attempts.push(end.attempt.clone());
+        delivery.state = end.state;
+        if end.state.is_end() {
+            let at = end.attempt.started_at.0 + end.attempt.duration_ms;
+            self.end(end.delivery, end.state, Wall(at));
+        }
+        if end.stop_lane
+            && let Some(lane) = self.lanes.get_mut(&end.lane)
+        {
+            lane.stopped_at = Some((end.seq, end.delivery));
+        }
+        self.forget_idle(&end.lane);
+        if let Some(endpoint) = self.endpoints.get_mut(&end.lane.endpoint) {
+            if let Some(health) = end.health {
+                endpoint.health = health;
+            }
+            if let Some(reason) = end.disable {
+                endpoint.status = EndpointStatus::Disabled(reason);
+            }
+        }
+        Receipt::Applied
+    }
+
+    /// A pending delivery ends.
+    fn end(&mut self, id: DeliveryId, state: DeliveryState, at: Wall) {
+        let Some(delivery) = self.deliveries.get_mut(&id) else {
+            return;
+        };
+        delivery.state = state;
+        delivery.ended_at = Some(at);
+        let (payload, lane_id, seq) = (
+            delivery.event.payload.len(),
+            delivery.lane.clone(),
+            delivery.seq,
+        );
+        if let Some(lane) = self.lanes.get_mut(&lane_id) {
+            lane.pending.remove(&seq);
+            // A stop comes with the end that causes it, just after this.
+            let may_stop = matches!(state, DeliveryState::Failed(_));
+            if !may_stop {
+                self.forget_idle(&lane_id);
+            }
+        }
+        if let Some(ledger) = self.ledgers.get_mut(&lane_id.endpoint) {
+            ledger.pending -= 1;
+            match state {
+                DeliveryState::Delivered => ledger.delivered += 1,
+                DeliveryState::Failed(_) => ledger.failed += 1,
+                _ => ledger.discarded += 1,
+            }
+        }
+        if !matches!(state, DeliveryState::Failed(_)) {
+            self.retire(id, payload);
+        }
+    }
+
+    /// Forgets a lane that holds nothing, unless it is the endpoint's own.
+    fn forget_idle(&mut self, id: &LaneId) {
+        let stays = id.key.get().is_none() && self.endpoints.contains_key(&id.endpoint);
+        let Some(lane) = self.lanes.get(id) else {
+            return;
+        };
+        if !stays && lane.pending.is_empty() && lane.stopped_at.is_none() {
+            self.forgotten_tail = self.forgotten_tail.max(lane.tail);
+            self.lanes.remove(id);
+        }
+    }
+
+    /// A delivery counts no longer as kept, but as ended.
+    fn retire(&mut self, id: DeliveryId, payload: usize) {
+        self.kept -= 1;
+        self.kept_bytes -= payload;
+        self.ended(Ended::Delivery(id));
+    }
+
+    fn ended(&mut self, ended: Ended) {
+        self.ended.push_back(ended);
+        while self.ended.len() > self.bounds.ended_max {
+            match self.ended.pop_front() {
+                Some(Ended::Delivery(oldest)) => self.forget(oldest),
+                Some(Ended::Event(oldest)) => self.forget_event(oldest),
+                None => return,
+            }
+        }
+    }
+
+    fn forget(&mut self, id: DeliveryId) {
+        let Some(gone) = self.deliveries.remove(&id) else {
+            return;
+        };
+        let Some(event) = self.events.get_mut(&gone.event.id) else {
+            return;
+        };
+        event.deliveries.retain(|delivery| *delivery != id);
+        if event.deliveries.is_empty() {
+            self.forget_event(gone.event.id);
+        }
+    }
+
+    fn forget_event(&mut self, id: EventId) {
+        if let Some(event) = self.events.remove(&id)
+            && let Some(key) = event.key
+        {
+            self.keys.remove(&(event.tenant, key));
+        }
+    }
+
+    fn change_endpoint(&mut self, update: &EndpointUpdate) {
+        let Some(endpoint) = self.endpoints.get_mut(&update.endpoint) else {
+            return;
+        };
+        if let Some(status) = update.status {
+            endpoint.status = status;
+        }
+        if let Some(health) = update.health {
+            endpoint.health = health;
+        }
+        if let Some(spec) = &update.spec {
+            endpoint.spec = spec.clone();
+        }
+        if let Some(secrets) = &update.secrets {
+            endpoint.secrets.clone_from(secrets);
+        }
+        if update.spec.is_some() || update.secrets.is_some() {
+            endpoint.revision += 1;
+        }
+    }
+
+    fn delete_endpoint(&mut self, id: EndpointId, keep: &[DeliveryId], at: Wall) {
+        self.endpoints.remove(&id);
+        let pending: Vec<DeliveryId> = self
+            .lanes_of(id)
+            .flat_map(|(_, lane)| lane.pending.values().copied())
+            .filter(|delivery| !keep.contains(delivery))
+            .collect();
+        for delivery in pending {
+            self.end(delivery, DeliveryState::Discarded, at);
+        }
+        self.ledgers.remove(&id);
+        let idle: Vec<LaneId> = self.lanes_of(id).map(|(id, _)| id.clone()).collect();
+        for lane in idle {
+            if let Some(lane) = self.lanes.get_mut(&lane) {
+                lane.stopped_at = None;
+            }
+            self.forget_idle(&lane);
+        }
+    }
+
+    fn resend(&mut self, of: DeliveryId, new: DeliveryId) -> Result<Receipt, CommitError> {
+        let Some(original) = self.deliveries.get(&of) else {
+            return Ok(Receipt::Refused(Refusal::NoSuchDelivery));
+        };
+        if !original.state.is_end() {
+            return Ok(Receipt::Refused(Refusal::StillPending));
+        }
+        let lane = original.lane.clone();
+        if !self.endpoints.contains_key(&lane.endpoint) {
+            return Ok(Receipt::Refused(Refusal::NoSuchEndpoint(lane.endpoint)));
+        }
+        let event = original.event.clone();
+        let was_dead =
+            matches!(original.state, DeliveryState::Failed(_)) && original.resent_as.is_none();
+        self.make_room(1, event.payload.len())?;
+        let seq = self.enqueue(new, &lane, &event, Some(of));
+        if let Some(stored) = self.events.get_mut(&event.id) {
+            stored.deliveries.push(new);
+        }
+        if let Some(original) = self.deliveries.get_mut(&of) {
+            original.resent_as = Some(new);
+        }
+        if was_dead {
+            self.retire(of, event.payload.len());
+        }
+        let payload_bytes = u32::try_from(event.payload.len()).unwrap_or(u32::MAX);
+        Ok(Receipt::Resent(Placed {
+            delivery: new,
+            event: event.id,
+            lane,
+            seq,
+            payload_bytes,
+        }))
+    }
+
+    fn discard(&mut self, id: DeliveryId, at: Wall) -> Receipt {
+        let Some(delivery) = self.deliveries.get_mut(&id) else {
+            return Receipt::Refused(Refusal::NoSuchDelivery);
+        };
+        let payload = delivery.event.payload.len();
+        let placed = Placed {
+            delivery: id,
+            event: delivery.event.id,
+            lane: delivery.lane.clone(),
+            seq: delivery.seq,
+            payload_bytes: u32::try_from(payload).unwrap_or(u32::MAX),
+        };
+        match delivery.state {
+            DeliveryState::Delivered | DeliveryState::Discarded => {
+                Receipt::Refused(Refusal::AlreadyEnded)
+            }
+            DeliveryState::Pending | DeliveryState::Retrying { .. } => {
+                self.end(id, DeliveryState::Discarded, at);
+                Receipt::Discarded {
+                    placed,
+                    was_pending: true,
+                }
+            }
+            DeliveryState::Failed(_) => {
+                let was_dead = delivery.resent_as.is_none();
+                delivery.state = DeliveryState::Discarded;
+                if let Some(ledger) = self.ledgers.get_mut(&placed.lane.endpoint) {
+                    ledger.failed -= 1;
+                    ledger.discarded += 1;
+                }
+                if let Some(lane) = self.lanes.get_mut(&placed.lane)
+                    && lane.stopped_at.is_some_and(|(_, at)| at == id)
+                {
+                    lane.stopped_at = None;
+                    self.forget_idle(&placed.lane);
+                }
+                if was_dead {
+                    self.retire(id, payload);
+                }
+                Receipt::Discarded {
+                    placed,
+                    was_pending: false,
+                }
+            }
+        }
+    }
+}
+
+/// Drops the response body of an attempt that is not the last one any more.
+fn forget_body(attempt: &mut Attempt) {
+    if let crate::Outcome::Response(response) = &mut attempt.outcome
+        && !response.body.is_empty()
+    {
+        response.body = Bytes::new();
+        response.body_cut = true;
+    }
+}

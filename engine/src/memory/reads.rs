@@ -1,0 +1,166 @@
+//! What can be read from the store in memory.
+
+use super::{DeliveryRecord, Ledger, MemoryStore, StoredLane};
+use crate::delivery::{DeliveryState, LaneId, Seq};
+use crate::endpoint::Endpoint;
+use crate::id::{DeliveryId, EndpointId, EventId};
+use crate::input::{
+    Loaded, LoadedDelivery, Recovered, RecoveredDelivery, RecoveredEndpoint, RecoveredLane,
+};
+use crate::names::OrderingKey;
+use crate::output::Load;
+
+impl MemoryStore {
+    /// The next deliveries of a lane, as [`Load`] describes it.
+    #[must_use]
+    pub fn load(&self, load: &Load) -> Loaded {
+        let mut loaded = Loaded {
+            lane: load.lane.clone(),
+            deliveries: Vec::new(),
+            through: load.after,
+        };
+        let Some(lane) = self.lanes.get(&load.lane) else {
+            return loaded;
+        };
+        let mut bytes = 0_usize;
+        for (seq, id) in lane.pending.range(load.after.next()..) {
+            let Some(record) = self.deliveries.get(id) else {
+                continue;
+            };
+            bytes = bytes.saturating_add(record.event.payload.len());
+            let enough = loaded.deliveries.len() >= load.deliveries_max || bytes > load.bytes_max;
+            if enough && !loaded.deliveries.is_empty() {
+                return loaded;
+            }
+            loaded.deliveries.push(LoadedDelivery {
+                id: *id,
+                seq: *seq,
+                event: record.event.clone(),
+                attempts: u32::try_from(record.attempts.len()).unwrap_or(u32::MAX),
+                state: record.state,
+            });
+            loaded.through = *seq;
+        }
+        loaded.through = lane.tail.max(load.after);
+        loaded
+    }
+
+    /// What a core needs to go on from here.
+    #[must_use]
+    pub fn recover(&self) -> Recovered {
+        let endpoints = self.endpoints.values().map(|endpoint| {
+            let pending = self
+                .lanes_of(endpoint.id)
+                .flat_map(|(_, lane)| lane.pending.values());
+            let bytes = pending.filter_map(|id| self.deliveries.get(id));
+            RecoveredEndpoint {
+                endpoint: endpoint.clone(),
+                pending_deliveries: self.ledger(endpoint.id).pending,
+                pending_bytes: bytes.map(|record| record.event.payload.len() as u64).sum(),
+            }
+        });
+        let here = self.lanes.iter().filter(|(id, lane)| {
+            self.endpoints.contains_key(&id.endpoint)
+                && (!lane.pending.is_empty() || lane.stopped_at.is_some())
+        });
+        let lanes = here.map(|(id, lane)| self.recover_lane(id, lane));
+        Recovered {
+            endpoints: endpoints.collect(),
+            lanes: lanes.collect(),
+        }
+    }
+
+    fn recover_lane(&self, id: &LaneId, lane: &StoredLane) -> RecoveredLane {
+        let pending = || {
+            lane.pending
+                .values()
+                .filter_map(|id| self.deliveries.get(id))
+        };
+        let fresh = pending().find(|record| record.state == DeliveryState::Pending);
+        let retrying = pending().filter_map(|record| match record.state {
+            DeliveryState::Retrying { due } => Some(RecoveredDelivery {
+                id: record.id,
+                event: record.event.id,
+                seq: record.seq,
+                payload_bytes: u32::try_from(record.event.payload.len()).unwrap_or(u32::MAX),
+                attempts: u32::try_from(record.attempts.len()).unwrap_or(u32::MAX),
+                due,
+            }),
+            _ => None,
+        });
+        RecoveredLane {
+            id: id.clone(),
+            after: fresh.map_or(lane.tail, |record| record.seq.previous()),
+            tail: lane.tail,
+            retrying: retrying.collect(),
+            stopped_at: lane.stopped_at.map(|(_, delivery)| delivery),
+        }
+    }
+
+    /// The lanes of an endpoint.
+    pub(super) fn lanes_of(
+        &self,
+        endpoint: EndpointId,
+    ) -> impl Iterator<Item = (&LaneId, &StoredLane)> {
+        let first = LaneId {
+            endpoint,
+            key: OrderingKey::none(),
+        };
+        self.lanes
+            .range(first..)
+            .take_while(move |(id, _)| id.endpoint == endpoint)
+    }
+
+    /// An endpoint.
+    #[must_use]
+    pub fn endpoint(&self, id: EndpointId) -> Option<&Endpoint> {
+        self.endpoints.get(&id)
+    }
+
+    /// Every endpoint, oldest first.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints.values()
+    }
+
+    /// A delivery, as long as its record is kept.
+    #[must_use]
+    pub fn delivery(&self, id: DeliveryId) -> Option<&DeliveryRecord> {
+        self.deliveries.get(&id)
+    }
+
+    /// The deliveries of an event, resends included; `None` if the event is not known (any more).
+    #[must_use]
+    pub fn deliveries_of(&self, event: EventId) -> Option<Vec<&DeliveryRecord>> {
+        let event = self.events.get(&event)?;
+        Some(
+            event
+                .deliveries
+                .iter()
+                .filter_map(|id| self.deliveries.get(id))
+                .collect(),
+        )
+    }
+
+    /// The dead letters of an endpoint, oldest first.
+    pub fn dead_letters(&self, endpoint: EndpointId) -> impl Iterator<Item = &DeliveryRecord> {
+        self.deliveries.values().filter(move |record| {
+            record.lane.endpoint == endpoint
+                && matches!(record.state, DeliveryState::Failed(_))
+                && record.resent_as.is_none()
+        })
+    }
+
+    /// The account of an endpoint.
+    #[must_use]
+    pub fn ledger(&self, endpoint: EndpointId) -> Ledger {
+        self.ledgers.get(&endpoint).copied().unwrap_or_default()
+    }
+
+    /// The last place that was assigned in a lane.
+    #[must_use]
+    pub fn tail(&self, lane: &LaneId) -> Seq {
+        self.lanes
+            .get(lane)
+            .map_or(Seq::default(), |lane| lane.tail)
+    }
+}

@@ -1,0 +1,241 @@
+//! The words that people choose: tenants, event types and their patterns, ordering keys.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// Why a name was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// An event type of another form.
+    #[error(
+        "event type {0:?} is refused: use 1 to {max} characters of A-Z a-z 0-9 _ - in parts \
+         joined by single dots, such as payment.succeeded", max = EventType::CHARS_MAX
+    )]
+    EventType(String),
+    /// A pattern of another form.
+    #[error(
+        "event type pattern {0:?} is refused: use *, an event type, or an event type whose last part is *, such as payment.*"
+    )]
+    EventPattern(String),
+    /// A tenant of another form.
+    #[error("tenant {0:?} is refused: use 1 to {max} characters of A-Z a-z 0-9 . _ -", max = TenantId::CHARS_MAX)]
+    Tenant(String),
+    /// An ordering key of another form.
+    #[error("the ordering key is refused: use 1 to {max} bytes without control characters", max = OrderingKey::BYTES_MAX)]
+    OrderingKey,
+}
+
+/// Whoever owns endpoints and events. The default is `default`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TenantId(Arc<str>);
+
+/// What kind of event it is: `payment.succeeded`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventType(Arc<str>);
+
+/// The event types that an endpoint wants: `*`, `payment.*` (any depth below), or one type.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EventPattern(Arc<str>);
+
+/// Events to one endpoint with the same key keep their order; those with different keys do not
+/// wait for each other. Events without a key share one lane.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrderingKey(Option<Arc<str>>);
+
+fn part(part: &str) -> bool {
+    !part.is_empty()
+        && part
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+impl EventType {
+    /// The longest event type.
+    pub const CHARS_MAX: usize = 128;
+}
+
+impl FromStr for EventType {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        if text.len() <= Self::CHARS_MAX && text.split('.').all(part) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidName::EventType(shown(text)))
+        }
+    }
+}
+
+impl EventPattern {
+    /// Every event type.
+    #[must_use]
+    pub fn all() -> Self {
+        Self("*".into())
+    }
+
+    /// Whether the pattern covers this event type.
+    #[must_use]
+    pub fn matches(&self, event_type: &EventType) -> bool {
+        match self.0.strip_suffix('*') {
+            // The prefix of `payment.*` keeps its dot: `payments.made` is another family.
+            Some(prefix) => event_type.0.starts_with(prefix),
+            None => self.0 == event_type.0,
+        }
+    }
+}
+
+impl FromStr for EventPattern {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let family = text.strip_suffix(".*").unwrap_or(text);
+        if text == "*" || (text.len() <= EventType::CHARS_MAX && family.split('.').all(part)) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidName::EventPattern(shown(text)))
+        }
+    }
+}
+
+impl TenantId {
+    /// The longest tenant name.
+    pub const CHARS_MAX: usize = 64;
+}
+
+impl Default for TenantId {
+    fn default() -> Self {
+        Self("default".into())
+    }
+}
+
+impl FromStr for TenantId {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let fits = (1..=Self::CHARS_MAX).contains(&text.len());
+        if fits
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidName::Tenant(shown(text)))
+        }
+    }
+}
+
+impl OrderingKey {
+    /// The longest key.
+    pub const BYTES_MAX: usize = 256;
+
+    /// No key: the endpoint's own lane.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// The key, if there is one.
+    #[must_use]
+    pub fn get(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
+impl FromStr for OrderingKey {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        if (1..=Self::BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control) {
+            Ok(Self(Some(text.into())))
+        } else {
+            Err(InvalidName::OrderingKey)
+        }
+    }
+}
+
+macro_rules! shows_its_text {
+    ($($name:ident)*) => {$(
+        impl $name {
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+    )*};
+}
+
+shows_its_text!(TenantId EventType EventPattern);
+
+impl fmt::Debug for OrderingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.get().unwrap_or("-"), f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, event_type: &str) -> bool {
+        let pattern: EventPattern = pattern.parse().unwrap();
+        pattern.matches(&event_type.parse().unwrap())
+    }
+
+    #[test]
+    fn a_pattern_covers_its_family_and_nothing_beside_it() {
+        assert!(matches("*", "payment.succeeded"));
+        assert!(matches("payment.*", "payment.succeeded"));
+        assert!(matches("payment.*", "payment.refund.created"));
+        assert!(matches("payment.succeeded", "payment.succeeded"));
+        assert!(!matches("payment.*", "payments.made"));
+        assert!(!matches("payment.*", "payment"));
+        assert!(!matches("payment.succeeded", "payment.succeeded.late"));
+    }
+
+    #[test]
+    fn names_of_another_form_are_refused() {
+        for text in [
+            "",
+            ".",
+            "a.",
+            ".a",
+            "a..b",
+            "a b",
+            "é",
+            "a.*",
+            "*",
+            &"a".repeat(129),
+        ] {
+            assert!(text.parse::<EventType>().is_err(), "{text}");
+        }
+        for text in ["", "**", "a.*.b", "*.a", "a*", ".*"] {
+            assert!(text.parse::<EventPattern>().is_err(), "{text}");
+        }
+        for text in ["", "a/b", "a b", &"a".repeat(65)] {
+            assert!(text.parse::<TenantId>().is_err(), "{text}");
+        }
+        for text in ["", "a\nb", &"a".repeat(257)] {
+            assert!(text.parse::<OrderingKey>().is_err(), "{text}");
+        }
+        assert!("cus_42/ünï".parse::<OrderingKey>().is_ok());
+    }
+}

@@ -1,0 +1,113 @@
+//! One HTTP request, as the core wants it sent.
+
+use crate::delivery::Event;
+use crate::endpoint::Endpoint;
+use crate::error::InvalidSpec;
+use crate::id::{AttemptId, DeliveryId, EndpointId};
+use crate::time::Wall;
+use bytes::Bytes;
+use postrider_signature::{Message, Scheme, SignError, Signer};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// The value of `User-Agent`.
+pub const USER_AGENT: &str = concat!("Postrider/", env!("CARGO_PKG_VERSION"));
+
+/// Where the requests of an endpoint go and how they are signed, as of one revision of it.
+#[derive(Debug)]
+pub struct Route {
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// Counts the changes of the endpoint.
+    pub revision: u64,
+    /// The URL, as registered.
+    pub url: Arc<str>,
+    /// Its custom headers.
+    pub headers: Vec<(String, String)>,
+    signer: Signer,
+    /// The first of its secrets expires then: from then on another route holds.
+    pub(crate) expires_at: Option<Wall>,
+}
+
+/// One HTTP POST. The host sends it and reports the [`crate::Outcome`].
+///
+/// Cheap to make and to hand to another thread: the signatures are computed when the headers are
+/// asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The attempt it makes.
+    pub attempt: AttemptId,
+    /// 1 for the first attempt of its delivery.
+    pub number: u32,
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// The event; its payload is the body.
+    pub event: Arc<Event>,
+    /// Where it goes.
+    pub route: Arc<Route>,
+    /// When the attempt starts: the time that is signed.
+    pub at: Wall,
+}
+
+impl Route {
+    /// Prepares the keys that sign at `wall`.
+    pub(crate) fn of(endpoint: &Endpoint, wall: Wall) -> Result<Self, InvalidSpec> {
+        let secrets: Vec<_> = endpoint
+            .signing(wall)
+            .map(|live| live.secret.clone())
+            .collect();
+        Ok(Self {
+            endpoint: endpoint.id,
+            revision: endpoint.revision,
+            url: Arc::clone(&endpoint.spec.url),
+            headers: endpoint.spec.headers.clone(),
+            signer: Signer::new(Scheme::Postrider, &secrets)?,
+            expires_at: endpoint
+                .signing(wall)
+                .filter_map(|live| live.expires_at)
+                .min(),
+        })
+    }
+}
+
+impl Request {
+    /// The exact bytes to send.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.event.payload
+    }
+
+    /// The headers to send, names in lower case: content type, identification, signatures by
+    /// every secret that is live, and the endpoint's own.
+    ///
+    /// # Errors
+    ///
+    /// Never for a request that the core made: its ids are signable.
+    pub fn headers(&self) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, SignError> {
+        let event_id = self.event.id.to_string();
+        let signed = self.route.signer.sign(&Message {
+            id: &event_id,
+            timestamp: self.at.unix_seconds(),
+            body: &self.event.payload,
+        })?;
+        let mut headers = Vec::with_capacity(6 + signed.len() + self.route.headers.len());
+        let fixed = |name, value| (Cow::Borrowed(name), value);
+        headers.push(fixed("content-type", Cow::Borrowed("application/json")));
+        headers.push(fixed("user-agent", Cow::Borrowed(USER_AGENT)));
+        headers.push(fixed(
+            "x-event-type",
+            Cow::Borrowed(self.event.event_type.as_str()),
+        ));
+        headers.push(fixed("x-event-id", Cow::Owned(event_id)));
+        headers.push(fixed(
+            "x-delivery-id",
+            Cow::Owned(self.delivery.to_string()),
+        ));
+        headers.push(fixed("x-attempt", Cow::Owned(self.number.to_string())));
+        let signed = signed.into_iter();
+        headers.extend(signed.map(|header| (Cow::Borrowed(header.name), Cow::Owned(header.value))));
+        let own = self.route.headers.iter();
+        headers.extend(own.map(|(name, value)| (Cow::Borrowed(&**name), Cow::Borrowed(&**value))));
+        Ok(headers)
+    }
+}

@@ -1,0 +1,362 @@
+//! Whether an attempt is retried, and when.
+
+use crate::error::InvalidSpec;
+use crate::id::Chance;
+use crate::limits::Limits;
+use crate::outcome::{Outcome, Response};
+use crate::retry_after::retry_after;
+use crate::time::{Wall, millis};
+use std::time::Duration;
+
+/// The retry policy of an endpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetryPolicy {
+    /// The delays before the second attempt, the third, and so on.
+    pub schedule: Schedule,
+    /// Each delay is drawn from its value ± this many per cent. 0 to 100; default 20.
+    pub jitter_percent: u8,
+    /// The longest wait that a receiver may ask for with `Retry-After` (RFC 9110, section
+    /// 10.2.3). What it asks for beyond is cut to this; it never shortens the policy's own delay.
+    /// Default 1 h.
+    pub retry_after_max: Duration,
+    /// Statuses from 400 to 499 that are retried instead of failing at once, for example 408,
+    /// 425 and 429. Default none.
+    pub also_retry: Vec<u16>,
+}
+
+/// Delays between attempts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Schedule {
+    /// `first`, then each time `factor` times longer, never longer than `cap`.
+    Exponential {
+        /// The delay before the second attempt. Default 1 s.
+        first: Duration,
+        /// 1 to 100. Default 2.
+        factor: f64,
+        /// The longest delay. Default 1 h.
+        cap: Duration,
+        /// Attempts after the first one. Default 5, so at most 6 attempts.
+        retries: u32,
+    },
+    /// These delays, one per retry.
+    Delays(Vec<Duration>),
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self::with_schedule(Schedule::Exponential {
+            first: Duration::from_secs(1),
+            factor: 2.0,
+            cap: Duration::from_secs(3600),
+            retries: 5,
+        })
+    }
+}
+
+impl RetryPolicy {
+    /// This schedule, and the defaults for the rest.
+    #[must_use]
+    pub fn with_schedule(schedule: Schedule) -> Self {
+        Self {
+            schedule,
+            jitter_percent: 20,
+            retry_after_max: Duration::from_secs(3600),
+            also_retry: Vec::new(),
+        }
+    }
+
+    /// Retries after 1, 5 and 15 minutes.
+    #[must_use]
+    pub fn minutes_1_5_15() -> Self {
+        Self::with_schedule(Schedule::Delays(
+            [1, 5, 15].map(|m| Duration::from_secs(m * 60)).into(),
+        ))
+    }
+
+    /// The ladder that the Standard Webhooks specification recommends ("Deliverability"): ten
+    /// attempts over 75 hours.
+    #[must_use]
+    pub fn standard_webhooks() -> Self {
+        let seconds = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
+        Self::with_schedule(Schedule::Delays(seconds.map(Duration::from_secs).into()))
+    }
+
+    /// No retries at all.
+    #[must_use]
+    pub fn never() -> Self {
+        Self::with_schedule(Schedule::Delays(Vec::new()))
+    }
+
+    /// Attempts after the first.
+    #[must_use]
+    pub fn retries(&self) -> u32 {
+        match &self.schedule {
+            Schedule::Exponential { retries, .. } => *retries,
+            Schedule::Delays(delays) => u32::try_from(delays.len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// The delay before retry number `retry` (1 for the second attempt), before jitter.
+    #[must_use]
+    pub fn delay(&self, retry: u32) -> Duration {
+        match &self.schedule {
+            Schedule::Exponential {
+                first, factor, cap, ..
+            } => {
+                let mut delay = first.as_secs_f64();
+                for _ in 1..retry {
+                    delay *= factor;
+                    if delay >= cap.as_secs_f64() {
+                        return *cap;
+                    }
+                }
+                Duration::from_secs_f64(delay).min(*cap)
+            }
+            Schedule::Delays(delays) => {
+                let place = (retry as usize).saturating_sub(1);
+                delays.get(place).copied().unwrap_or_default()
+            }
+        }
+    }
+
+    /// The longest time that the policy can put between two attempts: a retry time read back
+    /// after a restart is never further away, whatever the calendar did meanwhile.
+    #[must_use]
+    pub fn delay_max(&self) -> Duration {
+        let longest = match &self.schedule {
+            Schedule::Exponential { first, cap, .. } => (*cap).max(*first),
+            Schedule::Delays(delays) => delays.iter().copied().max().unwrap_or_default(),
+        };
+        let jitter = longest * u32::from(self.jitter_percent) / 100;
+        (longest + jitter).max(self.retry_after_max)
+    }
+
+    /// The delay before retry number `retry` after this response, with jitter and `Retry-After`.
+    pub(crate) fn draw(
+        &self,
+        retry: u32,
+        asked: Option<Duration>,
+        chance: &mut Chance,
+    ) -> Duration {
+        let delay = millis(self.delay(retry));
+        let spread = delay / 100 * u64::from(self.jitter_percent)
+            + delay % 100 * u64::from(self.jitter_percent) / 100;
+        let drawn = delay - spread + chance.up_to(2 * spread);
+        let asked = asked.map_or(0, |asked| millis(asked.min(self.retry_after_max)));
+        Duration::from_millis(drawn.max(asked))
+    }
+
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), InvalidSpec> {
+        const LONGEST: Duration = Duration::from_secs(30 * 86_400);
+        let delays_fit = match &self.schedule {
+            Schedule::Exponential {
+                first,
+                factor,
+                cap,
+                retries,
+            } => {
+                let most = u32::try_from(limits.retries_max).unwrap_or(u32::MAX);
+                if *retries > most {
+                    return Err(InvalidSpec::TooManyRetries {
+                        most: limits.retries_max,
+                    });
+                }
+                if !(1.0..=100.0).contains(factor) {
+                    return Err(InvalidSpec::RetryFactor);
+                }
+                *first <= LONGEST && *cap <= LONGEST
+            }
+            Schedule::Delays(delays) => {
+                if delays.len() > limits.retries_max {
+                    return Err(InvalidSpec::TooManyRetries {
+                        most: limits.retries_max,
+                    });
+                }
+                delays.iter().all(|delay| *delay <= LONGEST)
+            }
+        };
+        if !delays_fit || self.retry_after_max > LONGEST {
+            return Err(InvalidSpec::RetryDelay { most: LONGEST });
+        }
+        if self.jitter_percent > 100 {
+            return Err(InvalidSpec::Jitter);
+        }
+        match self
+            .also_retry
+            .iter()
+            .find(|status| !(400..500).contains(*status))
+        {
+            Some(status) => Err(InvalidSpec::AlsoRetry { status: *status }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What an outcome means for its delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Delivered,
+    /// To be tried again, not before what the receiver asked for.
+    Retry {
+        asked: Option<Duration>,
+    },
+    Fail(crate::FailReason),
+}
+
+impl Verdict {
+    pub(crate) fn of(outcome: &Outcome, policy: &RetryPolicy, wall: Wall) -> Self {
+        let response = match outcome {
+            Outcome::Response(response) => response,
+            Outcome::Failure(_) => return Self::Retry { asked: None },
+        };
+        match response.status {
+            200..300 => Self::Delivered,
+            300..400 => Self::Fail(crate::FailReason::Redirected),
+            status if policy.also_retry.contains(&status) => Self::retry(response, wall),
+            410 => Self::Fail(crate::FailReason::Gone),
+            400..500 => Self::Fail(crate::FailReason::Rejected),
+            // 5xx, and numbers that HTTP does not define: the receiver is not well.
+            _ => Self::retry(response, wall),
+        }
+    }
+
+    fn retry(response: &Response, wall: Wall) -> Self {
+        let header = response
+            .headers
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case("retry-after"));
+        Self::Retry {
+            asked: header.and_then(|(_, value)| retry_after(value, wall)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FailReason, Failure, FailureKind};
+    use bytes::Bytes;
+
+    fn answered(status: u16, headers: &[(&str, &str)]) -> Outcome {
+        Outcome::Response(Response {
+            status,
+            headers: headers
+                .iter()
+                .map(|(n, v)| ((*n).into(), (*v).into()))
+                .collect(),
+            body: Bytes::new(),
+            body_cut: false,
+            head_ms: 1,
+        })
+    }
+
+    #[test]
+    fn the_default_waits_1_2_4_8_and_16_seconds() {
+        let policy = RetryPolicy::default();
+        let seconds: Vec<u64> = (1..=5).map(|retry| policy.delay(retry).as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16]);
+        assert_eq!(policy.retries(), 5);
+        assert_eq!(policy.delay(40), Duration::from_secs(3600));
+    }
+
+    #[test]
+    fn the_standard_ladder_makes_ten_attempts_over_75_hours() {
+        let policy = RetryPolicy::standard_webhooks();
+        assert_eq!(policy.retries() + 1, 10);
+        let total: Duration = (1..=9).map(|retry| policy.delay(retry)).sum();
+        assert_eq!(total.as_secs() / 3600, 75);
+    }
+
+    #[test]
+    fn jitter_stays_within_its_bounds_and_reaches_both_halves() {
+        let policy = RetryPolicy::default();
+        let mut chance = Chance::new([3; 32]);
+        let drawn: Vec<u64> = (0..500)
+            .map(|_| millis(policy.draw(1, None, &mut chance)))
+            .collect();
+        assert!(drawn.iter().all(|delay| (800..=1200).contains(delay)));
+        assert!(drawn.iter().any(|delay| *delay < 850) && drawn.iter().any(|delay| *delay > 1150));
+    }
+
+    #[test]
+    fn retry_after_lengthens_a_delay_within_its_clamp_and_never_shortens_it() {
+        let policy = RetryPolicy {
+            jitter_percent: 0,
+            ..RetryPolicy::default()
+        };
+        let mut chance = Chance::new([3; 32]);
+        let mut draw = |asked| policy.draw(1, Some(Duration::from_secs(asked)), &mut chance);
+        assert_eq!(draw(0), Duration::from_secs(1));
+        assert_eq!(draw(90), Duration::from_secs(90));
+        assert_eq!(draw(u64::MAX / 1000), Duration::from_secs(3600));
+    }
+
+    #[test]
+    fn the_status_decides() {
+        let policy = RetryPolicy {
+            also_retry: vec![429],
+            ..RetryPolicy::default()
+        };
+        let verdict = |status| Verdict::of(&answered(status, &[]), &policy, Wall(0));
+        let retry = Verdict::Retry { asked: None };
+        for (status, expected) in [
+            (200, Verdict::Delivered),
+            (204, Verdict::Delivered),
+            (299, Verdict::Delivered),
+            (301, Verdict::Fail(FailReason::Redirected)),
+            (400, Verdict::Fail(FailReason::Rejected)),
+            (404, Verdict::Fail(FailReason::Rejected)),
+            (408, Verdict::Fail(FailReason::Rejected)),
+            (410, Verdict::Fail(FailReason::Gone)),
+            (429, retry),
+            (500, retry),
+            (503, retry),
+            (799, retry),
+        ] {
+            assert_eq!(verdict(status), expected, "{status}");
+        }
+        let failure = Outcome::Failure(Failure::new(FailureKind::Dns, ""));
+        assert_eq!(Verdict::of(&failure, &policy, Wall(0)), retry);
+    }
+
+    #[test]
+    fn a_retried_status_carries_what_the_receiver_asked_for() {
+        let policy = RetryPolicy::default();
+        let outcome = answered(503, &[("Retry-After", "7")]);
+        let asked = Some(Duration::from_secs(7));
+        assert_eq!(
+            Verdict::of(&outcome, &policy, Wall(0)),
+            Verdict::Retry { asked }
+        );
+    }
+
+    #[test]
+    fn a_policy_that_cannot_be_kept_is_refused() {
+        let limits = Limits::default();
+        let refused = |change: fn(&mut RetryPolicy)| {
+            let mut policy = RetryPolicy::default();
+            change(&mut policy);
+            policy.check(&limits).is_err()
+        };
+        assert!(!refused(|_| ()));
+        assert!(refused(|policy| policy.jitter_percent = 101));
+        assert!(refused(|policy| policy.also_retry = vec![500]));
+        assert!(refused(
+            |policy| policy.schedule = Schedule::Delays(vec![Duration::ZERO; 65])
+        ));
+        assert!(refused(
+            |policy| policy.schedule = Schedule::Delays(vec![Duration::MAX])
+        ));
+        for factor in [f64::NAN, f64::INFINITY, 0.5, -1.0] {
+            let mut policy = RetryPolicy::default();
+            if let Schedule::Exponential { factor: slot, .. } = &mut policy.schedule {
+                *slot = factor;
+            }
+            assert_eq!(
+                policy.check(&limits),
+                Err(InvalidSpec::RetryFactor),
+                "{factor}"
+            );
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! From a URL to a connection: resolve, vet, dial, check, shake hands.
+
+use super::dial::Dial;
+use super::failure::{describe, of_hyper};
+use super::http1::Http1;
+use super::http2::Http2;
+use super::limits::TransportLimits;
+use super::progress::Progress;
+use super::stream::{HeadAllowance, Stream};
+use super::tls::ALPN_HTTP2;
+use crate::EndpointUrl;
+use crate::egress::{Blocked, EgressGuard};
+use crate::endpoint_url::Host;
+use postrider_engine::{Failure, FailureKind, Phase};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// Makes connections to where the guard lets requests go.
+pub(crate) struct Connector<D> {
+    dial: D,
+    guard: EgressGuard,
+    tls: TlsConnector,
+}
+
+/// A connection, by the protocol it speaks.
+pub(crate) enum Connected<D: Dial> {
+    Http1(Box<Http1<D::Stream>>),
+    Http2(Http2),
+}
+
+impl<D: Dial> Connector<D> {
+    pub(crate) fn new(dial: D, guard: EgressGuard, tls: ClientConfig) -> Self {
+        Self { dial, guard, tls: TlsConnector::from(Arc::new(tls)) }
+    }
+
+    /// Makes a connection, ready for a request. `progress` follows it.
+    pub(crate) async fn connect(
+        &self,
+        url: &EndpointUrl,
+        limits: &TransportLimits,
+        deadline: Instant,
+        progress: &mut Progress,
+    ) -> Result<Connected<D>, Failure> {
+        let addresses = self.resolve(url, progress).await?;
+        progress.enter(Phase::Connect);
+        let stream = self.dial(&addresses, limits.dials_max, deadline).await?;
+
+        let allowance = HeadAllowance::new(limits.head_bytes_max());
+        let stream = if url.is_https() {
+            progress.enter(Phase::Tls);
+            let stream = self.shake_hands(url.host(), stream).await?;
+            let chosen = stream.get_ref().1.alpn_protocol();
+            if chosen == Some(ALPN_HTTP2) {
+                let stream = Stream::tls(stream, allowance);
+                let connection = Http2::new(stream, limits).await;
+                return connection.map(Connected::Http2).map_err(|error| of_hyper(&error));
+            }
+            Stream::tls(stream, Arc::clone(&allowance))
+        } else {
+            Stream::plain(stream, Arc::clone(&allowance))
+        };
+        let connection = Http1::new(stream, allowance, limits).await;
+        let connection = connection.map_err(|error| of_hyper(&error))?;
+        Ok(Connected::Http1(Box::new(connection)))
+    }
+
+    /// The addresses of the host, all of them vetted. One that is refused refuses the name: a
+    /// name with public and private addresses is an attack on whoever picks the private one.
+    async fn resolve(
+        &self,
+        url: &EndpointUrl,
+        progress: &mut Progress,
+    ) -> Result<Vec<SocketAddr>, Failure> {
+        let addresses = match url.host() {
+            Host::Address(address) => vec![SocketAddr::new(address, url.port())],
+            Host::Name(name) => {
+                progress.enter(Phase::Resolve);
+                let found = self.dial.resolve(name, url.port()).await;
+                found.map_err(|error| Failure::new(FailureKind::Dns, describe(&error)))?
+            }
+        };
+        if addresses.is_empty() {
+            return Err(Failure::new(FailureKind::Dns, "the name has no addresses"));
+        }
+        for address in &addresses {
+            self.guard.check(address.ip()).map_err(blocked)?;
+        }
+        Ok(addresses)
+    }
+
+    /// Dials the addresses in turn until one answers. Each gets an even share of the time that is
+    /// left, so that a first one that swallows packets leaves time for the second.
+    async fn dial(
+        &self,
+        addresses: &[SocketAddr],
+        dials_max: usize,
+        deadline: Instant,
+    ) -> Result<D::Stream, Failure> {
+        let mut failure = Failure::new(FailureKind::Connect, "no address was dialled");
+        let addresses = &addresses[..addresses.len().min(dials_max)];
+        for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
+            let now = Instant::now();
+            let share = deadline.saturating_duration_since(now) / u32::try_from(left).unwrap_or(1);
+            // The attempt's own deadline ends the last one.
+            let until = if left == 1 { deadline } else { now + share };
+            failure = match timeout_at(until, self.dial.connect(*address)).await {
+                Ok(Ok(stream)) => return self.check_peer(stream),
+                Ok(Err(error)) => {
+                    let detail = format_args!("{address}: {}", describe(&error));
+                    Failure::new(FailureKind::Connect, detail)
+                }
+                Err(_) => {
+                    let detail = format_args!("{address}: no answer in its share of the time");
+                    Failure::new(FailureKind::Timeout(Phase::Connect), detail)
+                }
+            };
+        }
+        Err(failure)
+    }
+
+    /// Vets the address that was reached: `0.0.0.0` reaches the loopback, and a network may
+    /// redirect what it likes.
+    fn check_peer(&self, stream: D::Stream) -> Result<D::Stream, Failure> {
+        let peer = self.dial.peer(&stream);
+        let peer = peer.map_err(|error| Failure::new(FailureKind::Connect, describe(&error)))?;
+        self.guard.check(peer.ip()).map_err(blocked)?;
+        Ok(stream)
+    }
+
+    async fn shake_hands(
+        &self,
+        host: Host<'_>,
+        stream: D::Stream,
+    ) -> Result<TlsStream<D::Stream>, Failure> {
+        let name = match host {
+            Host::Address(address) => Ok(ServerName::from(address)),
+            Host::Name(name) => ServerName::try_from(name.to_owned()),
+        };
+        let name = name.map_err(|error| Failure::new(FailureKind::Tls, describe(&error)))?;
+        let stream = self.tls.connect(name, stream).await;
+        stream.map_err(|error| Failure::new(FailureKind::Tls, describe(&error)))
+    }
+}
+
+pub(crate) fn blocked(blocked: Blocked) -> Failure {
+    Failure::new(FailureKind::BlockedAddress, blocked)
+}

@@ -1,0 +1,65 @@
+//! The network, as far as a transport needs it.
+
+use std::io;
+use std::net::SocketAddr;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, lookup_host};
+
+/// Resolves names and makes connections. The transport decides: it vets the addresses that
+/// [`resolve`](Dial::resolve) gives before it connects to one of them, and the
+/// [`peer`](Dial::peer) after. A simulator implements this trait and nothing else.
+pub trait Dial: Send + Sync + 'static {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Looks up the addresses of a name, in the order in which they should be tried.
+    ///
+    /// # Errors
+    ///
+    /// Any error is a failed lookup, and so is an answer without addresses.
+    fn resolve(
+        &self,
+        name: &str,
+        port: u16,
+    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
+
+    /// Connects to this very address, without a proxy.
+    ///
+    /// # Errors
+    ///
+    /// Whatever kept the connection from being made.
+    fn connect(&self, address: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// The address at the other end of a connection.
+    ///
+    /// # Errors
+    ///
+    /// The connection is no longer there.
+    fn peer(&self, stream: &Self::Stream) -> io::Result<SocketAddr>;
+}
+
+/// The network of the operating system: its resolver, its TCP sockets, `TCP_NODELAY` set.
+///
+/// The resolver blocks a thread of tokio's blocking pool for as long as it takes, even when the
+/// attempt that asked has ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TokioDial;
+
+impl Dial for TokioDial {
+    type Stream = TcpStream;
+
+    async fn resolve(&self, name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(lookup_host((name, port)).await?.collect())
+    }
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(address).await?;
+        // A request leaves in one or two writes; waiting to fill a packet only costs time.
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    fn peer(&self, stream: &TcpStream) -> io::Result<SocketAddr> {
+        stream.peer_addr()
+    }
+}

@@ -1,0 +1,195 @@
+//! The transport over hyper.
+
+use super::answer::Answer;
+use super::config::TransportConfig;
+use super::connect::{Connected, Connector};
+use super::dial::{Dial, TokioDial};
+use super::http1::{Http1, Unanswered};
+use super::http2::Http2;
+use super::limits::TransportLimits;
+use super::pool::{Checkout, Lease, Pool, Slot};
+use super::progress::Progress;
+use super::request::WireRequest;
+use super::{Transport, body, failure};
+use http::Response;
+use hyper::body::Incoming;
+use postrider_engine::{Failure, FailureKind, Outcome};
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::time::{Instant, timeout_at};
+
+type HttpPool<D> = Pool<Box<Http1<<D as Dial>::Stream>>, Http2>;
+type HttpLease<D> = Lease<Box<Http1<<D as Dial>::Stream>>, Http2>;
+type HttpSlot<D> = Slot<Box<Http1<<D as Dial>::Stream>>, Http2>;
+
+/// Sends over HTTP/1.1, or HTTP/2 where TLS negotiates it, on connections of its own.
+///
+/// A request that fails on a connection which had been idle, without a byte in answer, is sent
+/// once more on a fresh connection within the same attempt: receivers close idle connections when
+/// they please ([RFC 9112 section 9.3.1](https://www.rfc-editor.org/rfc/rfc9112#section-9.3.1)).
+/// That a request may so arrive twice is what webhook receivers are told to expect.
+pub struct HyperTransport<D: Dial = TokioDial> {
+    connector: Connector<D>,
+    pool: Arc<HttpPool<D>>,
+    limits: TransportLimits,
+}
+
+impl HyperTransport {
+    /// A transport over the operating system's network.
+    #[must_use]
+    pub fn new(config: TransportConfig) -> Self {
+        Self::with_dial(config, TokioDial)
+    }
+}
+
+impl<D: Dial> HyperTransport<D> {
+    /// A transport over another network.
+    #[must_use]
+    pub fn with_dial(config: TransportConfig, dial: D) -> Self {
+        let tls = config.tls_with_alpn();
+        let TransportConfig { guard, limits, .. } = config;
+        Self {
+            connector: Connector::new(dial, guard, tls),
+            pool: Pool::new(limits.pool.clone()),
+            limits,
+        }
+    }
+
+    /// The number of connections kept for the next request.
+    #[must_use]
+    pub fn idle_connections(&self) -> usize {
+        self.pool.idle()
+    }
+
+    /// Closes the connections that are kept for the next request.
+    pub fn close_idle_connections(&self) {
+        self.pool.close_idle();
+    }
+
+    /// Returns when the response has been read as far as it is kept; it is in `progress`.
+    async fn attempt(
+        &self,
+        request: &WireRequest,
+        deadline: Instant,
+        progress: &mut Progress,
+    ) -> Result<(), Failure> {
+        let url = &request.url;
+        let mut found_dead = false;
+        loop {
+            let now = progress.started();
+            let sent = match self.pool.checkout(url.origin(), url.is_https(), found_dead, now) {
+                Checkout::Exclusive(lease) => self.send_http1(request, lease, progress).await,
+                Checkout::Shared(slot) => self.send_http2(request, slot, progress).await,
+                Checkout::Wait(dialing, settled) => {
+                    progress.wait_for(dialing);
+                    settled.await;
+                    continue;
+                }
+                Checkout::Dial(permit) => {
+                    progress.dial(permit.dialing());
+                    // Boxed because it is rare and large: it would be a part of every attempt.
+                    let connect = self.connector.connect(url, &self.limits, deadline, progress);
+                    let sent = match Box::pin(connect).await? {
+                        Connected::Http1(connection) => {
+                            let lease = permit.exclusive(connection);
+                            self.send_http1(request, lease, progress).await
+                        }
+                        Connected::Http2(connection) => {
+                            let slot = permit.shared(connection);
+                            self.send_http2(request, slot, progress).await
+                        }
+                    };
+                    return sent.map_err(|unanswered| unanswered.failure);
+                }
+            };
+            match sent {
+                Err(unanswered) if unanswered.silent && !found_dead => found_dead = true,
+                sent => return sent.map_err(|unanswered| unanswered.failure),
+            }
+        }
+    }
+
+    async fn send_http1(
+        &self,
+        request: &WireRequest,
+        mut lease: HttpLease<D>,
+        progress: &mut Progress,
+    ) -> Result<(), Unanswered> {
+        progress.connected();
+        let message = request.to_http1().map_err(unsendable)?;
+        let response = lease.send(message).await?;
+        let headed = Instant::now();
+        let (answer, body) = self.answer(request, response, headed, progress)?;
+        if lease.read(body, answer, self.limits.drain_bytes_max).await {
+            lease.give_back(headed);
+        }
+        Ok(())
+    }
+
+    async fn send_http2(
+        &self,
+        request: &WireRequest,
+        mut slot: HttpSlot<D>,
+        progress: &mut Progress,
+    ) -> Result<(), Unanswered> {
+        progress.connected();
+        let message = request.to_http2().map_err(unsendable)?;
+        let response = slot.send(message).await;
+        if !response.as_ref().is_err_and(|unanswered| unanswered.silent) {
+            slot.answered();
+        }
+        let (answer, body) = self.answer(request, response?, Instant::now(), progress)?;
+        // To give up a stream costs little; nothing is drained for the sake of the connection.
+        body::read(body, answer, 0, |_| ()).await;
+        Ok(())
+    }
+
+    /// From here on the attempt has an answer.
+    fn answer<'a>(
+        &self,
+        request: &WireRequest,
+        response: Response<Incoming>,
+        headed: Instant,
+        progress: &'a mut Progress,
+    ) -> Result<(&'a mut Answer, Incoming), Unanswered> {
+        let (head, body) = response.into_parts();
+        let kept_max = request.response_bytes_max;
+        let took = headed.duration_since(progress.started());
+        let answer = Answer::new(head.status, &head.headers, &self.limits, kept_max, took);
+        let answer = answer.map_err(|failure| Unanswered { failure, silent: false })?;
+        Ok((progress.answer.insert(answer), body))
+    }
+}
+
+/// Every [`EndpointUrl`](crate::EndpointUrl) is also a [`http::Uri`], so this does not happen.
+fn unsendable(error: impl std::error::Error + 'static) -> Unanswered {
+    let failure = Failure::new(FailureKind::Internal, failure::describe(&error));
+    Unanswered { failure, silent: false }
+}
+
+impl<D: Dial> Transport for HyperTransport<D> {
+    fn send(
+        &self,
+        request: WireRequest,
+        deadline: Instant,
+    ) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>> {
+        Box::pin(async move {
+            let mut progress = Progress::new();
+            match timeout_at(deadline, self.attempt(&request, deadline, &mut progress)).await {
+                Ok(Ok(())) => progress.finish(),
+                Ok(Err(failure)) => Outcome::Failure(failure),
+                Err(_) => progress.at_deadline(),
+            }
+        })
+    }
+}
+
+impl<D: Dial> fmt::Debug for HyperTransport<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HyperTransport")
+            .field("idle_connections", &self.idle_connections())
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,97 @@
+//! How far an attempt has come: what is left of it when its time is up.
+
+use super::answer::Answer;
+use super::pool::Dialing;
+use postrider_engine::{Failure, FailureKind, Outcome, Phase};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Outlives the attempt's future, which the deadline drops wherever it stands.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    started: Instant,
+    /// Set once the head of the response has arrived.
+    pub(crate) answer: Option<Answer>,
+    doing: Doing,
+}
+
+#[derive(Debug)]
+enum Doing {
+    /// The request is on its way, or about to be.
+    Request,
+    /// Making a connection; the others who wait for it are told how far it is.
+    Dial(Phase, Option<Arc<Dialing>>),
+    /// Waiting for a connection that another attempt makes: this one is as far as that one.
+    Wait(Arc<Dialing>),
+}
+
+impl Progress {
+    /// The attempt begins now.
+    pub(crate) fn new() -> Self {
+        Self { started: Instant::now(), answer: None, doing: Doing::Request }
+    }
+
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// A connection is made, which others may wait for.
+    pub(crate) fn dial(&mut self, dialing: Option<Arc<Dialing>>) {
+        self.doing = Doing::Dial(Phase::Resolve, dialing);
+    }
+
+    /// The connection being made has come this far.
+    pub(crate) fn enter(&mut self, entered: Phase) {
+        if let Doing::Dial(phase, dialing) = &mut self.doing {
+            *phase = entered;
+            if let Some(dialing) = dialing {
+                dialing.enter(entered);
+            }
+        }
+    }
+
+    /// Another attempt makes the connection.
+    pub(crate) fn wait_for(&mut self, dialing: Arc<Dialing>) {
+        self.doing = Doing::Wait(dialing);
+    }
+
+    /// There is a connection.
+    pub(crate) fn connected(&mut self) {
+        self.doing = Doing::Request;
+    }
+
+    /// The outcome of an attempt that got its answer.
+    pub(crate) fn finish(self) -> Outcome {
+        match self.answer {
+            Some(answer) => answer.finish(),
+            None => Outcome::Failure(Failure::new(FailureKind::Internal, "no answer was kept")),
+        }
+    }
+
+    /// The outcome if the time is up now. A head that arrived decides.
+    pub(crate) fn at_deadline(self) -> Outcome {
+        if let Some(mut answer) = self.answer {
+            answer.cut();
+            return answer.finish();
+        }
+        let phase = match self.doing {
+            Doing::Request => Phase::Response,
+            Doing::Dial(phase, _) => phase,
+            Doing::Wait(dialing) => dialing.phase(),
+        };
+        timed_out(phase, self.started.elapsed())
+    }
+}
+
+/// The outcome of an attempt whose time was up in this phase.
+pub(crate) fn timed_out(phase: Phase, after: Duration) -> Outcome {
+    let doing = match phase {
+        Phase::Resolve => "looking up the name",
+        Phase::Connect => "connecting",
+        Phase::Tls => "in the TLS handshake",
+        Phase::Response | Phase::Unanswered => "waiting for the response",
+    };
+    let detail = format_args!("still {doing} after {} ms", after.as_millis());
+    Outcome::Failure(Failure::new(FailureKind::Timeout(phase), detail))
+}

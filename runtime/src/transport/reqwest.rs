@@ -1,0 +1,278 @@
+//! The transport over reqwest.
+
+use super::answer::Answer;
+use super::config::TransportConfig;
+use super::connect::blocked;
+use super::limits::TransportLimits;
+use super::progress::Progress;
+use super::request::WireRequest;
+use super::{Transport, body, failure};
+use crate::egress::{Blocked, EgressGuard};
+use crate::endpoint_url::Host;
+use http::Method;
+use postrider_engine::{Failure, FailureKind, Outcome};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{Client, ClientBuilder, Proxy, Request, Url, redirect};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::time::{Instant, timeout_at};
+
+tokio::task_local! {
+    /// Whether the attempt that this task makes is looking up a name.
+    static LOOKING_UP: Arc<AtomicBool>;
+}
+
+/// Sends through a `reqwest::Client`, for services that need what its builder offers, such as a
+/// proxy, a local address or TCP keep-alive. What [`HyperTransport`](super::HyperTransport) does
+/// is done here as well, but:
+///
+/// - A timeout is [`Resolve`](postrider_engine::Phase::Resolve) or
+///   [`Response`](postrider_engine::Phase::Response): reqwest does not tell how far a connection
+///   is.
+/// - A request that crosses with the closing of an idle connection fails as
+///   [`Reset`](FailureKind::Reset): reqwest does not tell an old connection from a new one.
+/// - The head of an HTTP/1 response is bounded by hyper's defaults, a flood of interim responses
+///   by the deadline alone.
+/// - The peer's address is checked when the head of the response has arrived, not before the
+///   request is sent. The address that is dialled was vetted before.
+/// - Of [`PoolLimits`](super::PoolLimits) only `idle_per_origin_max` and `idle_timeout` hold.
+///
+/// What the builder was given with `resolve`, `resolve_to_addrs`, `unix_socket` or
+/// `connector_layer` goes past the guard.
+pub struct ReqwestTransport {
+    client: Client,
+    guard: EgressGuard,
+    limits: TransportLimits,
+    proxied: bool,
+}
+
+impl ReqwestTransport {
+    /// A transport over the client that the builder makes. Redirects, proxies, decompression, DNS
+    /// and TLS are set here, over whatever the builder was given for them.
+    ///
+    /// # Errors
+    ///
+    /// The builder's.
+    pub fn new(builder: ClientBuilder, config: TransportConfig) -> Result<Self, reqwest::Error> {
+        Self::with_resolver(builder, config, SystemResolver)
+    }
+
+    /// The same with a resolver of one's own. The addresses it gives are vetted.
+    ///
+    /// # Errors
+    ///
+    /// The builder's.
+    pub fn with_resolver(
+        builder: ClientBuilder,
+        config: TransportConfig,
+        resolver: impl Resolve + 'static,
+    ) -> Result<Self, reqwest::Error> {
+        let resolver = GuardedResolver {
+            resolver,
+            guard: config.guard.clone(),
+            trusted: None,
+        };
+        Self::build(builder.no_proxy(), config, resolver)
+    }
+
+    /// The same through a proxy, which may be at a private address. Every request goes through
+    /// it.
+    ///
+    /// The proxy resolves the names of receivers, so it has to keep requests from private
+    /// addresses; here only addresses written as such in a URL are vetted.
+    ///
+    /// # Errors
+    ///
+    /// The builder's, or the URL is not one of a proxy.
+    pub fn through_proxy(
+        builder: ClientBuilder,
+        config: TransportConfig,
+        proxy: Url,
+    ) -> Result<Self, reqwest::Error> {
+        let resolver = GuardedResolver {
+            resolver: SystemResolver,
+            guard: config.guard.clone(),
+            trusted: proxy.host_str().map(str::to_owned),
+        };
+        let builder = builder.no_proxy().proxy(Proxy::all(proxy)?);
+        let transport = Self::build(builder, config, resolver)?;
+        Ok(Self { proxied: true, ..transport })
+    }
+
+    fn build<R: Resolve + 'static>(
+        builder: ClientBuilder,
+        config: TransportConfig,
+        resolver: GuardedResolver<R>,
+    ) -> Result<Self, reqwest::Error> {
+        let limits = &config.limits;
+        let head_bytes_max = u32::try_from(limits.head_bytes_max()).unwrap_or(u32::MAX);
+        let client = builder
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            // Another crate may have switched the features on.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
+            .dns_resolver(resolver)
+            .tls_backend_preconfigured(config.tls_with_alpn())
+            .pool_max_idle_per_host(limits.pool.idle_per_origin_max)
+            .pool_idle_timeout(limits.pool.idle_timeout)
+            .http2_max_header_list_size(head_bytes_max)
+            .http2_initial_stream_window_size(super::http2::STREAM_WINDOW_BYTES)
+            .http2_initial_connection_window_size(super::http2::CONNECTION_WINDOW_BYTES)
+            .build()?;
+        let TransportConfig { guard, limits, .. } = config;
+        Ok(Self { client, guard, limits, proxied: false })
+    }
+
+    async fn attempt(
+        &self,
+        request: &WireRequest,
+        progress: &mut Progress,
+    ) -> Result<(), Failure> {
+        // reqwest resolves names only.
+        request.url.check_literal(&self.guard).map_err(blocked)?;
+        let sent = self.client.execute(message(request)?).await;
+        let headed = Instant::now();
+        let response = sent.map_err(|error| failure_of(error, request.url.is_https()))?;
+        if !self.proxied {
+            self.check_peer(response.remote_addr())?;
+        }
+        let took = headed.duration_since(progress.started());
+        let (head, body) = http::Response::from(response).into_parts();
+        let kept_max = request.response_bytes_max;
+        let answer = Answer::new(head.status, &head.headers, &self.limits, kept_max, took)?;
+        let answer = progress.answer.insert(answer);
+        body::read(body, answer, self.limits.drain_bytes_max, |_| ()).await;
+        Ok(())
+    }
+
+    fn check_peer(&self, peer: Option<SocketAddr>) -> Result<(), Failure> {
+        let unknown = || Failure::new(FailureKind::BlockedAddress, "the peer's address is unknown");
+        self.guard.check(peer.ok_or_else(unknown)?.ip()).map_err(blocked)
+    }
+}
+
+/// The request as reqwest takes it; it sets `host` and `content-length` itself.
+fn message(request: &WireRequest) -> Result<Request, Failure> {
+    // Every endpoint URL is a URL, so this does not fail.
+    let url = Url::parse(request.url.as_str())
+        .map_err(|error| Failure::new(FailureKind::Internal, error))?;
+    let mut message = Request::new(Method::POST, url);
+    for (name, value) in request.end_to_end_headers() {
+        message.headers_mut().append(name, value.clone());
+    }
+    *message.body_mut() = Some(request.body.clone().into());
+    Ok(message)
+}
+
+fn failure_of(error: reqwest::Error, is_https: bool) -> Failure {
+    // The URL may hold a secret.
+    let error = error.without_url();
+    let causes = || failure::chain(&error);
+    if let Some(refused) = causes().find_map(|cause| cause.downcast_ref::<Blocked>()) {
+        return blocked(*refused);
+    }
+    let io_cause = || causes().find_map(|cause| cause.downcast_ref::<io::Error>());
+    let kind = if error.is_dns() {
+        FailureKind::Dns
+    } else if error.is_connect() {
+        match io_cause() {
+            Some(error) if failure::carries::<rustls::Error>(error) => FailureKind::Tls,
+            // The connection was made, and then broke off in the handshake.
+            Some(error) if is_https && is_cut(error) => FailureKind::Tls,
+            _ => FailureKind::Connect,
+        }
+    } else if let Some(error) = causes().find_map(|cause| cause.downcast_ref::<hyper::Error>()) {
+        failure::kind_of_hyper(error)
+    } else {
+        io_cause().map_or(FailureKind::Internal, failure::kind_of_io)
+    };
+    Failure::new(kind, failure::describe(&error))
+}
+
+fn is_cut(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
+}
+
+impl Transport for ReqwestTransport {
+    fn send(
+        &self,
+        request: WireRequest,
+        deadline: Instant,
+    ) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>> {
+        Box::pin(async move {
+            let mut progress = Progress::new();
+            let looking_up = Arc::new(AtomicBool::new(false));
+            let attempt = self.attempt(&request, &mut progress);
+            let attempt = LOOKING_UP.scope(Arc::clone(&looking_up), attempt);
+            match timeout_at(deadline, attempt).await {
+                Ok(Ok(())) => progress.finish(),
+                Ok(Err(failure)) => Outcome::Failure(failure),
+                Err(_) => {
+                    if looking_up.load(Ordering::Relaxed) {
+                        progress.dial(None);
+                    }
+                    progress.at_deadline()
+                }
+            }
+        })
+    }
+}
+
+/// Vets what another resolver gives.
+struct GuardedResolver<R> {
+    resolver: R,
+    guard: EgressGuard,
+    /// The host of the proxy, whose addresses are not vetted.
+    trusted: Option<String>,
+}
+
+impl<R: Resolve> Resolve for GuardedResolver<R> {
+    fn resolve(&self, name: Name) -> Resolving {
+        // Asked from within the attempt; a lookup that nobody waits for any more counts nowhere.
+        let looking_up = LOOKING_UP.try_with(Arc::clone).unwrap_or_default();
+        let trusted = self.trusted.as_deref() == Some(name.as_str());
+        let guard = self.guard.clone();
+        let lookup = self.resolver.resolve(name);
+        looking_up.store(true, Ordering::Relaxed);
+        Box::pin(async move {
+            let found = lookup.await;
+            looking_up.store(false, Ordering::Relaxed);
+            let addresses: Vec<SocketAddr> = found?.collect();
+            if !trusted {
+                // One address that is refused refuses the name.
+                addresses.iter().try_for_each(|address| guard.check(address.ip()))?;
+            }
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// The resolver of the operating system.
+struct SystemResolver;
+
+impl Resolve for SystemResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            // reqwest puts the port of the URL in place of 0.
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            Ok(Box::new(found.collect::<Vec<_>>().into_iter()) as Addrs)
+        })
+    }
+}
+
+impl fmt::Debug for ReqwestTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReqwestTransport")
+            .field("limits", &self.limits)
+            .field("proxied", &self.proxied)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,336 @@
+//! Keys made ready once, so that a signature costs no more than the hashing of its message.
+
+use base64::Engine as _;
+use ed25519_dalek::{SigningKey, VerifyingKey};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+use crate::encoding::BASE64;
+use crate::scheme::{KeyRule, Scheme};
+use crate::secret::{HMAC_PREFIX, SIGNING_PREFIX, Secret, SecretKind, VERIFYING_PREFIX};
+
+/// The most secrets a signer or verifier takes. Two are needed for a rotation; and what a signer
+/// sends must not exceed what a verifier reads: see
+/// [`SIGNATURES_MAX`](crate::Verifier::SIGNATURES_MAX).
+pub(crate) const SECRETS_MAX: usize = 16;
+
+/// A signer or verifier cannot be made of these secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// There are none.
+    #[error("no secret is given: give at least one")]
+    NoSecret,
+    /// There are more than 16.
+    #[error("{given} secrets are given, and at most {SECRETS_MAX} can be used: drop the oldest")]
+    TooManySecrets {
+        /// How many were given.
+        given: usize,
+    },
+    /// One of them cannot be used.
+    #[error("secret {} cannot be used: {problem}", index + 1)]
+    Unusable {
+        /// Its place among the secrets, from 0. (The message counts from 1.)
+        index: usize,
+        /// What is wrong.
+        problem: KeyProblem,
+    },
+}
+
+/// What is wrong with one secret. No message holds any part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyProblem {
+    /// What follows the prefix is not base64.
+    #[error(
+        "what follows `{prefix}` is not base64 of the standard alphabet (with `+` and `/`): \
+         copy the secret again, with no white space before or after"
+    )]
+    Base64 {
+        /// The prefix.
+        prefix: &'static str,
+    },
+    /// A `whsk_` key is neither 32 nor 64 bytes long.
+    #[error("a `whsk_` key is 32 bytes, or 64 with its public half, and this one {bytes}")]
+    SigningKeyLength {
+        /// How long it is.
+        bytes: usize,
+    },
+    /// The two halves of a `whsk_` key of 64 bytes are not of one pair.
+    #[error("the public half of the `whsk_` key is not that of its private half: copy it again")]
+    KeyPairMismatch,
+    /// A `whpk_` key is not 32 bytes long.
+    #[error("a `whpk_` key is 32 bytes, and this one {bytes}")]
+    VerifyingKeyLength {
+        /// How long it is.
+        bytes: usize,
+    },
+    /// A `whpk_` key is no point of the curve, or one for which anyone can sign (RFC 8032
+    /// section 5.1.3; points of small order).
+    #[error("the `whpk_` key is not a sound ed25519 key: copy it again")]
+    UnsoundVerifyingKey,
+    /// A `whpk_` key was given to sign with.
+    #[error("a `whpk_` key verifies and cannot sign: sign with its `whsk_` key")]
+    CannotSign,
+    /// The scheme has no ed25519 form. It is refused rather than taken as the text of an HMAC
+    /// key: a `whpk_` key is public.
+    #[error("the scheme `{scheme}` has no ed25519 form: use a `whsec_` secret, or `standard`")]
+    NoEd25519Form {
+        /// The scheme.
+        scheme: Scheme,
+    },
+    /// An HMAC secret was given where an ed25519 key is needed.
+    #[error("it is for HMACs, which have no verifying key: the receiver needs the secret itself")]
+    NotEd25519,
+}
+
+/// One key, ready for use: `E` is a [`SigningKey`] in a signer, a [`VerifyingKey`] in a verifier.
+#[derive(Clone)]
+pub(crate) enum Key<E> {
+    Hmac(HmacKey),
+    Ed25519(Box<E>),
+}
+
+/// The state of an HMAC after the key: cloned for each message, which saves two of the blocks
+/// that every message would cost (RFC 2104, section 4).
+#[derive(Clone)]
+pub(crate) struct HmacKey(Hmac<Sha256>);
+
+impl<E> Key<E> {
+    /// Makes all of `secrets` ready for `scheme`, in their order, and ed25519 keys by `ed25519`.
+    pub(crate) fn prepare_all(
+        scheme: Scheme,
+        secrets: &[Secret],
+        ed25519: fn(&Secret) -> Result<E, KeyProblem>,
+    ) -> Result<Arc<[Self]>, KeyError> {
+        match secrets.len() {
+            0 => return Err(KeyError::NoSecret),
+            given if given > SECRETS_MAX => return Err(KeyError::TooManySecrets { given }),
+            _ => {}
+        }
+        let prepare = |secret: &Secret| match secret.kind() {
+            SecretKind::Hmac => HmacKey::prepare(scheme.form().key, secret).map(Self::Hmac),
+            _ if !scheme.supports_ed25519() => Err(KeyProblem::NoEd25519Form { scheme }),
+            _ => ed25519(secret).map(|key| Self::Ed25519(Box::new(key))),
+        };
+        let unusable = |index, problem| KeyError::Unusable { index, problem };
+        let numbered = secrets.iter().enumerate();
+        numbered
+            .map(|(index, secret)| prepare(secret).map_err(|e| unusable(index, e)))
+            .collect()
+    }
+}
+
+impl HmacKey {
+    #[expect(
+        clippy::expect_used,
+        reason = "RFC 2104, section 2: the key can be of any length"
+    )]
+    pub(crate) fn new(key: &[u8]) -> Self {
+        Self(Hmac::new_from_slice(key).expect("an HMAC key can be of any length"))
+    }
+
+    fn prepare(rule: KeyRule, secret: &Secret) -> Result<Self, KeyProblem> {
+        let text = secret.expose_secret_text();
+        match text.strip_prefix(HMAC_PREFIX) {
+            Some(base64) if rule == KeyRule::Decoded => {
+                Ok(Self::new(&decode(HMAC_PREFIX, base64)?))
+            }
+            _ => Ok(Self::new(text.as_bytes())),
+        }
+    }
+
+    pub(crate) fn sign(&self, pieces: &[&[u8]]) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        for piece in pieces {
+            mac.update(piece);
+        }
+        mac.finalize().into_bytes().into()
+    }
+}
+
+/// The ed25519 key that signs, of a `whsk_` secret.
+pub(crate) fn ed25519_signing(secret: &Secret) -> Result<SigningKey, KeyProblem> {
+    let text = secret.expose_secret_text();
+    let Some(base64) = text.strip_prefix(SIGNING_PREFIX) else {
+        return Err(match secret.kind() {
+            SecretKind::Ed25519Verifying => KeyProblem::CannotSign,
+            SecretKind::Hmac | SecretKind::Ed25519Signing => KeyProblem::NotEd25519,
+        });
+    };
+    let bytes = decode(SIGNING_PREFIX, base64)?;
+    if let Ok(seed) = bytes.as_slice().try_into() {
+        Ok(SigningKey::from_bytes(seed))
+    } else if let Ok(pair) = bytes.as_slice().try_into() {
+        SigningKey::from_keypair_bytes(pair).map_err(|_| KeyProblem::KeyPairMismatch)
+    } else {
+        Err(KeyProblem::SigningKeyLength { bytes: bytes.len() })
+    }
+}
+
+/// The ed25519 key that verifies, of a `whpk_` secret or of its `whsk_` one.
+pub(crate) fn ed25519_verifying(secret: &Secret) -> Result<VerifyingKey, KeyProblem> {
+    let Some(base64) = secret.expose_secret_text().strip_prefix(VERIFYING_PREFIX) else {
+        return ed25519_signing(secret).map(|key| key.verifying_key());
+    };
+    let bytes = decode(VERIFYING_PREFIX, base64)?;
+    let point = bytes
+        .as_slice()
+        .try_into()
+        .map_err(|_| KeyProblem::VerifyingKeyLength { bytes: bytes.len() })?;
+    match VerifyingKey::from_bytes(point) {
+        Ok(key) if !key.is_weak() => Ok(key),
+        _ => Err(KeyProblem::UnsoundVerifyingKey),
+    }
+}
+
+/// Decodes the base64 behind `prefix`. The cause of a failure is not passed on: it would quote a
+/// character of the secret.
+fn decode(prefix: &'static str, base64: &str) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
+    // Large enough from the start: a vector that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(base64.len()));
+    BASE64
+        .decode_vec(base64, &mut bytes)
+        .map_err(|_| KeyProblem::Base64 { prefix })?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(prefix: &str, bytes: &[u8]) -> Secret {
+        Secret::parse(format!("{prefix}{}", BASE64.encode(bytes))).unwrap()
+    }
+
+    fn problem(scheme: Scheme, secret: Secret) -> KeyProblem {
+        match Key::prepare_all(scheme, &[secret], ed25519_verifying) {
+            Err(KeyError::Unusable { index: 0, problem }) => problem,
+            Err(error) => panic!("{error}"),
+            Ok(_) => panic!("it is accepted"),
+        }
+    }
+
+    #[test]
+    fn keys_are_erased_when_dropped() {
+        fn erased<T: zeroize::ZeroizeOnDrop>() {}
+        // `Hmac` is not marked itself: it is made of two states of this type.
+        erased::<Sha256>();
+        erased::<SigningKey>();
+        erased::<Secret>();
+    }
+
+    #[test]
+    fn the_number_of_secrets_is_bounded_both_ways() {
+        let prepare =
+            |secrets: &[Secret]| Key::prepare_all(Scheme::Slack, secrets, ed25519_signing).err();
+        let secret = Secret::parse("a").unwrap();
+        assert_eq!(prepare(&[]), Some(KeyError::NoSecret));
+        assert_eq!(prepare(&vec![secret.clone(); 16]), None);
+        assert_eq!(
+            prepare(&vec![secret; 17]),
+            Some(KeyError::TooManySecrets { given: 17 })
+        );
+    }
+
+    #[test]
+    fn base64_is_demanded_behind_whsec_except_by_the_providers() {
+        for text in [
+            "whsec_test_secret",
+            "whsec_AAA\n",
+            "whsec_AB",
+            "whsec_A-_A",
+            "whsec_====",
+        ] {
+            let secret = Secret::parse(text).unwrap();
+            let expected = KeyProblem::Base64 { prefix: "whsec_" };
+            assert_eq!(problem(Scheme::Standard, secret.clone()), expected);
+            assert!(Key::prepare_all(Scheme::Stripe, &[secret], ed25519_signing).is_ok());
+        }
+    }
+
+    #[test]
+    fn padding_makes_no_difference_to_a_key() {
+        let sign = |text: &str| {
+            let secret = Secret::parse(text).unwrap();
+            HmacKey::prepare(KeyRule::Decoded, &secret)
+                .unwrap()
+                .sign(&[b"body"])
+        };
+        assert_eq!(sign("whsec_AAAAAA=="), sign("whsec_AAAAAA"));
+        assert_ne!(sign("whsec_AAAAAA=="), sign("AAAAAA=="));
+    }
+
+    #[test]
+    fn a_signing_key_is_a_seed_or_a_pair() {
+        let pair = SigningKey::from_bytes(&[7; 32]).to_keypair_bytes();
+        let of_seed = secret(SIGNING_PREFIX, &pair[..32]).verifying_key().unwrap();
+        let of_pair = secret(SIGNING_PREFIX, &pair).verifying_key().unwrap();
+        assert_eq!(of_seed, of_pair);
+        assert_eq!(of_seed, secret(VERIFYING_PREFIX, &pair[32..]));
+    }
+
+    #[test]
+    fn an_unsound_ed25519_key_is_refused_with_its_problem() {
+        let mut pair = SigningKey::from_bytes(&[7; 32]).to_keypair_bytes();
+        pair[63] ^= 1;
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        for (secret, expected) in [
+            (
+                secret(SIGNING_PREFIX, &[7; 31]),
+                KeyProblem::SigningKeyLength { bytes: 31 },
+            ),
+            (secret(SIGNING_PREFIX, &pair), KeyProblem::KeyPairMismatch),
+            (
+                secret(VERIFYING_PREFIX, &[7; 33]),
+                KeyProblem::VerifyingKeyLength { bytes: 33 },
+            ),
+            (
+                secret(VERIFYING_PREFIX, &[2; 32]),
+                KeyProblem::UnsoundVerifyingKey,
+            ),
+            (
+                secret(VERIFYING_PREFIX, &identity),
+                KeyProblem::UnsoundVerifyingKey,
+            ),
+            (
+                Secret::parse("whpk_?").unwrap(),
+                KeyProblem::Base64 { prefix: "whpk_" },
+            ),
+        ] {
+            assert_eq!(problem(Scheme::Standard, secret), expected);
+        }
+    }
+
+    #[test]
+    fn an_ed25519_key_is_refused_by_schemes_without_such_a_form() {
+        let signing = Secret::generate_ed25519([7; 32]);
+        let verifying = signing.verifying_key().unwrap();
+        for scheme in Scheme::ALL
+            .into_iter()
+            .filter(|scheme| !scheme.supports_ed25519())
+        {
+            let expected = KeyProblem::NoEd25519Form { scheme };
+            assert_eq!(problem(scheme, signing.clone()), expected);
+            assert_eq!(problem(scheme, verifying.clone()), expected);
+        }
+    }
+
+    #[test]
+    fn an_error_says_which_secret_and_nothing_of_it() {
+        let secrets = [
+            Secret::parse("a").unwrap(),
+            Secret::parse("whsec_hunter2!").unwrap(),
+        ];
+        let error = Key::prepare_all(Scheme::Svix, &secrets, ed25519_signing)
+            .err()
+            .unwrap();
+        assert_eq!(
+            error.to_string(),
+            "secret 2 cannot be used: what follows `whsec_` is not base64 of the standard \
+             alphabet (with `+` and `/`): copy the secret again, with no white space before or \
+             after"
+        );
+    }
+}

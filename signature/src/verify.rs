@@ -1,0 +1,332 @@
+//! Verifying: from the headers and the body of a request to who signed it, or why nobody did.
+
+use core::fmt;
+use ed25519_dalek::VerifyingKey;
+use std::sync::Arc;
+use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
+
+use crate::headers::{HeaderNameError, HeaderNames, Names};
+use crate::key::{Key, KeyError, ed25519_verifying};
+use crate::request::{HEADER_VALUE_BYTES_MAX, Request, SIGNATURES_MAX, Signature};
+use crate::scheme::Scheme;
+use crate::secret::Secret;
+use crate::sign::ID_BYTES_MAX;
+use crate::timestamp;
+
+/// Verifies requests under one [`Scheme`] with one or more secrets.
+///
+/// The keys are made ready once; clones share them. They are erased from memory with the last.
+#[derive(Clone)]
+pub struct Verifier {
+    pub(crate) scheme: Scheme,
+    pub(crate) names: Names,
+    pub(crate) keys: Arc<[Key<VerifyingKey>]>,
+    /// For [`Verifier::explain`], which tries them in other forms.
+    pub(crate) secrets: Arc<[Secret]>,
+    pub(crate) tolerance_seconds: u64,
+}
+
+/// A request that was signed with one of the secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verified<'h> {
+    /// Which secret it was, counted from 0 in the order they were given; the first, if more than
+    /// one match. In a rotation it tells who still signs with the old one.
+    pub key_index: usize,
+    /// When it was sent: Unix time, in seconds. `None` under the schemes that do not cover it.
+    pub timestamp: Option<u64>,
+    /// The id of the message, by which a repeat is recognised. `None` under the schemes that do
+    /// not cover it.
+    pub id: Option<&'h str>,
+}
+
+/// Why a request is refused.
+///
+/// The messages are for the receiver's log: they name the header and what to do, and hold no
+/// secret, no signature and nothing of the body. Answer the sender no more than
+/// [`code`](Self::code).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// A header that the scheme needs is not there.
+    #[error(
+        "the header `{header}` is missing: check that the sender uses this scheme, and that no \
+         proxy removes the header"
+    )]
+    MissingHeader {
+        /// Its name.
+        header: String,
+    },
+    /// A header cannot be read.
+    #[error("the header `{header}` {problem}")]
+    MalformedHeader {
+        /// Its name.
+        header: String,
+        /// What is wrong.
+        problem: HeaderProblem,
+    },
+    /// The timestamp is not a number of seconds.
+    #[error(
+        "the timestamp in the header `{header}` is missing or malformed: it must be Unix time in \
+         whole seconds, decimal digits and nothing else"
+    )]
+    MalformedTimestamp {
+        /// The name of the header it is in.
+        header: String,
+    },
+    /// There is no signature that could be tried.
+    #[error("the header `{header}` {problem}")]
+    MalformedSignature {
+        /// Its name.
+        header: String,
+        /// What is wrong.
+        problem: SignatureProblem,
+    },
+    /// It was signed too long ago.
+    #[error(
+        "the timestamp {timestamp} is {} s old, and {tolerance} s are tolerated: this may be an \
+         old request sent again; if it is not, compare this machine's clock, which reads {now}",
+        now.abs_diff(*timestamp)
+    )]
+    TimestampTooOld {
+        /// When the request says it was signed: Unix time, in seconds.
+        timestamp: u64,
+        /// What it was judged by: Unix time, in seconds.
+        now: u64,
+        /// How many seconds it may be away from now.
+        tolerance: u64,
+    },
+    /// It was signed in the future.
+    #[error(
+        "the timestamp {timestamp} is {} s in the future, and {tolerance} s are tolerated: compare \
+         this machine's clock, which reads {now}; a time in milliseconds is refused too",
+        timestamp.abs_diff(*now)
+    )]
+    TimestampTooNew {
+        /// When the request says it was signed: Unix time, in seconds.
+        timestamp: u64,
+        /// What it was judged by: Unix time, in seconds.
+        now: u64,
+        /// How many seconds it may be away from now.
+        tolerance: u64,
+    },
+    /// All is well-formed, and no signature was made with any of the secrets.
+    #[error(
+        "no signature in the header `{header}` was made with any of the secrets: verify the exact \
+         bytes of the body, before any parsing, with the secret of this endpoint"
+    )]
+    NoMatch {
+        /// The name of the header the signatures are in.
+        header: String,
+    },
+}
+
+/// What is wrong with a header. Reads as the rest of a sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderProblem {
+    /// It occurs more than once where once is allowed.
+    #[error(
+        "gives the id or the time more than once, and only one can be what was signed: send it once"
+    )]
+    Repeated,
+    /// Its value is longer than 4096 bytes.
+    #[error("is {bytes} bytes long, and at most {HEADER_VALUE_BYTES_MAX} are read")]
+    TooLong {
+        /// How long it is.
+        bytes: usize,
+    },
+    /// Its value is not UTF-8.
+    #[error("is not UTF-8 text: check that nothing on the way changes its encoding")]
+    NotUtf8,
+    /// It is not a message id: see [`Message::id`](crate::Message::id). An id with a `.` in it
+    /// would make it unclear where the id ends and the time begins, so that a signature could be
+    /// claimed for another id, time and body.
+    #[error(
+        "is not a message id: 1 to {ID_BYTES_MAX} visible ASCII characters, none of them a `.`"
+    )]
+    NotAnId,
+}
+
+/// What is wrong with the signatures. Reads as the rest of a sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureProblem {
+    /// There is none of a version that the scheme knows.
+    #[error(
+        "holds no signature that begins with `{label}`: check that the sender uses this scheme"
+    )]
+    Absent {
+        /// What an HMAC of this scheme begins with; empty if it needs nothing before it.
+        label: &'static str,
+    },
+    /// None of those there are can be decoded.
+    #[error("holds no sound signature: expected `{label}` and {expected}")]
+    Undecodable {
+        /// What an HMAC of this scheme begins with; empty if it needs nothing before it.
+        label: &'static str,
+        /// What must follow it.
+        expected: &'static str,
+    },
+    /// There are more than 16, of known versions and others together.
+    #[error("holds more than {SIGNATURES_MAX} signatures, and no more are tried")]
+    TooMany,
+}
+
+impl VerifyError {
+    /// The stable code: one for each variant, in capitals.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::MissingHeader { .. } => "MISSING_HEADER",
+            Self::MalformedHeader { .. } => "MALFORMED_HEADER",
+            Self::MalformedTimestamp { .. } => "MALFORMED_TIMESTAMP",
+            Self::MalformedSignature { .. } => "MALFORMED_SIGNATURE",
+            Self::TimestampTooOld { .. } => "TIMESTAMP_TOO_OLD",
+            Self::TimestampTooNew { .. } => "TIMESTAMP_TOO_NEW",
+            Self::NoMatch { .. } => "NO_MATCH",
+        }
+    }
+}
+
+impl Verifier {
+    /// How far a timestamp may be from now, either way, unless set otherwise: five minutes, as
+    /// the reference libraries of Standard Webhooks, Stripe and Slack have it.
+    pub const TOLERANCE_SECONDS_DEFAULT: u64 = 300;
+
+    /// The most signatures that a request may carry. More are refused as malformed, so that a
+    /// stranger cannot buy work with a long header.
+    pub const SIGNATURES_MAX: usize = SIGNATURES_MAX;
+
+    /// A verifier that accepts what any of the secrets has signed. An ed25519 signature is
+    /// verified by a `whpk_` key, or by its `whsk_` key.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`] if there is no secret, or more than 16, or one that cannot be used with this
+    /// scheme.
+    pub fn new(scheme: Scheme, secrets: &[Secret]) -> Result<Self, KeyError> {
+        Ok(Self {
+            scheme,
+            names: Names::of(scheme.form()),
+            keys: Key::prepare_all(scheme, secrets, ed25519_verifying)?,
+            secrets: secrets.into(),
+            tolerance_seconds: Self::TOLERANCE_SECONDS_DEFAULT,
+        })
+    }
+
+    /// Sets how far a timestamp may be from now, either way, in seconds; it may be exactly so
+    /// far. With 0 it must be now; with `u64::MAX` it is not judged. Of no effect under the
+    /// schemes that cover no time.
+    #[must_use]
+    pub fn tolerance_seconds(self, tolerance_seconds: u64) -> Self {
+        Self {
+            tolerance_seconds,
+            ..self
+        }
+    }
+
+    /// Looks under other header names than the scheme's.
+    ///
+    /// # Errors
+    ///
+    /// [`HeaderNameError`] if a name is malformed, used twice, or for a header that the scheme
+    /// does not send.
+    pub fn header_names(self, names: &HeaderNames) -> Result<Self, HeaderNameError> {
+        Ok(Self {
+            names: Names::replaced(self.scheme.form(), names)?,
+            ..self
+        })
+    }
+
+    /// The scheme it verifies under.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Verifies one request: its headers (name and value, in any order and case; others are
+    /// passed over), the exact bytes of its body, and the Unix time it is judged at, in seconds.
+    ///
+    /// Every secret is tried against every signature, to the end, in constant time. Repeated
+    /// signature headers are all tried. Signatures of unknown versions are passed over.
+    ///
+    /// The first fault found is told: first of what headers must be there and well-formed, then
+    /// of the time, then of the signature.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError`], of which [`VerifyError::code`] is stable.
+    pub fn verify<'h>(
+        &self,
+        headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
+        body: &[u8],
+        now_unix_seconds: u64,
+    ) -> Result<Verified<'h>, VerifyError> {
+        let form = self.scheme.form();
+        let request = Request::read(form, &self.names, headers)?;
+        let timestamp = request.timestamp.map(|timestamp| timestamp.unix_seconds);
+        if let Some(timestamp) = timestamp {
+            timestamp::judge(timestamp, now_unix_seconds, self.tolerance_seconds)?;
+        }
+        match matching_key(&self.keys, &request.pieces(form, body), &request.signatures) {
+            Some(key_index) => Ok(Verified {
+                key_index,
+                timestamp,
+                id: request.id,
+            }),
+            None => Err(VerifyError::NoMatch {
+                header: self.names.signature.to_string(),
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for Verifier {
+    /// Without the secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("scheme", &self.scheme)
+            .field("names", &self.names)
+            .field("keys", &self.keys.len())
+            .field("tolerance_seconds", &self.tolerance_seconds)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The first key that made one of the signatures. All are tried, whatever is found, so that the
+/// time taken tells neither how much of a signature is right nor which key is in use.
+pub(crate) fn matching_key(
+    keys: &[Key<VerifyingKey>],
+    pieces: &[&[u8]],
+    signatures: &[Signature],
+) -> Option<usize> {
+    let joined = if keys.iter().any(|key| matches!(key, Key::Ed25519(_))) {
+        pieces.concat()
+    } else {
+        Vec::new()
+    };
+    let mut matched = Choice::from(0);
+    let mut matching = 0_u8;
+    for (index, key) in (0_u8..).zip(keys) {
+        let hit = match key {
+            Key::Hmac(key) => {
+                let expected = key.sign(pieces);
+                signatures
+                    .iter()
+                    .fold(Choice::from(0), |hit, signature| match signature {
+                        Signature::Hmac(given) => hit | expected.ct_eq(given),
+                        Signature::Ed25519(_) => hit,
+                    })
+            }
+            // All that is compared here is public: the key, the message and the signature.
+            Key::Ed25519(key) => Choice::from(u8::from(signatures.iter().any(|signature| {
+                match signature {
+                    // Strictly (RFC 8032, section 5.1.7): what only some libraries accept is
+                    // refused, and so are points of small order.
+                    Signature::Ed25519(given) => key.verify_strict(&joined, &given.into()).is_ok(),
+                    Signature::Hmac(_) => false,
+                }
+            }))),
+        };
+        matching.conditional_assign(&index, hit & !matched);
+        matched |= hit;
+    }
+    bool::from(matched).then_some(usize::from(matching))
+}
