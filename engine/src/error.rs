@@ -2,7 +2,7 @@
 
 use crate::id::{DeliveryId, EndpointId, EventId};
 use crate::names::InvalidName;
-use postrider_signature::KeyError;
+use postrider_signature::{KeyError, SecretError};
 use std::time::Duration;
 
 /// A bound of [`crate::Limits`] that was reached.
@@ -53,6 +53,9 @@ pub enum Closed {
         "the store failed, so delivery has stopped: mend it and restart; what was accepted is kept"
     )]
     StoreFailed,
+    /// The host's own task has ended without being asked to. Said by hosts, never by the core.
+    #[error("Postrider has stopped unexpectedly: see the log, and restart; what was accepted is kept")]
+    Crashed,
 }
 
 /// Why an event was not accepted. Nothing of it was recorded, except where
@@ -212,6 +215,9 @@ pub enum InvalidSpec {
     /// The secret cannot sign.
     #[error(transparent)]
     Secret(#[from] KeyError),
+    /// The text is not a secret.
+    #[error(transparent)]
+    SecretText(#[from] SecretError),
 }
 
 /// Why a delivery was not sent again.

@@ -1,7 +1,53 @@
 //! Delivers webhooks in order, through storms.
+//!
+//! ```no_run
+//! use postrider::{MemoryBounds, MemoryStore, Postrider};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let postrider = Postrider::builder()
+//!     .store(MemoryStore::bounded(MemoryBounds::default()))
+//!     .start()
+//!     .await?;
+//! let endpoint = postrider
+//!     .register_endpoint("https://merchant.example/webhooks", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")
+//!     .await?;
+//! let event = postrider
+//!     .submit_event(&endpoint, "payment.succeeded", br#"{"amount":4200}"#)
+//!     .await?;
+//! let status = postrider.event_status(&event).await?;
+//! println!("{:?} after {} attempts", status.state, status.attempts);
+//! postrider.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
 
+mod builder;
+mod clock;
 pub mod egress;
-pub mod transport;
 mod endpoint_url;
+mod facts;
+mod postrider;
+mod shell;
+mod status;
+pub mod store;
+mod submission;
+pub mod transport;
 
-pub use endpoint_url::{EndpointUrl, InvalidUrl};
+pub use builder::{Builder, StartError};
+pub use clock::{Clock, SystemClock};
+pub use endpoint_url::{EndpointUrl, Host, InvalidUrl};
+pub use facts::{Facts, FactsError};
+pub use postrider::Postrider;
+pub use postrider_engine as engine;
+pub use postrider_engine::{
+    Attempt, AttemptId, AttemptResult, BreakerPolicy, Closed, DeliveryId, DeliveryRecord,
+    DeliveryState, DisabledReason, DiscardError, Drained, Endpoint, EndpointError, EndpointId,
+    EndpointSpec, EndpointStatus, Event, EventId, EventPattern, EventType, Fact, FailReason,
+    Failure, FailureKind, Footprint, Full, InvalidName, InvalidSpec, Ledger, Limits, MemoryBounds,
+    OnFailed, Ordering, OrderingKey, Outcome, PublishError, Published, RateLimit, ResendError,
+    Response, RetryPolicy, Schedule, Secret, TenantId,
+};
+pub use postrider_engine::signature;
+pub use status::{EventState, EventStatus, ReadError};
+pub use store::{MemoryStore, Store};
+pub use submission::Submission;

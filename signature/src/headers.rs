@@ -13,7 +13,8 @@ const HEADER_NAME_BYTES_MAX: usize = 128;
 /// use postrider_signature::{HeaderNames, Scheme, Secret, Signer};
 ///
 /// let secret = Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
-/// let names = HeaderNames { signature: Some("X-Acme-Signature".into()), ..HeaderNames::default() };
+/// let signature = Some("X-Acme-Signature".into());
+/// let names = HeaderNames { signature, ..HeaderNames::default() };
 /// let signer = Signer::new(Scheme::BodyHex, &[secret])?.header_names(&names)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

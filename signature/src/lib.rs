@@ -47,6 +47,7 @@
 //! ```
 
 mod cause;
+mod digest;
 mod encoding;
 mod explain;
 mod headers;
@@ -60,6 +61,7 @@ mod timestamp;
 mod verify;
 
 pub use cause::Cause;
+pub use digest::content_digest;
 pub use headers::{HeaderNameError, HeaderNames};
 pub use key::{KeyError, KeyProblem};
 pub use scheme::{Scheme, UnknownScheme};
@@ -67,6 +69,8 @@ pub use secret::{Secret, SecretError, SecretKind};
 pub use sign::{Message, SignError, SignedHeader, Signer};
 pub use verify::{HeaderProblem, SignatureProblem, Verified, Verifier, VerifyError};
 
+#[cfg(test)]
+mod explanations;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

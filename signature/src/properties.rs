@@ -32,6 +32,14 @@ fn pairs(headers: &[Header]) -> impl Iterator<Item = (&str, &[u8])> + Clone {
         .map(|(name, value)| (name.as_str(), value.as_slice()))
 }
 
+fn both_ends(scheme: Scheme, secret: Secret) -> (Signer, Verifier) {
+    let secrets = [secret];
+    (
+        Signer::new(scheme, &secrets).unwrap(),
+        Verifier::new(scheme, &secrets).unwrap(),
+    )
+}
+
 fn schemes() -> impl Strategy<Value = Scheme> {
     select(Scheme::ALL.as_slice())
 }
@@ -131,8 +139,7 @@ proptest! {
         body in vec(any::<u8>(), 0..300),
         away in 0_u64..=300,
     ) {
-        let signer = Signer::new(scheme, &[secret.clone()]).unwrap();
-        let verifier = Verifier::new(scheme, &[secret]).unwrap();
+        let (signer, verifier) = both_ends(scheme, secret);
         let headers = signed(&signer, &id, timestamp, &body);
         for now in [timestamp.saturating_add(away), timestamp.saturating_sub(away)] {
             let verified = verifier.verify(pairs(&headers), &body, now).unwrap();
@@ -148,8 +155,7 @@ proptest! {
         mut body in vec(any::<u8>(), 1..300),
         bit in any::<prop::sample::Index>(),
     ) {
-        let signer = Signer::new(scheme, &[secret.clone()]).unwrap();
-        let verifier = Verifier::new(scheme, &[secret]).unwrap();
+        let (signer, verifier) = both_ends(scheme, secret);
         let headers = signed(&signer, "msg_1", 1_700_000_000, &body);
         let bit = bit.index(body.len() * 8);
         body[bit / 8] ^= 1 << (bit % 8);
@@ -163,8 +169,7 @@ proptest! {
         body in vec(any::<u8>(), 0..300),
         bit in any::<usize>(),
     ) {
-        let signer = Signer::new(scheme, &[secret.clone()]).unwrap();
-        let verifier = Verifier::new(scheme, &[secret]).unwrap();
+        let (signer, verifier) = both_ends(scheme, secret);
         let mut headers = signed(&signer, "msg_1", 1_700_000_000, &body);
         flip_signature(scheme, &mut headers, bit);
         let error = verifier.verify(pairs(&headers), &body, 1_700_000_000).unwrap_err();
@@ -177,8 +182,8 @@ proptest! {
         header in any::<prop::sample::Index>(),
         bit in any::<prop::sample::Index>(),
     ) {
-        let signer = Signer::new(scheme, &[secret.clone()]).unwrap();
-        let verifier = Verifier::new(scheme, &[secret]).unwrap().tolerance_seconds(u64::MAX);
+        let (signer, verifier) = both_ends(scheme, secret);
+        let verifier = verifier.tolerance_seconds(u64::MAX);
         let mut headers = signed(&signer, "msg_1", 1_700_000_000, b"{}");
         let mut covered: Vec<&mut [u8]> = headers
             .iter_mut()

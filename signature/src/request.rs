@@ -113,9 +113,6 @@ impl<'h> Found<'h> {
             } else if names.timestamp.as_deref().is_some_and(is) {
                 &mut found.timestamp
             } else if is(&names.signature) {
-                if found.signatures.len() == SIGNATURES_MAX {
-                    return Err(unsound(&names.signature, SignatureProblem::TooMany));
-                }
                 found.signatures.push(text(name, value)?);
                 continue;
             } else {
@@ -224,5 +221,326 @@ fn unsound(name: &str, problem: SignatureProblem) -> VerifyError {
     VerifyError::MalformedSignature {
         header: name.into(),
         problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{HeaderNames, Message, Scheme, Secret, Signer, Verifier};
+
+    const NOW: u64 = 1_700_000_000;
+    const HEX: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+    fn verifier(scheme: Scheme) -> Verifier {
+        Verifier::new(scheme, &[Secret::parse("text").unwrap()]).unwrap()
+    }
+
+    fn error(scheme: Scheme, headers: &[(&str, &[u8])]) -> VerifyError {
+        verifier(scheme)
+            .verify(headers.iter().copied(), b"{}", NOW)
+            .unwrap_err()
+    }
+
+    fn code(scheme: Scheme, headers: &[(&str, &str)]) -> &'static str {
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_bytes()))
+            .collect();
+        error(scheme, &headers).code()
+    }
+
+    /// The headers of a right request.
+    fn signed(scheme: Scheme) -> Vec<(String, String)> {
+        let signer = Signer::new(scheme, &[Secret::parse("text").unwrap()]).unwrap();
+        let headers = signer
+            .sign(&Message {
+                id: "msg_1",
+                timestamp: NOW,
+                body: b"{}",
+            })
+            .unwrap();
+        headers
+            .into_iter()
+            .map(|header| (header.name.to_owned(), header.value))
+            .collect()
+    }
+
+    fn verdict(scheme: Scheme, headers: &[(String, String)]) -> Result<usize, &'static str> {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let verdict = verifier(scheme).verify(headers, b"{}", NOW);
+        verdict
+            .map(|verified| verified.key_index)
+            .map_err(|error| error.code())
+    }
+
+    #[test]
+    fn every_header_that_the_scheme_needs_must_be_there() {
+        for scheme in Scheme::ALL {
+            let headers = signed(scheme);
+            // `postrider` sends one more than is verified.
+            let needed = headers.len() - usize::from(scheme == Scheme::Postrider);
+            for index in 0..needed {
+                let mut headers = headers.clone();
+                headers.remove(index);
+                assert_eq!(verdict(scheme, &headers), Err("MISSING_HEADER"), "{scheme}");
+            }
+        }
+    }
+
+    #[test]
+    fn header_names_are_found_in_any_case_and_order_among_others() {
+        for scheme in Scheme::ALL {
+            let mut headers = signed(scheme);
+            headers.push(("content-type".into(), "application/json".into()));
+            headers.reverse();
+            for (name, _) in &mut headers {
+                *name = name.to_uppercase();
+            }
+            assert_eq!(verdict(scheme, &headers), Ok(0), "{scheme}");
+        }
+    }
+
+    #[test]
+    fn a_repeated_id_or_timestamp_is_refused_even_if_it_is_the_same() {
+        for scheme in Scheme::ALL {
+            for header in signed(scheme)
+                .into_iter()
+                .filter(|(name, _)| !name.contains("hmac"))
+            {
+                let mut headers = signed(scheme);
+                let repeatable = header.0.contains("signature") && scheme != Scheme::Stripe;
+                headers.push(header);
+                let expected = if repeatable {
+                    Ok(0)
+                } else {
+                    Err("MALFORMED_HEADER")
+                };
+                assert_eq!(verdict(scheme, &headers), expected, "{scheme} {headers:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_second_signature_header_is_tried_too_joined_or_not() {
+        for scheme in Scheme::ALL
+            .into_iter()
+            .filter(|scheme| *scheme != Scheme::Stripe)
+        {
+            let form = scheme.form();
+            let wrong = match form.encoding {
+                Encoding::Hex => format!("{}{HEX}", form.hmac_label),
+                Encoding::Base64 => format!("{}{}=", form.hmac_label, &HEX.replace('0', "A")[..43]),
+            };
+            let mut headers = signed(scheme);
+            headers.insert(0, (form.signature_header.into(), wrong.clone()));
+            assert_eq!(verdict(scheme, &headers), Ok(0), "{scheme}");
+
+            headers.remove(0);
+            let right = headers
+                .iter_mut()
+                .find(|(name, _)| name == form.signature_header)
+                .unwrap();
+            right.1 = format!("{}, {wrong}", right.1);
+            assert_eq!(verdict(scheme, &headers), Ok(0), "{scheme}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_not_text_or_too_long_is_refused() {
+        let latin_1 = error(Scheme::Github, &[("X-Hub-Signature-256", b"sha256=\xe9")]);
+        assert_eq!(latin_1.code(), "MALFORMED_HEADER");
+        assert_eq!(
+            latin_1.to_string(),
+            "the header `x-hub-signature-256` is not UTF-8 text: check that nothing on the way \
+             changes its encoding"
+        );
+        let mut value = vec![b'a'; HEADER_VALUE_BYTES_MAX];
+        assert_eq!(
+            error(Scheme::BodyHex, &[("x-signature", &value)]).code(),
+            "MALFORMED_SIGNATURE"
+        );
+        value.push(b'a');
+        assert_eq!(
+            error(Scheme::BodyHex, &[("x-signature", &value)]).code(),
+            "MALFORMED_HEADER"
+        );
+        // Other headers are nobody's business.
+        assert_eq!(
+            error(Scheme::BodyHex, &[("cookie", &value)]).code(),
+            "MISSING_HEADER"
+        );
+    }
+
+    #[test]
+    fn an_id_that_could_end_elsewhere_is_refused() {
+        for id in ["", "msg.1", "msg 1", "é"] {
+            let headers = [
+                ("webhook-id", id),
+                ("webhook-timestamp", "1700000000"),
+                ("webhook-signature", "v1,AAAA"),
+            ];
+            assert_eq!(
+                code(Scheme::Standard, &headers),
+                "MALFORMED_HEADER",
+                "{id:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_malformed_timestamp_is_refused_before_the_signature_is_read() {
+        for timestamp in [
+            "",
+            "+1700000000",
+            "1700000000 ",
+            "1.7e9",
+            "18446744073709551616",
+        ] {
+            let headers = [
+                ("x-webhook-timestamp", timestamp),
+                ("x-webhook-signature", "?"),
+            ];
+            assert_eq!(code(Scheme::TimestampedV1, &headers), "MALFORMED_TIMESTAMP");
+            let stripe = format!("v1=?,t={timestamp}");
+            let expected = match timestamp {
+                // White space around an item of a list is none of its own.
+                "1700000000 " => "MALFORMED_SIGNATURE",
+                _ => "MALFORMED_TIMESTAMP",
+            };
+            assert_eq!(
+                code(Scheme::Stripe, &[("stripe-signature", &stripe)]),
+                expected
+            );
+        }
+        let headers = [("stripe-signature", "v1=?")];
+        assert_eq!(code(Scheme::Stripe, &headers), "MALFORMED_TIMESTAMP");
+        let headers = [("stripe-signature", "t=1,t=1,v1=?")];
+        assert_eq!(code(Scheme::Stripe, &headers), "MALFORMED_HEADER");
+    }
+
+    #[test]
+    fn where_no_signature_can_be_tried_the_header_is_malformed() {
+        for value in [
+            "",
+            " ",
+            ",",
+            "sha256=",
+            "sha256=00",
+            "sha1=00",
+            HEX,
+            "SHA256=00",
+            "sha256",
+        ] {
+            let headers = [("x-hub-signature-256", value)];
+            assert_eq!(
+                code(Scheme::Github, &headers),
+                "MALFORMED_SIGNATURE",
+                "{value:?}"
+            );
+        }
+        let one_is_sound = format!("sha1=00, sha256=zz, sha256={HEX}");
+        assert_eq!(
+            code(Scheme::Github, &[("x-hub-signature-256", &one_is_sound)]),
+            "NO_MATCH"
+        );
+        let bare = [("x-hub-signature-256", HEX.as_bytes())];
+        assert_eq!(
+            error(Scheme::Github, &bare).to_string(),
+            "the header `x-hub-signature-256` holds no signature that begins with `sha256=`: check \
+             that the sender uses this scheme"
+        );
+    }
+
+    #[test]
+    fn a_signature_has_one_spelling_in_base64_but_for_its_padding() {
+        let headers = signed(Scheme::Shopify);
+        let value = &headers[0].1;
+        let spelled = |value: &str| {
+            let name = headers[0].0.clone();
+            verdict(Scheme::Shopify, &[(name, value.to_owned())])
+        };
+        assert_eq!(spelled(value), Ok(0));
+        assert_eq!(spelled(value.trim_end_matches('=')), Ok(0));
+        // The last character has two bits to spare.
+        let (head, last) = value.trim_end_matches('=').split_at(42);
+        let next = char::from(last.as_bytes()[0] + 1);
+        assert_eq!(
+            spelled(&format!("{head}{next}=")),
+            Err("MALFORMED_SIGNATURE")
+        );
+        let url_safe = value.replace('+', "-").replace('/', "_");
+        assert_eq!(spelled(&url_safe).is_ok(), url_safe == *value);
+    }
+
+    #[test]
+    fn more_signatures_than_are_tried_are_refused() {
+        let list = |count: usize| vec![HEX; count].join(",");
+        assert_eq!(
+            code(Scheme::BodyHex, &[("x-signature", &list(16))]),
+            "NO_MATCH"
+        );
+        assert_eq!(
+            code(Scheme::BodyHex, &[("x-signature", &list(17))]),
+            "MALFORMED_SIGNATURE"
+        );
+        let headers = vec![("x-signature", HEX); 17];
+        assert_eq!(code(Scheme::BodyHex, &headers[..16]), "NO_MATCH");
+        assert_eq!(code(Scheme::BodyHex, &headers), "MALFORMED_SIGNATURE");
+    }
+
+    #[test]
+    fn what_the_most_secrets_sign_is_within_what_is_read() {
+        for ed25519 in [false, true] {
+            for scheme in Scheme::ALL
+                .into_iter()
+                .filter(|s| s.supports_ed25519() || !ed25519)
+            {
+                let generate = if ed25519 {
+                    Secret::generate_ed25519
+                } else {
+                    Secret::generate_hmac
+                };
+                let secrets: Vec<_> = (0..16).map(|seed| generate([seed; 32])).collect();
+                let signer = Signer::new(scheme, &secrets).unwrap();
+                let message = Message {
+                    id: "msg_1",
+                    timestamp: NOW,
+                    body: b"{}",
+                };
+                let headers = signer.sign(&message).unwrap();
+                let verifier = Verifier::new(scheme, &secrets[15..]).unwrap();
+                let headers = headers.iter().map(|header| header.as_pair());
+                assert!(verifier.verify(headers, b"{}", NOW).is_ok(), "{scheme}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_header_names_are_looked_at_instead() {
+        let names = HeaderNames {
+            signature: Some("X-Acme".into()),
+            ..HeaderNames::default()
+        };
+        let verifier = verifier(Scheme::BodyHex).header_names(&names).unwrap();
+        let own = [("x-signature", HEX.as_bytes())];
+        let error = verifier.verify(own, b"{}", NOW).unwrap_err();
+        assert_eq!(
+            error,
+            VerifyError::MissingHeader {
+                header: "x-acme".into()
+            }
+        );
+        let error = verifier
+            .verify([("X-ACME", HEX.as_bytes())], b"{}", NOW)
+            .unwrap_err();
+        assert_eq!(
+            error,
+            VerifyError::NoMatch {
+                header: "x-acme".into()
+            }
+        );
     }
 }

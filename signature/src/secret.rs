@@ -21,7 +21,7 @@ pub(crate) const VERIFYING_PREFIX: &str = "whpk_";
 /// | text | what it is |
 /// |---|---|
 /// | `whsec_` and base64 | an HMAC key: the decoded bytes; the specification asks for 24 to 64 |
-/// | `whsk_` and base64 | an ed25519 signing key: the seed of 32 bytes, or the seed and its verifying key |
+/// | `whsk_` and base64 | an ed25519 signing key: the seed of 32 bytes, or it and its public half |
 /// | `whpk_` and base64 | an ed25519 verifying key: 32 bytes. It is public, and cannot sign |
 /// | any other text | an HMAC key: its UTF-8 bytes |
 ///

@@ -216,3 +216,204 @@ pub(crate) fn is_id(id: &str) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_graphic() && byte != b'.')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::KeyProblem;
+    use core::slice;
+
+    const MESSAGE: Message<'_> = Message {
+        id: "msg_1",
+        timestamp: 1_700_000_000,
+        body: b"{}",
+    };
+
+    fn secrets() -> [Secret; 2] {
+        ["new", "old"].map(|text| Secret::parse(text).unwrap())
+    }
+
+    /// `name: value` for each header, with `{new}` and `{old}` for what the secrets sign.
+    fn written(scheme: Scheme) -> Vec<String> {
+        let signer = |secrets: &[Secret]| Signer::new(scheme, secrets).unwrap();
+        let [new, old] = secrets().map(|secret| {
+            let value = signer(&[secret])
+                .sign(&MESSAGE)
+                .unwrap()
+                .pop()
+                .unwrap()
+                .value;
+            value
+                .split_once(scheme.form().hmac_label)
+                .unwrap()
+                .1
+                .to_owned()
+        });
+        let signer = signer(&secrets());
+        let headers = signer.sign(&MESSAGE).unwrap();
+        let lines = headers
+            .iter()
+            .map(|header| format!("{}: {}", header.name, header.value));
+        lines
+            .map(|line| line.replace(&new, "{new}").replace(&old, "{old}"))
+            .collect()
+    }
+
+    #[test]
+    fn in_a_rotation_every_secret_signs_in_order() {
+        for (scheme, expected) in [
+            (
+                Scheme::Standard,
+                &[
+                    "webhook-id: msg_1",
+                    "webhook-timestamp: 1700000000",
+                    "webhook-signature: v1,{new} v1,{old}",
+                ][..],
+            ),
+            (
+                Scheme::Svix,
+                &[
+                    "svix-id: msg_1",
+                    "svix-timestamp: 1700000000",
+                    "svix-signature: v1,{new} v1,{old}",
+                ],
+            ),
+            (
+                Scheme::Stripe,
+                &["stripe-signature: t=1700000000,v1={new},v1={old}"],
+            ),
+            (
+                Scheme::Github,
+                &[
+                    "x-hub-signature-256: sha256={new}",
+                    "x-hub-signature-256: sha256={old}",
+                ],
+            ),
+            (
+                Scheme::Shopify,
+                &[
+                    "x-shopify-hmac-sha256: {new}",
+                    "x-shopify-hmac-sha256: {old}",
+                ],
+            ),
+            (
+                Scheme::Slack,
+                &[
+                    "x-slack-request-timestamp: 1700000000",
+                    "x-slack-signature: v0={new}",
+                    "x-slack-signature: v0={old}",
+                ],
+            ),
+            (Scheme::BodyHex, &["x-signature: {new},{old}"]),
+            (
+                Scheme::TimestampedV1,
+                &[
+                    "x-webhook-timestamp: 1700000000",
+                    "x-webhook-signature: v1={new},v1={old}",
+                ],
+            ),
+            (
+                Scheme::TimestampedSha256,
+                &[
+                    "x-webhook-timestamp: 1700000000",
+                    "x-webhook-signature: sha256={new},sha256={old}",
+                ],
+            ),
+        ] {
+            assert_eq!(written(scheme), expected, "{scheme}");
+        }
+    }
+
+    #[test]
+    fn postrider_signs_as_standard_and_as_body_hex() {
+        let sign = |scheme| {
+            let signer = Signer::new(scheme, &secrets()).unwrap();
+            let headers = signer.sign(&MESSAGE).unwrap();
+            headers
+                .iter()
+                .map(|h| (h.name.to_owned(), h.value.clone()))
+                .collect::<Vec<_>>()
+        };
+        let both = [sign(Scheme::Standard), sign(Scheme::BodyHex)].concat();
+        assert_eq!(sign(Scheme::Postrider), both);
+    }
+
+    #[test]
+    fn an_ed25519_key_signs_as_v1a_and_has_no_body_hex() {
+        let signing = Secret::generate_ed25519([7; 32]);
+        let signer = Signer::new(Scheme::Postrider, slice::from_ref(&signing)).unwrap();
+        let headers = signer.sign(&MESSAGE).unwrap();
+        assert_eq!(headers.len(), 3);
+        assert!(headers[2].value.starts_with("v1a,"));
+
+        let [new, _] = secrets();
+        let signer = Signer::new(Scheme::Postrider, &[signing, new.clone()]).unwrap();
+        let both = signer.sign(&MESSAGE).unwrap();
+        let hmac = Signer::new(Scheme::Postrider, &[new]).unwrap();
+        let hmac = hmac.sign(&MESSAGE).unwrap();
+        assert_eq!(
+            both[2].value,
+            format!("{} {}", headers[2].value, hmac[2].value)
+        );
+        assert_eq!(both[3], hmac[3]);
+    }
+
+    #[test]
+    fn a_verifying_key_cannot_sign() {
+        let verifying = Secret::generate_ed25519([7; 32]).verifying_key().unwrap();
+        let [new, _] = secrets();
+        let error = Signer::new(Scheme::Standard, &[new, verifying]).unwrap_err();
+        assert_eq!(
+            error,
+            KeyError::Unusable {
+                index: 1,
+                problem: KeyProblem::CannotSign
+            }
+        );
+    }
+
+    #[test]
+    fn a_malformed_id_is_refused_where_the_scheme_sends_one() {
+        for id in ["", "a.b", "a b", "a\n", "é", "a\u{7f}", &"a".repeat(257)] {
+            for scheme in Scheme::ALL {
+                let signer = Signer::new(scheme, &secrets()).unwrap();
+                let sends_id = scheme.form().id_header.is_some();
+                let error = signer.sign(&Message { id, ..MESSAGE }).err();
+                assert_eq!(
+                    error,
+                    sends_id.then_some(SignError::MalformedId),
+                    "{scheme} {id:?}"
+                );
+            }
+        }
+        assert!(is_id(&"a".repeat(256)));
+    }
+
+    #[test]
+    fn other_header_names_are_used_in_lower_case() {
+        let names = HeaderNames {
+            id: Some("X-Id".into()),
+            timestamp: Some("X-Time".into()),
+            signature: Some("X-Signed".into()),
+            body_signature: Some("X-Body-Signed".into()),
+        };
+        let signer = Signer::new(Scheme::Postrider, &secrets()).unwrap();
+        let signer = signer.header_names(&names).unwrap();
+        let headers = signer.sign(&MESSAGE).unwrap();
+        let names: Vec<_> = headers.iter().map(|header| header.name).collect();
+        assert_eq!(names, ["x-id", "x-time", "x-signed", "x-body-signed"]);
+    }
+
+    #[test]
+    fn a_signer_goes_between_threads_and_prints_no_key() {
+        fn shared<T: Send + Sync + Clone>(_: &T) {}
+        let signer = Signer::new(Scheme::BodyHex, &secrets()).unwrap();
+        shared(&signer);
+        let printed = format!("{signer:?}");
+        assert!(
+            printed.starts_with("Signer { scheme: BodyHex, "),
+            "{printed}"
+        );
+        assert!(printed.ends_with(", keys: 2, .. }"), "{printed}");
+    }
+}

@@ -244,8 +244,9 @@ impl Verifier {
     /// Verifies one request: its headers (name and value, in any order and case; others are
     /// passed over), the exact bytes of its body, and the Unix time it is judged at, in seconds.
     ///
-    /// Every secret is tried against every signature, to the end, in constant time. Repeated
-    /// signature headers are all tried. Signatures of unknown versions are passed over.
+    /// Every secret is tried against every signature, and HMACs are compared in constant time.
+    /// A signature header that is repeated is tried as often (except under `stripe`, where that
+    /// repeats the time too, and is refused). Signatures of unknown versions are passed over.
     ///
     /// The first fault found is told: first of what headers must be there and well-formed, then
     /// of the time, then of the signature.
@@ -290,8 +291,8 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// The first key that made one of the signatures. All are tried, whatever is found, so that the
-/// time taken tells neither how much of a signature is right nor which key is in use.
+/// The first key that made one of the signatures. All keys are tried, whatever is found, so that
+/// the time taken tells neither how much of an HMAC is right nor which key is in use.
 pub(crate) fn matching_key(
     keys: &[Key<VerifyingKey>],
     pieces: &[&[u8]],
@@ -329,4 +330,142 @@ pub(crate) fn matching_key(
         matched |= hit;
     }
     bool::from(matched).then_some(usize::from(matching))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Message, Signer};
+
+    const NOW: u64 = 1_700_000_000;
+
+    fn secrets<const N: usize>(texts: [&str; N]) -> [Secret; N] {
+        texts.map(|text| Secret::parse(text).unwrap())
+    }
+
+    /// The verdict of a receiver with one list of secrets on a request signed with another.
+    fn between(signing: &[&Secret], verifying: &[&Secret], now: u64) -> Result<usize, VerifyError> {
+        let owned = |secrets: &[&Secret]| secrets.iter().copied().cloned().collect::<Vec<_>>();
+        let signer = Signer::new(Scheme::Postrider, &owned(signing)).unwrap();
+        let message = Message {
+            id: "msg_1",
+            timestamp: NOW,
+            body: b"{}",
+        };
+        let headers = signer.sign(&message).unwrap();
+        let verifier = Verifier::new(Scheme::Postrider, &owned(verifying)).unwrap();
+        let pairs = headers.iter().map(|header| header.as_pair());
+        verifier
+            .verify(pairs, b"{}", now)
+            .map(|verified| verified.key_index)
+    }
+
+    #[test]
+    fn the_first_key_that_matches_is_told() {
+        let [a, b, c] = secrets(["a", "b", "c"]);
+        assert_eq!(between(&[&a, &b], &[&c, &b, &a], NOW), Ok(1));
+        assert_eq!(between(&[&a], &[&a, &a], NOW), Ok(0));
+        assert_eq!(between(&[&c], &[&a, &b, &c], NOW), Ok(2));
+    }
+
+    #[test]
+    fn a_rotation_may_go_from_hmac_to_ed25519() {
+        let [old] = secrets(["old"]);
+        let new = Secret::generate_ed25519([7; 32]);
+        let public = new.verifying_key().unwrap();
+        let receiver = [&public, &old];
+        assert_eq!(between(&[&old], &receiver, NOW), Ok(1));
+        assert_eq!(between(&[&new, &old], &receiver, NOW), Ok(0));
+        assert_eq!(between(&[&new], &receiver, NOW), Ok(0));
+        assert_eq!(between(&[&new], &[&new], NOW), Ok(0));
+    }
+
+    #[test]
+    fn the_time_is_judged_before_the_signature() {
+        let [a, b] = secrets(["a", "b"]);
+        assert_eq!(
+            between(&[&a], &[&b], NOW + 301).unwrap_err().to_string(),
+            "the timestamp 1700000000 is 301 s old, and 300 s are tolerated: this may be an old \
+             request sent again; if it is not, compare this machine's clock, which reads 1700000301"
+        );
+        assert_eq!(
+            between(&[&a], &[&a], NOW - 301).unwrap_err().to_string(),
+            "the timestamp 1700000000 is 301 s in the future, and 300 s are tolerated: compare \
+             this machine's clock, which reads 1699999699; a time in milliseconds is refused too"
+        );
+    }
+
+    #[test]
+    fn the_tolerance_can_be_set() {
+        let secrets = secrets(["text"]);
+        let signer = Signer::new(Scheme::Slack, &secrets).unwrap();
+        let message = Message {
+            id: "",
+            timestamp: NOW,
+            body: b"",
+        };
+        let headers = signer.sign(&message).unwrap();
+        let is_accepted = |tolerance, now| {
+            let verifier = Verifier::new(Scheme::Slack, &secrets).unwrap();
+            let pairs = headers.iter().map(|header| header.as_pair());
+            verifier
+                .tolerance_seconds(tolerance)
+                .verify(pairs, b"", now)
+                .is_ok()
+        };
+        assert!(is_accepted(0, NOW));
+        assert!(!is_accepted(0, NOW + 1));
+        assert!(is_accepted(u64::MAX, 0));
+        assert!(is_accepted(u64::MAX, u64::MAX));
+    }
+
+    /// A signature over `msg_1.1.2.{}` with the time 1 and the body `2.{}` must not be one of the
+    /// id `msg_1.1`, the time 2 and the body `{}`.
+    #[test]
+    fn a_signature_cannot_be_claimed_for_another_cut_of_the_same_bytes() {
+        let secrets = secrets(["text"]);
+        let signer = Signer::new(Scheme::Standard, &secrets).unwrap();
+        let message = Message {
+            id: "msg_1",
+            timestamp: 1,
+            body: b"2.{}",
+        };
+        let headers = signer.sign(&message).unwrap();
+        let verifier = Verifier::new(Scheme::Standard, &secrets).unwrap();
+        let claimed: [(&str, &[u8]); 3] = [
+            ("webhook-id", b"msg_1.1"),
+            ("webhook-timestamp", b"2"),
+            ("webhook-signature", headers[2].value.as_bytes()),
+        ];
+        let error = verifier.verify(claimed, b"{}", 2).unwrap_err();
+        assert_eq!(error.code(), "MALFORMED_HEADER");
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do_and_nothing_of_the_secret() {
+        let [a, b] = secrets(["hunter2", "hunter3"]);
+        let error = between(&[&a], &[&b], NOW).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no signature in the header `webhook-signature` was made with any of the secrets: \
+             verify the exact bytes of the body, before any parsing, with the secret of this \
+             endpoint"
+        );
+    }
+
+    #[test]
+    fn a_verifier_goes_between_threads_and_prints_no_secret() {
+        fn shared<T: Send + Sync + Clone>(_: &T) {}
+        let verifier = Verifier::new(Scheme::BodyHex, &secrets(["hunter2"])).unwrap();
+        shared(&verifier);
+        let printed = format!("{verifier:?}");
+        assert!(
+            printed.starts_with("Verifier { scheme: BodyHex, "),
+            "{printed}"
+        );
+        assert!(
+            printed.ends_with(", keys: 1, tolerance_seconds: 300, .. }"),
+            "{printed}"
+        );
+    }
 }

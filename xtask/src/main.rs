@@ -1,2 +1,46 @@
-//! x
-fn main() {}
+//! One word for each thing a contributor does. `cargo xtask` lists them.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it talks to the person who runs it"
+)]
+
+mod install;
+mod test;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "One word for each thing a contributor does.",
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    word: Option<Word>,
+}
+
+/// To add one: a variant here, its file beside this one, and its arm in `main`.
+#[derive(Subcommand)]
+enum Word {
+    /// Installs what is missing, then checks and tests everything
+    Test(test::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().word {
+        Some(Word::Test(args)) => test::run(&args),
+        None => Cli::command()
+            .print_help()
+            .map_err(|error| error.to_string()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

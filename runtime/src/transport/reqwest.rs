@@ -8,7 +8,6 @@ use super::progress::Progress;
 use super::request::WireRequest;
 use super::{Transport, body, failure};
 use crate::egress::{Blocked, EgressGuard};
-use crate::endpoint_url::Host;
 use http::Method;
 use postrider_engine::{Failure, FailureKind, Outcome};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};

@@ -1,0 +1,163 @@
+//! Putting a Postrider together.
+
+use crate::clock::{Clock, SystemClock};
+use crate::egress::EgressGuard;
+use crate::postrider::Postrider;
+use crate::shell::{Parts, Shell};
+use crate::store::{MemoryStore, Store, StoreError};
+use crate::transport::{HyperTransport, Transport, TransportConfig};
+use postrider_engine::{InvalidSpec, Limits};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc};
+
+/// Calls that wait for the shell; a caller beyond waits for a place.
+const CALLS_MAX: usize = 1_024;
+
+/// Facts that a subscriber may lag behind.
+const FACTS_MAX: usize = 4_096;
+
+/// Chooses the parts. All have defaults.
+pub struct Builder {
+    store: Arc<dyn Store>,
+    transport: Option<Arc<dyn Transport>>,
+    guard: EgressGuard,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    seed: Option<[u8; 32]>,
+    shutdown_timeout: Duration,
+}
+
+/// Why it did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An endpoint on record cannot be sent to.
+    #[error("an endpoint on record cannot be used: {0}")]
+    Endpoint(#[from] InvalidSpec),
+    /// TLS could not be set up.
+    #[error("TLS could not be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The system gives no randomness.
+    #[error("the system gives no randomness: {0}")]
+    Randomness(getrandom::Error),
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            store: Arc::new(MemoryStore::default()),
+            transport: None,
+            guard: EgressGuard::public_only(),
+            limits: Limits::default(),
+            clock: Arc::new(SystemClock),
+            seed: None,
+            shutdown_timeout: Duration::from_secs(35),
+        }
+    }
+}
+
+impl Builder {
+    /// Where events are kept. Default: in memory, bounded.
+    #[must_use]
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Arc::new(store);
+        self
+    }
+
+    /// The same, with a store that is used elsewhere, too (by a test that restarts, for example).
+    #[must_use]
+    pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = store;
+        self
+    }
+
+    /// Where requests may go; also what [`Postrider::register_endpoint`] checks literal addresses
+    /// against. Default: public addresses only.
+    #[must_use]
+    pub fn egress(mut self, guard: EgressGuard) -> Self {
+        self.guard = guard;
+        self
+    }
+
+    /// How requests are sent. Default: [`HyperTransport`] behind the egress guard. A transport
+    /// given here brings its own guard.
+    #[must_use]
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// The bounds.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The calendar. Default: the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// The seed of ids, jitter and generated secrets. Default: from the system. A fixed seed is
+    /// for tests: with it, generated secrets can be guessed.
+    #[must_use]
+    pub fn seed(mut self, seed: [u8; 32]) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// How long [`Postrider::shutdown`] waits for requests under way. Default 35 s: the default
+    /// timeout of an attempt, and time to record it.
+    #[must_use]
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.shutdown_timeout = timeout;
+        self
+    }
+
+    /// Reads what the store holds and starts delivering it. Must be called in a tokio runtime with
+    /// I/O and time.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] if a part cannot be made ready.
+    pub async fn start(self) -> Result<Postrider, StartError> {
+        let seed = match self.seed {
+            Some(seed) => seed,
+            None => random()?,
+        };
+        let transport = match self.transport {
+            Some(transport) => transport,
+            None => {
+                let config = TransportConfig::new(self.guard.clone())?;
+                Arc::new(HyperTransport::new(config))
+            }
+        };
+        let (calls, received) = mpsc::channel(CALLS_MAX);
+        let (facts, _) = broadcast::channel(FACTS_MAX);
+        let (shell, inputs) = Shell::new(Parts {
+            limits: self.limits,
+            seed,
+            recovered: Arc::clone(&self.store).recover().await?,
+            store: Arc::clone(&self.store),
+            transport,
+            clock: self.clock,
+            calls: received,
+            facts: facts.clone(),
+            shutdown_timeout: self.shutdown_timeout,
+        })?;
+        tokio::spawn(shell.run(inputs));
+        Ok(Postrider::new(calls, self.store, self.guard, &facts, self.shutdown_timeout))
+    }
+}
+
+fn random() -> Result<[u8; 32], StartError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(StartError::Randomness)?;
+    Ok(seed)
+}

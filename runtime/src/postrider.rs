@@ -1,0 +1,385 @@
+//! The handle.
+
+use crate::builder::Builder;
+use crate::egress::EgressGuard;
+use crate::facts::Facts;
+use crate::shell::Call;
+use crate::status::{EventStatus, ReadError};
+use crate::store::Store;
+use crate::submission::Submission;
+use crate::EndpointUrl;
+use postrider_engine::{
+    Answer, Closed, Command, DeliveryId, DeliveryRecord, DiscardError, Drained, Endpoint,
+    EndpointChange, EndpointError, EndpointId, EndpointSpec, EventId, Fact, Footprint, InvalidSpec,
+    Ledger, PublishError, Published, ResendError, Secret,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::time::Instant;
+
+/// A running Postrider. Clones are handles to the same one; when the last is dropped it shuts
+/// down by itself.
+#[derive(Clone)]
+pub struct Postrider(Arc<Shared>);
+
+struct Shared {
+    calls: mpsc::Sender<Call>,
+    store: Arc<dyn Store>,
+    guard: EgressGuard,
+    facts: broadcast::WeakSender<Fact>,
+    shutdown_timeout: Duration,
+    shutting_down: AtomicBool,
+}
+
+/// Dead letters read in one go.
+const DEAD_LETTERS_PAGE: usize = 1_000;
+
+impl Postrider {
+    /// Chooses the parts; [`Builder::start`] starts.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn new(
+        calls: mpsc::Sender<Call>,
+        store: Arc<dyn Store>,
+        guard: EgressGuard,
+        facts: &broadcast::Sender<Fact>,
+        shutdown_timeout: Duration,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            calls,
+            store,
+            guard,
+            facts: facts.downgrade(),
+            shutdown_timeout,
+            shutting_down: AtomicBool::new(false),
+        }))
+    }
+
+    /// Registers an endpoint with this secret and the defaults of [`EndpointSpec`].
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] says what is refused, and what to do.
+    pub async fn register_endpoint(
+        &self,
+        url: &str,
+        secret: &str,
+    ) -> Result<EndpointId, EndpointError> {
+        let secret = Secret::parse(secret).map_err(InvalidSpec::from)?;
+        Ok(self.register(EndpointSpec::new(url), Some(secret)).await?.id)
+    }
+
+    /// Registers an endpoint with this secret, or a generated one: the answer has it.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] says what is refused, and what to do.
+    pub async fn register(
+        &self,
+        spec: EndpointSpec,
+        secret: Option<Secret>,
+    ) -> Result<Endpoint, EndpointError> {
+        let spec = self.vet(spec)?;
+        self.endpoint_call(Command::Register(Box::new(spec), secret)).await
+    }
+
+    /// Gives an endpoint another spec (its tenant stays). Requests under way finish at the old
+    /// URL; retries go to the new one.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] says what is refused, and what to do.
+    pub async fn update_endpoint(
+        &self,
+        endpoint: &EndpointId,
+        spec: EndpointSpec,
+    ) -> Result<Endpoint, EndpointError> {
+        let spec = self.vet(spec)?;
+        self.change(endpoint, EndpointChange::Spec(Box::new(spec))).await
+    }
+
+    /// Holds deliveries back; events are still accepted.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] says what is refused, and what to do.
+    pub async fn pause_endpoint(&self, endpoint: &EndpointId) -> Result<Endpoint, EndpointError> {
+        self.change(endpoint, EndpointChange::Pause).await
+    }
+
+    /// Goes on after a pause.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] says what is refused, and what to do.
+    pub async fn resume_endpoint(&self, endpoint: &EndpointId) -> Result<Endpoint, EndpointError> {
+        self.change(endpoint, EndpointChange::Resume).await
+    }
+
+    /// Holds deliveries back and refuses events for the endpoint; its queue is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] says what is refused, and what to do.
+    pub async fn disable_endpoint(&self, endpoint: &EndpointId) -> Result<Endpoint, EndpointError> {
+        self.change(endpoint, EndpointChange::Disable).await
+    }
+
+    /// Goes on after the endpoint was disabled, by hand or by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] says what is refused, and what to do.
+    pub async fn enable_endpoint(&self, endpoint: &EndpointId) -> Result<Endpoint, EndpointError> {
+        self.change(endpoint, EndpointChange::Enable).await
+    }
+
+    /// Signs with a new secret (generated if `None`); the ones before go on signing beside it for
+    /// `overlap`, usually [`EndpointChange::OVERLAP`], so that the receiver can change over.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] says what is refused, and what to do.
+    pub async fn rotate_secret(
+        &self,
+        endpoint: &EndpointId,
+        secret: Option<Secret>,
+        overlap: Duration,
+    ) -> Result<Endpoint, EndpointError> {
+        self.change(endpoint, EndpointChange::RotateSecret { secret, overlap }).await
+    }
+
+    /// Deletes an endpoint. Requests under way finish and are recorded; whatever else is pending
+    /// for it is discarded.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] says what is refused, and what to do.
+    pub async fn delete_endpoint(&self, endpoint: &EndpointId) -> Result<(), EndpointError> {
+        match self.command(Command::Delete(*endpoint)).await {
+            Ok(Answer::Deleted(result)) => result,
+            other => Err(self.unanswered(other).into()),
+        }
+    }
+
+    /// Submits an event to one endpoint. Once this returns, the event is accepted: as durable as
+    /// the store makes anything.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] says why it was not accepted, and what to do.
+    pub async fn submit_event(
+        &self,
+        endpoint: &EndpointId,
+        event_type: &str,
+        payload: impl AsRef<[u8]>,
+    ) -> Result<EventId, PublishError> {
+        let published = self.publish(Submission::new(event_type, payload).to(endpoint)).await?;
+        Ok(published.event)
+    }
+
+    /// Publishes an event to all subscribers, or as the submission says. Once this returns, the
+    /// event is accepted.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] says why it was not accepted, and what to do.
+    pub async fn publish(&self, submission: Submission) -> Result<Published, PublishError> {
+        let event = submission.check()?;
+        match self.call(|reply| Call::Publish(event, reply)).await {
+            Ok(Answer::Published(result)) => result,
+            other => Err(self.unanswered(other).into()),
+        }
+    }
+
+    /// What has become of an event.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::NoSuchEvent`] also for one whose record has been dropped.
+    pub async fn event_status(&self, event: &EventId) -> Result<EventStatus, ReadError> {
+        let deliveries = self.store().deliveries_of(*event).await?;
+        let deliveries = deliveries.ok_or(ReadError::NoSuchEvent(*event))?;
+        Ok(EventStatus::of(*event, deliveries))
+    }
+
+    /// A delivery with its attempts.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::NoSuchDelivery`] also for one whose record has been dropped.
+    pub async fn delivery(&self, delivery: &DeliveryId) -> Result<DeliveryRecord, ReadError> {
+        let record = self.store().delivery(*delivery).await?;
+        record.ok_or(ReadError::NoSuchDelivery(*delivery))
+    }
+
+    /// The oldest 1,000 dead letters of an endpoint, oldest first: deliveries that have failed and
+    /// were neither resent nor discarded.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn dead_letters(
+        &self,
+        endpoint: &EndpointId,
+    ) -> Result<Vec<DeliveryRecord>, ReadError> {
+        Ok(self.store().dead_letters(*endpoint, None, DEAD_LETTERS_PAGE).await?)
+    }
+
+    /// The next 1,000 dead letters of an endpoint, after this one.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn dead_letters_after(
+        &self,
+        endpoint: &EndpointId,
+        after: &DeliveryId,
+    ) -> Result<Vec<DeliveryRecord>, ReadError> {
+        Ok(self.store().dead_letters(*endpoint, Some(*after), DEAD_LETTERS_PAGE).await?)
+    }
+
+    /// Makes a delivery that has ended anew, with a full set of attempts, at the end of its lane
+    /// (or, if the lane stopped at it, in its place).
+    ///
+    /// # Errors
+    ///
+    /// [`ResendError`] says why not, and what to do.
+    pub async fn resend(&self, delivery: &DeliveryId) -> Result<DeliveryId, ResendError> {
+        match self.command(Command::Resend(*delivery)).await {
+            Ok(Answer::Resent(result)) => result,
+            other => Err(self.unanswered(other).into()),
+        }
+    }
+
+    /// Gives up a pending delivery or a dead letter. A request that is under way is cancelled; the
+    /// receiver may have got it all the same.
+    ///
+    /// # Errors
+    ///
+    /// [`DiscardError`] says why not, and what to do.
+    pub async fn discard(&self, delivery: &DeliveryId) -> Result<(), DiscardError> {
+        match self.command(Command::Discard(*delivery)).await {
+            Ok(Answer::Discarded(result)) => result,
+            other => Err(self.unanswered(other).into()),
+        }
+    }
+
+    /// An endpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::NoSuchEndpoint`] if there is none.
+    pub async fn endpoint(&self, endpoint: &EndpointId) -> Result<Endpoint, ReadError> {
+        let found = self.store().endpoint(*endpoint).await?;
+        found.ok_or(ReadError::NoSuchEndpoint(*endpoint))
+    }
+
+    /// Every endpoint, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn endpoints(&self) -> Result<Vec<Endpoint>, ReadError> {
+        Ok(self.store().endpoints().await?)
+    }
+
+    /// The account of an endpoint: accepted = pending + delivered + failed + discarded.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn ledger(&self, endpoint: &EndpointId) -> Result<Ledger, ReadError> {
+        Ok(self.store().ledger(*endpoint).await?)
+    }
+
+    /// Facts from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Facts {
+        let live = self.0.facts.upgrade().map(|sender| sender.subscribe());
+        Facts(live.unwrap_or_else(|| broadcast::channel(1).1))
+    }
+
+    /// How much the core holds; `None` once it has stopped.
+    pub async fn footprint(&self) -> Option<Footprint> {
+        let (reply, footprint) = oneshot::channel();
+        self.0.calls.send(Call::Footprint(reply)).await.ok()?;
+        footprint.await.ok()
+    }
+
+    /// Takes no new submissions, finishes the requests under way (for as long as
+    /// [`Builder::shutdown_timeout`] says), and stops. What has not ended is kept as far as the
+    /// store keeps anything.
+    ///
+    /// Returns what remains; `None` if it had stopped before.
+    pub async fn shutdown(&self) -> Option<Drained> {
+        self.shutdown_within(self.0.shutdown_timeout).await
+    }
+
+    /// The same, with another deadline.
+    pub async fn shutdown_within(&self, timeout: Duration) -> Option<Drained> {
+        self.0.shutting_down.store(true, Ordering::Relaxed);
+        let deadline = Instant::now() + timeout;
+        match self.call(|reply| Call::Drain(deadline, reply)).await {
+            Ok(Answer::Drained(drained)) => Some(drained),
+            _ => None,
+        }
+    }
+
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.0.store)
+    }
+
+    /// Checks what only the host can: the URL.
+    fn vet(&self, mut spec: EndpointSpec) -> Result<EndpointSpec, InvalidSpec> {
+        let refused = |error: &dyn std::error::Error| InvalidSpec::Url(error.to_string());
+        let url = EndpointUrl::parse(&spec.url).map_err(|error| refused(&error))?;
+        url.check_literal(&self.0.guard).map_err(|error| refused(&error))?;
+        spec.url = url.as_str().into();
+        Ok(spec)
+    }
+
+    async fn change(
+        &self,
+        endpoint: &EndpointId,
+        change: EndpointChange,
+    ) -> Result<Endpoint, EndpointError> {
+        self.endpoint_call(Command::Change(*endpoint, change)).await
+    }
+
+    async fn endpoint_call(&self, command: Command) -> Result<Endpoint, EndpointError> {
+        match self.command(command).await {
+            Ok(Answer::Endpoint(result)) => result.map(|endpoint| *endpoint),
+            other => Err(self.unanswered(other).into()),
+        }
+    }
+
+    async fn command(&self, command: Command) -> Result<Answer, Closed> {
+        self.call(|reply| Call::Command(command, reply)).await
+    }
+
+    async fn call(
+        &self,
+        call: impl FnOnce(oneshot::Sender<Answer>) -> Call,
+    ) -> Result<Answer, Closed> {
+        let (reply, answer) = oneshot::channel();
+        if self.0.calls.send(call(reply)).await.is_err() {
+            return Err(self.why_closed());
+        }
+        answer.await.map_err(|_| self.why_closed())
+    }
+
+    fn why_closed(&self) -> Closed {
+        if self.0.shutting_down.load(Ordering::Relaxed) { Closed::Draining } else { Closed::Crashed }
+    }
+
+    /// An answer to another question cannot come; it would be a crash of the shell.
+    fn unanswered(&self, answer: Result<Answer, Closed>) -> Closed {
+        answer.err().unwrap_or(Closed::Crashed)
+    }
+}

@@ -1,0 +1,315 @@
+//! The tokio shell: runs one core, and does what it says.
+//!
+//! One task owns the core. Requests run in tasks of their own, signatures included. The store is
+//! given whatever batches have come up while it was busy with the ones before: that is the group
+//! commit.
+
+mod deliver;
+
+use crate::clock::{Clock, Start};
+use crate::store::{Store, StoreError, StoreFuture};
+use crate::transport::Transport;
+use deliver::Attempts;
+use postrider_engine::{
+    Answer, AttemptId, Batch, BatchId, CallId, Change, Command, CommitError, Core, Fact,
+    Footprint, Input, Limits, Load, Loaded, Mono, NewEvent, Now, Reason, Receipt,
+    Recovered, Request, Scheduler, turn,
+};
+use std::collections::{BTreeMap, VecDeque};
+use std::future::{pending, poll_fn};
+use std::sync::Arc;
+use std::task::Poll;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+/// What a handle asks of the shell.
+pub(crate) enum Call {
+    Publish(NewEvent, oneshot::Sender<Answer>),
+    Command(Command, oneshot::Sender<Answer>),
+    Drain(Instant, oneshot::Sender<Answer>),
+    Footprint(oneshot::Sender<Footprint>),
+}
+
+/// Calls taken in one go, so that answers from the network are not kept waiting.
+const CALLS_PER_TURN: usize = 128;
+
+/// Everything a shell is made of.
+pub(crate) struct Parts {
+    pub(crate) limits: Limits,
+    pub(crate) seed: [u8; 32],
+    pub(crate) recovered: Recovered,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) calls: mpsc::Receiver<Call>,
+    pub(crate) facts: broadcast::Sender<Fact>,
+    pub(crate) shutdown_timeout: std::time::Duration,
+}
+
+pub(crate) struct Shell {
+    core: Core,
+    host: Host,
+    calls: mpsc::Receiver<Call>,
+    shutdown_timeout: std::time::Duration,
+    committing: Option<Committing>,
+    reason: Reason,
+}
+
+/// Batches that the store is working on.
+struct Committing {
+    ids: Vec<BatchId>,
+    receipts: StoreFuture<Vec<Result<Receipt, CommitError>>>,
+}
+
+/// The core's scheduler.
+struct Host {
+    start: Start,
+    clock: Arc<dyn Clock>,
+    store: Arc<dyn Store>,
+    attempts: Attempts,
+    inputs: mpsc::UnboundedSender<Input>,
+    facts: broadcast::Sender<Fact>,
+    replies: BTreeMap<CallId, oneshot::Sender<Answer>>,
+    last_call: u64,
+    alarm: Option<Mono>,
+    batches: Vec<Batch>,
+    loads: VecDeque<Load>,
+}
+
+impl Shell {
+    pub(crate) fn new(
+        parts: Parts,
+    ) -> Result<(Self, mpsc::UnboundedReceiver<Input>), postrider_engine::InvalidSpec> {
+        let start = Start::now();
+        let now = start.read(&*parts.clock);
+        let limits = parts.limits.clone();
+        let core = Core::recover(parts.limits, parts.seed, parts.recovered, now)?;
+        let (inputs, received) = mpsc::unbounded_channel();
+        let host = Host {
+            start,
+            clock: parts.clock,
+            store: parts.store,
+            attempts: Attempts::new(parts.transport, inputs.clone(), &limits),
+            inputs,
+            facts: parts.facts,
+            replies: BTreeMap::new(),
+            last_call: 0,
+            alarm: None,
+            batches: Vec::new(),
+            loads: VecDeque::new(),
+        };
+        let shutdown_timeout = parts.shutdown_timeout;
+        let shell = Self { core, host, calls: parts.calls, shutdown_timeout, committing: None, reason: Reason::Idle };
+        Ok((shell, received))
+    }
+
+    /// Runs until the core has drained or its store has failed.
+    pub(crate) async fn run(mut self, mut inputs: mpsc::UnboundedReceiver<Input>) {
+        self.turn(Input::Tick);
+        let mut calls = Vec::with_capacity(CALLS_PER_TURN);
+        let mut orphaned = false;
+        while !self.is_over() {
+            self.settle().await;
+            tokio::select! {
+                biased;
+                receipts = next_receipts(&mut self.committing) => self.committed(receipts),
+                input = inputs.recv() => {
+                    let Some(input) = input else { return };
+                    self.turn(input);
+                    while let Ok(input) = inputs.try_recv() {
+                        self.turn(input);
+                    }
+                }
+                () = alarm(self.host.alarm.map(|at| self.host.start.instant(at))) => {
+                    self.turn(Input::Tick);
+                }
+                count = self.calls.recv_many(&mut calls, CALLS_PER_TURN), if !orphaned => {
+                    // Every handle is gone: nobody will ask for a shutdown, so it comes by itself.
+                    if count == 0 {
+                        orphaned = true;
+                        let (reply, _) = oneshot::channel();
+                        self.call(Call::Drain(Instant::now() + self.shutdown_timeout, reply));
+                    }
+                    for call in calls.drain(..) {
+                        self.call(call);
+                    }
+                }
+            }
+        }
+        // Whoever calls from now on gets nothing; whoever called before gets an answer.
+        self.calls.close();
+        while let Some(call) = self.calls.recv().await {
+            self.call(call);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.reason, Reason::Drained | Reason::StoreFailed)
+    }
+
+    fn turn(&mut self, input: Input) {
+        if let Input::AttemptDone(attempt, _) = &input {
+            self.host.attempts.ended(*attempt);
+        }
+        self.reason = turn(&mut self.core, &mut self.host, input);
+    }
+
+    fn call(&mut self, call: Call) {
+        let input = match call {
+            Call::Publish(event, reply) => Input::Publish(self.host.expect(reply), event),
+            Call::Command(command, reply) => Input::Command(self.host.expect(reply), command),
+            Call::Drain(deadline, reply) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                let deadline = self.host.now().mono.after(left);
+                Input::Drain(self.host.expect(reply), deadline)
+            }
+            Call::Footprint(reply) => {
+                // Whoever asked may have gone.
+                let _ = reply.send(self.core.footprint());
+                return;
+            }
+        };
+        self.turn(input);
+    }
+
+    /// Gives the store what the core wants of it, and takes the answers that come at once.
+    async fn settle(&mut self) {
+        loop {
+            while let Some(load) = self.host.loads.pop_front() {
+                self.load(load).await;
+            }
+            if self.committing.is_some() || self.host.batches.is_empty() {
+                return;
+            }
+            let (ids, changes): (Vec<BatchId>, Vec<Change>) =
+                self.host.batches.drain(..).map(|batch| (batch.id, batch.change)).unzip();
+            let store = Arc::clone(&self.host.store);
+            self.committing = Some(Committing { ids, receipts: store.commit(changes) });
+            match poll_once(next_receipts(&mut self.committing)).await {
+                Some(receipts) => self.committed(receipts),
+                None => return,
+            }
+        }
+    }
+
+    async fn load(&mut self, load: Load) {
+        let mut reading = Arc::clone(&self.host.store).load(load);
+        if let Some(read) = poll_once(&mut reading).await {
+            self.turn(loaded(read));
+            return;
+        }
+        let inputs = self.host.inputs.clone();
+        tokio::spawn(async move {
+            // The shell may have stopped.
+            let _ = inputs.send(loaded(reading.await));
+        });
+    }
+
+    fn committed(&mut self, (ids, receipts): (Vec<BatchId>, Vec<Result<Receipt, CommitError>>)) {
+        assert_eq!(ids.len(), receipts.len(), "a store answers every change");
+        for (id, receipt) in ids.into_iter().zip(receipts) {
+            let input = match receipt {
+                Ok(receipt) => Input::Committed(id, receipt),
+                Err(error) => {
+                    if let CommitError::Failed(reason) = &error {
+                        tracing::error!(%reason, "postrider.store.failed");
+                    }
+                    Input::CommitFailed(id, error)
+                }
+            };
+            self.turn(input);
+        }
+    }
+}
+
+fn loaded(read: Result<Loaded, StoreError>) -> Input {
+    match read {
+        Ok(loaded) => Input::Loaded(loaded),
+        Err(error) => {
+            tracing::error!(%error, "postrider.store.failed");
+            Input::StoreFailed
+        }
+    }
+}
+
+/// The answers to the commit under way; never, if there is none.
+async fn next_receipts(
+    committing: &mut Option<Committing>,
+) -> (Vec<BatchId>, Vec<Result<Receipt, CommitError>>) {
+    let Some(under_way) = committing else { return pending().await };
+    let receipts = (&mut under_way.receipts).await;
+    let ids = committing.take().map(|done| done.ids).unwrap_or_default();
+    (ids, receipts)
+}
+
+async fn alarm(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => pending().await,
+    }
+}
+
+/// What the future gives if it is done, without waiting.
+async fn poll_once<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = std::pin::pin!(future);
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+impl Host {
+    /// A number for a call, and who waits for its answer.
+    fn expect(&mut self, reply: oneshot::Sender<Answer>) -> CallId {
+        self.last_call += 1;
+        let call = CallId(self.last_call);
+        self.replies.insert(call, reply);
+        call
+    }
+}
+
+impl Scheduler for Host {
+    fn now(&self) -> Now {
+        self.start.read(&*self.clock)
+    }
+
+    fn arm(&mut self, at: Option<Mono>) {
+        self.alarm = at;
+    }
+
+    fn commit(&mut self, batch: Batch) {
+        self.batches.push(batch);
+    }
+
+    fn load(&mut self, load: Load) {
+        self.loads.push_back(load);
+    }
+
+    fn send(&mut self, request: Request, deadline: Mono) {
+        let deadline = self.start.instant(deadline);
+        self.attempts.start(request, deadline);
+    }
+
+    fn cancel(&mut self, attempt: AttemptId) {
+        self.attempts.cancel(attempt);
+    }
+
+    fn answer(&mut self, call: CallId, answer: Answer) {
+        if let Some(reply) = self.replies.remove(&call) {
+            // Whoever asked may have gone.
+            let _ = reply.send(answer);
+        }
+    }
+
+    fn observe(&mut self, fact: Fact) {
+        if let Fact::EndpointDeleted { endpoint } = fact {
+            self.attempts.forget(endpoint);
+        }
+        crate::facts::trace(&fact);
+        if self.facts.receiver_count() > 0 {
+            // Receivers may have gone since.
+            let _ = self.facts.send(fact);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The requests under way: a task each.
+
+use crate::EndpointUrl;
+use crate::transport::{Transport, WireRequest};
+use http::{HeaderName, HeaderValue};
+use postrider_engine::{
+    AttemptId, EndpointId, Failure, FailureKind, Input, Limits, Outcome, Request,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+pub(super) struct Attempts {
+    transport: Arc<dyn Transport>,
+    inputs: mpsc::UnboundedSender<Input>,
+    response_bytes_max: usize,
+    /// The parsed URL of each endpoint that was sent to, with the revision it belongs to.
+    urls: BTreeMap<EndpointId, (u64, EndpointUrl)>,
+    under_way: BTreeMap<AttemptId, AbortHandle>,
+}
+
+impl Attempts {
+    pub(super) fn new(
+        transport: Arc<dyn Transport>,
+        inputs: mpsc::UnboundedSender<Input>,
+        limits: &Limits,
+    ) -> Self {
+        Self {
+            transport,
+            inputs,
+            response_bytes_max: limits.response_bytes_max,
+            urls: BTreeMap::new(),
+            under_way: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn start(&mut self, request: Request, deadline: Instant) {
+        let attempt = request.attempt;
+        let mut done = Done { attempt, inputs: Some(self.inputs.clone()) };
+        let Some(url) = self.url_of(&request) else {
+            // Refused at registration; only a store that was tampered with gets here.
+            done.with(internal("the recorded URL is not one that can be sent to"));
+            return;
+        };
+        let transport = Arc::clone(&self.transport);
+        let response_bytes_max = self.response_bytes_max;
+        let task = tokio::spawn(async move {
+            let outcome = match headers_of(&request) {
+                Some(headers) => {
+                    let body = request.body().clone();
+                    let wire = WireRequest { url, headers, body, response_bytes_max };
+                    transport.send(wire, deadline).await
+                }
+                None => internal("the request's headers are not valid"),
+            };
+            done.with(outcome);
+        });
+        self.under_way.insert(attempt, task.abort_handle());
+    }
+
+    pub(super) fn cancel(&mut self, attempt: AttemptId) {
+        if let Some(task) = self.under_way.remove(&attempt) {
+            task.abort();
+        }
+    }
+
+    pub(super) fn ended(&mut self, attempt: AttemptId) {
+        self.under_way.remove(&attempt);
+    }
+
+    pub(super) fn forget(&mut self, endpoint: EndpointId) {
+        self.urls.remove(&endpoint);
+    }
+
+    fn url_of(&mut self, request: &Request) -> Option<EndpointUrl> {
+        let route = &request.route;
+        if let Some((revision, url)) = self.urls.get(&route.endpoint)
+            && *revision == route.revision
+        {
+            return Some(url.clone());
+        }
+        let url = EndpointUrl::parse(&route.url).ok()?;
+        self.urls.insert(route.endpoint, (route.revision, url.clone()));
+        Some(url)
+    }
+}
+
+impl Drop for Attempts {
+    fn drop(&mut self) {
+        for task in self.under_way.values() {
+            task.abort();
+        }
+    }
+}
+
+fn headers_of(request: &Request) -> Option<Vec<(HeaderName, HeaderValue)>> {
+    let headers = request.headers().ok()?;
+    let wire = headers.into_iter().map(|(name, value)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        Some((name, HeaderValue::from_str(&value).ok()?))
+    });
+    wire.collect()
+}
+
+fn internal(detail: &str) -> Outcome {
+    Outcome::Failure(Failure::new(FailureKind::Internal, detail))
+}
+
+/// Tells the core how the attempt ended, also if its task panics or is dropped.
+struct Done {
+    attempt: AttemptId,
+    inputs: Option<mpsc::UnboundedSender<Input>>,
+}
+
+impl Done {
+    fn with(&mut self, outcome: Outcome) {
+        if let Some(inputs) = self.inputs.take() {
+            // The shell may have stopped.
+            let _ = inputs.send(Input::AttemptDone(self.attempt, outcome));
+        }
+    }
+}
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        self.with(internal("the task that sent the request ended without an outcome"));
+    }
+}

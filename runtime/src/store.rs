@@ -1,0 +1,72 @@
+//! Where events and deliveries are kept.
+
+pub mod conformance;
+mod memory;
+
+pub use memory::MemoryStore;
+
+use postrider_engine::{
+    Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
+    Loaded, Receipt, Recovered,
+};
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// What a store's methods return.
+pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Where events and deliveries are kept.
+///
+/// [`conformance::check`] is what every implementation must pass. The engine gives it one call of
+/// `commit` at a time; all others may come at any time.
+pub trait Store: Send + Sync + 'static {
+    /// What a core needs to go on.
+    fn recover(self: Arc<Self>) -> StoreFuture<Result<Recovered, StoreError>>;
+
+    /// Makes the changes, in their order, each as a whole or not at all, and returns when they are
+    /// as durable as this store makes anything: one answer each, in their order.
+    ///
+    /// After [`CommitError::Failed`] nothing more is asked of the store.
+    fn commit(
+        self: Arc<Self>,
+        changes: Vec<Change>,
+    ) -> StoreFuture<Vec<Result<Receipt, CommitError>>>;
+
+    /// Reads the next deliveries of a lane. Sees whatever was committed before the call.
+    fn load(self: Arc<Self>, load: Load) -> StoreFuture<Result<Loaded, StoreError>>;
+
+    /// An endpoint.
+    fn endpoint(self: Arc<Self>, id: EndpointId)
+    -> StoreFuture<Result<Option<Endpoint>, StoreError>>;
+
+    /// Every endpoint, oldest first.
+    fn endpoints(self: Arc<Self>) -> StoreFuture<Result<Vec<Endpoint>, StoreError>>;
+
+    /// The deliveries of an event, resends included; `None` if the event is not known.
+    fn deliveries_of(
+        self: Arc<Self>,
+        event: EventId,
+    ) -> StoreFuture<Result<Option<Vec<DeliveryRecord>>, StoreError>>;
+
+    /// A delivery.
+    fn delivery(
+        self: Arc<Self>,
+        id: DeliveryId,
+    ) -> StoreFuture<Result<Option<DeliveryRecord>, StoreError>>;
+
+    /// At most `most` dead letters of an endpoint, oldest first, that come after `after`.
+    fn dead_letters(
+        self: Arc<Self>,
+        endpoint: EndpointId,
+        after: Option<DeliveryId>,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<DeliveryRecord>, StoreError>>;
+
+    /// The account of an endpoint; all zero for one that is not there.
+    fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>>;
+}
+
+/// The store could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the store cannot be read: {0}")]
+pub struct StoreError(pub String);

@@ -1,0 +1,114 @@
+//! Many requests at once over HTTP/2.
+
+use super::fixture::{Setup, Subject, failure, post, post_briefly, status};
+use crate::hostile::{Authority, Http2Behaviour, Receiver};
+use h2::Reason;
+use postrider::transport::Transport;
+use postrider_engine::{FailureKind, Outcome, Phase};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+const HOST: &str = "hooks.example";
+
+const ANSWER: Http2Behaviour = Http2Behaviour::Answer { streams_max: 200 };
+
+async fn start(behaviour: Http2Behaviour) -> (Receiver, Setup, String) {
+    let authority = Authority::new();
+    let receiver = Receiver::start_http2(authority.server(HOST, "h2"), behaviour).await;
+    let setup = Setup { roots: authority.roots(), ..Setup::default() };
+    let url = receiver.url("https", HOST);
+    (receiver, setup, url)
+}
+
+/// Sends so many requests at once and returns how they ended.
+async fn post_at_once(transport: &Arc<dyn Transport>, url: &str, requests: usize) -> Vec<Outcome> {
+    let mut posts = JoinSet::new();
+    for _ in 0..requests {
+        let (transport, url) = (Arc::clone(transport), url.to_owned());
+        posts.spawn(async move { post(&*transport, &url).await });
+    }
+    posts.join_all().await
+}
+
+pub(super) async fn http2_is_spoken_where_tls_negotiates_it(subject: Subject) {
+    let (receiver, setup, url) = start(ANSWER).await;
+    let transport = subject.with(&setup);
+    for _ in 0..3 {
+        assert_eq!(status(post(&*transport, &url).await), 200);
+    }
+    assert_eq!(receiver.connections(), 1);
+    // The URI that the pseudo-headers make.
+    assert_eq!(receiver.requests()[0], url);
+}
+
+pub(super) async fn a_hundred_requests_at_once_are_all_answered(subject: Subject) {
+    let (receiver, setup, url) = start(ANSWER).await;
+    let transport = subject.with(&setup);
+    for outcome in post_at_once(&transport, &url, 100).await {
+        assert_eq!(status(outcome), 200);
+    }
+    assert_eq!(receiver.requests().len(), 100);
+    // reqwest may make more connections before it knows that one is enough.
+    if subject == Subject::Hyper {
+        assert_eq!(receiver.connections(), 1);
+        assert!(receiver.streams_at_once() > 50, "{}", receiver.streams_at_once());
+    }
+}
+
+pub(super) async fn the_receivers_limit_on_streams_is_kept(subject: Subject) {
+    let (receiver, setup, url) = start(Http2Behaviour::Answer { streams_max: 3 }).await;
+    let transport = subject.with(&setup);
+    assert_eq!(status(post(&*transport, &url).await), 200);
+    for outcome in post_at_once(&transport, &url, 12).await {
+        assert_eq!(status(outcome), 200);
+    }
+    let most = 3 * receiver.connections();
+    assert!(receiver.streams_at_once() <= most, "{} > {most}", receiver.streams_at_once());
+}
+
+pub(super) async fn a_receiver_that_goes_away_costs_no_attempt(subject: Subject) {
+    let (receiver, setup, url) = start(Http2Behaviour::GoAway).await;
+    let transport = subject.with(&setup);
+    for _ in 0..4 {
+        assert_eq!(status(post(&*transport, &url).await), 200);
+    }
+    assert_eq!(receiver.requests().len(), 4);
+}
+
+pub(super) async fn a_reset_stream_is_a_reset(subject: Subject) {
+    let (receiver, setup, url) = start(Http2Behaviour::Reset(Reason::INTERNAL_ERROR)).await;
+    let transport = subject.with(&setup);
+    for _ in 0..2 {
+        assert_eq!(failure(post(&*transport, &url).await), FailureKind::Reset);
+    }
+    assert_eq!(receiver.requests().len(), 2, "it counts, on a connection in use too");
+    assert_eq!(receiver.connections(), 1, "and says nothing against the connection");
+}
+
+pub(super) async fn a_huge_http2_head_fails(subject: Subject) {
+    let (_receiver, setup, url) = start(Http2Behaviour::HugeHead).await;
+    // HTTP/2 does not tell a head that is too large from one that is wrong.
+    assert_eq!(failure(post(&*subject.with(&setup), &url).await), FailureKind::Malformed);
+}
+
+pub(super) async fn a_silent_http2_receiver_times_out(subject: Subject) {
+    let (receiver, setup, url) = start(Http2Behaviour::Silence).await;
+    let transport = subject.with(&setup);
+    for _ in 0..2 {
+        let failed = failure(post_briefly(&*transport, &url).await);
+        assert_eq!(failed, FailureKind::Timeout(Phase::Response));
+    }
+    // The path may have gone silent, so the next request uses another connection. reqwest goes
+    // on with the first.
+    assert_eq!(receiver.connections(), subject.pick(2, 1));
+}
+
+#[tokio::test]
+async fn hyper_sends_a_refused_stream_again() {
+    let (receiver, setup, url) = start(Http2Behaviour::RefuseSecond).await;
+    let transport = setup.hyper();
+    for _ in 0..2 {
+        assert_eq!(status(post(&transport, &url).await), 200);
+    }
+    assert_eq!(receiver.requests().len(), 3);
+}
