@@ -103,6 +103,12 @@ impl Commits {
         self.waiting.drain(..).flatten().chain(again).collect()
     }
 
+    #[cfg(test)]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Next> {
+        let again = self.again.iter().map(|(_, next)| next);
+        self.waiting.iter().flatten().chain(again)
+    }
+
     /// Bytes held by the queue itself.
     pub(crate) fn queue_bytes(&self) -> usize {
         self.waiting.capacity() * size_of::<Option<Next>>()

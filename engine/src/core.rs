@@ -11,6 +11,8 @@ mod drain;
 mod endpoints;
 mod publish;
 mod recover;
+#[cfg(test)]
+mod tests;
 mod window;
 
 use crate::batch::{BatchId, Change, CommitError, Receipt};

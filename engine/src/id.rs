@@ -39,13 +39,13 @@ macro_rules! typed_id {
 
             /// The id with this UUID.
             #[must_use]
-            pub fn from_u128(uuid: u128) -> Self {
+            pub const fn from_u128(uuid: u128) -> Self {
                 Self(uuid)
             }
 
             /// The UUID.
             #[must_use]
-            pub fn as_u128(self) -> u128 {
+            pub const fn as_u128(self) -> u128 {
                 self.0
             }
         }

@@ -25,9 +25,9 @@ mod hyper;
 mod limits;
 mod pool;
 mod progress;
+mod request;
 #[cfg(feature = "reqwest")]
 mod reqwest;
-mod request;
 mod stream;
 pub mod tls;
 
@@ -36,9 +36,9 @@ pub use dial::{Dial, TokioDial};
 pub use hyper::HyperTransport;
 pub use limits::{PoolLimits, TransportLimits};
 
+pub use request::WireRequest;
 #[cfg(feature = "reqwest")]
 pub use reqwest::ReqwestTransport;
-pub use request::WireRequest;
 
 use postrider_engine::Outcome;
 use std::pin::Pin;

@@ -73,7 +73,12 @@ impl Receiver {
         let seen = Arc::new(Seen::default());
         let (hang_up, hung_up) = watch::channel(());
         let accepting = tokio::spawn(accept(listener, talk, Arc::clone(&seen), hung_up));
-        Self { address, seen, hang_up, accepting }
+        Self {
+            address,
+            seen,
+            hang_up,
+            accepting,
+        }
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -116,21 +121,13 @@ impl Receiver {
         panic!("{} connections are open, not {expected}", self.open());
     }
 
-    /// Waits until so many requests have arrived.
-    pub(crate) async fn until_requests(&self, expected: usize) {
-        for _ in 0..200 {
-            if self.requests().len() >= expected {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("{} requests arrived, not {expected}", self.requests().len());
-    }
-
     /// The requests read to their end, head and body as they came. Of an HTTP/2 request: its URI.
     pub(crate) fn requests(&self) -> Vec<String> {
         let requests = self.seen.requests.lock().unwrap();
-        requests.iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect()
+        requests
+            .iter()
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+            .collect()
     }
 
     /// The most HTTP/2 streams that were open at once.

@@ -12,14 +12,7 @@ use crate::output::{Answer, Output};
 
 impl Core {
     pub(super) fn resend(&mut self, call: CallId, original: DeliveryId) {
-        let full = Full::PendingDeliveries {
-            most: self.limits.pending_deliveries_max,
-        };
-        let room = self.pending.deliveries < self.limits.pending_deliveries_max;
-        let checked = self
-            .check_open()
-            .and(if room { Ok(()) } else { Err(full.into()) });
-        if let Err(refused) = checked {
+        if let Err(refused) = self.check_open().and_then(|()| self.reserve_resend()) {
             return self.answer(call, Answer::Resent(Err(refused.into())));
         }
         let at = self.now.wall;
@@ -32,7 +25,28 @@ impl Core {
         self.commit(change, Next::Resent { call, original });
     }
 
+    /// Counts the new delivery as pending, if it fits. Its bytes are not known before the store
+    /// has found it.
+    fn reserve_resend(&mut self) -> Result<(), Refused> {
+        let limits = &self.limits;
+        let (deliveries, bytes) = (limits.pending_deliveries_max, limits.pending_bytes_max);
+        if self.pending.deliveries >= deliveries {
+            return Err(Refused::Full(Full::PendingDeliveries { most: deliveries }));
+        }
+        if self.pending.bytes >= bytes {
+            return Err(Refused::Full(Full::PendingBytes { most: bytes }));
+        }
+        self.pending.add(1, 0);
+        Ok(())
+    }
+
+    /// Takes back what [`Core::reserve_resend`] counted.
+    pub(super) fn unreserve_resend(&mut self) {
+        self.pending.subtract(1, 0);
+    }
+
     pub(super) fn resent(&mut self, call: CallId, original: DeliveryId, receipt: Receipt) {
+        self.unreserve_resend();
         let placed = match receipt {
             Receipt::Resent(placed) => placed,
             Receipt::Refused(refusal) => {

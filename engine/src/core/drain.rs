@@ -120,7 +120,10 @@ impl Core {
             Next::Deleted { call, .. } => {
                 self.answer(call, Answer::Deleted(Err(EndpointError::from(refused))));
             }
-            Next::Resent { call, .. } => self.answer(call, Answer::Resent(Err(refused.into()))),
+            Next::Resent { call, .. } => {
+                self.unreserve_resend();
+                self.answer(call, Answer::Resent(Err(refused.into())));
+            }
             Next::Discarded { call, .. } => {
                 self.answer(call, Answer::Discarded(Err(refused.into())));
             }

@@ -104,7 +104,14 @@ mod tests {
 
     fn answer(body_bytes_max: usize) -> Answer {
         let limits = TransportLimits::default();
-        Answer::new(StatusCode::OK, &HeaderMap::new(), &limits, body_bytes_max, Duration::ZERO).unwrap()
+        Answer::new(
+            StatusCode::OK,
+            &HeaderMap::new(),
+            &limits,
+            body_bytes_max,
+            Duration::ZERO,
+        )
+        .unwrap()
     }
 
     fn finished(answer: Answer) -> Response {
@@ -122,7 +129,10 @@ mod tests {
         answer.keep(b"cd");
         assert!(answer.is_full());
         let response = finished(answer);
-        assert_eq!((&response.body[..], response.body_cut), (&b"abcd"[..], false));
+        assert_eq!(
+            (&response.body[..], response.body_cut),
+            (&b"abcd"[..], false)
+        );
     }
 
     #[test]
@@ -142,7 +152,10 @@ mod tests {
             ..TransportLimits::default()
         };
         let mut headers = HeaderMap::new();
-        headers.append("huge", HeaderValue::from_static("larger than all the room there is"));
+        headers.append(
+            "huge",
+            HeaderValue::from_static("larger than all the room there is"),
+        );
         headers.append("retry-after", HeaderValue::from_static("7"));
         headers.append("latin", HeaderValue::from_bytes(b"\xe9").unwrap());
         headers.append("c", HeaderValue::from_static("3"));

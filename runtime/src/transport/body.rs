@@ -21,7 +21,10 @@ pub(crate) async fn read(
 ) -> bool {
     while !body.is_end_stream() {
         let wait = !answer.is_full()
-            || body.size_hint().exact().is_some_and(|rest| rest <= drain_bytes_max);
+            || body
+                .size_hint()
+                .exact()
+                .is_some_and(|rest| rest <= drain_bytes_max);
         let next = poll_fn(|cx| {
             // Most bodies came with the head and are here already.
             let mut next = Pin::new(&mut body).poll_frame(cx);

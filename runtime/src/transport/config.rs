@@ -27,7 +27,11 @@ impl TransportConfig {
     /// See [`tls::client_config`].
     pub fn new(guard: EgressGuard) -> Result<Self, rustls::Error> {
         let tls = tls::client_config(tls::public_roots(), Arc::new(tls::DefaultTimeProvider))?;
-        Ok(Self { guard, tls, limits: TransportLimits::default() })
+        Ok(Self {
+            guard,
+            tls,
+            limits: TransportLimits::default(),
+        })
     }
 
     /// The TLS settings with the protocols to offer filled in.

@@ -35,7 +35,11 @@ pub(crate) enum Connected<D: Dial> {
 
 impl<D: Dial> Connector<D> {
     pub(crate) fn new(dial: D, guard: EgressGuard, tls: ClientConfig) -> Self {
-        Self { dial, guard, tls: TlsConnector::from(Arc::new(tls)) }
+        Self {
+            dial,
+            guard,
+            tls: TlsConnector::from(Arc::new(tls)),
+        }
     }
 
     /// Makes a connection, ready for a request. `progress` follows it.
@@ -58,7 +62,9 @@ impl<D: Dial> Connector<D> {
             if chosen == Some(ALPN_HTTP2) {
                 let stream = Stream::tls(stream, allowance);
                 let connection = Http2::new(stream, limits).await;
-                return connection.map(Connected::Http2).map_err(|error| of_hyper(&error));
+                return connection
+                    .map(Connected::Http2)
+                    .map_err(|error| of_hyper(&error));
             }
             Stream::tls(stream, Arc::clone(&allowance))
         } else {

@@ -28,7 +28,8 @@ pub trait Dial: Send + Sync + 'static {
     /// # Errors
     ///
     /// Whatever kept the connection from being made.
-    fn connect(&self, address: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    fn connect(&self, address: SocketAddr)
+    -> impl Future<Output = io::Result<Self::Stream>> + Send;
 
     /// The address at the other end of a connection.
     ///

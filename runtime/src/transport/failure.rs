@@ -58,17 +58,30 @@ pub(crate) fn kind_of_io(error: &io::Error) -> FailureKind {
 /// not say that the request was left unprocessed
 /// ([RFC 9113 section 8.7](https://www.rfc-editor.org/rfc/rfc9113#section-8.7)).
 pub(crate) fn is_refusal(error: &hyper::Error) -> bool {
-    chain(error).filter_map(|cause| cause.downcast_ref::<h2::Error>()).any(|error| {
-        error.is_reset()
-            && error.is_remote()
-            && error.reason() != Some(h2::Reason::REFUSED_STREAM)
-    })
+    chain(error)
+        .filter_map(|cause| cause.downcast_ref::<h2::Error>())
+        .any(|error| {
+            error.is_reset()
+                && error.is_remote()
+                && error.reason() != Some(h2::Reason::REFUSED_STREAM)
+        })
 }
 
-/// Whether the error that an [`io::Error`] wraps is of this type. It is not in the error's chain
-/// of sources, which goes on after it.
+/// Whether this is what an [`io::Error`] wraps. Its chain of sources does not say: that goes on
+/// after what is wrapped.
 pub(crate) fn carries<E: Error + 'static>(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<E>())
+    innermost(error)
+        .get_ref()
+        .is_some_and(|wrapped| wrapped.is::<E>())
+}
+
+/// The last of [`io::Error`]s that wrap each other.
+pub(crate) fn innermost(error: &io::Error) -> &io::Error {
+    let mut last = error;
+    while let Some(next) = last.get_ref().and_then(|wrapped| wrapped.downcast_ref()) {
+        last = next;
+    }
+    last
 }
 
 /// The error and its causes on one line, without repetition. Errors of the network hold no
@@ -102,11 +115,19 @@ mod tests {
 
     #[test]
     fn what_an_io_error_wraps_decides() {
-        let of = |inner: Box<dyn Error + Send + Sync>| kind_of_io(&io::Error::other(inner));
-        assert_eq!(of(Box::new(HeadTooLong { bytes_max: 1 })), FailureKind::TooLarge);
+        let of = |inner: Box<dyn Error + Send + Sync>| {
+            kind_of_io(&io::Error::other(io::Error::other(inner)))
+        };
+        assert_eq!(
+            of(Box::new(HeadTooLong { bytes_max: 1 })),
+            FailureKind::TooLarge
+        );
         assert_eq!(of(Box::new(rustls::Error::DecryptError)), FailureKind::Tls);
         assert_eq!(of("else".into()), FailureKind::Reset);
-        assert_eq!(kind_of_io(&io::ErrorKind::BrokenPipe.into()), FailureKind::Reset);
+        assert_eq!(
+            kind_of_io(&io::ErrorKind::BrokenPipe.into()),
+            FailureKind::Reset
+        );
     }
 
     #[test]

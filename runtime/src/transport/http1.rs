@@ -50,8 +50,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http1<S> {
             .max_buf_size(limits.head_bytes_max())
             .handshake(TokioIo::new(stream))
             .await?;
-        let driver = Driver { connection, ended: false };
-        Ok(Self { sender, driver, allowance })
+        let driver = Driver {
+            connection,
+            ended: false,
+        };
+        Ok(Self {
+            sender,
+            driver,
+            allowance,
+        })
     }
 
     /// Sends the request and waits for the head of the response.

@@ -1,10 +1,10 @@
 //! Many requests at once over HTTP/2 ([RFC 9113](https://www.rfc-editor.org/rfc/rfc9113)).
 
+use super::failure;
 use super::http1::Unanswered;
 use super::limits::TransportLimits;
 use super::pool::{Connection, Shared};
 use super::stream::Stream;
-use super::failure;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
@@ -55,7 +55,10 @@ impl Http2 {
             })
             .await
         });
-        Ok(Self { sender, streams_max })
+        Ok(Self {
+            sender,
+            streams_max,
+        })
     }
 
     /// Sends the request and waits for the head of the response.
@@ -63,12 +66,15 @@ impl Http2 {
         &mut self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, Unanswered> {
-        self.sender.try_send_request(request).await.map_err(|error| {
-            let failure = failure::of_hyper(error.error());
-            let silent = error.message().is_some()
-                || failure.kind == FailureKind::Reset && !failure::is_refusal(error.error());
-            Unanswered { failure, silent }
-        })
+        self.sender
+            .try_send_request(request)
+            .await
+            .map_err(|error| {
+                let failure = failure::of_hyper(error.error());
+                let silent = error.message().is_some()
+                    || failure.kind == FailureKind::Reset && !failure::is_refusal(error.error());
+                Unanswered { failure, silent }
+            })
     }
 }
 

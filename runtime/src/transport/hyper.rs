@@ -78,7 +78,10 @@ impl<D: Dial> HyperTransport<D> {
         let mut found_dead = false;
         loop {
             let now = progress.started();
-            let sent = match self.pool.checkout(url.origin(), url.is_https(), found_dead, now) {
+            let sent = match self
+                .pool
+                .checkout(url.origin(), url.is_https(), found_dead, now)
+            {
                 Checkout::Exclusive(lease) => self.send_http1(request, lease, progress).await,
                 Checkout::Shared(slot) => self.send_http2(request, slot, progress).await,
                 Checkout::Wait(dialing, settled) => {
@@ -89,7 +92,9 @@ impl<D: Dial> HyperTransport<D> {
                 Checkout::Dial(permit) => {
                     progress.dial(permit.dialing());
                     // Boxed because it is rare and large: it would be a part of every attempt.
-                    let connect = self.connector.connect(url, &self.limits, deadline, progress);
+                    let connect = self
+                        .connector
+                        .connect(url, &self.limits, deadline, progress);
                     let sent = match Box::pin(connect).await? {
                         Connected::Http1(connection) => {
                             let lease = permit.exclusive(connection);
@@ -157,7 +162,10 @@ impl<D: Dial> HyperTransport<D> {
         let kept_max = request.response_bytes_max;
         let took = headed.duration_since(progress.started());
         let answer = Answer::new(head.status, &head.headers, &self.limits, kept_max, took);
-        let answer = answer.map_err(|failure| Unanswered { failure, silent: false })?;
+        let answer = answer.map_err(|failure| Unanswered {
+            failure,
+            silent: false,
+        })?;
         Ok((progress.answer.insert(answer), body))
     }
 }
@@ -165,7 +173,10 @@ impl<D: Dial> HyperTransport<D> {
 /// Every [`EndpointUrl`](crate::EndpointUrl) is also a [`http::Uri`], so this does not happen.
 fn unsendable(error: impl std::error::Error + 'static) -> Unanswered {
     let failure = Failure::new(FailureKind::Internal, failure::describe(&error));
-    Unanswered { failure, silent: false }
+    Unanswered {
+        failure,
+        silent: false,
+    }
 }
 
 impl<D: Dial> Transport for HyperTransport<D> {

@@ -97,8 +97,15 @@ enum Closed<E, M> {
 
 impl<E: Connection, M: Shared> Pool<E, M> {
     pub(crate) fn new(limits: PoolLimits) -> Arc<Self> {
-        let state = State { origins: BTreeMap::new(), idle: BTreeMap::new(), next_id: 0 };
-        Arc::new(Self { limits, state: Mutex::new(state) })
+        let state = State {
+            origins: BTreeMap::new(),
+            idle: BTreeMap::new(),
+            next_id: 0,
+        };
+        Arc::new(Self {
+            limits,
+            state: Mutex::new(state),
+        })
     }
 
     /// Finds what the next request to `origin` goes out on: the connection used last that is not
@@ -177,7 +184,9 @@ impl<E: Connection, M: Shared> State<E, M> {
                 entry.leased += 1;
                 return Some((Arc::clone(&entry.name), connection));
             }
-            closed.push(Closed::Exclusive { _connection: connection });
+            closed.push(Closed::Exclusive {
+                _connection: connection,
+            });
         }
         None
     }
@@ -189,11 +198,16 @@ impl<E: Connection, M: Shared> State<E, M> {
         closed: &mut Vec<Closed<E, M>>,
     ) -> Option<(Arc<str>, u64, M)> {
         let entry = self.origins.get_mut(origin)?;
-        for dead in entry.shared.extract_if(.., |shared| !shared.connection.is_open()) {
+        for dead in entry
+            .shared
+            .extract_if(.., |shared| !shared.connection.is_open())
+        {
             if let Some(ticket) = dead.ticket {
                 self.idle.remove(&ticket);
             }
-            closed.push(Closed::Shared { _connection: dead.connection });
+            closed.push(Closed::Shared {
+                _connection: dead.connection,
+            });
         }
         let max = limits.streams_per_connection_max;
         let free = |shared: &&mut Multiplexed<M>| {
@@ -204,7 +218,11 @@ impl<E: Connection, M: Shared> State<E, M> {
         if let Some(ticket) = shared.ticket.take() {
             self.idle.remove(&ticket);
         }
-        Some((Arc::clone(&entry.name), shared.id, shared.connection.clone()))
+        Some((
+            Arc::clone(&entry.name),
+            shared.id,
+            shared.connection.clone(),
+        ))
     }
 
     fn dial(&mut self, origin: &str, may_share: bool) -> Dial {
@@ -231,7 +249,12 @@ impl<E: Connection, M: Shared> State<E, M> {
     /// A new shared connection has its first request.
     fn add_shared(&mut self, origin: &Arc<str>, connection: M) -> u64 {
         let id = self.next_id();
-        let shared = Multiplexed { id, connection, streams: 1, ticket: None };
+        let shared = Multiplexed {
+            id,
+            connection,
+            streams: 1,
+            ticket: None,
+        };
         self.entry(origin).shared.push(shared);
         id
     }
@@ -245,15 +268,25 @@ impl<E: Connection, M: Shared> State<E, M> {
         closed: &mut Vec<Closed<E, M>>,
     ) {
         let ticket = self.next_id();
-        let Some(entry) = self.origins.get_mut(origin) else { return };
+        let Some(entry) = self.origins.get_mut(origin) else {
+            return;
+        };
         entry.leased -= 1;
         match connection {
             Some((connection, since)) if entry.exclusive.len() < limits.idle_per_origin_max => {
                 entry.exclusive.push((ticket, connection));
-                self.idle.insert(ticket, Idle { since, origin: Arc::clone(origin) });
+                self.idle.insert(
+                    ticket,
+                    Idle {
+                        since,
+                        origin: Arc::clone(origin),
+                    },
+                );
                 self.close_beyond(limits.idle_max, closed);
             }
-            Some((connection, _)) => closed.push(Closed::Exclusive { _connection: connection }),
+            Some((connection, _)) => closed.push(Closed::Exclusive {
+                _connection: connection,
+            }),
             None => self.remove_if_empty(origin),
         }
     }
@@ -268,12 +301,18 @@ impl<E: Connection, M: Shared> State<E, M> {
         closed: &mut Vec<Closed<E, M>>,
     ) {
         let ticket = self.next_id();
-        let Some(entry) = self.origins.get_mut(origin) else { return };
+        let Some(entry) = self.origins.get_mut(origin) else {
+            return;
+        };
         // Another request may have retired it before.
-        let Some(at) = entry.shared.iter().position(|shared| shared.id == id) else { return };
+        let Some(at) = entry.shared.iter().position(|shared| shared.id == id) else {
+            return;
+        };
         if retired {
             let shared = entry.shared.remove(at);
-            closed.push(Closed::Shared { _connection: shared.connection });
+            closed.push(Closed::Shared {
+                _connection: shared.connection,
+            });
             self.remove_if_empty(origin);
             return;
         }
@@ -282,7 +321,13 @@ impl<E: Connection, M: Shared> State<E, M> {
         if shared.streams == 0 {
             shared.ticket = Some(ticket);
             let since = Instant::now();
-            self.idle.insert(ticket, Idle { since, origin: Arc::clone(origin) });
+            self.idle.insert(
+                ticket,
+                Idle {
+                    since,
+                    origin: Arc::clone(origin),
+                },
+            );
             self.close_beyond(limits.idle_max, closed);
         }
     }
@@ -296,21 +341,24 @@ impl<E: Connection, M: Shared> State<E, M> {
     }
 
     fn close_exclusive(&mut self, origin: &str, closed: &mut Vec<Closed<E, M>>) {
-        let Some(entry) = self.origins.get_mut(origin) else { return };
+        let Some(entry) = self.origins.get_mut(origin) else {
+            return;
+        };
         for (ticket, connection) in entry.exclusive.drain(..) {
             self.idle.remove(&ticket);
-            closed.push(Closed::Exclusive { _connection: connection });
+            closed.push(Closed::Exclusive {
+                _connection: connection,
+            });
         }
     }
 
-    fn close_expired(
-        &mut self,
-        now: Instant,
-        limits: &PoolLimits,
-        closed: &mut Vec<Closed<E, M>>,
-    ) {
+    fn close_expired(&mut self, now: Instant, limits: &PoolLimits, closed: &mut Vec<Closed<E, M>>) {
         let expired = |idle: &Idle| now.duration_since(idle.since) >= limits.idle_timeout;
-        while self.idle.first_key_value().is_some_and(|(_, idle)| expired(idle)) {
+        while self
+            .idle
+            .first_key_value()
+            .is_some_and(|(_, idle)| expired(idle))
+        {
             self.close_oldest(closed);
         }
     }
@@ -322,14 +370,28 @@ impl<E: Connection, M: Shared> State<E, M> {
     }
 
     fn close_oldest(&mut self, closed: &mut Vec<Closed<E, M>>) {
-        let Some((oldest, Idle { origin, .. })) = self.idle.pop_first() else { return };
-        let Some(entry) = self.origins.get_mut(&origin) else { return };
-        let exclusive = entry.exclusive.iter().position(|(ticket, _)| *ticket == oldest);
-        let shared = entry.shared.iter().position(|shared| shared.ticket == Some(oldest));
+        let Some((oldest, Idle { origin, .. })) = self.idle.pop_first() else {
+            return;
+        };
+        let Some(entry) = self.origins.get_mut(&origin) else {
+            return;
+        };
+        let exclusive = entry
+            .exclusive
+            .iter()
+            .position(|(ticket, _)| *ticket == oldest);
+        let shared = entry
+            .shared
+            .iter()
+            .position(|shared| shared.ticket == Some(oldest));
         if let Some(at) = exclusive {
-            closed.push(Closed::Exclusive { _connection: entry.exclusive.remove(at).1 });
+            closed.push(Closed::Exclusive {
+                _connection: entry.exclusive.remove(at).1,
+            });
         } else if let Some(at) = shared {
-            closed.push(Closed::Shared { _connection: entry.shared.remove(at).connection });
+            closed.push(Closed::Shared {
+                _connection: entry.shared.remove(at).connection,
+            });
         }
         self.remove_if_empty(&origin);
     }

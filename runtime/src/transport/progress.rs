@@ -29,7 +29,11 @@ enum Doing {
 impl Progress {
     /// The attempt begins now.
     pub(crate) fn new() -> Self {
-        Self { started: Instant::now(), answer: None, doing: Doing::Request }
+        Self {
+            started: Instant::now(),
+            answer: None,
+            doing: Doing::Request,
+        }
     }
 
     pub(crate) fn started(&self) -> Instant {

@@ -88,7 +88,10 @@ mod tests {
         WireRequest {
             url: EndpointUrl::parse("https://example.com:8443/hooks?key=1").unwrap(),
             headers: vec![
-                (HeaderName::from_static("webhook-id"), HeaderValue::from_static("evt_1")),
+                (
+                    HeaderName::from_static("webhook-id"),
+                    HeaderValue::from_static("evt_1"),
+                ),
                 (HOST, HeaderValue::from_static("elsewhere")),
                 (TRANSFER_ENCODING, HeaderValue::from_static("chunked")),
                 (ACCEPT_ENCODING, HeaderValue::from_static("gzip")),
@@ -102,9 +105,19 @@ mod tests {
     fn http1_is_in_origin_form_with_host_first() {
         let sent = request().to_http1().unwrap();
         assert_eq!(sent.uri(), "/hooks?key=1");
-        let headers: Vec<_> = sent.headers().iter().map(|(name, value)| (name.as_str(), value)).collect();
-        assert_eq!(headers[0], ("host", &HeaderValue::from_static("example.com:8443")));
-        assert_eq!(headers[1], ("webhook-id", &HeaderValue::from_static("evt_1")));
+        let headers: Vec<_> = sent
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str(), value))
+            .collect();
+        assert_eq!(
+            headers[0],
+            ("host", &HeaderValue::from_static("example.com:8443"))
+        );
+        assert_eq!(
+            headers[1],
+            ("webhook-id", &HeaderValue::from_static("evt_1"))
+        );
         assert_eq!(headers.len(), 2, "how it travels is up to the transport");
     }
 

@@ -99,7 +99,10 @@ impl ReqwestTransport {
         };
         let builder = builder.no_proxy().proxy(Proxy::all(proxy)?);
         let transport = Self::build(builder, config, resolver)?;
-        Ok(Self { proxied: true, ..transport })
+        Ok(Self {
+            proxied: true,
+            ..transport
+        })
     }
 
     fn build<R: Resolve + 'static>(
@@ -126,14 +129,15 @@ impl ReqwestTransport {
             .http2_initial_connection_window_size(super::http2::CONNECTION_WINDOW_BYTES)
             .build()?;
         let TransportConfig { guard, limits, .. } = config;
-        Ok(Self { client, guard, limits, proxied: false })
+        Ok(Self {
+            client,
+            guard,
+            limits,
+            proxied: false,
+        })
     }
 
-    async fn attempt(
-        &self,
-        request: &WireRequest,
-        progress: &mut Progress,
-    ) -> Result<(), Failure> {
+    async fn attempt(&self, request: &WireRequest, progress: &mut Progress) -> Result<(), Failure> {
         // reqwest resolves names only.
         request.url.check_literal(&self.guard).map_err(blocked)?;
         let sent = self.client.execute(message(request)?).await;
@@ -153,7 +157,9 @@ impl ReqwestTransport {
 
     fn check_peer(&self, peer: Option<SocketAddr>) -> Result<(), Failure> {
         let unknown = || Failure::new(FailureKind::BlockedAddress, "the peer's address is unknown");
-        self.guard.check(peer.ok_or_else(unknown)?.ip()).map_err(blocked)
+        self.guard
+            .check(peer.ok_or_else(unknown)?.ip())
+            .map_err(blocked)
     }
 }
 
@@ -197,7 +203,10 @@ fn failure_of(error: reqwest::Error, is_https: bool) -> Failure {
 
 fn is_cut(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
-    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
+    matches!(
+        failure::innermost(error).kind(),
+        BrokenPipe | ConnectionReset | UnexpectedEof
+    )
 }
 
 impl Transport for ReqwestTransport {
@@ -245,9 +254,14 @@ impl<R: Resolve> Resolve for GuardedResolver<R> {
             let found = lookup.await;
             looking_up.store(false, Ordering::Relaxed);
             let addresses: Vec<SocketAddr> = found?.collect();
+            if addresses.is_empty() {
+                return Err("the name has no addresses".into());
+            }
             if !trusted {
                 // One address that is refused refuses the name.
-                addresses.iter().try_for_each(|address| guard.check(address.ip()))?;
+                addresses
+                    .iter()
+                    .try_for_each(|address| guard.check(address.ip()))?;
             }
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })

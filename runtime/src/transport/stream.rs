@@ -46,7 +46,9 @@ impl HeadAllowance {
 
     pub(crate) fn new(head_bytes_max: usize) -> Arc<Self> {
         Arc::new(Self {
-            bytes_max: head_bytes_max.saturating_mul(Self::HEADS).min(Self::UNLIMITED - 1),
+            bytes_max: head_bytes_max
+                .saturating_mul(Self::HEADS)
+                .min(Self::UNLIMITED - 1),
             bytes_left: AtomicUsize::new(Self::UNLIMITED),
         })
     }
@@ -69,13 +71,16 @@ impl HeadAllowance {
     fn take(&self, bytes: usize) {
         let left = self.bytes_left.load(Ordering::Relaxed);
         if left != Self::UNLIMITED {
-            self.bytes_left.store(left.saturating_sub(bytes), Ordering::Relaxed);
+            self.bytes_left
+                .store(left.saturating_sub(bytes), Ordering::Relaxed);
         }
     }
 
     fn check(&self) -> io::Result<()> {
         match self.bytes_left.load(Ordering::Relaxed) {
-            0 => Err(io::Error::other(HeadTooLong { bytes_max: self.bytes_max })),
+            0 => Err(io::Error::other(HeadTooLong {
+                bytes_max: self.bytes_max,
+            })),
             _ => Ok(()),
         }
     }
@@ -83,11 +88,17 @@ impl HeadAllowance {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
     pub(crate) fn plain(stream: S, allowance: Arc<HeadAllowance>) -> Self {
-        Self { layer: Layer::Plain(stream), allowance }
+        Self {
+            layer: Layer::Plain(stream),
+            allowance,
+        }
     }
 
     pub(crate) fn tls(stream: TlsStream<S>, allowance: Arc<HeadAllowance>) -> Self {
-        Self { layer: Layer::Tls(Box::new(stream)), allowance }
+        Self {
+            layer: Layer::Tls(Box::new(stream)),
+            allowance,
+        }
     }
 
     fn io(&mut self) -> Pin<&mut dyn Io> {

@@ -112,6 +112,8 @@ async fn read_request(stream: &mut impl Wire, buffer: &mut Vec<u8>, seen: &Seen)
 fn request_bytes(buffer: &[u8]) -> Option<usize> {
     let end = buffer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let head = String::from_utf8_lossy(&buffer[..end]).to_lowercase();
-    let length = head.split("\r\n").find_map(|line| line.strip_prefix("content-length:"));
+    let length = head
+        .split("\r\n")
+        .find_map(|line| line.strip_prefix("content-length:"));
     Some(end + length.map_or(0, |length| length.trim().parse().unwrap()))
 }

@@ -35,7 +35,9 @@ impl Http2Behaviour {
         if let Self::Answer { streams_max } = self {
             builder.max_concurrent_streams(streams_max);
         }
-        let Ok(mut connection) = builder.handshake::<_, Bytes>(stream).await else { return };
+        let Ok(mut connection) = builder.handshake::<_, Bytes>(stream).await else {
+            return;
+        };
         let mut number = 0;
         while let Some(Ok((request, respond))) = connection.accept().await {
             number += 1;

@@ -20,8 +20,14 @@ async fn open(transport: &Arc<dyn Transport>, receiver: &Receiver, connections: 
 }
 
 fn pool(limits: PoolLimits) -> Setup {
-    let limits = TransportLimits { pool: limits, ..TransportLimits::default() };
-    Setup { limits, ..Setup::default() }
+    let limits = TransportLimits {
+        pool: limits,
+        ..TransportLimits::default()
+    };
+    Setup {
+        limits,
+        ..Setup::default()
+    }
 }
 
 /// Slow enough that requests sent at once are under way at once.
@@ -75,7 +81,10 @@ pub(super) async fn a_dropped_attempt_closes_its_connection(subject: Subject) {
 
 pub(super) async fn idle_connections_stay_within_their_limit(subject: Subject) {
     let receiver = Receiver::start(slow()).await;
-    let setup = pool(PoolLimits { idle_per_origin_max: 3, ..PoolLimits::default() });
+    let setup = pool(PoolLimits {
+        idle_per_origin_max: 3,
+        ..PoolLimits::default()
+    });
     let transport = subject.with(&setup);
     open(&transport, &receiver, 10).await;
     assert_eq!(receiver.connections(), 10);
@@ -85,7 +94,10 @@ pub(super) async fn idle_connections_stay_within_their_limit(subject: Subject) {
 pub(super) async fn idle_connections_are_closed_after_their_time(subject: Subject) {
     let (old, new) = (Receiver::start(slow()).await, Receiver::start(slow()).await);
     let idle_timeout = Duration::from_millis(300);
-    let setup = pool(PoolLimits { idle_timeout, ..PoolLimits::default() });
+    let setup = pool(PoolLimits {
+        idle_timeout,
+        ..PoolLimits::default()
+    });
     let transport = subject.with(&setup);
     open(&transport, &old, 4).await;
     assert_eq!(old.open(), 4);
@@ -109,7 +121,10 @@ async fn hyper_sends_again_what_crossed_with_the_closing_of_an_idle_connection()
 #[tokio::test]
 async fn hyper_keeps_a_bounded_number_of_idle_connections_in_all() {
     let receivers = [Receiver::start(slow()).await, Receiver::start(slow()).await];
-    let setup = pool(PoolLimits { idle_max: 5, ..PoolLimits::default() });
+    let setup = pool(PoolLimits {
+        idle_max: 5,
+        ..PoolLimits::default()
+    });
     let hyper = Arc::new(setup.hyper());
     let transport: Arc<dyn Transport> = Arc::clone(&hyper) as _;
     for receiver in &receivers {
@@ -140,7 +155,10 @@ async fn hyper_reads_a_short_rest_to_use_the_connection_again() {
 async fn hyper_leads_a_burst_on_after_the_one_that_all_wait_for_is_given_up() {
     let authority = Authority::new();
     let receiver = Receiver::start(Behaviour::Silence).await;
-    let setup = Setup { roots: authority.roots(), ..Setup::default() };
+    let setup = Setup {
+        roots: authority.roots(),
+        ..Setup::default()
+    };
     let transport = setup.hyper();
     let url = receiver.url("https", "hooks.example");
     let first = transport.send(request(&url), Instant::now() + BRIEF);

@@ -46,7 +46,13 @@ pub(super) async fn a_literal_private_address_is_never_dialled(subject: Subject)
 
 pub(super) async fn a_name_with_a_private_address_is_never_dialled(subject: Subject) {
     let canary = Receiver::canary().await;
-    for address in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "10.0.0.1", "169.254.169.254"] {
+    for address in [
+        "127.0.0.1",
+        "::1",
+        "::ffff:127.0.0.1",
+        "10.0.0.1",
+        "169.254.169.254",
+    ] {
         let setup = public_only([Lookup::of(&[address])]);
         let url = canary.url("http", "hooks.example");
         let failed = failure(post(&*subject.with(&setup), &url).await);
@@ -79,10 +85,17 @@ pub(super) async fn the_address_that_was_vetted_is_the_one_that_is_dialled(subje
     let transport = subject.with(&setup);
     let url = receiver.url("http", "hooks.example");
     assert_eq!(status(post(&*transport, &url).await), 200);
-    assert_eq!(setup.names.lookups(), 1, "what was vetted is not looked up again");
+    assert_eq!(
+        setup.names.lookups(),
+        1,
+        "what was vetted is not looked up again"
+    );
 
     receiver.until_open(0).await;
-    assert_eq!(failure(post(&*transport, &url).await), FailureKind::BlockedAddress);
+    assert_eq!(
+        failure(post(&*transport, &url).await),
+        FailureKind::BlockedAddress
+    );
     assert_eq!(receiver.connections(), 1);
 }
 
@@ -93,12 +106,20 @@ pub(super) async fn proxies_of_the_environment_are_not_used(subject: Subject) {
     let module = subject.pick("over_hyper", "over_reqwest");
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--exact", &format!("transport::{module}::{case}")]);
-    for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
-    {
+    for name in [
+        "http_proxy",
+        "HTTP_PROXY",
+        "https_proxy",
+        "HTTPS_PROXY",
+        "all_proxy",
+        "ALL_PROXY",
+    ] {
         command.env(name, format!("http://127.0.0.1:{}", canary.port()));
     }
     command.env_remove("no_proxy").env_remove("NO_PROXY");
-    let run = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let run = tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap();
     let printed = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success(), "{printed}");
     assert!(printed.contains("1 passed"), "{printed}");

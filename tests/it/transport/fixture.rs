@@ -98,8 +98,14 @@ pub(crate) fn request(url: &str) -> WireRequest {
     WireRequest {
         url: EndpointUrl::parse(url).unwrap(),
         headers: vec![
-            (http::header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-            (HeaderName::from_static("webhook-id"), HeaderValue::from_static("evt_1")),
+            (
+                http::header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            ),
+            (
+                HeaderName::from_static("webhook-id"),
+                HeaderValue::from_static("evt_1"),
+            ),
         ],
         body: Bytes::from_static(br#"{"type":"payment.succeeded"}"#),
         response_bytes_max: 1024,
@@ -116,7 +122,10 @@ pub(crate) async fn post_briefly(transport: &dyn Transport, url: &str) -> Outcom
     let started = Instant::now();
     let outcome = transport.send(request(url), started + BRIEF).await;
     let took = started.elapsed();
-    assert!(took < BRIEF + Duration::from_secs(2), "took {took:?}: {outcome}");
+    assert!(
+        took < BRIEF + Duration::from_secs(2),
+        "took {took:?}: {outcome}"
+    );
     outcome
 }
 
@@ -135,8 +144,14 @@ pub(crate) fn failure(outcome: Outcome) -> FailureKind {
     match outcome {
         Outcome::Response(response) => panic!("a response: {response:?}"),
         Outcome::Failure(failure) => {
-            assert!(!failure.detail.contains("key=1"), "the query may be a secret: {failure}");
-            assert!(!failure.detail.contains('\n'), "more than one line: {failure}");
+            assert!(
+                !failure.detail.contains("key=1"),
+                "the query may be a secret: {failure}"
+            );
+            assert!(
+                !failure.detail.contains('\n'),
+                "more than one line: {failure}"
+            );
             failure.kind
         }
     }
@@ -155,7 +170,12 @@ pub(crate) enum Lookup {
 
 impl Lookup {
     pub(crate) fn of(addresses: &[&str]) -> Self {
-        Self::Addresses(addresses.iter().map(|address| address.parse().unwrap()).collect())
+        Self::Addresses(
+            addresses
+                .iter()
+                .map(|address| address.parse().unwrap())
+                .collect(),
+        )
     }
 }
 
@@ -227,7 +247,10 @@ impl Dial for Names {
 
     async fn resolve(&self, _name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let addresses = self.clone().look_up().await?;
-        Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())
+        Ok(addresses
+            .into_iter()
+            .map(|address| SocketAddr::new(address, port))
+            .collect())
     }
 
     async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
@@ -244,7 +267,10 @@ impl Resolve for Names {
     fn resolve(&self, _name: Name) -> Resolving {
         let lookup = self.clone().look_up();
         Box::pin(async move {
-            let addresses = lookup.await?.into_iter().map(|address| SocketAddr::new(address, 0));
+            let addresses = lookup
+                .await?
+                .into_iter()
+                .map(|address| SocketAddr::new(address, 0));
             Ok(Box::new(addresses) as Addrs)
         })
     }

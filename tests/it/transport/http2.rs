@@ -15,7 +15,10 @@ const ANSWER: Http2Behaviour = Http2Behaviour::Answer { streams_max: 200 };
 async fn start(behaviour: Http2Behaviour) -> (Receiver, Setup, String) {
     let authority = Authority::new();
     let receiver = Receiver::start_http2(authority.server(HOST, "h2"), behaviour).await;
-    let setup = Setup { roots: authority.roots(), ..Setup::default() };
+    let setup = Setup {
+        roots: authority.roots(),
+        ..Setup::default()
+    };
     let url = receiver.url("https", HOST);
     (receiver, setup, url)
 }
@@ -51,7 +54,11 @@ pub(super) async fn a_hundred_requests_at_once_are_all_answered(subject: Subject
     // reqwest may make more connections before it knows that one is enough.
     if subject == Subject::Hyper {
         assert_eq!(receiver.connections(), 1);
-        assert!(receiver.streams_at_once() > 50, "{}", receiver.streams_at_once());
+        assert!(
+            receiver.streams_at_once() > 50,
+            "{}",
+            receiver.streams_at_once()
+        );
     }
 }
 
@@ -63,7 +70,11 @@ pub(super) async fn the_receivers_limit_on_streams_is_kept(subject: Subject) {
         assert_eq!(status(outcome), 200);
     }
     let most = 3 * receiver.connections();
-    assert!(receiver.streams_at_once() <= most, "{} > {most}", receiver.streams_at_once());
+    assert!(
+        receiver.streams_at_once() <= most,
+        "{} > {most}",
+        receiver.streams_at_once()
+    );
 }
 
 pub(super) async fn a_receiver_that_goes_away_costs_no_attempt(subject: Subject) {
@@ -81,14 +92,25 @@ pub(super) async fn a_reset_stream_is_a_reset(subject: Subject) {
     for _ in 0..2 {
         assert_eq!(failure(post(&*transport, &url).await), FailureKind::Reset);
     }
-    assert_eq!(receiver.requests().len(), 2, "it counts, on a connection in use too");
-    assert_eq!(receiver.connections(), 1, "and says nothing against the connection");
+    assert_eq!(
+        receiver.requests().len(),
+        2,
+        "it counts, on a connection in use too"
+    );
+    assert_eq!(
+        receiver.connections(),
+        1,
+        "and says nothing against the connection"
+    );
 }
 
 pub(super) async fn a_huge_http2_head_fails(subject: Subject) {
     let (_receiver, setup, url) = start(Http2Behaviour::HugeHead).await;
     // HTTP/2 does not tell a head that is too large from one that is wrong.
-    assert_eq!(failure(post(&*subject.with(&setup), &url).await), FailureKind::Malformed);
+    assert_eq!(
+        failure(post(&*subject.with(&setup), &url).await),
+        FailureKind::Malformed
+    );
 }
 
 pub(super) async fn a_silent_http2_receiver_times_out(subject: Subject) {

@@ -5,7 +5,10 @@ use crate::hostile::{Behaviour, OK, Receiver};
 use postrider_engine::{FailureKind, Phase};
 
 fn naming(answers: impl IntoIterator<Item = Lookup>) -> Setup {
-    Setup { names: Names::script(answers), ..Setup::default() }
+    Setup {
+        names: Names::script(answers),
+        ..Setup::default()
+    }
 }
 
 async fn fails(subject: Subject, lookup: Lookup) {
@@ -35,7 +38,12 @@ pub(super) async fn a_slow_name_server_times_out(subject: Subject) {
 pub(super) async fn a_flapping_name_server_fails_only_when_it_fails(subject: Subject) {
     let receiver = Receiver::start(Behaviour::AnswerAndHangUp(OK.into())).await;
     let loopback = || Lookup::of(&["127.0.0.1"]);
-    let setup = naming([Lookup::ServerFailure, loopback(), Lookup::NotFound, loopback()]);
+    let setup = naming([
+        Lookup::ServerFailure,
+        loopback(),
+        Lookup::NotFound,
+        loopback(),
+    ]);
     let transport = subject.with(&setup);
     let url = receiver.url("http", "hooks.example");
     for _ in 0..2 {

@@ -8,14 +8,23 @@ use rustls::ServerConfig;
 const HOST: &str = "hooks.example";
 
 fn trusting(authority: &Authority) -> Setup {
-    Setup { roots: authority.roots(), ..Setup::default() }
+    Setup {
+        roots: authority.roots(),
+        ..Setup::default()
+    }
 }
 
 async fn refused(subject: Subject, setup: &Setup, config: ServerConfig) {
     let receiver = Receiver::start_tls(config, Behaviour::Answer(OK.into())).await;
     let url = receiver.url("https", HOST);
-    assert_eq!(failure(post(&*subject.with(setup), &url).await), FailureKind::Tls);
-    assert!(receiver.requests().is_empty(), "nothing is said to whom is not trusted");
+    assert_eq!(
+        failure(post(&*subject.with(setup), &url).await),
+        FailureKind::Tls
+    );
+    assert!(
+        receiver.requests().is_empty(),
+        "nothing is said to whom is not trusted"
+    );
 }
 
 pub(super) async fn a_good_certificate_is_accepted(subject: Subject) {
@@ -25,7 +34,10 @@ pub(super) async fn a_good_certificate_is_accepted(subject: Subject) {
         let receiver = Receiver::start_tls(config, Behaviour::Answer(OK.into())).await;
         let transport = subject.with(&trusting(&authority));
         for _ in 0..2 {
-            assert_eq!(status(post(&*transport, &receiver.url("https", host)).await), 200);
+            assert_eq!(
+                status(post(&*transport, &receiver.url("https", host)).await),
+                200
+            );
         }
         assert_eq!(receiver.connections(), 1);
     }
@@ -51,18 +63,27 @@ pub(super) async fn a_stalled_handshake_times_out(subject: Subject) {
     let receiver = Receiver::start(Behaviour::Silence).await;
     let url = receiver.url("https", HOST);
     let failed = failure(post_briefly(&*subject.transport(), &url).await);
-    assert_eq!(failed, FailureKind::Timeout(subject.pick(Phase::Tls, Phase::Response)));
+    assert_eq!(
+        failed,
+        FailureKind::Timeout(subject.pick(Phase::Tls, Phase::Response))
+    );
     receiver.until_open(0).await;
 }
 
 pub(super) async fn plain_text_in_place_of_a_handshake_is_refused(subject: Subject) {
     let receiver = Receiver::start(Behaviour::Blurt("220 ready\r\n".into())).await;
     let url = receiver.url("https", HOST);
-    assert_eq!(failure(post(&*subject.transport(), &url).await), FailureKind::Tls);
+    assert_eq!(
+        failure(post(&*subject.transport(), &url).await),
+        FailureKind::Tls
+    );
 }
 
 pub(super) async fn a_connection_closed_in_the_handshake_is_refused(subject: Subject) {
     let receiver = Receiver::start(Behaviour::Blurt("".into())).await;
     let url = receiver.url("https", HOST);
-    assert_eq!(failure(post(&*subject.transport(), &url).await), FailureKind::Tls);
+    assert_eq!(
+        failure(post(&*subject.transport(), &url).await),
+        FailureKind::Tls
+    );
 }

@@ -23,14 +23,21 @@ struct Home<E: Connection, M: Shared> {
 
 impl<E: Connection, M: Shared> Lease<E, M> {
     pub(super) fn new(pool: Arc<Pool<E, M>>, origin: Arc<str>, connection: E) -> Self {
-        let home = Home { pool, origin, given_back: false };
+        let home = Home {
+            pool,
+            origin,
+            given_back: false,
+        };
         Self { connection, home }
     }
 
     /// Keeps the connection for the next request, as far as there is room. It is idle as of
     /// `since`.
     pub(crate) fn give_back(self, since: Instant) {
-        let Self { connection, mut home } = self;
+        let Self {
+            connection,
+            mut home,
+        } = self;
         home.given_back = true;
         home.give_back(Some((connection, since)));
     }
@@ -82,7 +89,13 @@ pub(crate) struct Slot<E: Connection, M: Shared> {
 
 impl<E: Connection, M: Shared> Slot<E, M> {
     pub(super) fn new(pool: Arc<Pool<E, M>>, origin: Arc<str>, id: u64, connection: M) -> Self {
-        Self { connection, id, answered: false, pool, origin }
+        Self {
+            connection,
+            id,
+            answered: false,
+            pool,
+            origin,
+        }
     }
 
     /// The receiver has answered: the connection is alive.
@@ -95,7 +108,13 @@ impl<E: Connection, M: Shared> Drop for Slot<E, M> {
     fn drop(&mut self) {
         let mut closed = Vec::new();
         let mut state = self.pool.lock();
-        state.release(&self.origin, self.id, !self.answered, &self.pool.limits, &mut closed);
+        state.release(
+            &self.origin,
+            self.id,
+            !self.answered,
+            &self.pool.limits,
+            &mut closed,
+        );
         drop(state);
     }
 }
@@ -127,7 +146,11 @@ impl<E: Connection, M: Shared> DialPermit<E, M> {
         origin: Arc<str>,
         dialing: Option<Arc<Dialing>>,
     ) -> Self {
-        Self { pool, origin, dialing }
+        Self {
+            pool,
+            origin,
+            dialing,
+        }
     }
 
     /// What others see of it, if others may wait for it.
@@ -143,14 +166,24 @@ impl<E: Connection, M: Shared> DialPermit<E, M> {
 
     /// The connection is shared, and this request is its first.
     pub(crate) fn shared(self, connection: M) -> Slot<E, M> {
-        let id = self.pool.lock().add_shared(&self.origin, connection.clone());
-        Slot::new(Arc::clone(&self.pool), Arc::clone(&self.origin), id, connection)
+        let id = self
+            .pool
+            .lock()
+            .add_shared(&self.origin, connection.clone());
+        Slot::new(
+            Arc::clone(&self.pool),
+            Arc::clone(&self.origin),
+            id,
+            connection,
+        )
     }
 }
 
 impl<E: Connection, M: Shared> Drop for DialPermit<E, M> {
     fn drop(&mut self) {
-        self.pool.lock().settle(&self.origin, self.dialing.is_some());
+        self.pool
+            .lock()
+            .settle(&self.origin, self.dialing.is_some());
         if let Some(dialing) = &self.dialing {
             dialing.settled.notify_waiters();
         }
@@ -166,7 +199,10 @@ pub(crate) struct Dialing {
 
 impl Dialing {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { phase: Mutex::new(Phase::Resolve), settled: Arc::new(Notify::new()) })
+        Arc::new(Self {
+            phase: Mutex::new(Phase::Resolve),
+            settled: Arc::new(Notify::new()),
+        })
     }
 
     /// Ready when the connection was made or given up, if it was asked for before that.

@@ -1,0 +1,111 @@
+//! What `sign` and `verify` are given: a scheme, secrets, a body, the time.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use postrider::Secret;
+use postrider::signature::{Scheme, SecretError};
+use std::env::{self, VarError};
+use std::fs;
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Where a secret is looked for if the command line gives none.
+const SECRET_VARIABLE: &str = "POSTRIDER_SECRET";
+
+/// Why something that was to be read is not there.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InputError {
+    #[error("{} cannot be read: {error}", path.display())]
+    File { path: PathBuf, error: io::Error },
+    #[error("the body cannot be read from the standard input: {0}")]
+    StandardInput(io::Error),
+    #[error(
+        "no secret is given: name a file with --secret-file, set {SECRET_VARIABLE}, or use --secret"
+    )]
+    NoSecret,
+    #[error("the secret in {from} is not text in UTF-8")]
+    SecretNotText { from: String },
+    #[error("the secret in {from}: {error}")]
+    Secret { from: String, error: SecretError },
+}
+
+/// The secrets, in this order: those of `--secret`, those of `--secret-file`.
+#[derive(clap::Args)]
+pub(crate) struct Secrets {
+    /// A secret, exactly as it is; give several during a rotation.
+    ///
+    /// The shell's history and the list of processes show it: outside of experiments use
+    /// --secret-file or the environment variable POSTRIDER_SECRET
+    #[arg(long = "secret", value_name = "SECRET")]
+    texts: Vec<String>,
+    /// A file with a secret, exactly as it is but for one line end; may be repeated
+    #[arg(long = "secret-file", value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+impl Secrets {
+    pub(crate) fn read(&self) -> Result<Vec<Secret>, InputError> {
+        let texts = self.texts.iter().map(|text| parse(text, "--secret"));
+        let files = self.files.iter().map(|path| {
+            let from = path.display().to_string();
+            let text = String::from_utf8(file(path)?)
+                .map_err(|_| InputError::SecretNotText { from: from.clone() })?;
+            parse(without_line_end(&text), &from)
+        });
+        let given: Vec<Secret> = texts.chain(files).collect::<Result<_, _>>()?;
+        if !given.is_empty() {
+            return Ok(given);
+        }
+        match env::var(SECRET_VARIABLE) {
+            Ok(text) => Ok(vec![parse(&text, SECRET_VARIABLE)?]),
+            Err(VarError::NotPresent) => Err(InputError::NoSecret),
+            Err(VarError::NotUnicode(_)) => {
+                Err(InputError::SecretNotText { from: SECRET_VARIABLE.into() })
+            }
+        }
+    }
+}
+
+fn parse(text: &str, from: &str) -> Result<Secret, InputError> {
+    Secret::parse(text).map_err(|error| InputError::Secret { from: from.into(), error })
+}
+
+fn without_line_end(text: &str) -> &str {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
+}
+
+/// Reads the name of a scheme, and lists the names there are.
+pub(crate) fn scheme() -> impl TypedValueParser<Value = Scheme> {
+    PossibleValuesParser::new(Scheme::ALL.map(Scheme::name))
+        .try_map(|name| name.parse::<Scheme>())
+}
+
+/// The exact bytes of a file, or of the standard input for `-` or nothing.
+pub(crate) fn body(path: Option<&Path>) -> Result<Vec<u8>, InputError> {
+    match path {
+        Some(path) if path != Path::new("-") => file(path),
+        _ => standard_input().map_err(InputError::StandardInput),
+    }
+}
+
+fn standard_input() -> io::Result<Vec<u8>> {
+    let mut input = io::stdin().lock();
+    if input.is_terminal() {
+        // Help for a person; the body is read with or without it.
+        let _ = writeln!(io::stderr().lock(), "Type the body; Ctrl-D ends it.");
+    }
+    let mut body = Vec::new();
+    input.read_to_end(&mut body)?;
+    Ok(body)
+}
+
+/// The exact bytes of a file.
+pub(crate) fn file(path: &Path) -> Result<Vec<u8>, InputError> {
+    fs::read(path).map_err(|error| InputError::File { path: path.into(), error })
+}
+
+/// Unix time, in seconds.
+pub(crate) fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
