@@ -58,11 +58,13 @@ impl Breaker {
         }
     }
 
-    /// An attempt starts.
-    pub(crate) fn started(&mut self) {
-        if let Self::Open { probes, .. } = *self {
-            *self = Self::Probing { probes };
-        }
+    /// An attempt starts. Whether it is the probe.
+    pub(crate) fn started(&mut self) -> bool {
+        let Self::Open { probes, .. } = *self else {
+            return false;
+        };
+        *self = Self::Probing { probes };
+        true
     }
 
     /// An attempt ended with an answer that was not a failure.
@@ -74,14 +76,20 @@ impl Breaker {
         }
     }
 
-    /// An attempt failed, the `failures`th in a row.
-    pub(crate) fn failed(&mut self, policy: &BreakerPolicy, failures: u32, now: Mono) -> Turned {
+    /// An attempt failed, the `failures`th in a row; `probe` if it was the probe.
+    pub(crate) fn failed(
+        &mut self,
+        policy: &BreakerPolicy,
+        failures: u32,
+        probe: bool,
+        now: Mono,
+    ) -> Turned {
         let probes = match *self {
             Self::Closed if failures < policy.failures => return Turned::No,
             Self::Closed => 0,
-            // A straggler from before it opened: the cooldown goes on.
-            Self::Open { .. } => return Turned::No,
-            Self::Probing { probes } => probes.saturating_add(1),
+            Self::Probing { probes } if probe => probes.saturating_add(1),
+            // A straggler from before it opened changes nothing.
+            Self::Open { .. } | Self::Probing { .. } => return Turned::No,
         };
         let cooldown = millis(policy.cooldown)
             .saturating_mul(1_u64.checked_shl(probes).unwrap_or(u64::MAX))
@@ -112,14 +120,14 @@ mod tests {
     #[test]
     fn it_opens_probes_once_and_closes_on_success() {
         let mut breaker = Breaker::default();
-        assert_eq!(breaker.failed(&POLICY, 2, Mono(0)), Turned::No);
+        assert_eq!(breaker.failed(&POLICY, 2, false, Mono(0)), Turned::No);
         assert_eq!(
-            breaker.failed(&POLICY, 3, Mono(0)),
+            breaker.failed(&POLICY, 3, false, Mono(0)),
             Turned::Opened(Mono(1000))
         );
         assert_eq!(breaker.ready(Mono(999)), Err(Some(Mono(1000))));
         assert_eq!(breaker.ready(Mono(1000)), Ok(()));
-        breaker.started();
+        assert!(breaker.started());
         assert_eq!(breaker.ready(Mono(5000)), Err(None));
         assert_eq!(breaker.succeeded(), Turned::Closed);
         assert_eq!(breaker.ready(Mono(5000)), Ok(()));
@@ -131,7 +139,7 @@ mod tests {
         let mut now = Mono(0);
         let mut cooldowns = Vec::new();
         for failures in 3..7 {
-            let Turned::Opened(until) = breaker.failed(&POLICY, failures, now) else {
+            let Turned::Opened(until) = breaker.failed(&POLICY, failures, true, now) else {
                 panic!("it stays open");
             };
             cooldowns.push(until.0 - now.0);
@@ -142,10 +150,13 @@ mod tests {
     }
 
     #[test]
-    fn a_straggler_does_not_prolong_the_cooldown() {
+    fn a_straggler_does_not_prolong_the_cooldown_nor_end_the_probe() {
         let mut breaker = Breaker::default();
-        breaker.failed(&POLICY, 3, Mono(0));
-        assert_eq!(breaker.failed(&POLICY, 4, Mono(500)), Turned::No);
+        breaker.failed(&POLICY, 3, false, Mono(0));
+        assert_eq!(breaker.failed(&POLICY, 4, false, Mono(500)), Turned::No);
         assert_eq!(breaker.ready(Mono(1000)), Ok(()));
+        breaker.started();
+        assert_eq!(breaker.failed(&POLICY, 5, false, Mono(1001)), Turned::No);
+        assert_eq!(breaker.ready(Mono(9000)), Err(None));
     }
 }

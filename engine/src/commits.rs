@@ -57,7 +57,8 @@ pub(crate) enum Next {
 pub(crate) struct Commits {
     first: u64,
     waiting: VecDeque<Option<Next>>,
-    open: usize,
+    /// How many of them wait.
+    pub(crate) open: usize,
     /// Payload bytes of events among them.
     pub(crate) bytes: usize,
     /// Changes that found the store full and must not be given up.

@@ -63,7 +63,12 @@ pub struct Core {
     slots: Slots,
     /// Deliveries that were accepted (or are being accepted) and have not ended.
     pending: Tally,
+    /// Payload bytes that the windows of all lanes hold.
     window_bytes: usize,
+    /// Payload bytes that are kept free for reads under way.
+    loading_bytes: usize,
+    /// Endpoints that are being recorded.
+    registering: usize,
     outputs: VecDeque<Output>,
 }
 
@@ -130,10 +135,11 @@ impl Core {
     }
 
     fn wakes_at(&self) -> Option<Mono> {
+        let overdue_at = self.overdue_at.filter(|_| !self.attempts.is_empty());
         match self.state {
             State::Running => {
                 let timer = self.timers.next().map(|(at, _)| at);
-                timer.into_iter().chain(self.overdue_at).min()
+                timer.into_iter().chain(overdue_at).min()
             }
             State::Draining { deadline, .. } => {
                 let recommit = if self.commits.again.is_empty() {
@@ -141,11 +147,9 @@ impl Core {
                 } else {
                     self.timers.next().map(|(at, _)| at)
                 };
-                recommit
-                    .into_iter()
-                    .chain(self.overdue_at)
-                    .chain([deadline])
-                    .min()
+                // Once the deadline is over only answers can help.
+                let deadline = Some(deadline).filter(|at| *at > self.now.mono);
+                recommit.into_iter().chain(overdue_at).chain(deadline).min()
             }
             State::Drained | State::StoreFailed => None,
         }

@@ -25,6 +25,8 @@ pub(crate) struct EndpointState {
     pub(crate) ready: VecDeque<Key>,
     /// Whether it stands in the core's queue of endpoints.
     pub(crate) queued: bool,
+    /// Whether it waits there for one of the slots for failing endpoints.
+    pub(crate) parked: bool,
     /// Attempts and reads under way, over all lanes.
     pub(crate) slots: u32,
     pub(crate) bucket: Option<Bucket>,
@@ -33,6 +35,8 @@ pub(crate) struct EndpointState {
     pub(crate) pending: Tally,
     /// Payload bytes that its lanes hold.
     pub(crate) window_bytes: usize,
+    /// Payload bytes that are kept free for reads under way.
+    pub(crate) loading_bytes: usize,
     /// A change is being recorded; the others wait.
     pub(crate) changing: bool,
     pub(crate) changes: VecDeque<(CallId, EndpointChange)>,
@@ -82,12 +86,10 @@ pub(crate) enum Held {
 
 impl EndpointState {
     pub(crate) fn new(record: Endpoint, now: Now) -> Result<Self, InvalidSpec> {
-        let cooldown_max = record.spec.breaker.map_or(0, |policy| {
-            crate::time::millis(policy.cooldown.max(policy.cooldown_max))
-        });
-        let breaker = match record.health.open_until {
-            None => Breaker::Closed,
-            Some(until) => {
+        let breaker = match (record.health.open_until, record.spec.breaker) {
+            (None, _) | (_, None) => Breaker::Closed,
+            (Some(until), Some(policy)) => {
+                let cooldown_max = crate::time::millis(policy.cooldown.max(policy.cooldown_max));
                 let left = until.0.saturating_sub(now.wall.0).min(cooldown_max);
                 Breaker::Open {
                     until: Mono(now.mono.0.saturating_add(left)),
@@ -101,6 +103,7 @@ impl EndpointState {
             keyed: BTreeMap::new(),
             ready: VecDeque::new(),
             queued: false,
+            parked: false,
             slots: 0,
             bucket: record
                 .spec
@@ -110,6 +113,7 @@ impl EndpointState {
             admit_timer: None,
             pending: Tally::default(),
             window_bytes: 0,
+            loading_bytes: 0,
             changing: false,
             changes: VecDeque::new(),
             existence: Existence::Here,
@@ -157,11 +161,12 @@ impl EndpointState {
     }
 
     /// An attempt starts: it takes from the rate limit, and may be the breaker's probe.
-    pub(crate) fn started(&mut self) {
-        self.breaker.started();
+    /// Whether it is.
+    pub(crate) fn started(&mut self) -> bool {
         if let (Some(bucket), Some(limit)) = (&mut self.bucket, &self.record.spec.rate_limit) {
             bucket.take(limit);
         }
+        self.breaker.started()
     }
 
     /// The route with the secrets that are live at `wall`.
@@ -175,8 +180,8 @@ impl EndpointState {
         Arc::clone(&self.route)
     }
 
-    /// Takes an attempt's end into its health.
-    pub(crate) fn judge(&mut self, answered: Answered, now: Now) -> Turned {
+    /// Takes an attempt's end into its health; `probe` if it was the breaker's.
+    pub(crate) fn judge(&mut self, answered: Answered, probe: bool, now: Now) -> Turned {
         let health = &mut self.record.health;
         match answered {
             Answered::Delivered => {
@@ -193,9 +198,13 @@ impl EndpointState {
                 health.failures = health.failures.saturating_add(1);
                 health.failing_since.get_or_insert(now.wall);
                 let Some(policy) = self.record.spec.breaker else {
-                    return Turned::No;
+                    // It may have had one that was open.
+                    health.open_until = None;
+                    return self.breaker.succeeded();
                 };
-                let turned = self.breaker.failed(&policy, health.failures, now.mono);
+                let turned = self
+                    .breaker
+                    .failed(&policy, health.failures, probe, now.mono);
                 if let Turned::Opened(until) = turned {
                     health.open_until = Some(now.wall.after(until.since(now.mono)));
                 }

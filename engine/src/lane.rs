@@ -6,7 +6,7 @@
 use crate::delivery::{Event, LaneId, Seq};
 use crate::endpoint::Ordering;
 use crate::id::{AttemptId, DeliveryId, EventId};
-use crate::input::LoadedDelivery;
+use crate::input::{Loaded, LoadedDelivery};
 use crate::slab::Key;
 use crate::timers::TimerKey;
 use std::collections::VecDeque;
@@ -19,7 +19,7 @@ pub(crate) struct Lane {
     entries: VecDeque<Entry>,
     loaded_through: Seq,
     /// The last place that is known to be assigned.
-    tail: Seq,
+    pub(crate) tail: Seq,
     /// A read from the store that is under way.
     pub(crate) load: Option<LoadSlot>,
     /// Attempts that are under way or being recorded.
@@ -34,9 +34,13 @@ pub(crate) struct Lane {
 pub(crate) struct LoadSlot {
     /// What comes after this place was asked for.
     pub(crate) after: Seq,
+    /// The lane's tail when the read began.
+    pub(crate) tail: Seq,
+    /// Payload bytes that are kept free for what it brings.
+    pub(crate) bytes: usize,
     /// The endpoint was failing when the read began.
     pub(crate) failing: bool,
-    /// Something ended that the read may still show: it must be read again.
+    /// What the read shows may not be so any more: it must be repeated.
     pub(crate) stale: bool,
 }
 
@@ -130,6 +134,8 @@ impl Lane {
         match ordering {
             Ordering::Fifo if self.in_flight > 0 || self.load.is_some() => Step::Wait,
             Ordering::Fifo => match self.entries.front() {
+                // After a restart what has had an attempt is known, but not what is before it.
+                Some(entry) if entry.seq > self.loaded_through => Step::Load(self.loaded_through),
                 Some(entry) if entry.phase != Phase::Ready => Step::Wait,
                 Some(entry) if entry.event.is_none() => Step::Load(entry.seq.previous()),
                 Some(_) => Step::Send(0),
@@ -156,16 +162,18 @@ impl Lane {
         }
     }
 
-    /// Takes what was read after the place `after`. Returns the payload bytes that are at hand now
-    /// and were not.
-    pub(crate) fn take_loaded(
-        &mut self,
-        after: Seq,
-        deliveries: Vec<LoadedDelivery>,
-        through: Seq,
-    ) -> usize {
+    /// Takes what was read. Returns the payload bytes that are at hand now and were not.
+    pub(crate) fn take_loaded(&mut self, slot: &LoadSlot, loaded: Loaded) -> usize {
+        let (after, mut through) = (slot.after, loaded.through);
+        if loaded.deliveries.is_empty() {
+            // Whatever was there when the read began has ended. A store that has forgotten the
+            // lane cannot say how far it went.
+            through = through.max(slot.tail);
+        }
+        // What was read further on says nothing about places that were not read before it.
+        let joins = after <= self.loaded_through;
         let mut bytes = 0;
-        for loaded in deliveries {
+        for loaded in loaded.deliveries {
             let known = self
                 .entries
                 .iter_mut()
@@ -175,7 +183,7 @@ impl Lane {
                     bytes += loaded.event.payload.len();
                     entry.event = Some(loaded.event);
                 }
-            } else if loaded.seq > self.loaded_through {
+            } else if joins && loaded.seq > self.loaded_through {
                 bytes += loaded.event.payload.len();
                 self.restore(Entry::of(loaded));
             }
@@ -185,7 +193,9 @@ impl Lane {
             let asked_for = entry.seq > after && entry.seq <= through;
             !(asked_for && entry.phase == Phase::Ready && entry.event.is_none())
         });
-        self.loaded_through = self.loaded_through.max(through);
+        if joins {
+            self.loaded_through = self.loaded_through.max(through);
+        }
         self.tail = self.tail.max(through);
         bytes
     }
@@ -201,13 +211,22 @@ impl Lane {
 
     /// A delivery has ended. If a read is under way that may still show it, it must be repeated.
     pub(crate) fn end(&mut self, seq: Seq) -> Option<Entry> {
-        if seq > self.loaded_through
-            && let Some(load) = &mut self.load
-        {
-            load.stale = true;
+        if seq > self.loaded_through {
+            self.read_again();
+            if seq == self.loaded_through.next() {
+                // There is nothing to read at this place any more.
+                self.loaded_through = seq;
+            }
         }
         let index = self.entries.iter().position(|entry| entry.seq == seq)?;
         self.entries.remove(index)
+    }
+
+    /// If a read is under way, what it shows is not taken.
+    pub(crate) fn read_again(&mut self) {
+        if let Some(load) = &mut self.load {
+            load.stale = true;
+        }
     }
 
     /// Lets go of the events that are not needed now. Returns the payload bytes freed.
@@ -224,6 +243,8 @@ impl Lane {
             let gone = self.entries.split_off(keep);
             if let Some(first) = gone.front() {
                 self.loaded_through = self.loaded_through.min(first.seq.previous());
+                // Of these places it may still show what has ended meanwhile.
+                self.read_again();
             }
             bytes += gone.iter().map(Entry::bytes_at_hand).sum::<usize>();
         }

@@ -85,8 +85,8 @@ pub struct MemoryStore {
     endpoints: BTreeMap<EndpointId, Endpoint>,
     ledgers: BTreeMap<EndpointId, Ledger>,
     events: BTreeMap<EventId, StoredEvent>,
-    deliveries: BTreeMap<DeliveryId, DeliveryRecord>,
-    lanes: BTreeMap<LaneId, StoredLane>,
+    deliveries: BTreeMap<DeliveryId, Box<StoredDelivery>>,
+    lanes: BTreeMap<Arc<LaneId>, StoredLane>,
     keys: BTreeMap<(TenantId, Arc<str>), ([u8; 32], EventId)>,
     /// What has been delivered or discarded, and events for nobody, in the order in which they
     /// ended.
@@ -100,9 +100,26 @@ pub struct MemoryStore {
 
 #[derive(Debug)]
 struct StoredEvent {
-    tenant: TenantId,
     deliveries: Vec<DeliveryId>,
-    key: Option<Arc<str>>,
+    key: Option<Box<(TenantId, Arc<str>)>>,
+}
+
+/// A [`DeliveryRecord`] in few bytes: there are many.
+#[derive(Debug)]
+struct StoredDelivery {
+    event: Arc<Event>,
+    lane: Arc<LaneId>,
+    seq: Seq,
+    state: DeliveryState,
+    attempts: Vec<Attempt>,
+    ended_at: Option<Wall>,
+    resends: Option<Box<Resends>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Resends {
+    of: Option<DeliveryId>,
+    by: Option<DeliveryId>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -186,9 +203,8 @@ impl MemoryStore {
             self.keys.insert(key.clone(), (*digest, event.id));
         }
         let stored = StoredEvent {
-            tenant: event.tenant.clone(),
             deliveries: deliveries.iter().map(|new| new.id).collect(),
-            key: key.map(|((_, key), _)| key),
+            key: key.map(|(key, _)| Box::new(key)),
         };
         self.events.insert(event.id, stored);
         if deliveries.is_empty() {
@@ -216,17 +232,14 @@ impl MemoryStore {
         event: &Arc<Event>,
         resend_of: Option<DeliveryId>,
     ) -> Seq {
-        if !self.lanes.contains_key(lane_id) {
-            // Places grow even over the lives of a lane.
-            let lane = StoredLane {
-                tail: self.forgotten_tail,
-                ..StoredLane::default()
-            };
-            self.lanes.insert(lane_id.clone(), lane);
-        }
-        let Some(lane) = self.lanes.get_mut(lane_id) else {
-            unreachable!("just inserted")
+        let key = match self.lanes.get_key_value(lane_id) {
+            Some((key, _)) => key.clone(),
+            None => Arc::new(lane_id.clone()),
         };
+        // Places grow even over the lives of a lane.
+        let (tail, stopped_at) = (self.forgotten_tail, None);
+        let new = || StoredLane { tail, pending: BTreeMap::new(), stopped_at };
+        let lane = self.lanes.entry(key.clone()).or_insert_with(new);
         let in_place = resend_of.and_then(|of| lane.stopped_at.filter(|(_, at)| *at == of));
         let seq = if let Some((seq, _)) = in_place {
             lane.stopped_at = None;
@@ -240,18 +253,16 @@ impl MemoryStore {
             ledger.accepted += 1;
             ledger.pending += 1;
         }
-        let record = DeliveryRecord {
-            id,
+        let stored = StoredDelivery {
             event: event.clone(),
-            lane: lane_id.clone(),
+            lane: key,
             seq,
             state: DeliveryState::Pending,
             attempts: Vec::new(),
             ended_at: None,
-            resend_of,
-            resent_as: None,
+            resends: resend_of.map(|of| Box::new(Resends { of: Some(of), by: None })),
         };
-        self.deliveries.insert(id, record);
+        self.deliveries.insert(id, Box::new(stored));
         seq
     }
 
@@ -266,25 +277,26 @@ impl MemoryStore {
         if let Some(last) = delivery.attempts.last_mut() {
             forget_body(last);
         }
+        if delivery.attempts.is_empty() {
+            // Most deliveries take one attempt.
+            delivery.attempts.reserve_exact(1);
+        }
         delivery.attempts.push(end.attempt.clone());
         delivery.state = end.state;
-        if end.state.is_end() {
-            let at = end.attempt.started_at.0 + end.attempt.duration_ms;
-            self.end(end.delivery, end.state, Wall(at));
-        }
         if end.stop_lane
             && let Some(lane) = self.lanes.get_mut(&end.lane)
         {
             lane.stopped_at = Some((end.seq, end.delivery));
         }
-        self.forget_idle(&end.lane);
-        if let Some(endpoint) = self.endpoints.get_mut(&end.lane.endpoint) {
-            if let Some(health) = end.health {
-                endpoint.health = health;
-            }
-            if let Some(reason) = end.disable {
-                endpoint.status = EndpointStatus::Disabled(reason);
-            }
+        if end.state.is_end() {
+            let at = end.attempt.started_at.0 + end.attempt.duration_ms;
+            self.end(end.delivery, end.state, Wall(at));
+        }
+        if (end.health.is_some() || end.disable.is_some())
+            && let Some(endpoint) = self.endpoints.get_mut(&end.lane.endpoint)
+        {
+            endpoint.health = end.health.unwrap_or(endpoint.health);
+            endpoint.status = end.disable.map_or(endpoint.status, EndpointStatus::Disabled);
         }
         Receipt::Applied
     }
@@ -303,12 +315,8 @@ impl MemoryStore {
         );
         if let Some(lane) = self.lanes.get_mut(&lane_id) {
             lane.pending.remove(&seq);
-            // A stop comes with the end that causes it, just after this.
-            let may_stop = matches!(state, DeliveryState::Failed(_));
-            if !may_stop {
-                self.forget_idle(&lane_id);
-            }
         }
+        self.forget_idle(&lane_id);
         if let Some(ledger) = self.ledgers.get_mut(&lane_id.endpoint) {
             ledger.pending -= 1;
             match state {
@@ -369,7 +377,7 @@ impl MemoryStore {
         if let Some(event) = self.events.remove(&id)
             && let Some(key) = event.key
         {
-            self.keys.remove(&(event.tenant, key));
+            self.keys.remove(&*key);
         }
     }
 
@@ -405,7 +413,7 @@ impl MemoryStore {
             self.end(delivery, DeliveryState::Discarded, at);
         }
         self.ledgers.remove(&id);
-        let idle: Vec<LaneId> = self.lanes_of(id).map(|(id, _)| id.clone()).collect();
+        let idle: Vec<Arc<LaneId>> = self.lanes_of(id).map(|(id, _)| id.clone()).collect();
         for lane in idle {
             if let Some(lane) = self.lanes.get_mut(&lane) {
                 lane.stopped_at = None;
@@ -426,15 +434,14 @@ impl MemoryStore {
             return Ok(Receipt::Refused(Refusal::NoSuchEndpoint(lane.endpoint)));
         }
         let event = original.event.clone();
-        let was_dead =
-            matches!(original.state, DeliveryState::Failed(_)) && original.resent_as.is_none();
+        let was_dead = original.is_dead();
         self.make_room(1, event.payload.len())?;
         let seq = self.enqueue(new, &lane, &event, Some(of));
         if let Some(stored) = self.events.get_mut(&event.id) {
             stored.deliveries.push(new);
         }
         if let Some(original) = self.deliveries.get_mut(&of) {
-            original.resent_as = Some(new);
+            original.resends.get_or_insert_default().by = Some(new);
         }
         if was_dead {
             self.retire(of, event.payload.len());
@@ -443,7 +450,7 @@ impl MemoryStore {
         Ok(Receipt::Resent(Placed {
             delivery: new,
             event: event.id,
-            lane,
+            lane: (*lane).clone(),
             seq,
             payload_bytes,
         }))
@@ -457,7 +464,7 @@ impl MemoryStore {
         let placed = Placed {
             delivery: id,
             event: delivery.event.id,
-            lane: delivery.lane.clone(),
+            lane: (*delivery.lane).clone(),
             seq: delivery.seq,
             payload_bytes: u32::try_from(payload).unwrap_or(u32::MAX),
         };
@@ -473,7 +480,7 @@ impl MemoryStore {
                 }
             }
             DeliveryState::Failed(_) => {
-                let was_dead = delivery.resent_as.is_none();
+                let was_dead = delivery.is_dead();
                 delivery.state = DeliveryState::Discarded;
                 if let Some(ledger) = self.ledgers.get_mut(&placed.lane.endpoint) {
                     ledger.failed -= 1;
@@ -493,6 +500,29 @@ impl MemoryStore {
                     was_pending: false,
                 }
             }
+        }
+    }
+}
+
+impl StoredDelivery {
+    /// It failed and was not made anew.
+    fn is_dead(&self) -> bool {
+        let resent = self.resends.as_ref().is_some_and(|resends| resends.by.is_some());
+        matches!(self.state, DeliveryState::Failed(_)) && !resent
+    }
+
+    fn record(&self, id: DeliveryId) -> DeliveryRecord {
+        let resends = self.resends.as_deref().copied().unwrap_or_default();
+        DeliveryRecord {
+            id,
+            event: self.event.clone(),
+            lane: (*self.lane).clone(),
+            seq: self.seq,
+            state: self.state,
+            attempts: self.attempts.clone(),
+            ended_at: self.ended_at,
+            resend_of: resends.of,
+            resent_as: resends.by,
         }
     }
 }

@@ -83,6 +83,10 @@ impl Request {
     /// # Errors
     ///
     /// Never for a request that the core made: its ids are signable.
+    #[expect(
+        clippy::type_complexity,
+        reason = "a list of pairs, fallible: a name for it would hide that"
+    )]
     pub fn headers(&self) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, SignError> {
         let event_id = self.event.id.to_string();
         let signed = self.route.signer.sign(&Message {

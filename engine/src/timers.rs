@@ -11,6 +11,13 @@ pub(crate) struct TimerKey {
     sequence: u64,
 }
 
+impl TimerKey {
+    /// When it rings.
+    pub(crate) fn at(self) -> Mono {
+        self.at
+    }
+}
+
 /// What a timer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Alarm {

@@ -59,15 +59,18 @@ impl Secrets {
         match env::var(SECRET_VARIABLE) {
             Ok(text) => Ok(vec![parse(&text, SECRET_VARIABLE)?]),
             Err(VarError::NotPresent) => Err(InputError::NoSecret),
-            Err(VarError::NotUnicode(_)) => {
-                Err(InputError::SecretNotText { from: SECRET_VARIABLE.into() })
-            }
+            Err(VarError::NotUnicode(_)) => Err(InputError::SecretNotText {
+                from: SECRET_VARIABLE.into(),
+            }),
         }
     }
 }
 
 fn parse(text: &str, from: &str) -> Result<Secret, InputError> {
-    Secret::parse(text).map_err(|error| InputError::Secret { from: from.into(), error })
+    Secret::parse(text).map_err(|error| InputError::Secret {
+        from: from.into(),
+        error,
+    })
 }
 
 fn without_line_end(text: &str) -> &str {
@@ -77,8 +80,7 @@ fn without_line_end(text: &str) -> &str {
 
 /// Reads the name of a scheme, and lists the names there are.
 pub(crate) fn scheme() -> impl TypedValueParser<Value = Scheme> {
-    PossibleValuesParser::new(Scheme::ALL.map(Scheme::name))
-        .try_map(|name| name.parse::<Scheme>())
+    PossibleValuesParser::new(Scheme::ALL.map(Scheme::name)).try_map(|name| name.parse::<Scheme>())
 }
 
 /// The exact bytes of a file, or of the standard input for `-` or nothing.
@@ -102,10 +104,15 @@ fn standard_input() -> io::Result<Vec<u8>> {
 
 /// The exact bytes of a file.
 pub(crate) fn file(path: &Path) -> Result<Vec<u8>, InputError> {
-    fs::read(path).map_err(|error| InputError::File { path: path.into(), error })
+    fs::read(path).map_err(|error| InputError::File {
+        path: path.into(),
+        error,
+    })
 }
 
 /// Unix time, in seconds.
 pub(crate) fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }

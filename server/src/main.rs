@@ -76,7 +76,10 @@ impl Command {
 /// Prints what was found out, and gives whether it was a yes.
 fn print(answer: &Answer) -> Result<bool, Box<dyn Error>> {
     let mut out = io::stdout().lock();
-    match out.write_all(answer.text.as_bytes()).and_then(|()| out.flush()) {
+    match out
+        .write_all(answer.text.as_bytes())
+        .and_then(|()| out.flush())
+    {
         // Whoever read it has seen enough.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(answer.is_yes),

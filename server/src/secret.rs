@@ -35,7 +35,10 @@ pub(crate) fn run(args: &Args) -> Result<Answer, SecretError> {
         let verifying = signing.verifying_key()?;
         let (signing, verifying) = (signing.expose_secret_text(), verifying.expose_secret_text());
         match args.json {
-            true => format!("{}\n", json!({ "signing_key": signing, "verifying_key": verifying })),
+            true => format!(
+                "{}\n",
+                json!({ "signing_key": signing, "verifying_key": verifying })
+            ),
             false => format!("{signing}\n{verifying}\n"),
         }
     } else {

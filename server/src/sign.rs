@@ -56,7 +56,11 @@ pub(crate) fn run(args: &Args) -> Result<Answer, SignFailed> {
         body: &input::body(args.body.as_deref())?,
     };
     let headers = signer.sign(&message)?;
-    let text = if args.json { json(&headers) } else { lines(&headers) };
+    let text = if args.json {
+        json(&headers)
+    } else {
+        lines(&headers)
+    };
     Ok(Answer { text, is_yes: true })
 }
 
@@ -95,8 +99,16 @@ mod tests {
 
     #[test]
     fn a_header_that_is_sent_more_than_once_has_a_list_of_values() {
-        let header = |name, value: &str| SignedHeader { name, value: value.into() };
-        let headers = [header("a", "1"), header("b", "2"), header("a", "3"), header("a", "4")];
+        let header = |name, value: &str| SignedHeader {
+            name,
+            value: value.into(),
+        };
+        let headers = [
+            header("a", "1"),
+            header("b", "2"),
+            header("a", "3"),
+            header("a", "4"),
+        ];
         assert_eq!(json(&headers), "{\"a\":[\"1\",\"3\",\"4\"],\"b\":\"2\"}\n");
     }
 }

@@ -50,7 +50,11 @@ pub(crate) enum VerifyFailed {
     #[error("no header is given: use --header 'Name: value', or --headers FILE")]
     NoHeader,
     #[error("{}: line {line}: {problem}", path.display())]
-    HeaderLine { path: PathBuf, line: usize, problem: &'static str },
+    HeaderLine {
+        path: PathBuf,
+        line: usize,
+        problem: &'static str,
+    },
 }
 
 /// A header of the request. Its value need not be text.
@@ -71,16 +75,28 @@ pub(crate) fn run(args: &Args) -> Result<Answer, VerifyFailed> {
     let secrets = args.secrets.read()?;
     let verifier = Verifier::new(args.scheme, &secrets)?.tolerance_seconds(args.tolerance);
     let headers = all_headers(args)?;
-    let headers = headers.iter().map(|header| (header.name.as_str(), header.value.as_slice()));
+    let headers = headers
+        .iter()
+        .map(|header| (header.name.as_str(), header.value.as_slice()));
     let body = input::body(args.body.as_deref())?;
     let now = args.now.unwrap_or_else(input::unix_seconds);
-    let finding = Finding { args, secrets: secrets.len(), now };
+    let finding = Finding {
+        args,
+        secrets: secrets.len(),
+        now,
+    };
     Ok(match verifier.verify(headers.clone(), &body, now) {
-        Ok(verified) => Answer { text: finding.verified(&verified), is_yes: true },
+        Ok(verified) => Answer {
+            text: finding.verified(&verified),
+            is_yes: true,
+        },
         Err(error) => {
             let explain = || verifier.explain(headers, &body, now);
             let cause = args.explain.then(explain).flatten();
-            Answer { text: finding.refused(&error, cause.as_ref()), is_yes: false }
+            Answer {
+                text: finding.refused(&error, cause.as_ref()),
+                is_yes: false,
+            }
         }
     })
 }
@@ -95,7 +111,11 @@ fn all_headers(args: &Args) -> Result<Vec<Header>, VerifyFailed> {
             problem,
         })?);
     }
-    if headers.is_empty() { Err(VerifyFailed::NoHeader) } else { Ok(headers) }
+    if headers.is_empty() {
+        Err(VerifyFailed::NoHeader)
+    } else {
+        Ok(headers)
+    }
 }
 
 /// The headers of a file, or what is wrong in which line, counted from 1.
@@ -103,14 +123,17 @@ fn parse_headers(file: &[u8]) -> Result<Vec<Header>, (usize, &'static str)> {
     let numbered = (1..).zip(file.split(|byte| *byte == b'\n'));
     let lines = numbered.map(|(number, line)| (number, line.trim_ascii()));
     let headers = lines.filter(|(_, line)| !line.is_empty() && !is_start_line(line));
-    headers.map(|(number, line)| parse_header(line).map_err(|problem| (number, problem))).collect()
+    headers
+        .map(|(number, line)| parse_header(line).map_err(|problem| (number, problem)))
+        .collect()
 }
 
 /// Whether this is the first line of a request or a response (RFC 9112, sections 3 and 4).
 fn is_start_line(line: &[u8]) -> bool {
-    let version = |word: &[u8]| word.starts_with(b"HTTP/");
+    let is_version = |word: &[u8]| word.starts_with(b"HTTP/");
     let mut words = line.split(|byte| *byte == b' ');
-    words.next().is_some_and(version) || words.next_back().is_some_and(version)
+    let first = words.next().unwrap_or_default();
+    is_version(first) || (!first.contains(&b':') && words.next_back().is_some_and(is_version))
 }
 
 fn header(line: &str) -> Result<Header, &'static str> {
@@ -125,12 +148,19 @@ fn parse_header(line: &[u8]) -> Result<Header, &'static str> {
     if name.is_empty() {
         return Err(PROBLEM);
     }
-    Ok(Header { name: name.into(), value: value[1..].trim_ascii().into() })
+    Ok(Header {
+        name: name.into(),
+        value: value[1..].trim_ascii().into(),
+    })
 }
 
 impl Finding<'_> {
     fn verified(&self, verified: &Verified<'_>) -> String {
-        let Verified { key_index, timestamp, id } = *verified;
+        let Verified {
+            key_index,
+            timestamp,
+            id,
+        } = *verified;
         let scheme = self.args.scheme;
         if self.args.json {
             return line(&json!({
@@ -190,8 +220,14 @@ mod tests {
     fn headers_are_read_from_a_request_as_it_was_captured() {
         let file = b"POST /hooks HTTP/1.1\r\nHost: a:80\r\nX-Signature:  s p \r\n\r\n";
         let headers = parse_headers(file).unwrap();
-        let pairs: Vec<_> = headers.iter().map(|it| (it.name.as_str(), &*it.value)).collect();
-        assert_eq!(pairs, [("Host", b"a:80".as_slice()), ("X-Signature", b"s p")]);
+        let pairs: Vec<_> = headers
+            .iter()
+            .map(|it| (it.name.as_str(), &*it.value))
+            .collect();
+        assert_eq!(
+            pairs,
+            [("Host", b"a:80".as_slice()), ("X-Signature", b"s p")]
+        );
     }
 
     #[test]

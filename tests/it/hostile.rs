@@ -1,6 +1,12 @@
 //! A receiver that does what receivers do on bad days: real sockets on the loopback, bytes written
 //! by hand.
 
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "all of it is test code, of which clippy knows the test functions only"
+)]
+
 mod behaviour;
 mod http2;
 mod tls;

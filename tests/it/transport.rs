@@ -4,6 +4,12 @@
 //! transport cannot know what the other one knows, the case names both answers with
 //! [`Subject::pick`].
 
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "all of it is test code, of which clippy knows the test functions only"
+)]
+
 mod connections;
 mod egress;
 mod fixture;
@@ -54,11 +60,14 @@ cases! {
         interim_responses_are_skipped,
         a_flood_of_interim_responses_fails,
         a_switch_of_protocols_is_malformed,
+        an_early_answer_is_taken_without_sending_the_rest,
+        bytes_after_an_answer_are_not_the_next_answer,
         a_redirect_is_an_answer_and_is_not_followed,
         a_redirect_loop_is_asked_once;
     tls:
         a_good_certificate_is_accepted,
         an_expired_certificate_is_refused,
+        certificates_are_judged_by_the_clock_that_is_given,
         a_certificate_for_another_host_is_refused,
         a_certificate_of_an_unknown_authority_is_refused,
         a_stalled_handshake_times_out,
@@ -69,6 +78,7 @@ cases! {
         a_hundred_requests_at_once_are_all_answered,
         the_receivers_limit_on_streams_is_kept,
         a_receiver_that_goes_away_costs_no_attempt,
+        a_dead_http2_connection_costs_no_attempt,
         a_reset_stream_is_a_reset,
         a_huge_http2_head_fails,
         a_silent_http2_receiver_times_out;
@@ -89,6 +99,7 @@ cases! {
     connections:
         requests_one_after_another_share_a_connection,
         a_pool_of_dead_connections_costs_no_attempt,
+        a_farewell_on_an_idle_connection_is_not_the_next_answer,
         a_connection_whose_body_was_not_read_is_not_used_again,
         a_dropped_attempt_closes_its_connection,
         idle_connections_stay_within_their_limit,

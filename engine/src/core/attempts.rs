@@ -5,7 +5,7 @@ use crate::batch::{Attempted, Change, Receipt};
 use crate::breaker::Turned;
 use crate::commits::Next;
 use crate::delivery::{Attempt, DeliveryState, FailReason, Seq};
-use crate::endpoint::{DisabledReason, EndpointStatus, OnFailed};
+use crate::endpoint::{DisabledReason, EndpointStatus, OnFailed, Ordering};
 use crate::endpoint_state::{Answered, Existence};
 use crate::fact::{Fact, Of};
 use crate::id::AttemptId;
@@ -31,6 +31,8 @@ pub(super) struct InFlight {
     /// The endpoint's revision that it was made with.
     pub(super) revision: u64,
     pub(super) failing: bool,
+    /// It is the one that the breaker has let through.
+    pub(super) probe: bool,
 }
 
 /// What becomes of a delivery after an attempt.
@@ -169,11 +171,13 @@ impl Core {
             return (None, None);
         };
         if state.record.revision != flight.revision || state.existence != Existence::Here {
-            state.breaker.abandoned(now.mono);
+            if flight.probe {
+                state.breaker.abandoned(now.mono);
+            }
             return (None, None);
         }
         let before = state.record.health;
-        let turned = state.judge(decision.answered, now);
+        let turned = state.judge(decision.answered, flight.probe, now);
         let disable = match decision.state {
             DeliveryState::Failed(FailReason::Gone) => Some(DisabledReason::Gone),
             _ if state.has_failed_for_too_long(now.wall) => Some(DisabledReason::Failing),
@@ -226,6 +230,9 @@ impl Core {
             if let Some(reason) = end.disable {
                 self.disabled(endpoint, reason);
             }
+        } else {
+            // It was discarded meanwhile. If its endpoint had been deleted before, it is still here.
+            self.take_entry(endpoint, lane_key, end.seq);
         }
         self.release_slot(endpoint, failing);
         self.wake_lane(lane_key);
@@ -270,21 +277,32 @@ impl Core {
             seq: end.seq,
         };
         entry.phase = Phase::Waiting(self.timers.set(due, alarm));
-        self.shed_lane(endpoint, lane_key);
+        let bytes = entry.bytes_at_hand();
+        entry.event = None;
+        self.let_go(endpoint, bytes);
+        let ordering = self.endpoints.get(endpoint).map(|state| state.ordering());
+        if ordering == Some(Ordering::Fifo) {
+            // All that is behind it waits, too.
+            self.shed_lane(endpoint, lane_key);
+        }
     }
 
     fn end_delivery(&mut self, endpoint: Key, lane_key: Key, end: &Attempted) {
-        let Some(lane) = self.lanes.get_mut(lane_key) else {
-            return;
-        };
-        let Some(entry) = lane.end(end.seq) else {
-            return;
-        };
-        if end.stop_lane {
+        self.take_entry(endpoint, lane_key, end.seq);
+        if let Some(lane) = self.lanes.get_mut(lane_key)
+            && end.stop_lane
+        {
             lane.stopped_at = Some(end.delivery);
         }
-        self.count_end(endpoint, u64::from(entry.payload_bytes));
-        self.let_go(endpoint, entry.bytes_at_hand());
+    }
+
+    /// A delivery that has ended leaves its lane.
+    fn take_entry(&mut self, endpoint: Key, lane_key: Key, seq: Seq) {
+        let lane = self.lanes.get_mut(lane_key);
+        if let Some(entry) = lane.and_then(|lane| lane.end(seq)) {
+            self.count_end(endpoint, u64::from(entry.payload_bytes));
+            self.let_go(endpoint, entry.bytes_at_hand());
+        }
     }
 
     /// A delivery is not pending any more.

@@ -86,6 +86,7 @@ impl Core {
         };
         if lane.stopped_at == Some(original) {
             lane.stopped_at = None;
+            lane.read_again();
             lane.restore(Entry {
                 delivery: placed.delivery,
                 event_id: placed.event,

@@ -31,6 +31,7 @@ impl Core {
             return;
         }
         while self.slots.taken < self.limits.attempts_max {
+            self.unpark();
             let Some(endpoint) = self.ready.pop_front() else {
                 return;
             };
@@ -38,32 +39,40 @@ impl Core {
                 continue;
             };
             state.queued = false;
-            if let Some(lane) = self.admit(endpoint) {
+            if let Some(lane) = self.next_lane(endpoint) {
                 self.start(endpoint, lane);
                 self.wake_endpoint(endpoint);
             }
         }
     }
 
+    /// If a slot for failing endpoints is free, the one that has waited longest for it gets its
+    /// turn. Whether it takes the slot is open: it is asked again each time.
+    fn unpark(&mut self) {
+        while self.slots.failing < self.limits.attempts_failing_max {
+            let Some(endpoint) = self.parked.pop_front() else {
+                return;
+            };
+            if let Some(state) = self.endpoints.get_mut(endpoint) {
+                state.parked = false;
+                self.ready.push_back(endpoint);
+                return;
+            }
+        }
+    }
+
     /// The endpoint's next lane, if it may start something now. If not, whatever frees it will
     /// wake it.
-    fn admit(&mut self, endpoint: Key) -> Option<Key> {
+    fn next_lane(&mut self, endpoint: Key) -> Option<Key> {
         let free = self.limits.attempts_max.saturating_sub(self.slots.taken);
-        let now = self.now.mono;
-        let state = self.endpoints.get_mut(endpoint)?;
         let share = (free / SHARE_OF_FREE).max(1);
-        let most = share.min(state.record.spec.concurrency as usize);
-        if state.ready.is_empty() || state.slots as usize >= most {
+        if self.endpoints.get(endpoint)?.ready.is_empty() || !self.admits(endpoint, share) {
             return None;
         }
-        if let Err(held) = state.admits(now) {
-            if let (Held::Until(at), None) = (held, state.admit_timer) {
-                state.admit_timer = Some(self.timers.set(at, Alarm::Admit { endpoint }));
-            }
-            return None;
-        }
+        let state = self.endpoints.get_mut(endpoint)?;
         if state.is_failing() && self.slots.failing >= self.limits.attempts_failing_max {
             state.queued = true;
+            state.parked = true;
             self.parked.push_back(endpoint);
             return None;
         }
@@ -72,6 +81,48 @@ impl Core {
             lane.queued = false;
         }
         Some(lane)
+    }
+
+    /// Whether the endpoint may start something beside what it has under way, at most `most` in
+    /// all. If only time keeps it, a timer is set.
+    fn admits(&mut self, endpoint: Key, most: usize) -> bool {
+        let Some(state) = self.endpoints.get_mut(endpoint) else {
+            return false;
+        };
+        let most = most.min(state.record.spec.concurrency as usize);
+        if state.slots as usize >= most {
+            return false;
+        }
+        let Err(held) = state.admits(self.now.mono) else {
+            return true;
+        };
+        if let Held::Until(at) = held
+            && state.admit_timer.is_none_or(|timer| timer.at() > at)
+        {
+            let timer = self.timers.set(at, Alarm::Admit { endpoint });
+            if let Some(later) = state.admit_timer.replace(timer) {
+                self.timers.clear(later);
+            }
+        }
+        false
+    }
+
+    /// What was read for a lane goes out in the slot that the read has held. If it may not go
+    /// now, it stays at hand only where it has room: else it is read again when its turn comes.
+    pub(super) fn start_loaded(&mut self, endpoint: Key, lane: Key) {
+        let Some(state) = self.endpoints.get(endpoint) else {
+            return;
+        };
+        let (is_open, failing) = (state.is_open(), state.is_failing());
+        let crowded = failing && self.slots.failing >= self.limits.attempts_failing_max;
+        let free = self.state == State::Running && self.slots.taken < self.limits.attempts_max;
+        if free && !crowded && self.admits(endpoint, usize::MAX) {
+            return self.start(endpoint, lane);
+        }
+        if !is_open || self.room(endpoint) == 0 {
+            self.shed_lane(endpoint, lane);
+        }
+        self.wake_lane_first(lane);
     }
 
     fn start(&mut self, endpoint: Key, lane_key: Key) {
@@ -117,7 +168,7 @@ impl Core {
             endpoint: state.id(),
         };
         lane.in_flight += 1;
-        state.started();
+        let probe = state.started();
         let failing = state.is_failing();
         let deadline = now.mono.after(state.record.spec.timeout);
         let revision = state.record.revision;
@@ -133,6 +184,7 @@ impl Core {
             deadline,
             revision,
             failing,
+            probe,
         };
         self.attempts.insert(attempt, flight);
         let overdue_at = deadline.after(super::ANSWER_GRACE);
@@ -164,16 +216,7 @@ impl Core {
 
     pub(super) fn release_slot(&mut self, endpoint: Key, failing: bool) {
         self.slots.taken = self.slots.taken.saturating_sub(1);
-        if failing {
-            self.slots.failing = self.slots.failing.saturating_sub(1);
-            while let Some(parked) = self.parked.pop_front() {
-                if let Some(state) = self.endpoints.get_mut(parked) {
-                    state.queued = false;
-                    self.wake_endpoint(parked);
-                    break;
-                }
-            }
-        }
+        self.slots.failing = self.slots.failing.saturating_sub(usize::from(failing));
         if let Some(state) = self.endpoints.get_mut(endpoint) {
             state.slots = state.slots.saturating_sub(1);
             self.wake_endpoint(endpoint);
@@ -185,7 +228,12 @@ impl Core {
         let Some(state) = self.endpoints.get_mut(endpoint) else {
             return;
         };
-        if !state.queued && !state.ready.is_empty() {
+        let recovered = state.parked && !state.is_failing();
+        if recovered {
+            state.parked = false;
+            self.parked.retain(|parked| *parked != endpoint);
+        }
+        if recovered || (!state.queued && !state.ready.is_empty()) {
             state.queued = true;
             self.ready.push_back(endpoint);
         }
@@ -198,7 +246,7 @@ impl Core {
         }
     }
 
-    /// The same, ahead of the other lanes: what was read for it is at hand.
+    /// The same, ahead of the other lanes: its turn had come before.
     pub(super) fn wake_lane_first(&mut self, lane: Key) {
         let Some(endpoint) = self.queue_lane(lane, true) else {
             return;

@@ -3,7 +3,7 @@
 use super::attempts::InFlight;
 use super::{Core, Refused, State};
 use crate::commits::Next;
-use crate::error::{Closed, EndpointError, PublishError};
+use crate::error::{Closed, EndpointError, Full, PublishError};
 use crate::input::CallId;
 use crate::output::{Answer, Drained, Output};
 use crate::time::Mono;
@@ -52,11 +52,20 @@ impl Core {
                 cancelled,
             };
         }
-        let stuck_commits = self.now.mono >= deadline && !self.commits.again.is_empty();
-        if self.attempts.is_empty() && (self.commits.len() == 0 || stuck_commits) {
-            self.state = State::Drained;
-            self.answer(call, Answer::Drained(self.remaining(cancelled)));
+        if !self.attempts.is_empty() || self.commits.open > 0 {
+            return;
         }
+        if !self.commits.again.is_empty() {
+            if self.now.mono < deadline {
+                return;
+            }
+            // The store has had no room for these to the last.
+            for next in self.commits.drain() {
+                self.refuse(next, Refused::Full(Full::Store));
+            }
+        }
+        self.state = State::Drained;
+        self.answer(call, Answer::Drained(self.remaining(cancelled)));
     }
 
     /// A request was cancelled: its slot is free, and it says nothing about its endpoint.
@@ -65,7 +74,9 @@ impl Core {
             lane.in_flight -= 1;
         }
         let now = self.now.mono;
-        if let Some(state) = self.endpoints.get_mut(flight.endpoint) {
+        if let Some(state) = self.endpoints.get_mut(flight.endpoint)
+            && flight.probe
+        {
             state.breaker.abandoned(now);
         }
         self.release_slot(flight.endpoint, flight.failing);
@@ -111,6 +122,7 @@ impl Core {
                 self.answer(call, Answer::Published(Err(error)));
             }
             Next::Registered { call, .. } => {
+                self.registering -= 1;
                 self.answer(call, Answer::Endpoint(Err(refused.into())));
             }
             Next::Changed { call, endpoint, .. } => {

@@ -62,7 +62,7 @@ impl Core {
     ) -> Result<(), EndpointError> {
         self.check_open()?;
         spec.check(&self.limits)?;
-        if self.endpoints.len() >= self.limits.endpoints_max {
+        if self.endpoints.len() + self.registering >= self.limits.endpoints_max {
             return Err(Full::Endpoints {
                 most: self.limits.endpoints_max,
             }
@@ -83,6 +83,7 @@ impl Core {
         };
         Route::of(&endpoint, self.now.wall)?;
         let endpoint = Box::new(endpoint);
+        self.registering += 1;
         self.commit(
             Change::AddEndpoint(endpoint.clone()),
             Next::Registered { call, endpoint },
@@ -91,6 +92,7 @@ impl Core {
     }
 
     pub(super) fn registered(&mut self, call: CallId, endpoint: Box<Endpoint>) {
+        self.registering -= 1;
         let id = endpoint.id;
         match EndpointState::new((*endpoint).clone(), self.now) {
             Ok(state) => {
@@ -219,6 +221,10 @@ impl Core {
         if let Some(spec) = &update.spec {
             if record.spec.rate_limit != spec.rate_limit {
                 state.bucket = spec.rate_limit.map(|limit| Bucket::full(&limit, now.mono));
+            }
+            if spec.breaker.is_none() {
+                record.health.open_until = None;
+                state.breaker = Breaker::Closed;
             }
             record.spec = spec.clone();
         }
@@ -351,7 +357,7 @@ impl Core {
                 self.observe(Fact::Discarded { of });
             }
             if let Some(load) = load {
-                self.release_slot(key, load.failing);
+                self.end_load(key, &load);
             }
         }
         if let Some(state) = self.endpoints.get_mut(key) {

@@ -5,6 +5,7 @@ use crate::batch::{Change, Idempotency, NewDelivery, Publish, Receipt};
 use crate::commits::Next;
 use crate::delivery::{Event, LaneId, Seq};
 use crate::endpoint::Ordering;
+use crate::endpoint_state::Existence;
 use crate::error::{Full, PublishError};
 use crate::fact::Fact;
 use crate::id::EndpointId;
@@ -86,7 +87,9 @@ impl Core {
         if let Target::Endpoint(id) = new.target {
             let key = self.by_id.get(&id).copied();
             let state = key.and_then(|key| self.endpoints.get(key));
-            let owned = state.filter(|state| state.record.spec.tenant == new.tenant);
+            let owned = state.filter(|state| {
+                state.existence == Existence::Here && state.record.spec.tenant == new.tenant
+            });
             let state = owned.ok_or(PublishError::NoSuchEndpoint(id))?;
             if !state.accepts() {
                 return Err(PublishError::EndpointDisabled(id));

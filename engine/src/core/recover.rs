@@ -48,6 +48,8 @@ impl Core {
             slots: Slots::default(),
             pending: crate::endpoint_state::Tally::default(),
             window_bytes: 0,
+            loading_bytes: 0,
+            registering: 0,
             outputs: VecDeque::new(),
         };
         for recovered in state.endpoints {

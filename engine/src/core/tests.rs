@@ -1,5 +1,14 @@
 //! The core, driven by hand: no runtime, no threads, two simulated clocks.
 
+mod admission;
 mod check;
+mod dead_letters;
+mod drain;
+mod endpoints;
 mod harness;
+mod limits;
+mod order;
+mod publishing;
 mod random;
+mod recovery;
+mod retries;

@@ -8,24 +8,25 @@ use crate::lane::LoadSlot;
 use crate::output::{Load, Output};
 use crate::slab::Key;
 
+/// A read may bring this part of the bytes that are still free, and always one delivery: other
+/// reads go on beside it.
+const SHARE_OF_ROOM: usize = 4;
+
 impl Core {
     /// Payload bytes that may still be taken in for an endpoint.
     pub(super) fn room(&self, endpoint: Key) -> usize {
         let held = self
             .endpoints
             .get(endpoint)
-            .map_or(0, |state| state.window_bytes);
+            .map_or(0, |state| state.window_bytes + state.loading_bytes);
+        let all_held = self.window_bytes + self.loading_bytes;
         let own = self.limits.window_bytes_endpoint_max.saturating_sub(held);
-        own.min(
-            self.limits
-                .window_bytes_max
-                .saturating_sub(self.window_bytes),
-        )
+        own.min(self.limits.window_bytes_max.saturating_sub(all_held))
     }
 
     /// Reads what comes after a place of the lane. Holds a slot until it is there.
     pub(super) fn load(&mut self, endpoint: Key, lane_key: Key, after: crate::Seq) {
-        let bytes_max = self.room(endpoint);
+        let bytes_max = self.room(endpoint) / SHARE_OF_ROOM;
         let Some(lane) = self.lanes.get_mut(lane_key) else {
             return;
         };
@@ -36,17 +37,30 @@ impl Core {
             deliveries_max: free.max(1),
             bytes_max,
         };
-        let failing = self
-            .endpoints
-            .get(endpoint)
-            .is_some_and(|state| state.is_failing());
+        let Some(state) = self.endpoints.get_mut(endpoint) else {
+            return;
+        };
+        let failing = state.is_failing();
+        state.loading_bytes += bytes_max;
+        self.loading_bytes += bytes_max;
         lane.load = Some(LoadSlot {
             after,
+            tail: lane.tail,
+            bytes: bytes_max,
             failing,
             stale: false,
         });
         self.take_slot(endpoint, failing);
         self.outputs.push_back(Output::Load(load));
+    }
+
+    /// A read is over: what it held is free.
+    pub(super) fn end_load(&mut self, endpoint: Key, slot: &LoadSlot) {
+        self.loading_bytes -= slot.bytes;
+        if let Some(state) = self.endpoints.get_mut(endpoint) {
+            state.loading_bytes -= slot.bytes;
+        }
+        self.release_slot(endpoint, slot.failing);
     }
 
     pub(super) fn loaded(&mut self, loaded: Loaded) {
@@ -67,11 +81,11 @@ impl Core {
         };
         let Some(slot) = lane.load.take() else { return };
         if !slot.stale {
-            let bytes = lane.take_loaded(slot.after, loaded.deliveries, loaded.through);
+            let bytes = lane.take_loaded(&slot, loaded);
             self.hold(endpoint, bytes);
         }
-        self.release_slot(endpoint, slot.failing);
-        self.wake_lane_first(lane_key);
+        self.end_load(endpoint, &slot);
+        self.start_loaded(endpoint, lane_key);
         self.settle(lane_key);
     }
 
@@ -126,6 +140,9 @@ impl Core {
         };
         if lane.id.key.get().is_some() {
             state.keyed.remove(&lane.id.key);
+            if lane.queued {
+                state.ready.retain(|queued| *queued != lane_key);
+            }
             self.lanes.remove(lane_key);
         }
         self.forget_if_gone(endpoint);

@@ -9,6 +9,7 @@ use crate::input::{
 };
 use crate::names::OrderingKey;
 use crate::output::Load;
+use std::sync::Arc;
 
 impl MemoryStore {
     /// The next deliveries of a lane, as [`Load`] describes it.
@@ -24,10 +25,10 @@ impl MemoryStore {
         };
         let mut bytes = 0_usize;
         for (seq, id) in lane.pending.range(load.after.next()..) {
-            let Some(record) = self.deliveries.get(id) else {
+            let Some(stored) = self.deliveries.get(id) else {
                 continue;
             };
-            bytes = bytes.saturating_add(record.event.payload.len());
+            bytes = bytes.saturating_add(stored.event.payload.len());
             let enough = loaded.deliveries.len() >= load.deliveries_max || bytes > load.bytes_max;
             if enough && !loaded.deliveries.is_empty() {
                 return loaded;
@@ -35,9 +36,9 @@ impl MemoryStore {
             loaded.deliveries.push(LoadedDelivery {
                 id: *id,
                 seq: *seq,
-                event: record.event.clone(),
-                attempts: u32::try_from(record.attempts.len()).unwrap_or(u32::MAX),
-                state: record.state,
+                event: stored.event.clone(),
+                attempts: u32::try_from(stored.attempts.len()).unwrap_or(u32::MAX),
+                state: stored.state,
             });
             loaded.through = *seq;
         }
@@ -71,26 +72,23 @@ impl MemoryStore {
     }
 
     fn recover_lane(&self, id: &LaneId, lane: &StoredLane) -> RecoveredLane {
-        let pending = || {
-            lane.pending
-                .values()
-                .filter_map(|id| self.deliveries.get(id))
-        };
-        let fresh = pending().find(|record| record.state == DeliveryState::Pending);
-        let retrying = pending().filter_map(|record| match record.state {
+        let pending =
+            || lane.pending.values().filter_map(|id| Some((*id, self.deliveries.get(id)?)));
+        let fresh = pending().find(|(_, stored)| stored.state == DeliveryState::Pending);
+        let retrying = pending().filter_map(|(id, stored)| match stored.state {
             DeliveryState::Retrying { due } => Some(RecoveredDelivery {
-                id: record.id,
-                event: record.event.id,
-                seq: record.seq,
-                payload_bytes: u32::try_from(record.event.payload.len()).unwrap_or(u32::MAX),
-                attempts: u32::try_from(record.attempts.len()).unwrap_or(u32::MAX),
+                id,
+                event: stored.event.id,
+                seq: stored.seq,
+                payload_bytes: u32::try_from(stored.event.payload.len()).unwrap_or(u32::MAX),
+                attempts: u32::try_from(stored.attempts.len()).unwrap_or(u32::MAX),
                 due,
             }),
             _ => None,
         });
         RecoveredLane {
             id: id.clone(),
-            after: fresh.map_or(lane.tail, |record| record.seq.previous()),
+            after: fresh.map_or(lane.tail, |(_, stored)| stored.seq.previous()),
             tail: lane.tail,
             retrying: retrying.collect(),
             stopped_at: lane.stopped_at.map(|(_, delivery)| delivery),
@@ -101,7 +99,7 @@ impl MemoryStore {
     pub(super) fn lanes_of(
         &self,
         endpoint: EndpointId,
-    ) -> impl Iterator<Item = (&LaneId, &StoredLane)> {
+    ) -> impl Iterator<Item = (&Arc<LaneId>, &StoredLane)> {
         let first = LaneId {
             endpoint,
             key: OrderingKey::none(),
@@ -124,30 +122,24 @@ impl MemoryStore {
 
     /// A delivery, as long as its record is kept.
     #[must_use]
-    pub fn delivery(&self, id: DeliveryId) -> Option<&DeliveryRecord> {
-        self.deliveries.get(&id)
+    pub fn delivery(&self, id: DeliveryId) -> Option<DeliveryRecord> {
+        self.deliveries.get(&id).map(|stored| stored.record(id))
     }
 
     /// The deliveries of an event, resends included; `None` if the event is not known (any more).
     #[must_use]
-    pub fn deliveries_of(&self, event: EventId) -> Option<Vec<&DeliveryRecord>> {
+    pub fn deliveries_of(&self, event: EventId) -> Option<Vec<DeliveryRecord>> {
         let event = self.events.get(&event)?;
-        Some(
-            event
-                .deliveries
-                .iter()
-                .filter_map(|id| self.deliveries.get(id))
-                .collect(),
-        )
+        Some(event.deliveries.iter().filter_map(|id| self.delivery(*id)).collect())
     }
 
     /// The dead letters of an endpoint, oldest first.
-    pub fn dead_letters(&self, endpoint: EndpointId) -> impl Iterator<Item = &DeliveryRecord> {
-        self.deliveries.values().filter(move |record| {
-            record.lane.endpoint == endpoint
-                && matches!(record.state, DeliveryState::Failed(_))
-                && record.resent_as.is_none()
-        })
+    pub fn dead_letters(&self, endpoint: EndpointId) -> impl Iterator<Item = DeliveryRecord> {
+        let dead = move |stored: &&Box<super::StoredDelivery>| {
+            stored.lane.endpoint == endpoint && stored.is_dead()
+        };
+        let all = self.deliveries.iter().filter(move |(_, stored)| dead(stored));
+        all.map(|(id, stored)| stored.record(*id))
     }
 
     /// The account of an endpoint.

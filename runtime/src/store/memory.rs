@@ -68,17 +68,14 @@ impl Store for MemoryStore {
         self: Arc<Self>,
         event: EventId,
     ) -> StoreFuture<Result<Option<Vec<DeliveryRecord>>, StoreError>> {
-        self.answer(|held| {
-            let found = held.deliveries_of(event);
-            found.map(|deliveries| deliveries.into_iter().cloned().collect())
-        })
+        self.answer(|held| held.deliveries_of(event))
     }
 
     fn delivery(
         self: Arc<Self>,
         id: DeliveryId,
     ) -> StoreFuture<Result<Option<DeliveryRecord>, StoreError>> {
-        self.answer(|held| held.delivery(id).cloned())
+        self.answer(|held| held.delivery(id))
     }
 
     fn dead_letters(
@@ -89,7 +86,7 @@ impl Store for MemoryStore {
     ) -> StoreFuture<Result<Vec<DeliveryRecord>, StoreError>> {
         self.answer(|held| {
             let dead = held.dead_letters(endpoint).filter(|record| Some(record.id) > after);
-            dead.take(most).cloned().collect()
+            dead.take(most).collect()
         })
     }
 

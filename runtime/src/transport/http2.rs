@@ -24,11 +24,16 @@ pub(crate) const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 /// The same for all responses of a connection together.
 pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 
+/// The requests that leave before the receiver has said how many it takes at once. More might be
+/// refused.
+const STREAMS_UNTIL_TOLD: usize = 1;
+
 /// A connection that a task drives for as long as there is a clone of this.
 #[derive(Clone, Debug)]
 pub(crate) struct Http2 {
     sender: http2::SendRequest<Full<Bytes>>,
-    /// `SETTINGS_MAX_CONCURRENT_STREAMS` of the receiver, as last heard.
+    /// `SETTINGS_MAX_CONCURRENT_STREAMS` of the receiver, as it was known when the last request
+    /// left. Whatever goes beyond it waits inside h2.
     streams_max: Arc<AtomicUsize>,
 }
 
@@ -39,6 +44,7 @@ impl Http2 {
     {
         let head_bytes_max = u32::try_from(limits.head_bytes_max()).unwrap_or(u32::MAX);
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .initial_max_send_streams(STREAMS_UNTIL_TOLD)
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_header_list_size(head_bytes_max)
@@ -86,6 +92,10 @@ impl Connection for Http2 {
 
 impl Shared for Http2 {
     fn streams_max(&self) -> usize {
-        self.streams_max.load(Ordering::Relaxed)
+        match self.streams_max.load(Ordering::Relaxed) {
+            // Most receivers allow many. If this one does not, requests wait inside h2.
+            STREAMS_UNTIL_TOLD => usize::MAX,
+            told => told,
+        }
     }
 }

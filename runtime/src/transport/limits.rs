@@ -71,8 +71,8 @@ impl Default for TransportLimits {
 impl Default for PoolLimits {
     fn default() -> Self {
         Self {
-            idle_per_origin_max: 32,
-            idle_max: 1024,
+            idle_per_origin_max: 256,
+            idle_max: 2_048,
             idle_timeout: Duration::from_secs(30),
             streams_per_connection_max: 100,
         }

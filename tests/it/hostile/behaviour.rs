@@ -14,14 +14,20 @@ pub(crate) enum Behaviour {
     Answer(Bytes),
     /// The same, this much later.
     AnswerAfter(Duration, Bytes),
-    /// Answers the first request on a connection. Takes a second one and hangs up.
-    AnswerOnce(Bytes),
+    /// Answers the first request on a connection with the first bytes. Takes a second one, says the
+    /// second bytes, and hangs up.
+    AnswerOnce(Bytes, Bytes),
     /// Answers the first request with these bytes and hangs up.
     AnswerAndHangUp(Bytes),
     /// Reads a little, says this whatever it was, and hangs up.
     Blurt(Bytes),
+    /// Reads a little, answers, and reads no more.
+    Interrupt(Bytes),
     /// Reads for ever and says nothing.
     Silence,
+    /// Answers the first request with the first bytes, says the second ones a moment later, and
+    /// hangs up.
+    AnswerThenSpeak(Bytes, Bytes),
     /// Reads a request and hangs up.
     HangUp,
     /// Reads a request and says that it will say nothing, but leaves the connection open.
@@ -38,9 +44,12 @@ pub(crate) enum Behaviour {
 impl Behaviour {
     pub(super) async fn follow(self, mut stream: impl Wire, seen: &Seen) {
         let mut buffer = Vec::new();
-        if let Self::Blurt(text) = &self {
+        if let Self::Blurt(text) | Self::Interrupt(text) = &self {
             let _ = stream.read_buf(&mut buffer).await;
             let _ = stream.write_all(text.as_bytes()).await;
+            if matches!(self, Self::Interrupt(_)) {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            }
             return;
         }
         while read_request(&mut stream, &mut buffer, seen).await.is_some() {
@@ -50,17 +59,25 @@ impl Behaviour {
                     tokio::time::sleep(*delay).await;
                     stream.write_all(answer.as_bytes()).await
                 }
-                Self::AnswerOnce(answer) => {
-                    let wrote = stream.write_all(answer.as_bytes()).await;
-                    let _second = read_request(&mut stream, &mut buffer, seen).await;
-                    return drop(wrote);
+                Self::AnswerOnce(answer, last_words) => {
+                    let _ = stream.write_all(answer.as_bytes()).await;
+                    let _ = read_request(&mut stream, &mut buffer, seen).await;
+                    let _ = stream.write_all(last_words.as_bytes()).await;
+                    return;
                 }
                 Self::AnswerAndHangUp(answer) => {
                     let _ = stream.write_all(answer.as_bytes()).await;
                     let _ = stream.shutdown().await;
                     return;
                 }
-                Self::Silence | Self::Blurt(_) => Ok(()),
+                Self::AnswerThenSpeak(answer, farewell) => {
+                    let _ = stream.write_all(answer.as_bytes()).await;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    let _ = stream.write_all(farewell.as_bytes()).await;
+                    let _ = stream.shutdown().await;
+                    return;
+                }
+                Self::Silence | Self::Blurt(_) | Self::Interrupt(_) => Ok(()),
                 Self::HangUp => return,
                 Self::HalfClose => stream.shutdown().await,
                 Self::Reset(answer) => {

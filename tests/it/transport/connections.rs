@@ -58,6 +58,18 @@ pub(super) async fn a_pool_of_dead_connections_costs_no_attempt(subject: Subject
     assert_eq!((receiver.connections(), receiver.requests().len()), (9, 9));
 }
 
+pub(super) async fn a_farewell_on_an_idle_connection_is_not_the_next_answer(subject: Subject) {
+    let farewell = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n\r\n";
+    let speaks = Behaviour::AnswerThenSpeak(OK.into(), farewell.into());
+    let receiver = Receiver::start(speaks).await;
+    let transport = subject.transport();
+    for sent in 1..=3 {
+        assert_eq!(status(post(&*transport, &receiver.http()).await), 200);
+        assert_eq!(receiver.connections(), sent);
+        sleep(Duration::from_millis(150)).await;
+    }
+}
+
 pub(super) async fn a_connection_whose_body_was_not_read_is_not_used_again(subject: Subject) {
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n";
     let receiver = Receiver::start(Behaviour::Flood(head.into(), "x".repeat(1000).into())).await;
@@ -109,13 +121,23 @@ pub(super) async fn idle_connections_are_closed_after_their_time(subject: Subjec
 
 #[tokio::test]
 async fn hyper_sends_again_what_crossed_with_the_closing_of_an_idle_connection() {
-    let receiver = Receiver::start(Behaviour::AnswerOnce(OK.into())).await;
+    let receiver = Receiver::start(Behaviour::AnswerOnce(OK.into(), "".into())).await;
     let transport = Setup::default().hyper();
     for sent in 1..=4 {
         assert_eq!(status(post(&transport, &receiver.http()).await), 200);
         assert_eq!(receiver.connections(), sent);
     }
     assert_eq!(receiver.requests().len(), 4 + 3);
+}
+
+#[tokio::test]
+async fn hyper_does_not_send_again_what_was_answered_in_part() {
+    let receiver = Receiver::start(Behaviour::AnswerOnce(OK.into(), "HTTP/1.1 2".into())).await;
+    let transport = Setup::default().hyper();
+    assert_eq!(status(post(&transport, &receiver.http()).await), 200);
+    let failed = failure(post(&transport, &receiver.http()).await);
+    assert_eq!(failed, FailureKind::Reset);
+    assert_eq!(receiver.requests().len(), 2);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use postrider::transport::{
 use postrider_engine::{FailureKind, Outcome, Response};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use rustls::RootCertStore;
+use rustls::time_provider::TimeProvider;
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -25,7 +26,10 @@ use tokio::time::Instant;
 pub(crate) const PATIENT: Duration = Duration::from_secs(10);
 
 /// Time enough for a connection on the loopback, and soon over.
-pub(crate) const BRIEF: Duration = Duration::from_millis(400);
+pub(crate) const BRIEF: Duration = Duration::from_millis(300);
+
+/// An address at which nothing answers, for the transport that dials through [`Names`].
+pub(crate) const BLACK_HOLE: &str = "127.0.0.3";
 
 /// Which transport a case is run for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +43,7 @@ pub(crate) struct Setup {
     pub(crate) guard: EgressGuard,
     pub(crate) names: Names,
     pub(crate) roots: RootCertStore,
+    pub(crate) time: Arc<dyn TimeProvider>,
     pub(crate) limits: TransportLimits,
 }
 
@@ -49,6 +54,7 @@ impl Default for Setup {
             guard: "127.0.0.0/8".parse().unwrap(),
             names: Names::always("127.0.0.1"),
             roots: RootCertStore::empty(),
+            time: Arc::new(DefaultTimeProvider),
             limits: TransportLimits::default(),
         }
     }
@@ -58,7 +64,7 @@ impl Setup {
     pub(crate) fn config(&self) -> TransportConfig {
         TransportConfig {
             guard: self.guard.clone(),
-            tls: client_config(self.roots.clone(), Arc::new(DefaultTimeProvider)).unwrap(),
+            tls: client_config(self.roots.clone(), Arc::clone(&self.time)).unwrap(),
             limits: self.limits.clone(),
         }
     }
@@ -255,6 +261,9 @@ impl Dial for Names {
 
     async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
         self.0.dials.fetch_add(1, Ordering::SeqCst);
+        if address.ip().to_string() == BLACK_HOLE {
+            std::future::pending::<()>().await;
+        }
         TcpStream::connect(address).await
     }
 

@@ -131,6 +131,10 @@ pub(super) async fn a_dripping_body_is_cut_at_the_deadline_and_the_status_decide
     let receiver = Receiver::start(Behaviour::Drip(head, Duration::from_millis(50))).await;
     let answer = response(post_briefly(&*subject.transport(), &receiver.http()).await);
     assert_eq!((answer.status, answer.body_cut), (201, true));
+    assert!(
+        u128::from(answer.head_ms) < BRIEF.as_millis() / 2,
+        "the head's time, not the end's"
+    );
     assert!(answer.body.iter().all(|byte| *byte == b'x'));
     assert!(
         !answer.body.is_empty() && answer.body.len() < 50,
@@ -271,6 +275,29 @@ pub(super) async fn a_switch_of_protocols_is_malformed(subject: Subject) {
     let failed = failure(post(&*subject.transport(), &receiver.http()).await);
     assert_eq!(failed, FailureKind::Malformed);
     receiver.until_open(0).await;
+}
+
+pub(super) async fn an_early_answer_is_taken_without_sending_the_rest(subject: Subject) {
+    let early = "HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n";
+    let receiver = Receiver::start(Behaviour::Interrupt(early.into())).await;
+    let mut request = request(&receiver.http());
+    // More than sockets take without a reader.
+    request.body = vec![b'x'; 64 << 20].into();
+    let outcome = subject
+        .transport()
+        .send(request, Instant::now() + PATIENT)
+        .await;
+    assert_eq!(status(outcome), 413);
+}
+
+pub(super) async fn bytes_after_an_answer_are_not_the_next_answer(subject: Subject) {
+    let smuggled = "HTTP/1.1 500 Smuggled\r\ncontent-length: 0\r\n\r\n";
+    let receiver = Receiver::start(Behaviour::Answer(format!("{OK}{smuggled}").into())).await;
+    let transport = subject.transport();
+    for sent in 1..=3 {
+        assert_eq!(status(post(&*transport, &receiver.http()).await), 200);
+        assert_eq!(receiver.connections(), sent);
+    }
 }
 
 pub(super) async fn a_redirect_is_an_answer_and_is_not_followed(subject: Subject) {

@@ -3,10 +3,12 @@
 use super::fixture::{Setup, Subject, failure, post, post_briefly, status};
 use crate::hostile::{Authority, Http2Behaviour, Receiver};
 use h2::Reason;
-use postrider::transport::Transport;
+use postrider::transport::{HyperTransport, Transport};
 use postrider_engine::{FailureKind, Outcome, Phase};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 const HOST: &str = "hooks.example";
 
@@ -65,9 +67,15 @@ pub(super) async fn a_hundred_requests_at_once_are_all_answered(subject: Subject
 pub(super) async fn the_receivers_limit_on_streams_is_kept(subject: Subject) {
     let (receiver, setup, url) = start(Http2Behaviour::Answer { streams_max: 3 }).await;
     let transport = subject.with(&setup);
-    assert_eq!(status(post(&*transport, &url).await), 200);
+    // The limit arrives after the first request has left, and is noticed with the second.
+    for _ in 0..2 {
+        assert_eq!(status(post(&*transport, &url).await), 200);
+    }
     for outcome in post_at_once(&transport, &url, 12).await {
         assert_eq!(status(outcome), 200);
+    }
+    if subject == Subject::Hyper {
+        assert!(receiver.connections() > 1, "nobody queues for a stream");
     }
     let most = 3 * receiver.connections();
     assert!(
@@ -84,6 +92,19 @@ pub(super) async fn a_receiver_that_goes_away_costs_no_attempt(subject: Subject)
         assert_eq!(status(post(&*transport, &url).await), 200);
     }
     assert_eq!(receiver.requests().len(), 4);
+}
+
+pub(super) async fn a_dead_http2_connection_costs_no_attempt(subject: Subject) {
+    let (receiver, setup, url) = start(ANSWER).await;
+    let transport = subject.with(&setup);
+    for connections in 1..=3 {
+        assert_eq!(status(post(&*transport, &url).await), 200);
+        assert_eq!(receiver.connections(), connections);
+        receiver.hang_up();
+        receiver.until_open(0).await;
+        // reqwest has to be told by its tasks.
+        sleep(Duration::from_millis(50)).await;
+    }
 }
 
 pub(super) async fn a_reset_stream_is_a_reset(subject: Subject) {
@@ -123,6 +144,16 @@ pub(super) async fn a_silent_http2_receiver_times_out(subject: Subject) {
     // The path may have gone silent, so the next request uses another connection. reqwest goes
     // on with the first.
     assert_eq!(receiver.connections(), subject.pick(2, 1));
+}
+
+#[tokio::test]
+async fn http2_is_offered_unless_the_configuration_says_otherwise() {
+    let (receiver, setup, url) = start(ANSWER).await;
+    let mut config = setup.config();
+    config.tls.alpn_protocols.clear();
+    let transport = HyperTransport::with_dial(config, setup.names.clone());
+    assert_eq!(status(post(&transport, &url).await), 200);
+    assert_eq!(receiver.requests().len(), 1);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Names and the connections they lead to.
 
-use super::fixture::{Lookup, Names, Setup, Subject, failure, post, post_briefly, status};
+use super::fixture::{
+    BLACK_HOLE, Lookup, Names, Setup, Subject, failure, post, post_briefly, status,
+};
 use crate::hostile::{Behaviour, OK, Receiver};
 use postrider_engine::{FailureKind, Phase};
 
@@ -71,4 +73,30 @@ pub(super) async fn a_refused_connection_is_a_connect_failure(subject: Subject) 
             assert_eq!(failed, FailureKind::Connect, "{scheme} {host}");
         }
     }
+}
+
+#[tokio::test]
+async fn hyper_times_out_connecting_to_an_address_that_swallows_packets() {
+    let setup = naming([Lookup::of(&[BLACK_HOLE])]);
+    let outcome = post_briefly(&setup.hyper(), "http://hooks.example/?key=1").await;
+    assert_eq!(failure(outcome), FailureKind::Timeout(Phase::Connect));
+}
+
+#[tokio::test]
+async fn hyper_leaves_time_for_the_second_address_when_the_first_swallows_packets() {
+    let receiver = Receiver::start(Behaviour::Answer(OK.into())).await;
+    let setup = naming([Lookup::of(&[BLACK_HOLE, "127.0.0.1"])]);
+    let url = receiver.url("http", "hooks.example");
+    assert_eq!(status(post_briefly(&setup.hyper(), &url).await), 200);
+}
+
+#[tokio::test]
+async fn hyper_dials_only_so_many_addresses_of_a_name() {
+    let receiver = Receiver::start(Behaviour::Answer(OK.into())).await;
+    let many: Vec<String> = (10..100).map(|last| format!("127.0.0.{last}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let setup = naming([Lookup::of(&many)]);
+    let outcome = post(&setup.hyper(), &receiver.url("http", "hooks.example")).await;
+    assert_eq!(failure(outcome), FailureKind::Connect);
+    assert_eq!(setup.names.dials(), setup.limits.dials_max);
 }

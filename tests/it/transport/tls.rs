@@ -4,6 +4,10 @@ use super::fixture::{Setup, Subject, failure, post, post_briefly, status};
 use crate::hostile::{Authority, Behaviour, OK, Receiver};
 use postrider_engine::{FailureKind, Phase};
 use rustls::ServerConfig;
+use rustls::pki_types::UnixTime;
+use rustls::time_provider::TimeProvider;
+use std::sync::Arc;
+use std::time::Duration;
 
 const HOST: &str = "hooks.example";
 
@@ -46,6 +50,24 @@ pub(super) async fn a_good_certificate_is_accepted(subject: Subject) {
 pub(super) async fn an_expired_certificate_is_refused(subject: Subject) {
     let authority = Authority::new();
     refused(subject, &trusting(&authority), authority.expired(HOST)).await;
+}
+
+pub(super) async fn certificates_are_judged_by_the_clock_that_is_given(subject: Subject) {
+    #[derive(Debug)]
+    struct FarFuture;
+    impl TimeProvider for FarFuture {
+        fn current_time(&self) -> Option<UnixTime> {
+            Some(UnixTime::since_unix_epoch(Duration::from_secs(
+                100_000_000_000,
+            )))
+        }
+    }
+    let authority = Authority::new();
+    let setup = Setup {
+        time: Arc::new(FarFuture),
+        ..trusting(&authority)
+    };
+    refused(subject, &setup, authority.server(HOST, "http/1.1")).await;
 }
 
 pub(super) async fn a_certificate_for_another_host_is_refused(subject: Subject) {

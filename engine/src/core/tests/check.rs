@@ -1,10 +1,12 @@
 //! What holds between any two inputs, whatever happened.
 
+use crate::breaker::Breaker;
 use crate::commits::Next;
 use crate::core::{Core, State};
 use crate::endpoint::{EndpointStatus, Ordering};
 use crate::endpoint_state::{EndpointState, Existence, Tally};
 use crate::lane::{Entry, Lane, Phase, Step};
+use crate::slab::Key;
 
 /// Panics if the core contradicts itself.
 pub(super) fn core(core: &Core) {
@@ -17,6 +19,7 @@ pub(super) fn core(core: &Core) {
     if matches!(core.state, State::Running) {
         slots_are_held_by_what_is_under_way(core);
         nothing_that_can_start_is_forgotten(core);
+        probes_are_under_way(core);
     }
 }
 
@@ -32,6 +35,18 @@ fn window_bytes_are_what_is_at_hand(core: &Core) {
     }
     let sum: usize = core.lanes.iter().map(at_hand).sum();
     assert_eq!(core.window_bytes, sum, "window bytes");
+    let reserved = |lane: &Lane| lane.load.as_ref().map_or(0, |load| load.bytes);
+    for state in core.endpoints.iter() {
+        let sum: usize = lanes_of(core, state).map(reserved).sum();
+        assert_eq!(
+            state.loading_bytes,
+            sum,
+            "bytes kept free for {}",
+            state.id()
+        );
+    }
+    let sum: usize = core.lanes.iter().map(reserved).sum();
+    assert_eq!(core.loading_bytes, sum, "bytes kept free");
 }
 
 fn footprint_is_within_its_bound(core: &Core) {
@@ -67,7 +82,11 @@ fn pending_is_the_sum_of_all_endpoints(core: &Core) {
 
 fn places_grow(lane: &Lane) {
     let seqs: Vec<_> = lane.entries().map(|entry| entry.seq).collect();
-    assert!(seqs.is_sorted_by(|a, b| a < b), "{}: {seqs:?}", lane.id.endpoint);
+    assert!(
+        seqs.is_sorted_by(|a, b| a < b),
+        "{}: {seqs:?}",
+        lane.id.endpoint
+    );
 }
 
 fn slots_are_held_by_what_is_under_way(core: &Core) {
@@ -87,13 +106,25 @@ fn slots_are_held_by_what_is_under_way(core: &Core) {
 /// or something is sure to wake it.
 fn nothing_that_can_start_is_forgotten(core: &Core) {
     let window = core.limits.window_deliveries_max;
+    let full = core.slots.taken >= core.limits.attempts_max;
+    let failing_full = core.slots.failing >= core.limits.attempts_failing_max;
+    assert!(core.ready.is_empty() || full, "an endpoint could start");
+    assert!(
+        core.parked.is_empty() || full || failing_full,
+        "a failing endpoint could start"
+    );
     for state in core.endpoints.iter() {
-        let mut queued = 0;
+        let mut in_queue = state.ready.clone();
+        in_queue.make_contiguous().sort();
+        let (in_queue, _) = in_queue.as_slices();
+        assert!(in_queue.is_sorted_by(|a, b| a < b), "lanes queue once");
         for key in state.lanes() {
             let lane = core.lanes.get(key).unwrap();
-            let in_queue = state.ready.iter().filter(|other| **other == key).count();
-            assert_eq!(in_queue, usize::from(lane.queued), "lanes queue once");
-            queued += in_queue;
+            assert_eq!(
+                in_queue.binary_search(&key).is_ok(),
+                lane.queued,
+                "lanes queue"
+            );
             let step = lane.step(state.ordering(), window);
             let leaving = state.existence != Existence::Here;
             assert!(
@@ -105,17 +136,29 @@ fn nothing_that_can_start_is_forgotten(core: &Core) {
                 assert_eq!(step, Step::Wait);
             }
         }
-        assert_eq!(queued, state.ready.len(), "no lane in the queue is gone");
+        let known = |key: &Key| core.lanes.get(*key).is_some();
+        assert!(in_queue.iter().all(known), "no lane in the queue is gone");
         assert!(
-            queued == 0 || state.queued || is_sure_to_wake(core, state),
+            in_queue.is_empty() || state.queued || is_sure_to_wake(state),
             "{} could start and is forgotten",
             state.id()
         );
     }
 }
 
-fn is_sure_to_wake(core: &Core, state: &EndpointState) -> bool {
-    let held = state.existence != Existence::Here
-        || state.record.status != EndpointStatus::Active;
-    held || state.slots > 0 || state.admit_timer.is_some() || core.slots.taken > 0 && state.queued
+/// A breaker that waits for its probe hears of it.
+fn probes_are_under_way(core: &Core) {
+    for key in core.by_id.values() {
+        let waits = matches!(
+            core.endpoints.get(*key).unwrap().breaker,
+            Breaker::Probing { .. }
+        );
+        let mut attempts = core.attempts.values();
+        assert!(!waits || attempts.any(|flight| flight.probe && flight.endpoint == *key));
+    }
+}
+
+fn is_sure_to_wake(state: &EndpointState) -> bool {
+    let held = state.existence != Existence::Here || state.record.status != EndpointStatus::Active;
+    held || state.slots > 0 || state.admit_timer.is_some()
 }

@@ -90,7 +90,8 @@ impl Scheduler for Host {
     }
 
     fn cancel(&mut self, attempt: AttemptId) {
-        self.under_way.retain(|sent| sent.request.attempt != attempt);
+        self.under_way
+            .retain(|sent| sent.request.attempt != attempt);
         self.cancelled.push(attempt);
     }
 
@@ -296,9 +297,9 @@ impl Bench {
     }
 
     /// The only delivery of an event, or the last one that was made.
-    pub(super) fn delivery_of(&self, event: EventId) -> &DeliveryRecord {
+    pub(super) fn delivery_of(&self, event: EventId) -> DeliveryRecord {
         let deliveries = self.host.store.deliveries_of(event).unwrap();
-        deliveries.into_iter().next_back().unwrap()
+        deliveries.into_iter().next_back().unwrap().clone()
     }
 
     pub(super) fn state_of(&self, event: EventId) -> DeliveryState {
@@ -335,14 +336,19 @@ impl Bench {
     }
 
     pub(super) fn respond_to(&mut self, attempt: AttemptId, outcome: Outcome) {
-        self.host.under_way.retain(|sent| sent.request.attempt != attempt);
+        self.host
+            .under_way
+            .retain(|sent| sent.request.attempt != attempt);
         self.input(Input::AttemptDone(attempt, outcome));
     }
 
     /// Answers the request with this payload.
     pub(super) fn respond_to_text(&mut self, text: &str, outcome: Outcome) {
         let found = self.host.under_way.iter().find(|sent| sent.text() == text);
-        let attempt = found.unwrap_or_else(|| panic!("{text} is under way")).request.attempt;
+        let attempt = found
+            .unwrap_or_else(|| panic!("{text} is under way"))
+            .request
+            .attempt;
         self.respond_to(attempt, outcome);
     }
 
@@ -368,7 +374,11 @@ impl Bench {
         let end = self.host.now.mono.after(duration);
         let mut ticks_at_once = 0;
         while let Some(at) = self.host.armed.filter(|at| *at <= end) {
-            ticks_at_once = if at > self.host.now.mono { 0 } else { ticks_at_once + 1 };
+            ticks_at_once = if at > self.host.now.mono {
+                0
+            } else {
+                ticks_at_once + 1
+            };
             assert!(ticks_at_once < 3, "a timer that has rung is armed again");
             self.move_clocks(at);
             self.input(Input::Tick);

@@ -7,7 +7,7 @@ mod heal;
 use chaos::Chaos;
 
 const SEEDS: u64 = 300;
-const STEPS: u32 = 160;
+const STEPS: u32 = 200;
 
 /// Runs one seed; on failure the panic's message names it.
 fn run(seed: u64) {
@@ -23,7 +23,10 @@ fn order_accounts_and_liveness_survive_chaos_by_seed() {
     let failed: Vec<u64> = (0..SEEDS)
         .filter(|seed| std::panic::catch_unwind(|| run(*seed)).is_err())
         .collect();
-    assert!(failed.is_empty(), "these seeds fail; give one to `one_seed`: {failed:?}");
+    assert!(
+        failed.is_empty(),
+        "these seeds fail; give one to `one_seed`: {failed:?}"
+    );
 }
 
 #[test]

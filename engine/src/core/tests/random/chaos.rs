@@ -139,7 +139,10 @@ impl Chaos {
             Some(endpoint) if self.dice.percent(80) => Target::Endpoint(endpoint),
             _ => Target::Subscribers,
         };
-        let idempotency = self.dice.percent(20).then(|| format!("key{}", self.dice.roll(5)));
+        let idempotency = self
+            .dice
+            .percent(20)
+            .then(|| format!("key{}", self.dice.roll(5)));
         let payload = vec![b'x'; self.dice.index(65)];
         let event = NewEvent {
             tenant: TenantId::default(),
@@ -209,7 +212,10 @@ impl Chaos {
             self.bench.host.under_way.swap_remove(index);
         }
         self.input(Input::AttemptDone(attempt, outcome));
-        self.bench.host.under_way.retain(|sent| sent.request.attempt != attempt);
+        self.bench
+            .host
+            .under_way
+            .retain(|sent| sent.request.attempt != attempt);
     }
 
     fn outcome(&mut self) -> Outcome {
@@ -248,7 +254,10 @@ impl Chaos {
                 overlap: Duration::from_millis(self.dice.roll(500)),
             }),
             14 if self.dice.percent(40) => Some(Command::Delete(endpoint)),
-            15 => Some(Command::Register(Box::new(random_spec(&mut self.dice)), None)),
+            15 => Some(Command::Register(
+                Box::new(random_spec(&mut self.dice)),
+                None,
+            )),
             16..20 => self.dice.of(&self.deliveries).map(Command::Resend),
             _ => self.dice.of(&self.deliveries).map(Command::Discard),
         };
@@ -263,13 +272,24 @@ impl Chaos {
         self.read.clear();
         self.calls.clear();
         self.bench.crash();
-        self.endpoints = self.bench.host.store.endpoints().map(|endpoint| endpoint.id).collect();
+        self.endpoints = self
+            .bench
+            .host
+            .store
+            .endpoints()
+            .map(|endpoint| endpoint.id)
+            .collect();
         self.check();
     }
 
     fn drain_and_restart(&mut self) {
         let call = self.bench.call();
-        let deadline = self.bench.host.now.mono.after(Duration::from_millis(self.dice.roll(900)));
+        let deadline = self
+            .bench
+            .host
+            .now
+            .mono
+            .after(Duration::from_millis(self.dice.roll(900)));
         self.input(Input::Drain(call, deadline));
         for turn in 0.. {
             assert!(turn < 10_000, "a drain ends");
@@ -317,7 +337,11 @@ impl Chaos {
     fn check_request(&self, sent: &Sent) {
         let host = &self.bench.host;
         let request = &sent.request;
-        assert_eq!(self.bench.core.state, State::Running, "nothing starts once it stops");
+        assert_eq!(
+            self.bench.core.state,
+            State::Running,
+            "nothing starts once it stops"
+        );
         let record = host.store.delivery(request.delivery);
         let record = record.expect("what is sent is on record");
         let numbered = u32::try_from(record.attempts.len()).unwrap() + 1;
@@ -327,11 +351,19 @@ impl Chaos {
             assert!(sent.at.wall >= due, "no retry comes early");
         }
         let same = |other: &&Sent| other.request.delivery == request.delivery;
-        assert_eq!(host.under_way.iter().filter(same).count(), 1, "one request at a time");
+        assert_eq!(
+            host.under_way.iter().filter(same).count(),
+            1,
+            "one request at a time"
+        );
         let Some(endpoint) = endpoint_of(&self.bench.core, record.lane.endpoint) else {
             panic!("nothing is sent to an endpoint that is gone");
         };
-        assert_eq!(endpoint.status, EndpointStatus::Active, "status in the core");
+        assert_eq!(
+            endpoint.status,
+            EndpointStatus::Active,
+            "status in the core"
+        );
         if endpoint.spec.ordering == Ordering::Fifo {
             self.check_turn(&record.lane, record.seq, request.delivery);
         }
@@ -346,7 +378,11 @@ impl Chaos {
             bytes_max: 0,
         });
         if let Some(first) = first.deliveries.first() {
-            assert!(first.seq >= seq, "{delivery} starts before {} has ended", first.id);
+            assert!(
+                first.seq >= seq,
+                "{delivery} starts before {} has ended",
+                first.id
+            );
         }
         let in_lane = host.under_way.iter().filter(|other| {
             let record = host.store.delivery(other.request.delivery);
@@ -396,7 +432,8 @@ impl Chaos {
             match answer {
                 Answer::Published(Ok(published)) => {
                     let deliveries = store.deliveries_of(published.event).expect("accepted");
-                    self.deliveries.extend(deliveries.iter().map(|record| record.id));
+                    self.deliveries
+                        .extend(deliveries.iter().map(|record| record.id));
                     if !published.duplicate {
                         self.accepted.insert(published.event, published.deliveries);
                     }
@@ -415,7 +452,11 @@ impl Chaos {
 
     /// At the end: nobody waits, and everything that was accepted has ended.
     pub(super) fn check_end(&self) {
-        assert!(self.calls.is_empty(), "calls without an answer: {:?}", self.calls);
+        assert!(
+            self.calls.is_empty(),
+            "calls without an answer: {:?}",
+            self.calls
+        );
         let store = &self.bench.host.store;
         for (event, deliveries) in &self.accepted {
             let records = store.deliveries_of(*event).unwrap();
@@ -425,7 +466,11 @@ impl Chaos {
         for delivery in &self.deliveries {
             let record = store.delivery(*delivery).unwrap();
             let gone = store.endpoint(record.lane.endpoint).is_none();
-            assert!(record.state.is_end() || gone, "{delivery} is {:?}", record.state);
+            assert!(
+                record.state.is_end() || gone,
+                "{delivery} is {:?}",
+                record.state
+            );
         }
     }
 
@@ -446,7 +491,11 @@ fn random_spec(dice: &mut Dice) -> EndpointSpec {
     let url = format!("https://receiver.example/{}", dice.roll(2));
     EndpointSpec {
         ordering: if fifo { Ordering::Fifo } else { Ordering::None },
-        on_failed: if fifo && dice.percent(30) { OnFailed::Stop } else { OnFailed::Continue },
+        on_failed: if fifo && dice.percent(30) {
+            OnFailed::Stop
+        } else {
+            OnFailed::Continue
+        },
         timeout: Duration::from_millis(100 + dice.roll(400)),
         retry: RetryPolicy {
             also_retry: vec![429],

@@ -2,6 +2,7 @@
 
 use super::chaos::Chaos;
 use crate::core::tests::harness::status;
+use crate::endpoint_state::Existence;
 use crate::{Command, EndpointChange, EndpointStatus, Input, Reason};
 
 impl Chaos {
@@ -9,7 +10,12 @@ impl Chaos {
     pub(super) fn heal(&mut self) {
         self.stop_faults();
         for turn in 0.. {
-            assert!(turn < 20_000, "stuck: {:?} {:?}", self.bench.reason, self.bench.core.footprint());
+            assert!(
+                turn < 20_000,
+                "stuck: {:?} {:?}",
+                self.bench.reason,
+                self.bench.core.footprint()
+            );
             let idle = !self.answer_everything() && !self.unblock();
             if idle && self.bench.reason == Reason::Idle {
                 break;
@@ -49,9 +55,12 @@ impl Chaos {
     fn unblock(&mut self) -> bool {
         let core = &self.bench.core;
         let stopped = core.lanes.iter().find_map(|lane| lane.stopped_at);
-        let records = core.endpoints.iter().map(|state| &state.record);
-        let held = records
-            .map(|record| (record.id, record.status))
+        let here = core
+            .endpoints
+            .iter()
+            .filter(|state| state.existence == Existence::Here);
+        let held = here
+            .map(|state| (state.id(), state.record.status))
             .find(|(_, status)| *status != EndpointStatus::Active);
         let command = match (held, stopped) {
             (Some((id, EndpointStatus::Paused)), _) => Command::Change(id, EndpointChange::Resume),
@@ -74,7 +83,12 @@ impl Chaos {
         assert_eq!(footprint.slots, 0, "{footprint:?}");
         assert_eq!(footprint.commits, 0, "{footprint:?}");
         assert_eq!(self.bench.core.slots.failing, 0);
-        let keyed = self.bench.core.lanes.iter().filter(|lane| lane.id.key.get().is_some());
+        let keyed = self
+            .bench
+            .core
+            .lanes
+            .iter()
+            .filter(|lane| lane.id.key.get().is_some());
         assert_eq!(keyed.count(), 0, "lanes of ordering keys are forgotten");
         let store = &self.bench.host.store;
         for endpoint in store.endpoints() {

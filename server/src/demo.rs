@@ -1,0 +1,63 @@
+//! `postrider demo`: one process with the whole engine in it, and receivers on real sockets that
+//! misbehave in every usual way; then the check of what was promised.
+
+mod chance;
+mod check;
+mod plan;
+mod progress;
+mod receiver;
+mod report;
+mod run;
+
+use crate::Answer;
+use clap::builder::RangedU64ValueParser;
+use plan::Plan;
+use progress::Progress;
+use report::Report;
+use run::DemoError;
+
+/// See it deliver in order, through storms
+///
+/// Starts receivers on loopback ports that behave, storm, refuse, reject, hang and exhaust all
+/// retries, as the seed decides; sends them events; then checks that every event ended as
+/// promised, in order, signed, once. Exit status 1 if a promise was broken.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// How many events to submit
+    #[arg(long, default_value_t = 2_000, value_parser = up_to(1_000_000))]
+    events: usize,
+    /// How many endpoints to spread them over
+    #[arg(long, default_value_t = 25, value_parser = up_to(1_000))]
+    endpoints: usize,
+    /// What decides who misbehaves, when and how
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print one JSON object instead of the report
+    #[arg(long)]
+    json: bool,
+}
+
+fn up_to(most: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=most)
+}
+
+pub(crate) fn run(args: &Args) -> Result<Answer, DemoError> {
+    let plan = Plan::draw(args.seed, args.events, args.endpoints);
+    let progress = Progress::new(args.events as u64, args.json)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let ran = runtime
+        .map_err(DemoError::Runtime)?
+        .block_on(run::run(plan, &progress))?;
+    let report = Report::of(&ran);
+    let text = if args.json {
+        report.json()?
+    } else {
+        report.text(args)
+    };
+    Ok(Answer {
+        text,
+        is_yes: report.is_kept(),
+    })
+}

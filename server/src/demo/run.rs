@@ -1,0 +1,368 @@
+//! The run: starts Postrider and the receivers, submits everything, waits for the end of it.
+
+use super::check::{End, OnRecord};
+use super::plan::{EndpointPlan, EventPlan, Plan, Submitted};
+use super::progress::Progress;
+use super::receiver::{Log, Payload, Receiver, Reserved};
+use postrider::egress::{EgressGuard, InvalidAllowList};
+use postrider::signature::KeyError;
+use postrider::{
+    BreakerPolicy, DeliveryState, Drained, EndpointError, EndpointId, EndpointSpec, EventId,
+    EventStatus, FailReason, Ledger, MemoryBounds, MemoryStore, Outcome, Postrider, PublishError,
+    Published, ReadError, RetryPolicy, Schedule, Secret, StartError, Submission,
+};
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::net::TcpSocket;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+/// The only addresses that the demo sends to.
+pub(super) const EGRESS: &str = "127.0.0.0/8";
+
+/// The retry policy of every endpoint of the demo.
+pub(super) const RETRIES: u32 = 5;
+pub(super) const FIRST_DELAY: Duration = Duration::from_millis(20);
+
+/// The breaker of every endpoint of the demo.
+pub(super) const BREAKER: BreakerPolicy = BreakerPolicy {
+    failures: 10,
+    cooldown: Duration::from_millis(50),
+    cooldown_max: Duration::from_millis(200),
+};
+
+/// How often the accounts are read.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Without any change of the accounts for so long, the demo waits no longer.
+const STALLED_AFTER: Duration = Duration::from_secs(30);
+
+/// Room for payload bytes in the store, for one event: more than [`Payload`] takes.
+const PAYLOAD_BYTES: usize = 128;
+
+/// Why there was no run. (A promise that was broken is no error: it is what the demo is for.)
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DemoError {
+    #[error(
+        "the demo needs {needed} open files, and the system refuses ({error}): raise the limit \
+         with `ulimit -n {needed}`, or use fewer --endpoints"
+    )]
+    OpenFiles { needed: usize, error: io::Error },
+    #[error("a receiver could not be set up on the loopback: {0}")]
+    Receiver(io::Error),
+    #[error("the runtime could not be set up: {0}")]
+    Runtime(io::Error),
+    #[error("the progress bar could not be drawn: {0}")]
+    Template(#[from] indicatif::style::TemplateError),
+    #[error("an event could not be written: {0}")]
+    Payload(#[from] serde_json::Error),
+    #[error(transparent)]
+    AllowList(#[from] InvalidAllowList),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("a publisher ended early: {0}")]
+    Publisher(#[from] JoinError),
+}
+
+/// What came of it.
+pub(super) struct Ran {
+    pub(super) endpoints: Vec<EndpointRan>,
+    /// What Postrider said when it was shut down.
+    pub(super) drained: Option<Drained>,
+    pub(super) elapsed: Duration,
+}
+
+/// What came of one endpoint.
+pub(super) struct EndpointRan {
+    pub(super) plan: Arc<EndpointPlan>,
+    pub(super) log: Log,
+    pub(super) records: Vec<OnRecord>,
+    pub(super) ledger: Ledger,
+    pub(super) repeats: Repeats,
+}
+
+/// Submissions that were made twice.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Repeats {
+    pub(super) made: u64,
+    /// Of these, those that did not give one event, new once.
+    pub(super) wrong: u64,
+}
+
+/// An endpoint at work.
+struct Working {
+    id: EndpointId,
+    plan: Arc<EndpointPlan>,
+    receiver: Arc<Receiver>,
+}
+
+/// What a publisher has done: the events of one endpoint, in the order of submission.
+struct Submissions {
+    endpoint: usize,
+    events: Vec<EventId>,
+    repeats: Repeats,
+}
+
+pub(super) async fn run(plan: Plan, progress: &Progress) -> Result<Ran, DemoError> {
+    let start = Instant::now();
+    check_open_files(&plan)?;
+    let postrider = start_postrider(&plan).await?;
+    let mut working = Vec::with_capacity(plan.endpoints.len());
+    for (index, plan) in plan.endpoints.into_iter().enumerate() {
+        working.push(open(&postrider, index, plan).await?);
+    }
+    let submissions = deliver(&postrider, &working, progress).await?;
+    let drained = postrider.shutdown().await;
+    progress.end();
+    let mut endpoints = Vec::with_capacity(working.len());
+    for (endpoint, submissions) in working.into_iter().zip(submissions) {
+        endpoints.push(endpoint.read(&postrider, submissions).await?);
+    }
+    Ok(Ran {
+        endpoints,
+        drained,
+        elapsed: start.elapsed(),
+    })
+}
+
+/// Fails now rather than in the middle: a lane is a connection with two ends, and so are the
+/// attempts that time out while the next one is under way.
+fn check_open_files(plan: &Plan) -> Result<(), DemoError> {
+    const OTHERS: usize = 64;
+    let of_endpoint = |it: &EndpointPlan| 1 + 2 * it.lanes * if it.hangs > 0 { 2 } else { 1 };
+    let needed = OTHERS + plan.endpoints.iter().map(of_endpoint).sum::<usize>();
+    let sockets = (0..needed).map(|_| TcpSocket::new_v4());
+    match sockets.collect::<Result<Vec<_>, _>>() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(DemoError::OpenFiles { needed, error }),
+    }
+}
+
+async fn start_postrider(plan: &Plan) -> Result<Postrider, DemoError> {
+    let events: usize = plan
+        .endpoints
+        .iter()
+        .map(|endpoint| endpoint.events.len())
+        .sum();
+    let store = MemoryStore::bounded(MemoryBounds {
+        deliveries_max: events,
+        payload_bytes_max: events * PAYLOAD_BYTES,
+        // Every event is looked up at the end.
+        ended_max: events,
+    });
+    let builder = Postrider::builder()
+        .store(store)
+        .egress(EGRESS.parse::<EgressGuard>()?);
+    Ok(builder.seed(plan.engine_seed).start().await?)
+}
+
+/// Registers an endpoint and lets its receiver listen, now or when it is to.
+async fn open(
+    postrider: &Postrider,
+    index: usize,
+    plan: EndpointPlan,
+) -> Result<Working, DemoError> {
+    let plan = Arc::new(plan);
+    let reserved = Reserved::new().map_err(DemoError::Receiver)?;
+    let secret = Secret::generate_hmac(plan.secret);
+    let endpoint = postrider
+        .register(spec(&reserved.url(), &plan), Some(secret))
+        .await?;
+    let receiver = Arc::new(Receiver::new(index, Arc::clone(&plan))?);
+    if plan.refuses_for.is_zero() {
+        reserved
+            .serve(Arc::clone(&receiver))
+            .map_err(DemoError::Receiver)?;
+    } else {
+        let (later, refuses_for) = (Arc::clone(&receiver), plan.refuses_for);
+        tokio::spawn(async move {
+            sleep(refuses_for).await;
+            reserved.serve(later)
+        });
+    }
+    Ok(Working {
+        id: endpoint.id,
+        plan,
+        receiver,
+    })
+}
+
+fn spec(url: &str, plan: &EndpointPlan) -> EndpointSpec {
+    EndpointSpec {
+        timeout: plan.timeout(),
+        retry: RetryPolicy::with_schedule(Schedule::Exponential {
+            first: FIRST_DELAY,
+            factor: 2.0,
+            cap: Duration::from_secs(1),
+            retries: RETRIES,
+        }),
+        breaker: Some(BREAKER),
+        disable_after: None,
+        ..EndpointSpec::new(url)
+    }
+}
+
+/// Submits everything, and returns when nothing is pending any more (or nothing moves).
+async fn deliver(
+    postrider: &Postrider,
+    working: &[Working],
+    progress: &Progress,
+) -> Result<Vec<Submissions>, DemoError> {
+    let mut publishers = JoinSet::new();
+    for (index, endpoint) in working.iter().enumerate() {
+        let plan = Arc::clone(&endpoint.plan);
+        publishers.spawn(publish_all(postrider.clone(), endpoint.id, index, plan));
+    }
+    let mut submissions = Vec::with_capacity(working.len());
+    let mut look = interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut last, mut last_change) = (Ledger::default(), Instant::now());
+    loop {
+        look.tick().await;
+        while let Some(done) = publishers.try_join_next() {
+            submissions.push(done??);
+        }
+        let account = account(postrider, working).await?;
+        progress.show(&account);
+        if account != last {
+            (last, last_change) = (account, Instant::now());
+        }
+        let is_done = account.pending == 0 || last_change.elapsed() > STALLED_AFTER;
+        if publishers.is_empty() && is_done {
+            submissions.sort_unstable_by_key(|done: &Submissions| done.endpoint);
+            return Ok(submissions);
+        }
+    }
+}
+
+/// The accounts of all endpoints together.
+async fn account(postrider: &Postrider, working: &[Working]) -> Result<Ledger, DemoError> {
+    let mut sum = Ledger::default();
+    for endpoint in working {
+        let ledger = postrider.ledger(&endpoint.id).await?;
+        sum.accepted += ledger.accepted;
+        sum.pending += ledger.pending;
+        sum.delivered += ledger.delivered;
+        sum.failed += ledger.failed;
+        sum.discarded += ledger.discarded;
+    }
+    Ok(sum)
+}
+
+/// Submits the events of one endpoint: each after the one before was accepted.
+async fn publish_all(
+    postrider: Postrider,
+    id: EndpointId,
+    endpoint: usize,
+    plan: Arc<EndpointPlan>,
+) -> Result<Submissions, DemoError> {
+    let mut events = Vec::with_capacity(plan.events.len());
+    let mut repeats = Repeats::default();
+    for (sequence, event) in plan.events.iter().enumerate() {
+        let payload = serde_json::to_vec(&Payload { endpoint, sequence })?;
+        let mut submission = Submission::new("demo.event", payload).to(&id);
+        if plan.lanes > 1 {
+            submission = submission.ordering_key(format!("customer-{}", event.lane));
+        }
+        if event.submitted != Submitted::Once {
+            submission = submission.idempotency_key(format!("{endpoint}-{sequence}"));
+        }
+        let (published, repeated) = publish(&postrider, event, submission).await?;
+        if let Some(again) = repeated {
+            let is_one = again.event == published.event && again.duplicate != published.duplicate;
+            repeats.made += 1;
+            repeats.wrong += u64::from(!is_one);
+        }
+        events.push(published.event);
+    }
+    Ok(Submissions {
+        endpoint,
+        events,
+        repeats,
+    })
+}
+
+/// Submits an event, and once more if it is to be.
+async fn publish(
+    postrider: &Postrider,
+    event: &EventPlan,
+    submission: Submission,
+) -> Result<(Published, Option<Published>), PublishError> {
+    let again = submission.clone();
+    match event.submitted {
+        Submitted::Once => Ok((postrider.publish(submission).await?, None)),
+        Submitted::InARow => {
+            let published = postrider.publish(submission).await?;
+            Ok((published, Some(postrider.publish(again).await?)))
+        }
+        Submitted::AtOnce => {
+            let both = tokio::try_join!(postrider.publish(submission), postrider.publish(again));
+            both.map(|(published, again)| (published, Some(again)))
+        }
+    }
+}
+
+impl Working {
+    async fn read(
+        self,
+        postrider: &Postrider,
+        submissions: Submissions,
+    ) -> Result<EndpointRan, DemoError> {
+        let mut records = Vec::with_capacity(submissions.events.len());
+        for event in submissions.events {
+            records.push(match postrider.event_status(&event).await {
+                Ok(status) => OnRecord::of(&status),
+                Err(ReadError::NoSuchEvent(event)) => OnRecord::missing(event),
+                Err(error) => return Err(error.into()),
+            });
+        }
+        Ok(EndpointRan {
+            log: self.receiver.take_log(),
+            records,
+            ledger: postrider.ledger(&self.id).await?,
+            plan: self.plan,
+            repeats: submissions.repeats,
+        })
+    }
+}
+
+impl OnRecord {
+    fn missing(event: EventId) -> Self {
+        Self {
+            event,
+            end: End::Missing,
+            attempts: 0,
+            unanswered: 0,
+        }
+    }
+
+    /// The record of an event that went to one endpoint.
+    fn of(status: &EventStatus) -> Self {
+        let [delivery] = &status.deliveries[..] else {
+            return Self::missing(status.event);
+        };
+        let unanswered = delivery.attempts.iter();
+        let unanswered = unanswered.filter(|it| matches!(it.outcome, Outcome::Failure(_)));
+        Self {
+            event: status.event,
+            end: match delivery.state {
+                DeliveryState::Delivered => End::Delivered,
+                DeliveryState::Failed(FailReason::Exhausted) => End::Exhausted,
+                DeliveryState::Failed(_) => End::Rejected,
+                DeliveryState::Pending | DeliveryState::Retrying { .. } => End::Pending,
+                DeliveryState::Discarded => End::Missing,
+            },
+            attempts: delivery.attempts.len(),
+            unanswered: unanswered.count(),
+        }
+    }
+}

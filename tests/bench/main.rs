@@ -1,0 +1,44 @@
+//! The figures: what a delivery costs, beside what the bare parts cost, in one run.
+//!
+//! `cargo xtask bench` runs all of it. Absolute numbers are those of the machine; the ratios are
+//! what counts.
+
+#![expect(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, reason = "a benchmark")]
+
+mod bare;
+mod engine;
+mod http;
+mod isolation;
+mod process;
+mod receiver;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        // The other processes of a benchmark are this program again.
+        ["receiver"] => receiver::run(),
+        ["postrider", address, count] => http::run(address, count.parse().unwrap()),
+        ["bare", address, count] => bare::run(address, count.parse().unwrap()),
+        ["isolation", address, hanging] => isolation::run(address, hanging.parse().unwrap()),
+        ["memory"] => engine::memory(),
+        [] => {
+            engine::figures();
+            http::figures();
+            isolation::figures();
+        }
+        ["engine"] => engine::figures(),
+        ["http"] => http::figures(),
+        ["isolation"] => isolation::figures(),
+        other => {
+            println!("unknown benchmark {other:?}: engine, http, isolation, or none for all");
+            std::process::exit(2);
+        }
+    }
+}
+
+/// The middle of the values.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
