@@ -198,9 +198,7 @@ impl EndpointState {
                 health.failures = health.failures.saturating_add(1);
                 health.failing_since.get_or_insert(now.wall);
                 let Some(policy) = self.record.spec.breaker else {
-                    // It may have had one that was open.
-                    health.open_until = None;
-                    return self.breaker.succeeded();
+                    return Turned::No;
                 };
                 let turned = self
                     .breaker

@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// The value of `User-Agent`.
 pub const USER_AGENT: &str = concat!("Postrider/", env!("CARGO_PKG_VERSION"));
 
+/// The value of `Content-Type`.
+const CONTENT_TYPE: &str = "application/json";
+
 /// Where the requests of an endpoint go and how they are signed, as of one revision of it.
 #[derive(Debug)]
 pub struct Route {
@@ -78,16 +81,12 @@ impl Request {
     }
 
     /// The headers to send, names in lower case: content type, identification, signatures by
-    /// every secret that is live, and the endpoint's own.
+    /// every secret that is live, and the endpoint's own. Makes the signatures each time.
     ///
     /// # Errors
     ///
     /// Never for a request that the core made: its ids are signable.
-    #[expect(
-        clippy::type_complexity,
-        reason = "a list of pairs, fallible: a name for it would hide that"
-    )]
-    pub fn headers(&self) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, SignError> {
+    pub fn headers(&self) -> Result<Vec<(&str, Cow<'_, str>)>, SignError> {
         let event_id = self.event.id.to_string();
         let signed = self.route.signer.sign(&Message {
             id: &event_id,
@@ -95,23 +94,15 @@ impl Request {
             body: &self.event.payload,
         })?;
         let mut headers = Vec::with_capacity(6 + signed.len() + self.route.headers.len());
-        let fixed = |name, value| (Cow::Borrowed(name), value);
-        headers.push(fixed("content-type", Cow::Borrowed("application/json")));
-        headers.push(fixed("user-agent", Cow::Borrowed(USER_AGENT)));
-        headers.push(fixed(
-            "x-event-type",
-            Cow::Borrowed(self.event.event_type.as_str()),
-        ));
-        headers.push(fixed("x-event-id", Cow::Owned(event_id)));
-        headers.push(fixed(
-            "x-delivery-id",
-            Cow::Owned(self.delivery.to_string()),
-        ));
-        headers.push(fixed("x-attempt", Cow::Owned(self.number.to_string())));
-        let signed = signed.into_iter();
-        headers.extend(signed.map(|header| (Cow::Borrowed(header.name), Cow::Owned(header.value))));
+        headers.push(("content-type", Cow::Borrowed(CONTENT_TYPE)));
+        headers.push(("user-agent", Cow::Borrowed(USER_AGENT)));
+        headers.push(("x-event-type", Cow::Borrowed(self.event.event_type.as_str())));
+        headers.push(("x-event-id", Cow::Owned(event_id)));
+        headers.push(("x-delivery-id", Cow::Owned(self.delivery.to_string())));
+        headers.push(("x-attempt", Cow::Owned(self.number.to_string())));
+        headers.extend(signed.into_iter().map(|header| (header.name, Cow::Owned(header.value))));
         let own = self.route.headers.iter();
-        headers.extend(own.map(|(name, value)| (Cow::Borrowed(&**name), Cow::Borrowed(&**value))));
+        headers.extend(own.map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str()))));
         Ok(headers)
     }
 }

@@ -51,3 +51,8 @@ pub use postrider_engine::signature;
 pub use status::{EventState, EventStatus, ReadError};
 pub use store::{MemoryStore, Store};
 pub use submission::Submission;
+
+/// The snippets of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

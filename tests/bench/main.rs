@@ -3,7 +3,8 @@
 //! `cargo xtask bench` runs all of it. Absolute numbers are those of the machine; the ratios are
 //! what counts.
 
-#![expect(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, reason = "a benchmark")]
+#![expect(clippy::print_stdout, clippy::unwrap_used, clippy::panic, reason = "a benchmark")]
+#![expect(clippy::cast_precision_loss, reason = "figures are rounded")]
 
 mod bare;
 mod engine;
@@ -11,6 +12,10 @@ mod http;
 mod isolation;
 mod process;
 mod receiver;
+
+/// The allocator of the `postrider` binary, for both sides of each comparison.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();

@@ -5,6 +5,7 @@
 //! source. `cargo xtask test` has built them before, and then this takes no time.
 
 use std::env::consts::EXE_SUFFIX;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -25,11 +26,26 @@ fn build() -> PathBuf {
         Some("debug") => "dev",
         profile => profile.unwrap(),
     };
-    let status = Command::new(env!("CARGO"))
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
         .args(["build", "--quiet", "--workspace", "--bins", "--examples"])
         .args(["--profile", profile, "--target-dir"])
-        .arg(target)
-        .status();
-    assert!(status.unwrap().success(), "the programs do not build");
+        .arg(target);
+    // Build scripts that ask for such a variable (ring's does) would find that the one of this
+    // package has come up, and all that depends on them would be built anew.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_a_package(name)) {
+        cargo.env_remove(name);
+    }
+    assert!(
+        cargo.status().unwrap().success(),
+        "the programs do not build"
+    );
     built.to_owned()
+}
+
+/// Whether cargo sets this variable to tell a package about itself.
+fn is_of_a_package(variable: &OsStr) -> bool {
+    ["CARGO_MANIFEST_", "CARGO_PKG_"]
+        .iter()
+        .any(|start| variable.as_encoded_bytes().starts_with(start.as_bytes()))
 }

@@ -3,6 +3,7 @@
 
 use crate::install;
 use clap::builder::PossibleValuesParser;
+use std::ffi::OsStr;
 use std::process::Command;
 use std::time::Instant;
 
@@ -85,9 +86,14 @@ impl Step {
         println!("── {}: {}", self.name, self.shown());
         let start = Instant::now();
         let mut words = self.command.split(' ');
-        let status = Command::new(words.next().unwrap_or_default())
-            .args(words)
-            .envs(self.environment.iter().copied())
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words).envs(self.environment.iter().copied());
+        // What cargo has told xtask about its own package is nothing to the step: build scripts
+        // that ask for such a variable (ring's does) would run anew, unlike by hand.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_a_package(name)) {
+            command.env_remove(name);
+        }
+        let status = command
             .status()
             .map_err(|error| format!("`{}` did not start: {error}", self.command))?;
         let seconds = start.elapsed().as_secs_f64();
@@ -100,4 +106,11 @@ impl Step {
         println!("── {}: {seconds:.1} s", self.name);
         Ok(())
     }
+}
+
+/// Whether cargo sets this variable to tell a package about itself.
+fn is_of_a_package(variable: &OsStr) -> bool {
+    ["CARGO_MANIFEST_", "CARGO_PKG_"]
+        .iter()
+        .any(|start| variable.as_encoded_bytes().starts_with(start.as_bytes()))
 }

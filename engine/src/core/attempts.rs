@@ -231,7 +231,7 @@ impl Core {
                 self.disabled(endpoint, reason);
             }
         } else {
-            // It was discarded meanwhile. If its endpoint had been deleted before, it is still here.
+            // It was discarded meanwhile. After the deletion of its endpoint it is still here.
             self.take_entry(endpoint, lane_key, end.seq);
         }
         self.release_slot(endpoint, failing);

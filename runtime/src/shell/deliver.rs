@@ -6,6 +6,7 @@ use http::{HeaderName, HeaderValue};
 use postrider_engine::{
     AttemptId, EndpointId, Failure, FailureKind, Input, Limits, Outcome, Request,
 };
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -95,13 +96,38 @@ impl Drop for Attempts {
     }
 }
 
+/// The names that every request has, made once.
+const NAMES: [HeaderName; 10] = [
+    HeaderName::from_static("content-type"),
+    HeaderName::from_static("user-agent"),
+    HeaderName::from_static("x-event-type"),
+    HeaderName::from_static("x-event-id"),
+    HeaderName::from_static("x-delivery-id"),
+    HeaderName::from_static("x-attempt"),
+    HeaderName::from_static("webhook-id"),
+    HeaderName::from_static("webhook-timestamp"),
+    HeaderName::from_static("webhook-signature"),
+    HeaderName::from_static("x-signature"),
+];
+
 fn headers_of(request: &Request) -> Option<Vec<(HeaderName, HeaderValue)>> {
     let headers = request.headers().ok()?;
-    let wire = headers.into_iter().map(|(name, value)| {
-        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-        Some((name, HeaderValue::from_str(&value).ok()?))
-    });
-    wire.collect()
+    let mut wire = Vec::with_capacity(headers.len());
+    let mut known = NAMES.into_iter();
+    for (name, value) in headers {
+        // They come in the order of the list; what does not is looked up the long way.
+        let next = known.next().filter(|next| next.as_str() == name);
+        let name = match next {
+            Some(name) => name,
+            None => HeaderName::from_bytes(name.as_bytes()).ok()?,
+        };
+        let value = match value {
+            Cow::Borrowed(text) => HeaderValue::from_str(text),
+            Cow::Owned(text) => HeaderValue::try_from(text),
+        };
+        wire.push((name, value.ok()?));
+    }
+    Some(wire)
 }
 
 fn internal(detail: &str) -> Outcome {

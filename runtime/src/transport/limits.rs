@@ -41,7 +41,7 @@ pub struct PoolLimits {
 }
 
 impl TransportLimits {
-    /// The least that [`head_bytes_max`](TransportLimits::head_bytes_max) may be: hyper's own
+    /// The least that [`head_bytes_max`](field@TransportLimits::head_bytes_max) may be: hyper's own
     /// minimum. Lower values count as this one.
     pub const HEAD_BYTES_MIN: usize = 8192;
 

@@ -149,10 +149,10 @@ fn nothing_that_can_start_is_forgotten(core: &Core) {
 /// A breaker that waits for its probe hears of it.
 fn probes_are_under_way(core: &Core) {
     for key in core.by_id.values() {
-        let waits = matches!(
-            core.endpoints.get(*key).unwrap().breaker,
-            Breaker::Probing { .. }
-        );
+        let state = core.endpoints.get(*key).unwrap();
+        let has_one = state.record.spec.breaker.is_some();
+        assert!(has_one || state.breaker == Breaker::Closed);
+        let waits = matches!(state.breaker, Breaker::Probing { .. });
         let mut attempts = core.attempts.values();
         assert!(!waits || attempts.any(|flight| flight.probe && flight.endpoint == *key));
     }

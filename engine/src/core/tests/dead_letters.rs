@@ -2,8 +2,8 @@
 
 use super::harness::{Bench, ms, retrying, spec, status};
 use crate::{
-    Answer, Command, DeliveryId, DeliveryState, DiscardError, EndpointId, EndpointSpec, FailReason,
-    OnFailed, Reason, ResendError,
+    Answer, Command, DeliveryId, DeliveryState, DiscardError, EndpointChange, EndpointId,
+    EndpointSpec, FailReason, OnFailed, Ordering, Reason, ResendError,
 };
 
 fn stopping(bench: &mut Bench) -> EndpointId {
@@ -198,38 +198,82 @@ fn a_lane_whose_unread_rest_is_discarded_comes_to_rest() {
 #[test]
 fn a_read_does_not_bring_back_what_was_discarded_while_it_was_under_way() {
     let mut bench = Bench::new();
-    let endpoint = bench.endpoint(spec());
-    let pause = crate::EndpointChange::Pause;
-    bench.change(endpoint, pause.clone()).unwrap();
-    bench.publish(endpoint, "", "a");
-    bench
-        .change(endpoint, crate::EndpointChange::Resume)
-        .unwrap();
-    assert_eq!(bench.under_way(), ["a"]);
-    bench.host.hold_loads = true;
-    bench.change(endpoint, pause.clone()).unwrap();
-    bench.publish(endpoint, "", "b");
+    let endpoint = bench.endpoint(EndpointSpec {
+        concurrency: 1,
+        ..spec()
+    });
+    bench.publish(endpoint, "other", "other");
+    bench.publish(endpoint, "k", "a");
+    bench.change(endpoint, EndpointChange::Pause).unwrap();
     bench.respond(status(200));
-    // The read is asked for, and sees c and d, which arrive while it is under way.
-    bench
-        .change(endpoint, crate::EndpointChange::Resume)
-        .unwrap();
-    bench.publish(endpoint, "", "c");
-    let last = bench.publish(endpoint, "", "d");
-    let seen = bench
-        .host
-        .store
-        .load(&bench.host.loads.pop_front().unwrap());
+    // Now a is read again. While that is under way b and c arrive, and the read sees them.
+    bench.host.hold_loads = true;
+    bench.change(endpoint, EndpointChange::Resume).unwrap();
+    let [_, last] = ["b", "c"].map(|text| bench.publish(endpoint, "k", text));
+    let load = bench.host.loads.pop_front().unwrap();
+    let seen = bench.host.store.load(&load);
+    assert_eq!(seen.deliveries.len(), 3);
+    // What is discarded then does not come back with it, even if the lane has let go of the rest.
     let last = bench.delivery_of(last).id;
     assert!(is_discarded(bench.discard(last)));
-    bench.change(endpoint, pause).unwrap();
+    bench.change(endpoint, EndpointChange::Pause).unwrap();
+    bench.change(endpoint, EndpointChange::Resume).unwrap();
     bench.input(crate::Input::Loaded(seen));
-    bench
-        .change(endpoint, crate::EndpointChange::Resume)
-        .unwrap();
+    bench.release();
+    bench.respond_ok_to_all();
+    assert_eq!(bench.sent(), ["other", "a", "b"]);
+}
+
+#[test]
+fn a_read_does_not_bring_what_was_discarded_before_it_came() {
+    let mut bench = Bench::with(crate::Limits {
+        window_deliveries_max: 2,
+        ..crate::Limits::default()
+    });
+    let endpoint = bench.endpoint(spec());
+    let events = ["a", "b", "c", "d"].map(|text| bench.publish(endpoint, "", text));
+    let unread = events[3];
+    bench.host.hold_loads = true;
+    bench.respond(status(200));
+    bench.respond(status(200));
+    let load = bench.host.loads.pop_front().unwrap();
+    let seen = bench.host.store.load(&load);
+    let unread = bench.delivery_of(unread).id;
+    assert!(is_discarded(bench.discard(unread)));
+    bench.input(crate::Input::Loaded(seen));
     bench.release();
     bench.respond_ok_to_all();
     assert_eq!(bench.sent(), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_read_does_not_lose_what_was_resent_in_its_place_before_it_came() {
+    let mut bench = Bench::new();
+    let endpoint = bench.endpoint(EndpointSpec {
+        ordering: Ordering::None,
+        ..retrying(&[100, 100])
+    });
+    let [_, second] = ["a", "b"].map(|text| bench.publish(endpoint, "", text));
+    bench.respond_to_text("a", status(500));
+    bench.host.hold_loads = true;
+    bench.advance(ms(100));
+    // While a is read again its lane learns to keep an order, and stops at b.
+    let stopping = EndpointSpec {
+        on_failed: OnFailed::Stop,
+        ..retrying(&[100, 100])
+    };
+    let stopping = EndpointChange::Spec(Box::new(stopping));
+    bench.change(endpoint, stopping).unwrap();
+    bench.respond_to_text("b", status(400));
+    let load = bench.host.loads.pop_front().unwrap();
+    let seen = bench.host.store.load(&load);
+    let second = bench.delivery_of(second).id;
+    made_anew(bench.resend(second));
+    bench.input(crate::Input::Loaded(seen));
+    bench.release();
+    bench.respond_ok_to_all();
+    assert_eq!(bench.sent(), ["a", "b", "a", "b"]);
+    assert_eq!(bench.reason, Reason::Idle);
 }
 
 #[test]

@@ -210,7 +210,10 @@ impl Bench {
 
     /// Gives what the host has put on its way.
     pub(super) fn settle(&mut self) -> Reason {
+        let mut turns = 0;
         while let Some(input) = self.host.inbox.pop_front() {
+            turns += 1;
+            assert!(turns < 20_000, "the core and its store go round in circles");
             self.reason = turn(&mut self.core, &mut self.host, input);
             check::core(&self.core);
         }

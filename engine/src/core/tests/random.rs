@@ -6,7 +6,7 @@ mod heal;
 
 use chaos::Chaos;
 
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 500;
 const STEPS: u32 = 200;
 
 /// Runs one seed; on failure the panic's message names it.

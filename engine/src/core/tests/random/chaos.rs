@@ -59,6 +59,8 @@ pub(super) struct Chaos {
     facts_seen: usize,
     /// Commits may find the store full.
     fills_up: bool,
+    /// How readily loads are answered, in per cent.
+    load_speed: u64,
     crashes: bool,
     drains: bool,
 }
@@ -94,6 +96,7 @@ impl Chaos {
         Self {
             endpoints,
             fills_up: dice.percent(30),
+            load_speed: [100, 40, 10][dice.index(3)],
             crashes: dice.percent(40),
             drains: dice.percent(20),
             bench,
@@ -111,14 +114,15 @@ impl Chaos {
 
     pub(super) fn step(&mut self) {
         match self.dice.roll(100) {
-            0..22 => self.publish(),
-            22..40 => self.apply(),
-            40..56 => self.answer_commit(),
-            56..61 => self.read(),
-            61..66 => self.answer_load(),
-            66..82 => self.end_attempt(),
-            82..90 => self.pass_time(),
-            90..99 => self.administrate(),
+            0..20 => self.publish(),
+            20..36 => self.apply(),
+            36..52 => self.answer_commit(),
+            52..58 => self.read(),
+            58..64 if self.dice.percent(self.load_speed) => self.answer_load(),
+            58..64 => (),
+            64..80 => self.end_attempt(),
+            80..87 => self.pass_time(),
+            87..99 => self.administrate(),
             _ => match self.dice.roll(4) {
                 0 if self.crashes => self.crash(),
                 1 if self.drains => self.drain_and_restart(),
@@ -312,8 +316,8 @@ impl Chaos {
     }
 
     fn check(&mut self) {
-        self.check_requests();
         self.check_facts();
+        self.check_requests();
         self.check_accounts();
         self.check_answers();
         for endpoint in self.bench.core.by_id.keys() {
@@ -344,6 +348,12 @@ impl Chaos {
         );
         let record = host.store.delivery(request.delivery);
         let record = record.expect("what is sent is on record");
+        let ended = self.ended.get(&request.delivery);
+        assert!(
+            ended.is_none(),
+            "{} is sent and has ended",
+            request.delivery
+        );
         let numbered = u32::try_from(record.attempts.len()).unwrap() + 1;
         // A result that is durable, but not known to the core, may be of an earlier attempt only.
         assert_eq!(request.number, numbered, "attempts are counted");
