@@ -54,7 +54,9 @@ pub enum Closed {
     )]
     StoreFailed,
     /// The host's own task has ended without being asked to. Said by hosts, never by the core.
-    #[error("Postrider has stopped unexpectedly: see the log, and restart; what was accepted is kept")]
+    #[error(
+        "Postrider has stopped unexpectedly: see the log, and restart; what was accepted is kept"
+    )]
     Crashed,
 }
 

@@ -238,7 +238,11 @@ impl MemoryStore {
         };
         // Places grow even over the lives of a lane.
         let (tail, stopped_at) = (self.forgotten_tail, None);
-        let new = || StoredLane { tail, pending: BTreeMap::new(), stopped_at };
+        let new = || StoredLane {
+            tail,
+            pending: BTreeMap::new(),
+            stopped_at,
+        };
         let lane = self.lanes.entry(key.clone()).or_insert_with(new);
         let in_place = resend_of.and_then(|of| lane.stopped_at.filter(|(_, at)| *at == of));
         let seq = if let Some((seq, _)) = in_place {
@@ -260,7 +264,12 @@ impl MemoryStore {
             state: DeliveryState::Pending,
             attempts: Vec::new(),
             ended_at: None,
-            resends: resend_of.map(|of| Box::new(Resends { of: Some(of), by: None })),
+            resends: resend_of.map(|of| {
+                Box::new(Resends {
+                    of: Some(of),
+                    by: None,
+                })
+            }),
         };
         self.deliveries.insert(id, Box::new(stored));
         seq
@@ -296,7 +305,9 @@ impl MemoryStore {
             && let Some(endpoint) = self.endpoints.get_mut(&end.lane.endpoint)
         {
             endpoint.health = end.health.unwrap_or(endpoint.health);
-            endpoint.status = end.disable.map_or(endpoint.status, EndpointStatus::Disabled);
+            endpoint.status = end
+                .disable
+                .map_or(endpoint.status, EndpointStatus::Disabled);
         }
         Receipt::Applied
     }
@@ -507,7 +518,10 @@ impl MemoryStore {
 impl StoredDelivery {
     /// It failed and was not made anew.
     fn is_dead(&self) -> bool {
-        let resent = self.resends.as_ref().is_some_and(|resends| resends.by.is_some());
+        let resent = self
+            .resends
+            .as_ref()
+            .is_some_and(|resends| resends.by.is_some());
         matches!(self.state, DeliveryState::Failed(_)) && !resent
     }
 

@@ -96,11 +96,18 @@ impl Request {
         let mut headers = Vec::with_capacity(6 + signed.len() + self.route.headers.len());
         headers.push(("content-type", Cow::Borrowed(CONTENT_TYPE)));
         headers.push(("user-agent", Cow::Borrowed(USER_AGENT)));
-        headers.push(("x-event-type", Cow::Borrowed(self.event.event_type.as_str())));
+        headers.push((
+            "x-event-type",
+            Cow::Borrowed(self.event.event_type.as_str()),
+        ));
         headers.push(("x-event-id", Cow::Owned(event_id)));
         headers.push(("x-delivery-id", Cow::Owned(self.delivery.to_string())));
         headers.push(("x-attempt", Cow::Owned(self.number.to_string())));
-        headers.extend(signed.into_iter().map(|header| (header.name, Cow::Owned(header.value))));
+        headers.extend(
+            signed
+                .into_iter()
+                .map(|header| (header.name, Cow::Owned(header.value))),
+        );
         let own = self.route.headers.iter();
         headers.extend(own.map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str()))));
         Ok(headers)

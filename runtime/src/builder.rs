@@ -152,7 +152,13 @@ impl Builder {
             shutdown_timeout: self.shutdown_timeout,
         })?;
         tokio::spawn(shell.run(inputs));
-        Ok(Postrider::new(calls, self.store, self.guard, &facts, self.shutdown_timeout))
+        Ok(Postrider::new(
+            calls,
+            self.store,
+            self.guard,
+            &facts,
+            self.shutdown_timeout,
+        ))
     }
 }
 

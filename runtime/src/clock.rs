@@ -19,7 +19,9 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn wall(&self) -> Wall {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Wall(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 }
@@ -35,7 +37,10 @@ impl Start {
 
     pub(crate) fn read(self, clock: &dyn Clock) -> Now {
         let passed = self.0.elapsed().as_millis();
-        Now { mono: Mono(u64::try_from(passed).unwrap_or(u64::MAX)), wall: clock.wall() }
+        Now {
+            mono: Mono(u64::try_from(passed).unwrap_or(u64::MAX)),
+            wall: clock.wall(),
+        }
     }
 
     /// The instant at which the engine's clock shows `at`.

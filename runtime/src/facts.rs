@@ -38,13 +38,23 @@ pub(crate) fn trace(fact: &Fact) {
         Fact::Accepted { event, deliveries } => {
             tracing::debug!(%event, deliveries, "postrider.event.accepted");
         }
-        Fact::AttemptStarted { of, attempt, number } => {
+        Fact::AttemptStarted {
+            of,
+            attempt,
+            number,
+        } => {
             tracing::debug!(
                 delivery = %of.delivery, endpoint = %of.endpoint, %attempt, number,
                 "postrider.attempt.started"
             );
         }
-        Fact::AttemptEnded { of, attempt, number, result, duration_ms } => {
+        Fact::AttemptEnded {
+            of,
+            attempt,
+            number,
+            result,
+            duration_ms,
+        } => {
             tracing::debug!(
                 delivery = %of.delivery, endpoint = %of.endpoint, %attempt, number, ?result,
                 duration_ms, "postrider.attempt.ended"
@@ -59,7 +69,11 @@ pub(crate) fn trace(fact: &Fact) {
                 "postrider.delivery.delivered"
             );
         }
-        Fact::Failed { of, attempts, reason } => {
+        Fact::Failed {
+            of,
+            attempts,
+            reason,
+        } => {
             tracing::warn!(
                 delivery = %of.delivery, event = %of.event, endpoint = %of.endpoint, attempts,
                 %reason, "postrider.delivery.failed"

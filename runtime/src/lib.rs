@@ -39,6 +39,7 @@ pub use endpoint_url::{EndpointUrl, Host, InvalidUrl};
 pub use facts::{Facts, FactsError};
 pub use postrider::Postrider;
 pub use postrider_engine as engine;
+pub use postrider_engine::signature;
 pub use postrider_engine::{
     Attempt, AttemptId, AttemptResult, BreakerPolicy, Closed, DeliveryId, DeliveryRecord,
     DeliveryState, DisabledReason, DiscardError, Drained, Endpoint, EndpointError, EndpointId,
@@ -47,7 +48,6 @@ pub use postrider_engine::{
     OnFailed, Ordering, OrderingKey, Outcome, PublishError, Published, RateLimit, ResendError,
     Response, RetryPolicy, Schedule, Secret, TenantId,
 };
-pub use postrider_engine::signature;
 pub use status::{EventState, EventStatus, ReadError};
 pub use store::{MemoryStore, Store};
 pub use submission::Submission;

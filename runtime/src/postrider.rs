@@ -1,5 +1,6 @@
 //! The handle.
 
+use crate::EndpointUrl;
 use crate::builder::Builder;
 use crate::egress::EgressGuard;
 use crate::facts::Facts;
@@ -7,7 +8,6 @@ use crate::shell::Call;
 use crate::status::{EventStatus, ReadError};
 use crate::store::Store;
 use crate::submission::Submission;
-use crate::EndpointUrl;
 use postrider_engine::{
     Answer, Closed, Command, DeliveryId, DeliveryRecord, DiscardError, Drained, Endpoint,
     EndpointChange, EndpointError, EndpointId, EndpointSpec, EventId, Fact, Footprint, InvalidSpec,
@@ -71,7 +71,10 @@ impl Postrider {
         secret: &str,
     ) -> Result<EndpointId, EndpointError> {
         let secret = Secret::parse(secret).map_err(InvalidSpec::from)?;
-        Ok(self.register(EndpointSpec::new(url), Some(secret)).await?.id)
+        Ok(self
+            .register(EndpointSpec::new(url), Some(secret))
+            .await?
+            .id)
     }
 
     /// Registers an endpoint with this secret, or a generated one: the answer has it.
@@ -85,7 +88,8 @@ impl Postrider {
         secret: Option<Secret>,
     ) -> Result<Endpoint, EndpointError> {
         let spec = self.vet(spec)?;
-        self.endpoint_call(Command::Register(Box::new(spec), secret)).await
+        self.endpoint_call(Command::Register(Box::new(spec), secret))
+            .await
     }
 
     /// Gives an endpoint another spec (its tenant stays). Requests under way finish at the old
@@ -100,7 +104,8 @@ impl Postrider {
         spec: EndpointSpec,
     ) -> Result<Endpoint, EndpointError> {
         let spec = self.vet(spec)?;
-        self.change(endpoint, EndpointChange::Spec(Box::new(spec))).await
+        self.change(endpoint, EndpointChange::Spec(Box::new(spec)))
+            .await
     }
 
     /// Holds deliveries back; events are still accepted.
@@ -151,7 +156,8 @@ impl Postrider {
         secret: Option<Secret>,
         overlap: Duration,
     ) -> Result<Endpoint, EndpointError> {
-        self.change(endpoint, EndpointChange::RotateSecret { secret, overlap }).await
+        self.change(endpoint, EndpointChange::RotateSecret { secret, overlap })
+            .await
     }
 
     /// Deletes an endpoint. Requests under way finish and are recorded; whatever else is pending
@@ -179,7 +185,9 @@ impl Postrider {
         event_type: &str,
         payload: impl AsRef<[u8]>,
     ) -> Result<EventId, PublishError> {
-        let published = self.publish(Submission::new(event_type, payload).to(endpoint)).await?;
+        let published = self
+            .publish(Submission::new(event_type, payload).to(endpoint))
+            .await?;
         Ok(published.event)
     }
 
@@ -228,7 +236,10 @@ impl Postrider {
         &self,
         endpoint: &EndpointId,
     ) -> Result<Vec<DeliveryRecord>, ReadError> {
-        Ok(self.store().dead_letters(*endpoint, None, DEAD_LETTERS_PAGE).await?)
+        Ok(self
+            .store()
+            .dead_letters(*endpoint, None, DEAD_LETTERS_PAGE)
+            .await?)
     }
 
     /// The next 1,000 dead letters of an endpoint, after this one.
@@ -241,7 +252,10 @@ impl Postrider {
         endpoint: &EndpointId,
         after: &DeliveryId,
     ) -> Result<Vec<DeliveryRecord>, ReadError> {
-        Ok(self.store().dead_letters(*endpoint, Some(*after), DEAD_LETTERS_PAGE).await?)
+        Ok(self
+            .store()
+            .dead_letters(*endpoint, Some(*after), DEAD_LETTERS_PAGE)
+            .await?)
     }
 
     /// Makes a delivery that has ended anew, with a full set of attempts, at the end of its lane
@@ -339,7 +353,8 @@ impl Postrider {
     fn vet(&self, mut spec: EndpointSpec) -> Result<EndpointSpec, InvalidSpec> {
         let refused = |error: &dyn std::error::Error| InvalidSpec::Url(error.to_string());
         let url = EndpointUrl::parse(&spec.url).map_err(|error| refused(&error))?;
-        url.check_literal(&self.0.guard).map_err(|error| refused(&error))?;
+        url.check_literal(&self.0.guard)
+            .map_err(|error| refused(&error))?;
         spec.url = url.as_str().into();
         Ok(spec)
     }
@@ -375,7 +390,11 @@ impl Postrider {
     }
 
     fn why_closed(&self) -> Closed {
-        if self.0.shutting_down.load(Ordering::Relaxed) { Closed::Draining } else { Closed::Crashed }
+        if self.0.shutting_down.load(Ordering::Relaxed) {
+            Closed::Draining
+        } else {
+            Closed::Crashed
+        }
     }
 
     /// An answer to another question cannot come; it would be a crash of the shell.

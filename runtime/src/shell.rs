@@ -11,9 +11,9 @@ use crate::store::{Store, StoreError, StoreFuture};
 use crate::transport::Transport;
 use deliver::Attempts;
 use postrider_engine::{
-    Answer, AttemptId, Batch, BatchId, CallId, Change, Command, CommitError, Core, Fact,
-    Footprint, Input, Limits, Load, Loaded, Mono, NewEvent, Now, Reason, Receipt,
-    Recovered, Request, Scheduler, turn,
+    Answer, AttemptId, Batch, BatchId, CallId, Change, Command, CommitError, Core, Fact, Footprint,
+    Input, Limits, Load, Loaded, Mono, NewEvent, Now, Reason, Receipt, Recovered, Request,
+    Scheduler, turn,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{pending, poll_fn};
@@ -99,7 +99,14 @@ impl Shell {
             loads: VecDeque::new(),
         };
         let shutdown_timeout = parts.shutdown_timeout;
-        let shell = Self { core, host, calls: parts.calls, shutdown_timeout, committing: None, reason: Reason::Idle };
+        let shell = Self {
+            core,
+            host,
+            calls: parts.calls,
+            shutdown_timeout,
+            committing: None,
+            reason: Reason::Idle,
+        };
         Ok((shell, received))
     }
 
@@ -181,10 +188,17 @@ impl Shell {
             if self.committing.is_some() || self.host.batches.is_empty() {
                 return;
             }
-            let (ids, changes): (Vec<BatchId>, Vec<Change>) =
-                self.host.batches.drain(..).map(|batch| (batch.id, batch.change)).unzip();
+            let (ids, changes): (Vec<BatchId>, Vec<Change>) = self
+                .host
+                .batches
+                .drain(..)
+                .map(|batch| (batch.id, batch.change))
+                .unzip();
             let store = Arc::clone(&self.host.store);
-            self.committing = Some(Committing { ids, receipts: store.commit(changes) });
+            self.committing = Some(Committing {
+                ids,
+                receipts: store.commit(changes),
+            });
             match poll_once(next_receipts(&mut self.committing)).await {
                 Some(receipts) => self.committed(receipts),
                 None => return,
@@ -236,7 +250,9 @@ fn loaded(read: Result<Loaded, StoreError>) -> Input {
 async fn next_receipts(
     committing: &mut Option<Committing>,
 ) -> (Vec<BatchId>, Vec<Result<Receipt, CommitError>>) {
-    let Some(under_way) = committing else { return pending().await };
+    let Some(under_way) = committing else {
+        return pending().await;
+    };
     let receipts = (&mut under_way.receipts).await;
     let ids = committing.take().map(|done| done.ids).unwrap_or_default();
     (ids, receipts)

@@ -55,8 +55,15 @@ pub enum ReadError {
 
 impl EventStatus {
     pub(crate) fn of(event: EventId, deliveries: Vec<DeliveryRecord>) -> Self {
-        let current = || deliveries.iter().filter(|record| record.resent_as.is_none());
-        let state = current().map(EventState::of).min().unwrap_or(EventState::Delivered);
+        let current = || {
+            deliveries
+                .iter()
+                .filter(|record| record.resent_as.is_none())
+        };
+        let state = current()
+            .map(EventState::of)
+            .min()
+            .unwrap_or(EventState::Delivered);
         let attempts: usize = deliveries.iter().map(|record| record.attempts.len()).sum();
         let failures = deliveries.iter().flat_map(|record| &record.attempts).filter(|attempt| {
             !matches!(&attempt.outcome, Outcome::Response(it) if (200..300).contains(&it.status))

@@ -36,8 +36,10 @@ pub trait Store: Send + Sync + 'static {
     fn load(self: Arc<Self>, load: Load) -> StoreFuture<Result<Loaded, StoreError>>;
 
     /// An endpoint.
-    fn endpoint(self: Arc<Self>, id: EndpointId)
-    -> StoreFuture<Result<Option<Endpoint>, StoreError>>;
+    fn endpoint(
+        self: Arc<Self>,
+        id: EndpointId,
+    ) -> StoreFuture<Result<Option<Endpoint>, StoreError>>;
 
     /// Every endpoint, oldest first.
     fn endpoints(self: Arc<Self>) -> StoreFuture<Result<Vec<Endpoint>, StoreError>>;

@@ -61,11 +61,19 @@ impl Submission {
     /// The same, with every name checked.
     pub(crate) fn check(self) -> Result<NewEvent, InvalidName> {
         Ok(NewEvent {
-            tenant: self.tenant.map(|tenant| tenant.parse()).transpose()?.unwrap_or_default(),
+            tenant: self
+                .tenant
+                .map(|tenant| tenant.parse())
+                .transpose()?
+                .unwrap_or_default(),
             target: self.target,
             event_type: self.event_type.parse()?,
             payload: self.payload,
-            ordering_key: self.ordering_key.map(|key| key.parse()).transpose()?.unwrap_or_default(),
+            ordering_key: self
+                .ordering_key
+                .map(|key| key.parse())
+                .transpose()?
+                .unwrap_or_default(),
             idempotency_key: self.idempotency_key,
         })
     }

@@ -20,8 +20,14 @@ mod tests {
 
     #[test]
     fn a_byte_that_moves_to_the_next_part_changes_the_digest() {
-        assert_ne!(content_digest(&[b"ab", b"c"]), content_digest(&[b"a", b"bc"]));
+        assert_ne!(
+            content_digest(&[b"ab", b"c"]),
+            content_digest(&[b"a", b"bc"])
+        );
         assert_ne!(content_digest(&[b"ab"]), content_digest(&[b"ab", b""]));
-        assert_eq!(content_digest(&[b"ab", b"c"]), content_digest(&[b"ab", b"c"]));
+        assert_eq!(
+            content_digest(&[b"ab", b"c"]),
+            content_digest(&[b"ab", b"c"])
+        );
     }
 }

@@ -19,12 +19,21 @@ const HEADERS: [(&str, &str); 10] = [
     ("x-attempt", "1"),
     ("webhook-id", "evt_01kaw0000000000000000000000"),
     ("webhook-timestamp", "1760000000"),
-    ("webhook-signature", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="),
-    ("x-signature", "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"),
+    (
+        "webhook-signature",
+        "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    ),
+    (
+        "x-signature",
+        "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
+    ),
 ];
 
 pub(crate) fn run(address: &str, count: usize) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let each = count / crate::http::ENDPOINTS;
         let (start, cpu) = (Instant::now(), cpu_seconds());
@@ -50,7 +59,9 @@ async fn post(address: String, count: usize) {
             request = request.header(name, value);
         }
         sender.ready().await.unwrap();
-        let response = sender.send_request(request.body(Full::new(payload.clone())).unwrap()).await;
+        let response = sender
+            .send_request(request.body(Full::new(payload.clone())).unwrap())
+            .await;
         let response = response.unwrap();
         assert_eq!(response.status(), 200);
         response.into_body().collect().await.unwrap();

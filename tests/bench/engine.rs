@@ -1,7 +1,7 @@
 //! The engine alone: no network, a stub for a host.
 
-use crate::process::{cpu_seconds, measure};
 use crate::median;
+use crate::process::{cpu_seconds, measure};
 use bytes::Bytes;
 use postrider_engine::{
     Answer, AttemptId, Batch, CallId, Command, Core, EndpointId, EndpointSpec, Input, Limits, Load,
@@ -26,7 +26,10 @@ struct Stub {
 
 impl Scheduler for Stub {
     fn now(&self) -> Now {
-        Now { mono: Mono(self.sent as u64 / 1_000), wall: Wall(1_760_000_000_000) }
+        Now {
+            mono: Mono(self.sent as u64 / 1_000),
+            wall: Wall(1_760_000_000_000),
+        }
     }
     fn arm(&mut self, _: Option<Mono>) {}
     fn commit(&mut self, batch: Batch) {
@@ -38,9 +41,17 @@ impl Scheduler for Stub {
     }
     fn send(&mut self, request: Request, _: Mono) {
         self.sent += 1;
-        let response =
-            Response { status: 200, headers: vec![], body: Bytes::new(), body_cut: false, head_ms: 1 };
-        self.inputs.push_back(Input::AttemptDone(request.attempt, Outcome::Response(response)));
+        let response = Response {
+            status: 200,
+            headers: vec![],
+            body: Bytes::new(),
+            body_cut: false,
+            head_ms: 1,
+        };
+        self.inputs.push_back(Input::AttemptDone(
+            request.attempt,
+            Outcome::Response(response),
+        ));
     }
     fn cancel(&mut self, _: AttemptId) {}
     fn answer(&mut self, _: CallId, answer: Answer) {
@@ -60,10 +71,18 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let bounds =
-            MemoryBounds { deliveries_max: 1 << 20, payload_bytes_max: 1 << 31, ended_max: 10_000 };
+        let bounds = MemoryBounds {
+            deliveries_max: 1 << 20,
+            payload_bytes_max: 1 << 31,
+            ended_max: 10_000,
+        };
         let store = MemoryStore::bounded(bounds);
-        let stub = Stub { store, inputs: VecDeque::new(), endpoints: Vec::new(), sent: 0 };
+        let stub = Stub {
+            store,
+            inputs: VecDeque::new(),
+            endpoints: Vec::new(),
+            sent: 0,
+        };
         let core =
             Core::recover(Limits::default(), [1; 32], Recovered::default(), stub.now()).unwrap();
         let event = NewEvent {
@@ -113,7 +132,10 @@ pub(crate) fn figures() {
     println!("engine alone: {DELIVERIES} deliveries, {ENDPOINTS} endpoints, store in memory");
     let rates: Vec<f64> = (0..5).map(|_| rate()).collect();
     let rate = median(rates);
-    println!("  {:.0} ns of CPU per delivery, submit to delivered", 1e9 / rate);
+    println!(
+        "  {:.0} ns of CPU per delivery, submit to delivered",
+        1e9 / rate
+    );
     println!("  {rate:.0} deliveries/s on one core (aim: at least 1,000,000)");
     let memory = measure(&["memory"]);
     println!(
@@ -142,7 +164,10 @@ pub(crate) fn memory() {
     let mut bench = Bench::new();
     let pause = postrider_engine::EndpointChange::Pause;
     for endpoint in bench.stub.endpoints.clone() {
-        bench.give(Input::Command(CallId(0), Command::Change(endpoint, pause.clone())));
+        bench.give(Input::Command(
+            CallId(0),
+            Command::Change(endpoint, pause.clone()),
+        ));
     }
     let before = resident();
     let core_before = bench.core.footprint().state_bytes;

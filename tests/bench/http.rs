@@ -1,7 +1,7 @@
 //! The engine over real HTTP, beside the bare client.
 
-use crate::process::{cpu_seconds, measure, start};
 use crate::median;
+use crate::process::{cpu_seconds, measure, start};
 use postrider::{MemoryBounds, MemoryStore, Postrider};
 use std::time::{Duration, Instant};
 
@@ -29,17 +29,32 @@ pub(crate) fn figures() {
         bare_rates.push(count / client[0]);
     }
     let (ours, bare) = (median(ours), median(bare));
-    println!("  engine      {ours:6.2} CPU s / 1e6 deliveries   ({:.4} CPU s / 1,000)", ours / 1e3);
+    println!(
+        "  engine      {ours:6.2} CPU s / 1e6 deliveries   ({:.4} CPU s / 1,000)",
+        ours / 1e3
+    );
     println!("              {:6.0} deliveries/s", median(our_rates));
-    println!("  bare hyper  {bare:6.2} CPU s / 1e6 POSTs        ({:.4} CPU s / 1,000)", bare / 1e3);
+    println!(
+        "  bare hyper  {bare:6.2} CPU s / 1e6 POSTs        ({:.4} CPU s / 1,000)",
+        bare / 1e3
+    );
     println!("              {:6.0} POSTs/s", median(bare_rates));
-    println!("  ratio of CPU {:.2} (median of {ROUNDS} pairs; aim: at most 1.5)\n", median(ratios));
+    println!(
+        "  ratio of CPU {:.2} (median of {ROUNDS} pairs; aim: at most 1.5)\n",
+        median(ratios)
+    );
 }
 
 pub(crate) fn run(address: &str, count: usize) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
-        let bounds = MemoryBounds { deliveries_max: 2_000_000, ..MemoryBounds::default() };
+        let bounds = MemoryBounds {
+            deliveries_max: 2_000_000,
+            ..MemoryBounds::default()
+        };
         let postrider = Postrider::builder()
             .egress("127.0.0.0/8".parse().unwrap())
             .store(MemoryStore::bounded(bounds))
@@ -57,10 +72,14 @@ pub(crate) fn run(address: &str, count: usize) {
         // Every lane has work, and what waits stays as small as in a service that keeps up.
         for _ in 0..count / (ENDPOINTS * EACH) {
             let submissions = endpoints.iter().map(|endpoint| {
-                let (postrider, endpoint, payload) = (postrider.clone(), *endpoint, payload.clone());
+                let (postrider, endpoint, payload) =
+                    (postrider.clone(), *endpoint, payload.clone());
                 tokio::spawn(async move {
                     for _ in 0..EACH {
-                        postrider.submit_event(&endpoint, "payment.succeeded", &payload).await.unwrap();
+                        postrider
+                            .submit_event(&endpoint, "payment.succeeded", &payload)
+                            .await
+                            .unwrap();
                     }
                 })
             });

@@ -14,8 +14,14 @@ pub(crate) fn figures() {
     let (_receiver, address) = start(&["receiver"]);
     let alone = measure(&["isolation", &address, "0"]);
     let beside = measure(&["isolation", &address, &HANGING.to_string()]);
-    println!("  alone   {:6.0} deliveries/s  p99 {:6.1} ms", alone[0], alone[1]);
-    println!("  beside  {:6.0} deliveries/s  p99 {:6.1} ms", beside[0], beside[1]);
+    println!(
+        "  alone   {:6.0} deliveries/s  p99 {:6.1} ms",
+        alone[0], alone[1]
+    );
+    println!(
+        "  beside  {:6.0} deliveries/s  p99 {:6.1} ms",
+        beside[0], beside[1]
+    );
     println!(
         "  rate {:.2} of alone (aim: at least 0.9), p99 {:.2} times (aim: at most 2)\n",
         beside[0] / alone[0],
@@ -24,15 +30,24 @@ pub(crate) fn figures() {
 }
 
 pub(crate) fn run(address: &str, hanging: usize) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let builder = Postrider::builder().egress("127.0.0.0/8".parse().unwrap());
         let postrider = builder.start().await.unwrap();
         let hang = format!("http://{address}/hang");
         for _ in 0..hanging {
-            let id = postrider.register_endpoint(&hang, "a secret").await.unwrap();
+            let id = postrider
+                .register_endpoint(&hang, "a secret")
+                .await
+                .unwrap();
             for _ in 0..5 {
-                postrider.submit_event(&id, "a.b", [b'x'; 1_024]).await.unwrap();
+                postrider
+                    .submit_event(&id, "a.b", [b'x'; 1_024])
+                    .await
+                    .unwrap();
             }
         }
         while hanging > 0 && postrider.footprint().await.unwrap().attempts < hanging {
@@ -64,7 +79,10 @@ async fn deliver(postrider: Postrider, endpoint: postrider::EndpointId) -> Vec<D
     let mut latencies = Vec::with_capacity(EVENTS);
     for _ in 0..EVENTS {
         let start = Instant::now();
-        let event = postrider.submit_event(&endpoint, "a.b", [b'x'; 1_024]).await.unwrap();
+        let event = postrider
+            .submit_event(&endpoint, "a.b", [b'x'; 1_024])
+            .await
+            .unwrap();
         while postrider.event_status(&event).await.unwrap().state != EventState::Delivered {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

@@ -3,7 +3,12 @@
 //! `cargo xtask bench` runs all of it. Absolute numbers are those of the machine; the ratios are
 //! what counts.
 
-#![expect(clippy::print_stdout, clippy::unwrap_used, clippy::panic, reason = "a benchmark")]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a benchmark"
+)]
 #![expect(clippy::cast_precision_loss, reason = "figures are rounded")]
 
 mod bare;
@@ -18,7 +23,10 @@ mod receiver;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|it| it != "--bench")
+        .collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         // The other processes of a benchmark are this program again.

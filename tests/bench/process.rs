@@ -18,7 +18,9 @@ impl Drop for Helper {
 pub(crate) fn start(words: &[&str]) -> (Helper, String) {
     let mut child = command(words).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
     (Helper(child), line.trim().to_owned())
 }
 
@@ -28,7 +30,9 @@ pub(crate) fn measure(words: &[&str]) -> Vec<f64> {
     assert!(output.status.success(), "{words:?} failed");
     let text = String::from_utf8(output.stdout).unwrap();
     let last = text.lines().last().unwrap_or_default();
-    last.split(' ').map(|number| number.parse().unwrap()).collect()
+    last.split(' ')
+        .map(|number| number.parse().unwrap())
+        .collect()
 }
 
 fn command(words: &[&str]) -> Command {
@@ -42,7 +46,8 @@ pub(crate) fn cpu_seconds() -> f64 {
     let threads = std::fs::read_dir("/proc/self/task").unwrap();
     let lines = threads
         .filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok());
-    let nanoseconds: f64 =
-        lines.filter_map(|line| line.split(' ').next()?.parse::<f64>().ok()).sum();
+    let nanoseconds: f64 = lines
+        .filter_map(|line| line.split(' ').next()?.parse::<f64>().ok())
+        .sum();
     nanoseconds / 1e9
 }

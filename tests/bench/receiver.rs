@@ -10,7 +10,10 @@ use std::convert::Infallible;
 use tokio::net::TcpSocket;
 
 pub(crate) fn run() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(serve());
 }
 

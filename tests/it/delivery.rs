@@ -2,8 +2,8 @@
 
 use crate::receiver::{Receiver, Reply, SECRET, end_of, hasty, loopback, postrider, until};
 use postrider::{
-    DisabledReason, EndpointError, EndpointSpec, EndpointStatus, EventState, Fact, Full, InvalidSpec,
-    MemoryBounds, MemoryStore, Ordering, Postrider, PublishError, Secret, Submission,
+    DisabledReason, EndpointError, EndpointSpec, EndpointStatus, EventState, Fact, Full,
+    InvalidSpec, MemoryBounds, MemoryStore, Ordering, Postrider, PublishError, Secret, Submission,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,12 +14,20 @@ async fn two_thousand_deliveries_over_five_hundred_endpoints_arrive_in_order() {
     let postrider = postrider().await;
     let mut endpoints = Vec::new();
     for _ in 0..500 {
-        endpoints.push(postrider.register_endpoint(&receiver.url(), SECRET).await.unwrap());
+        endpoints.push(
+            postrider
+                .register_endpoint(&receiver.url(), SECRET)
+                .await
+                .unwrap(),
+        );
     }
     for number in 0..4 {
         for (index, endpoint) in endpoints.iter().enumerate() {
             let payload = format!("{index}:{number}");
-            postrider.submit_event(endpoint, "payment.succeeded", payload).await.unwrap();
+            postrider
+                .submit_event(endpoint, "payment.succeeded", payload)
+                .await
+                .unwrap();
         }
     }
     until("all are delivered", || async { receiver.count() == 2_000 }).await;
@@ -49,28 +57,50 @@ async fn a_hanging_endpoint_does_not_slow_another_one() {
         postrider.submit_event(&id, "a.b", "x").await.unwrap();
     }
     until("all hang", || async { hanging.count() == 50 }).await;
-    let endpoint = postrider.register_endpoint(&healthy.url(), SECRET).await.unwrap();
+    let endpoint = postrider
+        .register_endpoint(&healthy.url(), SECRET)
+        .await
+        .unwrap();
     let start = Instant::now();
     for _ in 0..100 {
         postrider.submit_event(&endpoint, "a.b", "y").await.unwrap();
     }
-    until("the healthy one gets all", || async { healthy.count() == 100 }).await;
-    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    until("the healthy one gets all", || async {
+        healthy.count() == 100
+    })
+    .await;
+    assert!(
+        start.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[tokio::test]
 async fn lanes_of_different_keys_do_not_wait_for_each_other() {
     let receiver = Receiver::start(|_, request| {
-        if request.body.starts_with(b"slow") { Reply::Never } else { Reply::Status(200) }
+        if request.body.starts_with(b"slow") {
+            Reply::Never
+        } else {
+            Reply::Status(200)
+        }
     })
     .await;
     let postrider = postrider().await;
-    let endpoint = postrider.register_endpoint(&receiver.url(), SECRET).await.unwrap();
+    let endpoint = postrider
+        .register_endpoint(&receiver.url(), SECRET)
+        .await
+        .unwrap();
     for (key, payload) in [("a", "slow"), ("a", "behind slow"), ("b", "1"), ("b", "2")] {
-        let event = Submission::new("a.b", payload).to(&endpoint).ordering_key(key);
+        let event = Submission::new("a.b", payload)
+            .to(&endpoint)
+            .ordering_key(key);
         postrider.publish(event).await.unwrap();
     }
-    until("the other lane is through", || async { receiver.count() == 3 }).await;
+    until("the other lane is through", || async {
+        receiver.count() == 3
+    })
+    .await;
     let bodies = receiver.bodies();
     assert!(bodies.contains(&"2".to_owned()) && !bodies.contains(&"behind slow".to_owned()));
 }
@@ -79,20 +109,32 @@ async fn lanes_of_different_keys_do_not_wait_for_each_other() {
 async fn an_event_for_subscribers_reaches_those_of_its_tenant_and_type() {
     let receiver = Receiver::answering(200).await;
     let postrider = postrider().await;
-    for (tenant, pattern) in
-        [("default", "payment.*"), ("default", "payout.*"), ("default", "*"), ("other", "*")]
-    {
+    for (tenant, pattern) in [
+        ("default", "payment.*"),
+        ("default", "payout.*"),
+        ("default", "*"),
+        ("other", "*"),
+    ] {
         let mut spec = EndpointSpec::new(receiver.url());
         spec.tenant = tenant.parse().unwrap();
         spec.event_types = vec![pattern.parse().unwrap()];
         spec.headers = vec![("x-who".into(), format!("{tenant} {pattern}"))];
         postrider.register(spec, None).await.unwrap();
     }
-    let published = postrider.publish(Submission::new("payment.refunded", "{}")).await.unwrap();
+    let published = postrider
+        .publish(Submission::new("payment.refunded", "{}"))
+        .await
+        .unwrap();
     assert_eq!(published.deliveries, 2);
-    assert_eq!(end_of(&postrider, &published.event).await.state, EventState::Delivered);
-    let mut who: Vec<String> =
-        receiver.received().iter().map(|it| it.header("x-who").to_owned()).collect();
+    assert_eq!(
+        end_of(&postrider, &published.event).await.state,
+        EventState::Delivered
+    );
+    let mut who: Vec<String> = receiver
+        .received()
+        .iter()
+        .map(|it| it.header("x-who").to_owned())
+        .collect();
     who.sort();
     assert_eq!(who, ["default *", "default payment.*"]);
 }
@@ -101,16 +143,28 @@ async fn an_event_for_subscribers_reaches_those_of_its_tenant_and_type() {
 async fn the_same_idempotency_key_gives_the_same_event_once() {
     let receiver = Receiver::answering(200).await;
     let postrider = postrider().await;
-    let endpoint = postrider.register_endpoint(&receiver.url(), SECRET).await.unwrap();
+    let endpoint = postrider
+        .register_endpoint(&receiver.url(), SECRET)
+        .await
+        .unwrap();
     let submit = |payload: &'static str| {
-        let event = Submission::new("a.b", payload).to(&endpoint).idempotency_key("order-7");
+        let event = Submission::new("a.b", payload)
+            .to(&endpoint)
+            .idempotency_key("order-7");
         let postrider = postrider.clone();
         async move { postrider.publish(event).await }
     };
     let (first, second, third) = tokio::join!(submit("same"), submit("same"), submit("same"));
-    let ids = [first.unwrap().event, second.unwrap().event, third.unwrap().event];
+    let ids = [
+        first.unwrap().event,
+        second.unwrap().event,
+        third.unwrap().event,
+    ];
     assert!(ids.iter().all(|id| *id == ids[0]));
-    assert_eq!(submit("other").await, Err(PublishError::IdempotencyKeyReused(ids[0])));
+    assert_eq!(
+        submit("other").await,
+        Err(PublishError::IdempotencyKeyReused(ids[0]))
+    );
     end_of(&postrider, &ids[0]).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(receiver.bodies(), ["same"]);
@@ -120,16 +174,28 @@ async fn the_same_idempotency_key_gives_the_same_event_once() {
 async fn during_a_rotation_both_secrets_verify_and_afterwards_only_the_new_one() {
     let receiver = Receiver::answering(200).await;
     let postrider = postrider().await;
-    let endpoint = postrider.register_endpoint(&receiver.url(), "old secret").await.unwrap();
+    let endpoint = postrider
+        .register_endpoint(&receiver.url(), "old secret")
+        .await
+        .unwrap();
     let new = || Some(Secret::parse("new secret").unwrap());
-    postrider.rotate_secret(&endpoint, new(), Duration::from_secs(1)).await.unwrap();
-    let event = postrider.submit_event(&endpoint, "a.b", "{}").await.unwrap();
+    postrider
+        .rotate_secret(&endpoint, new(), Duration::from_secs(1))
+        .await
+        .unwrap();
+    let event = postrider
+        .submit_event(&endpoint, "a.b", "{}")
+        .await
+        .unwrap();
     end_of(&postrider, &event).await;
     let during = receiver.received()[0].clone();
     assert!(during.is_signed_with("old secret") && during.is_signed_with("new secret"));
 
     tokio::time::sleep(Duration::from_millis(1_100)).await;
-    let event = postrider.submit_event(&endpoint, "a.b", "{}").await.unwrap();
+    let event = postrider
+        .submit_event(&endpoint, "a.b", "{}")
+        .await
+        .unwrap();
     end_of(&postrider, &event).await;
     let after = receiver.received()[1].clone();
     assert!(!after.is_signed_with("old secret") && after.is_signed_with("new secret"));
@@ -138,16 +204,33 @@ async fn during_a_rotation_both_secrets_verify_and_afterwards_only_the_new_one()
 #[tokio::test]
 async fn a_410_disables_the_endpoint_and_keeps_its_queue() {
     let receiver = Receiver::start(|n, _| {
-        if n == 0 { Reply::Late(Duration::from_millis(100), 410) } else { Reply::Status(200) }
+        if n == 0 {
+            Reply::Late(Duration::from_millis(100), 410)
+        } else {
+            Reply::Status(200)
+        }
     })
     .await;
     let postrider = postrider().await;
     let mut facts = postrider.subscribe();
-    let endpoint = postrider.register_endpoint(&receiver.url(), SECRET).await.unwrap();
-    postrider.submit_event(&endpoint, "a.b", "gone").await.unwrap();
-    let queued = postrider.submit_event(&endpoint, "a.b", "queued").await.unwrap();
+    let endpoint = postrider
+        .register_endpoint(&receiver.url(), SECRET)
+        .await
+        .unwrap();
+    postrider
+        .submit_event(&endpoint, "a.b", "gone")
+        .await
+        .unwrap();
+    let queued = postrider
+        .submit_event(&endpoint, "a.b", "queued")
+        .await
+        .unwrap();
     loop {
-        if let Fact::EndpointDisabled { endpoint: which, reason } = facts.next().await.unwrap() {
+        if let Fact::EndpointDisabled {
+            endpoint: which,
+            reason,
+        } = facts.next().await.unwrap()
+        {
             assert_eq!((which, reason), (endpoint, DisabledReason::Gone));
             break;
         }
@@ -159,7 +242,10 @@ async fn a_410_disables_the_endpoint_and_keeps_its_queue() {
     assert_eq!(receiver.count(), 1);
     let enabled = postrider.enable_endpoint(&endpoint).await.unwrap();
     assert_eq!(enabled.status, EndpointStatus::Active);
-    assert_eq!(end_of(&postrider, &queued).await.state, EventState::Delivered);
+    assert_eq!(
+        end_of(&postrider, &queued).await.state,
+        EventState::Delivered
+    );
 }
 
 #[tokio::test]
@@ -169,17 +255,29 @@ async fn a_changed_url_gets_the_retries_and_a_deleted_endpoint_gets_nothing_more
     let postrider = postrider().await;
     let mut spec = hasty(&old.url(), 5);
     let endpoint = postrider.register(spec.clone(), None).await.unwrap().id;
-    let event = postrider.submit_event(&endpoint, "a.b", "moved").await.unwrap();
+    let event = postrider
+        .submit_event(&endpoint, "a.b", "moved")
+        .await
+        .unwrap();
     until("the old one was tried", || async { old.count() > 0 }).await;
     spec.url = new.url().into();
     postrider.update_endpoint(&endpoint, spec).await.unwrap();
-    assert_eq!(end_of(&postrider, &event).await.state, EventState::Delivered);
+    assert_eq!(
+        end_of(&postrider, &event).await.state,
+        EventState::Delivered
+    );
     assert_eq!(new.count(), 1);
 
     postrider.pause_endpoint(&endpoint).await.unwrap();
-    let queued = postrider.submit_event(&endpoint, "a.b", "queued").await.unwrap();
+    let queued = postrider
+        .submit_event(&endpoint, "a.b", "queued")
+        .await
+        .unwrap();
     postrider.delete_endpoint(&endpoint).await.unwrap();
-    assert_eq!(end_of(&postrider, &queued).await.state, EventState::Discarded);
+    assert_eq!(
+        end_of(&postrider, &queued).await.state,
+        EventState::Discarded
+    );
     assert_eq!(
         postrider.submit_event(&endpoint, "a.b", "late").await,
         Err(PublishError::NoSuchEndpoint(endpoint))
@@ -190,10 +288,18 @@ async fn a_changed_url_gets_the_retries_and_a_deleted_endpoint_gets_nothing_more
 #[tokio::test]
 async fn a_full_store_refuses_and_takes_again_when_there_is_room() {
     let receiver = Receiver::answering(200).await;
-    let bounds = MemoryBounds { deliveries_max: 3, ..MemoryBounds::default() };
-    let builder = Postrider::builder().egress(loopback()).store(MemoryStore::bounded(bounds));
+    let bounds = MemoryBounds {
+        deliveries_max: 3,
+        ..MemoryBounds::default()
+    };
+    let builder = Postrider::builder()
+        .egress(loopback())
+        .store(MemoryStore::bounded(bounds));
     let postrider = builder.start().await.unwrap();
-    let endpoint = postrider.register_endpoint(&receiver.url(), SECRET).await.unwrap();
+    let endpoint = postrider
+        .register_endpoint(&receiver.url(), SECRET)
+        .await
+        .unwrap();
     postrider.pause_endpoint(&endpoint).await.unwrap();
     for _ in 0..3 {
         postrider.submit_event(&endpoint, "a.b", "x").await.unwrap();
@@ -211,13 +317,24 @@ async fn a_full_store_refuses_and_takes_again_when_there_is_room() {
 #[tokio::test]
 async fn what_cannot_be_sent_is_refused_at_registration() {
     let postrider = Postrider::builder().start().await.unwrap();
-    for url in
-        ["ftp://example.com/", "http://127.0.0.1/", "http://user:pw@example.com/", "http://[::1]/"]
-    {
+    for url in [
+        "ftp://example.com/",
+        "http://127.0.0.1/",
+        "http://user:pw@example.com/",
+        "http://[::1]/",
+    ] {
         let refused = postrider.register_endpoint(url, SECRET).await;
-        assert!(matches!(refused, Err(EndpointError::Invalid(InvalidSpec::Url(_)))), "{url}");
+        assert!(
+            matches!(refused, Err(EndpointError::Invalid(InvalidSpec::Url(_)))),
+            "{url}"
+        );
     }
-    assert!(postrider.register_endpoint("https://example.com/", "").await.is_err());
+    assert!(
+        postrider
+            .register_endpoint("https://example.com/", "")
+            .await
+            .is_err()
+    );
     let mut spec = EndpointSpec::new("https://example.com/");
     spec.headers = vec![("host".into(), "elsewhere".into())];
     assert!(postrider.register(spec, None).await.is_err());
@@ -227,10 +344,12 @@ async fn what_cannot_be_sent_is_refused_at_registration() {
 async fn a_restart_on_the_same_store_goes_on_where_it_stopped() {
     let store = Arc::new(MemoryStore::default());
     let start = || {
-        Postrider::builder().egress(loopback()).shared_store(Arc::clone(&store) as _).start()
+        Postrider::builder()
+            .egress(loopback())
+            .shared_store(Arc::clone(&store) as _)
+            .start()
     };
-    let receiver =
-        Receiver::start(|n, _| Reply::Status(if n == 0 { 500 } else { 200 })).await;
+    let receiver = Receiver::start(|n, _| Reply::Status(if n == 0 { 500 } else { 200 })).await;
     let first = start().await.unwrap();
     let mut spec = hasty(&receiver.url(), 5);
     spec.ordering = Ordering::Fifo;
@@ -245,6 +364,9 @@ async fn a_restart_on_the_same_store_goes_on_where_it_stopped() {
 
     let second = start().await.unwrap();
     assert_eq!(end_of(&second, &next).await.state, EventState::Delivered);
-    assert_eq!(second.event_status(&event).await.unwrap().state, EventState::Delivered);
+    assert_eq!(
+        second.event_status(&event).await.unwrap().state,
+        EventState::Delivered
+    );
     assert_eq!(*receiver.bodies().last().unwrap(), "2");
 }

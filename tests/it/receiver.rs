@@ -39,18 +39,28 @@ pub(crate) struct Received {
 
 impl Received {
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     /// Whether both kinds of default signatures are right under this secret.
     pub(crate) fn is_signed_with(&self, secret: &str) -> bool {
         let secrets = [Secret::parse(secret).unwrap()];
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        [Scheme::Postrider, Scheme::BodyHex].into_iter().all(|scheme| {
-            let headers = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-            let verifier = Verifier::new(scheme, &secrets).unwrap();
-            verifier.verify(headers, &self.body, now).is_ok()
-        })
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
+        [Scheme::Postrider, Scheme::BodyHex]
+            .into_iter()
+            .all(|scheme| {
+                let headers = self
+                    .headers
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value.as_bytes()));
+                let verifier = Verifier::new(scheme, &secrets).unwrap();
+                verifier.verify(headers, &self.body, now).is_ok()
+            })
     }
 }
 
@@ -108,7 +118,9 @@ impl Receiver {
 
     pub(crate) fn bodies(&self) -> Vec<String> {
         let bodies = self.received().into_iter().map(|it| it.body);
-        bodies.map(|body| String::from_utf8(body.to_vec()).unwrap()).collect()
+        bodies
+            .map(|body| String::from_utf8(body.to_vec()).unwrap())
+            .collect()
     }
 }
 
@@ -118,8 +130,14 @@ async fn answer<F: Fn(usize, &Received) -> Reply>(
     reply: Arc<F>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
-    let Ok(body) = body.collect().await else { return pending().await };
-    let request = Received { at: Instant::now(), headers: head.headers, body: body.to_bytes() };
+    let Ok(body) = body.collect().await else {
+        return pending().await;
+    };
+    let request = Received {
+        at: Instant::now(),
+        headers: head.headers,
+        body: body.to_bytes(),
+    };
     let number = {
         let mut log = log.lock().unwrap();
         log.push(request.clone());
@@ -135,12 +153,18 @@ async fn answer<F: Fn(usize, &Received) -> Reply>(
         }
         Reply::Never => pending().await,
     };
-    Ok(response.body(Full::new(Bytes::from_static(b"answer"))).unwrap())
+    Ok(response
+        .body(Full::new(Bytes::from_static(b"answer")))
+        .unwrap())
 }
 
 /// A Postrider that may send to loopback.
 pub(crate) async fn postrider() -> Postrider {
-    Postrider::builder().egress(loopback()).start().await.unwrap()
+    Postrider::builder()
+        .egress(loopback())
+        .start()
+        .await
+        .unwrap()
 }
 
 pub(crate) fn loopback() -> EgressGuard {

@@ -5,6 +5,7 @@
     reason = "it talks to the person who runs it"
 )]
 
+mod bench;
 mod install;
 mod test;
 
@@ -27,11 +28,14 @@ struct Cli {
 enum Word {
     /// Installs what is missing, then checks and tests everything
     Test(test::Args),
+    /// Prints what a delivery costs, beside what the bare parts cost
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().word {
         Some(Word::Test(args)) => test::run(&args),
+        Some(Word::Bench(args)) => bench::run(&args),
         None => Cli::command()
             .print_help()
             .map_err(|error| error.to_string()),

@@ -72,8 +72,11 @@ impl MemoryStore {
     }
 
     fn recover_lane(&self, id: &LaneId, lane: &StoredLane) -> RecoveredLane {
-        let pending =
-            || lane.pending.values().filter_map(|id| Some((*id, self.deliveries.get(id)?)));
+        let pending = || {
+            lane.pending
+                .values()
+                .filter_map(|id| Some((*id, self.deliveries.get(id)?)))
+        };
         let fresh = pending().find(|(_, stored)| stored.state == DeliveryState::Pending);
         let retrying = pending().filter_map(|(id, stored)| match stored.state {
             DeliveryState::Retrying { due } => Some(RecoveredDelivery {
@@ -130,7 +133,13 @@ impl MemoryStore {
     #[must_use]
     pub fn deliveries_of(&self, event: EventId) -> Option<Vec<DeliveryRecord>> {
         let event = self.events.get(&event)?;
-        Some(event.deliveries.iter().filter_map(|id| self.delivery(*id)).collect())
+        Some(
+            event
+                .deliveries
+                .iter()
+                .filter_map(|id| self.delivery(*id))
+                .collect(),
+        )
     }
 
     /// The dead letters of an endpoint, oldest first.
@@ -138,7 +147,10 @@ impl MemoryStore {
         let dead = move |stored: &&Box<super::StoredDelivery>| {
             stored.lane.endpoint == endpoint && stored.is_dead()
         };
-        let all = self.deliveries.iter().filter(move |(_, stored)| dead(stored));
+        let all = self
+            .deliveries
+            .iter()
+            .filter(move |(_, stored)| dead(stored));
         all.map(|(id, stored)| stored.record(*id))
     }
 

@@ -39,7 +39,10 @@ impl Attempts {
 
     pub(super) fn start(&mut self, request: Request, deadline: Instant) {
         let attempt = request.attempt;
-        let mut done = Done { attempt, inputs: Some(self.inputs.clone()) };
+        let mut done = Done {
+            attempt,
+            inputs: Some(self.inputs.clone()),
+        };
         let Some(url) = self.url_of(&request) else {
             // Refused at registration; only a store that was tampered with gets here.
             done.with(internal("the recorded URL is not one that can be sent to"));
@@ -51,7 +54,12 @@ impl Attempts {
             let outcome = match headers_of(&request) {
                 Some(headers) => {
                     let body = request.body().clone();
-                    let wire = WireRequest { url, headers, body, response_bytes_max };
+                    let wire = WireRequest {
+                        url,
+                        headers,
+                        body,
+                        response_bytes_max,
+                    };
                     transport.send(wire, deadline).await
                 }
                 None => internal("the request's headers are not valid"),
@@ -83,7 +91,8 @@ impl Attempts {
             return Some(url.clone());
         }
         let url = EndpointUrl::parse(&route.url).ok()?;
-        self.urls.insert(route.endpoint, (route.revision, url.clone()));
+        self.urls
+            .insert(route.endpoint, (route.revision, url.clone()));
         Some(url)
     }
 }
@@ -151,6 +160,8 @@ impl Done {
 
 impl Drop for Done {
     fn drop(&mut self) {
-        self.with(internal("the task that sent the request ended without an outcome"));
+        self.with(internal(
+            "the task that sent the request ended without an outcome",
+        ));
     }
 }

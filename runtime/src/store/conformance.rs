@@ -3,7 +3,11 @@
 //! [`check`] panics with a sentence that says what did not hold. A store of one's own is
 //! conformant if it passes; the engine relies on nothing else.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a conformance suite fails by panicking")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a conformance suite fails by panicking"
+)]
 
 use super::Store;
 use bytes::Bytes;
@@ -50,13 +54,19 @@ impl<S: Store> Subject<'_, S> {
         let endpoint = Endpoint {
             id: ENDPOINT,
             spec: Arc::new(EndpointSpec::new("https://example.com/")),
-            secrets: vec![EndpointSecret { secret: Secret::parse("s").unwrap(), expires_at: None }],
+            secrets: vec![EndpointSecret {
+                secret: Secret::parse("s").unwrap(),
+                expires_at: None,
+            }],
             status: EndpointStatus::Active,
             health: Health::default(),
             created_at: Wall(1),
             revision: 1,
         };
-        assert_eq!(self.commit(Change::AddEndpoint(Box::new(endpoint))).await, Receipt::Applied);
+        assert_eq!(
+            self.commit(Change::AddEndpoint(Box::new(endpoint))).await,
+            Receipt::Applied
+        );
     }
 
     /// Publishes event and delivery `number` and gives its place.
@@ -88,19 +98,33 @@ impl<S: Store> Subject<'_, S> {
     }
 
     async fn state(&self, number: u128) -> DeliveryState {
-        let record = Arc::clone(self.0).delivery(DeliveryId::from_u128(number)).await.unwrap();
+        let record = Arc::clone(self.0)
+            .delivery(DeliveryId::from_u128(number))
+            .await
+            .unwrap();
         record.unwrap().state
     }
 
     async fn load(&self, after: Seq, deliveries_max: usize, bytes_max: usize) -> (Vec<u64>, u64) {
-        let load = Load { lane: lane(), after, deliveries_max, bytes_max };
+        let load = Load {
+            lane: lane(),
+            after,
+            deliveries_max,
+            bytes_max,
+        };
         let loaded = Arc::clone(self.0).load(load).await.unwrap();
-        (loaded.deliveries.iter().map(|it| it.seq.0).collect(), loaded.through.0)
+        (
+            loaded.deliveries.iter().map(|it| it.seq.0).collect(),
+            loaded.through.0,
+        )
     }
 }
 
 fn lane() -> LaneId {
-    LaneId { endpoint: ENDPOINT, key: OrderingKey::none() }
+    LaneId {
+        endpoint: ENDPOINT,
+        key: OrderingKey::none(),
+    }
 }
 
 fn publish(number: u128, idempotency: Option<Idempotency>) -> Change {
@@ -112,17 +136,27 @@ fn publish(number: u128, idempotency: Option<Idempotency>) -> Change {
         ordering_key: OrderingKey::none(),
         published_at: Wall(5),
     };
-    let delivery = NewDelivery { id: DeliveryId::from_u128(number), lane: lane() };
-    Change::Publish(Publish { event: Arc::new(event), deliveries: [delivery].into(), idempotency })
+    let delivery = NewDelivery {
+        id: DeliveryId::from_u128(number),
+        lane: lane(),
+    };
+    Change::Publish(Publish {
+        event: Arc::new(event),
+        deliveries: [delivery].into(),
+        idempotency,
+    })
 }
 
 async fn places_are_assigned_in_order_and_without_gaps<S: Store>(store: &Arc<S>) {
     let subject = Subject(store);
     subject.add_endpoint().await;
     let first = subject.publish(1).await;
-    let receipts = Arc::clone(store).commit(vec![publish(2, None), publish(3, None)]).await;
-    let expected: Vec<_> =
-        [1, 2].map(|more| Ok(Receipt::Published(vec![Seq(first.0 + more)]))).into();
+    let receipts = Arc::clone(store)
+        .commit(vec![publish(2, None), publish(3, None)])
+        .await;
+    let expected: Vec<_> = [1, 2]
+        .map(|more| Ok(Receipt::Published(vec![Seq(first.0 + more)])))
+        .into();
     assert_eq!(receipts, expected, "places follow the order of the changes");
 }
 
@@ -131,12 +165,29 @@ async fn a_repeated_key_gives_the_first_event_and_other_content_is_refused<S: St
 ) {
     let subject = Subject(store);
     subject.add_endpoint().await;
-    let key = |digest| Some(Idempotency { key: "k".into(), digest: [digest; 32] });
-    assert!(matches!(subject.commit(publish(1, key(1))).await, Receipt::Published(_)));
+    let key = |digest| {
+        Some(Idempotency {
+            key: "k".into(),
+            digest: [digest; 32],
+        })
+    };
+    assert!(matches!(
+        subject.commit(publish(1, key(1))).await,
+        Receipt::Published(_)
+    ));
     let first = EventId::from_u128(1);
-    assert_eq!(subject.commit(publish(2, key(1))).await, Receipt::Duplicate(first));
-    assert_eq!(subject.commit(publish(3, key(2))).await, Receipt::KeyReused(first));
-    let unknown = Arc::clone(store).deliveries_of(EventId::from_u128(2)).await.unwrap();
+    assert_eq!(
+        subject.commit(publish(2, key(1))).await,
+        Receipt::Duplicate(first)
+    );
+    assert_eq!(
+        subject.commit(publish(3, key(2))).await,
+        Receipt::KeyReused(first)
+    );
+    let unknown = Arc::clone(store)
+        .deliveries_of(EventId::from_u128(2))
+        .await
+        .unwrap();
     assert_eq!(unknown, None, "a repeat records nothing");
 }
 
@@ -148,12 +199,29 @@ async fn a_load_is_bounded_and_says_how_far_it_reaches<S: Store>(store: &Arc<S>)
         seqs.push(subject.publish(number).await);
     }
     let (s, before) = (|index: usize| seqs[index].0, Seq(seqs[0].0 - 1));
-    assert_eq!(subject.load(before, 2, 1_000).await, (vec![s(0), s(1)], s(1)));
-    assert_eq!(subject.load(before, 9, 25).await, (vec![s(0), s(1)], s(1)), "bytes bound it");
-    assert_eq!(subject.load(before, 9, 0).await, (vec![s(0)], s(0)), "but one always comes");
-    subject.end(2, seqs[1], DeliveryState::Delivered, false).await;
+    assert_eq!(
+        subject.load(before, 2, 1_000).await,
+        (vec![s(0), s(1)], s(1))
+    );
+    assert_eq!(
+        subject.load(before, 9, 25).await,
+        (vec![s(0), s(1)], s(1)),
+        "bytes bound it"
+    );
+    assert_eq!(
+        subject.load(before, 9, 0).await,
+        (vec![s(0)], s(0)),
+        "but one always comes"
+    );
+    subject
+        .end(2, seqs[1], DeliveryState::Delivered, false)
+        .await;
     let all = subject.load(before, 9, 1_000).await;
-    assert_eq!(all, (vec![s(0), s(2), s(3), s(4)], s(4)), "what has ended is left out");
+    assert_eq!(
+        all,
+        (vec![s(0), s(2), s(3), s(4)], s(4)),
+        "what has ended is left out"
+    );
     assert_eq!(subject.load(seqs[4], 9, 1_000).await, (vec![], s(4)));
 }
 
@@ -163,11 +231,21 @@ async fn a_result_is_recorded_once<S: Store>(store: &Arc<S>) {
     let seq = subject.publish(1).await;
     let retrying = DeliveryState::Retrying { due: Wall(99) };
     assert_eq!(subject.end(1, seq, retrying, false).await, Receipt::Applied);
-    assert_eq!(subject.end(1, seq, DeliveryState::Delivered, false).await, Receipt::Applied);
+    assert_eq!(
+        subject.end(1, seq, DeliveryState::Delivered, false).await,
+        Receipt::Applied
+    );
     assert_eq!(subject.end(1, seq, retrying, false).await, Receipt::Stale);
     assert_eq!(subject.state(1).await, DeliveryState::Delivered);
-    let record = Arc::clone(store).delivery(DeliveryId::from_u128(1)).await.unwrap().unwrap();
-    assert_eq!((record.attempts.len(), record.ended_at), (2, Some(Wall(15))));
+    let record = Arc::clone(store)
+        .delivery(DeliveryId::from_u128(1))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (record.attempts.len(), record.ended_at),
+        (2, Some(Wall(15)))
+    );
 }
 
 async fn a_restart_finds_what_was_pending<S: Store>(store: &Arc<S>) {
@@ -177,14 +255,23 @@ async fn a_restart_finds_what_was_pending<S: Store>(store: &Arc<S>) {
     let second = subject.publish(2).await;
     let third = subject.publish(3).await;
     subject.end(1, first, DeliveryState::Delivered, false).await;
-    subject.end(2, second, DeliveryState::Retrying { due: Wall(99) }, false).await;
+    subject
+        .end(2, second, DeliveryState::Retrying { due: Wall(99) }, false)
+        .await;
     let recovered = Arc::clone(store).recover().await.unwrap();
     let pending = &recovered.endpoints[0];
     assert_eq!((pending.pending_deliveries, pending.pending_bytes), (2, 20));
     let lane = &recovered.lanes[0];
-    assert_eq!((lane.after, lane.tail), (second, third), "the third is the first without attempt");
+    assert_eq!(
+        (lane.after, lane.tail),
+        (second, third),
+        "the third is the first without attempt"
+    );
     let retrying = &lane.retrying[0];
-    assert_eq!((retrying.seq, retrying.attempts, retrying.due), (second, 1, Wall(99)));
+    assert_eq!(
+        (retrying.seq, retrying.attempts, retrying.due),
+        (second, 1, Wall(99))
+    );
 }
 
 async fn a_stopped_lane_takes_a_resend_in_place<S: Store>(store: &Arc<S>) {
@@ -192,17 +279,32 @@ async fn a_stopped_lane_takes_a_resend_in_place<S: Store>(store: &Arc<S>) {
     subject.add_endpoint().await;
     let first = subject.publish(1).await;
     subject.publish(2).await;
-    subject.end(1, first, DeliveryState::Failed(FailReason::Rejected), true).await;
+    subject
+        .end(1, first, DeliveryState::Failed(FailReason::Rejected), true)
+        .await;
     let recovered = Arc::clone(store).recover().await.unwrap();
-    assert_eq!(recovered.lanes[0].stopped_at, Some(DeliveryId::from_u128(1)));
+    assert_eq!(
+        recovered.lanes[0].stopped_at,
+        Some(DeliveryId::from_u128(1))
+    );
     let (of, new) = (DeliveryId::from_u128(1), DeliveryId::from_u128(9));
-    match subject.commit(Change::Resend { of, new, at: Wall(20) }).await {
+    match subject
+        .commit(Change::Resend {
+            of,
+            new,
+            at: Wall(20),
+        })
+        .await
+    {
         Receipt::Resent(placed) => assert_eq!((placed.delivery, placed.seq), (new, first)),
         other => panic!("a dead letter is resent, but the answer was {other:?}"),
     }
     let recovered = Arc::clone(store).recover().await.unwrap();
     assert_eq!(recovered.lanes[0].stopped_at, None, "the lane goes on");
-    let dead = Arc::clone(store).dead_letters(ENDPOINT, None, 9).await.unwrap();
+    let dead = Arc::clone(store)
+        .dead_letters(ENDPOINT, None, 9)
+        .await
+        .unwrap();
     assert!(dead.is_empty(), "what was resent is no dead letter");
 }
 
@@ -212,7 +314,13 @@ async fn a_resend_goes_to_the_end_of_its_lane<S: Store>(store: &Arc<S>) {
     let first = subject.publish(1).await;
     let second = subject.publish(2).await;
     let (of, new) = (DeliveryId::from_u128(1), DeliveryId::from_u128(9));
-    let resend = || subject.commit(Change::Resend { of, new, at: Wall(20) });
+    let resend = || {
+        subject.commit(Change::Resend {
+            of,
+            new,
+            at: Wall(20),
+        })
+    };
     assert_eq!(resend().await, Receipt::Refused(Refusal::StillPending));
     subject.end(1, first, DeliveryState::Delivered, false).await;
     match resend().await {
@@ -222,7 +330,13 @@ async fn a_resend_goes_to_the_end_of_its_lane<S: Store>(store: &Arc<S>) {
         other => panic!("a delivered one is resent, but the answer was {other:?}"),
     }
     let of = DeliveryId::from_u128(77);
-    let unknown = subject.commit(Change::Resend { of, new, at: Wall(20) }).await;
+    let unknown = subject
+        .commit(Change::Resend {
+            of,
+            new,
+            at: Wall(20),
+        })
+        .await;
     assert_eq!(unknown, Receipt::Refused(Refusal::NoSuchDelivery));
 }
 
@@ -231,14 +345,32 @@ async fn a_discard_ends_a_pending_delivery_and_a_dead_letter<S: Store>(store: &A
     subject.add_endpoint().await;
     let first = subject.publish(1).await;
     subject.publish(2).await;
-    subject.end(1, first, DeliveryState::Failed(FailReason::Exhausted), false).await;
+    subject
+        .end(
+            1,
+            first,
+            DeliveryState::Failed(FailReason::Exhausted),
+            false,
+        )
+        .await;
     for (number, pending) in [(1, false), (2, true)] {
         let delivery = DeliveryId::from_u128(number);
-        match subject.commit(Change::Discard { delivery, at: Wall(20) }).await {
+        match subject
+            .commit(Change::Discard {
+                delivery,
+                at: Wall(20),
+            })
+            .await
+        {
             Receipt::Discarded { was_pending, .. } => assert_eq!(was_pending, pending),
             other => panic!("delivery {number} is discarded, but the answer was {other:?}"),
         }
-        let again = subject.commit(Change::Discard { delivery, at: Wall(20) }).await;
+        let again = subject
+            .commit(Change::Discard {
+                delivery,
+                at: Wall(20),
+            })
+            .await;
         assert_eq!(again, Receipt::Refused(Refusal::AlreadyEnded));
     }
     let ledger = Arc::clone(store).ledger(ENDPOINT).await.unwrap();
@@ -252,16 +384,36 @@ async fn a_deleted_endpoint_keeps_only_what_is_under_way<S: Store>(store: &Arc<S
     let first = subject.publish(1).await;
     subject.publish(2).await;
     let keep = vec![DeliveryId::from_u128(1)];
-    let delete = Change::DeleteEndpoint { endpoint: ENDPOINT, keep, at: Wall(20) };
+    let delete = Change::DeleteEndpoint {
+        endpoint: ENDPOINT,
+        keep,
+        at: Wall(20),
+    };
     assert_eq!(subject.commit(delete).await, Receipt::Applied);
     assert_eq!(subject.state(2).await, DeliveryState::Discarded);
     assert_eq!(subject.state(1).await, DeliveryState::Pending);
-    assert_eq!(subject.end(1, first, DeliveryState::Delivered, false).await, Receipt::Applied);
+    assert_eq!(
+        subject.end(1, first, DeliveryState::Delivered, false).await,
+        Receipt::Applied
+    );
     assert_eq!(subject.state(1).await, DeliveryState::Delivered);
     assert_eq!(Arc::clone(store).endpoint(ENDPOINT).await.unwrap(), None);
-    assert!(Arc::clone(store).recover().await.unwrap().endpoints.is_empty());
+    assert!(
+        Arc::clone(store)
+            .recover()
+            .await
+            .unwrap()
+            .endpoints
+            .is_empty()
+    );
     let (of, new) = (DeliveryId::from_u128(1), DeliveryId::from_u128(9));
-    let resend = subject.commit(Change::Resend { of, new, at: Wall(30) }).await;
+    let resend = subject
+        .commit(Change::Resend {
+            of,
+            new,
+            at: Wall(30),
+        })
+        .await;
     assert_eq!(resend, Receipt::Refused(Refusal::NoSuchEndpoint(ENDPOINT)));
 }
 
@@ -275,9 +427,17 @@ async fn an_update_changes_what_it_names<S: Store>(store: &Arc<S>) {
         status: Some(EndpointStatus::Paused),
         health: None,
     };
-    assert_eq!(subject.commit(Change::ChangeEndpoint(Arc::new(update))).await, Receipt::Applied);
+    assert_eq!(
+        subject
+            .commit(Change::ChangeEndpoint(Arc::new(update)))
+            .await,
+        Receipt::Applied
+    );
     let endpoint = Arc::clone(store).endpoint(ENDPOINT).await.unwrap().unwrap();
-    assert_eq!((endpoint.status, endpoint.revision), (EndpointStatus::Paused, 1));
+    assert_eq!(
+        (endpoint.status, endpoint.revision),
+        (EndpointStatus::Paused, 1)
+    );
     let update = EndpointUpdate {
         endpoint: ENDPOINT,
         spec: Some(Arc::new(EndpointSpec::new("https://example.org/"))),
@@ -285,17 +445,30 @@ async fn an_update_changes_what_it_names<S: Store>(store: &Arc<S>) {
         status: None,
         health: None,
     };
-    subject.commit(Change::ChangeEndpoint(Arc::new(update))).await;
+    subject
+        .commit(Change::ChangeEndpoint(Arc::new(update)))
+        .await;
     let endpoint = Arc::clone(store).endpoint(ENDPOINT).await.unwrap().unwrap();
-    assert_eq!((&*endpoint.spec.url, endpoint.revision), ("https://example.org/", 2));
+    assert_eq!(
+        (&*endpoint.spec.url, endpoint.revision),
+        ("https://example.org/", 2)
+    );
     assert_eq!(endpoint.status, EndpointStatus::Paused);
 }
 
 async fn an_event_for_nobody_is_known<S: Store>(store: &Arc<S>) {
     let subject = Subject(store);
-    let Change::Publish(mut publish) = publish(1, None) else { return };
+    let Change::Publish(mut publish) = publish(1, None) else {
+        return;
+    };
     publish.deliveries = [].into();
-    assert_eq!(subject.commit(Change::Publish(publish)).await, Receipt::Published(vec![]));
-    let deliveries = Arc::clone(store).deliveries_of(EventId::from_u128(1)).await.unwrap();
+    assert_eq!(
+        subject.commit(Change::Publish(publish)).await,
+        Receipt::Published(vec![])
+    );
+    let deliveries = Arc::clone(store)
+        .deliveries_of(EventId::from_u128(1))
+        .await
+        .unwrap();
     assert_eq!(deliveries, Some(vec![]));
 }

@@ -19,7 +19,9 @@ impl MemoryStore {
     /// An empty store that holds so much.
     #[must_use]
     pub fn bounded(bounds: MemoryBounds) -> Self {
-        Self { held: Mutex::new(postrider_engine::MemoryStore::bounded(bounds)) }
+        Self {
+            held: Mutex::new(postrider_engine::MemoryStore::bounded(bounds)),
+        }
     }
 
     fn held(&self) -> MutexGuard<'_, postrider_engine::MemoryStore> {
@@ -45,7 +47,10 @@ impl Store for MemoryStore {
         changes: Vec<Change>,
     ) -> StoreFuture<Vec<Result<Receipt, CommitError>>> {
         let mut held = self.held();
-        let receipts: Vec<_> = changes.into_iter().map(|change| held.apply(change)).collect();
+        let receipts: Vec<_> = changes
+            .into_iter()
+            .map(|change| held.apply(change))
+            .collect();
         Box::pin(ready(receipts))
     }
 
@@ -85,7 +90,9 @@ impl Store for MemoryStore {
         most: usize,
     ) -> StoreFuture<Result<Vec<DeliveryRecord>, StoreError>> {
         self.answer(|held| {
-            let dead = held.dead_letters(endpoint).filter(|record| Some(record.id) > after);
+            let dead = held
+                .dead_letters(endpoint)
+                .filter(|record| Some(record.id) > after);
             dead.take(most).collect()
         })
     }
