@@ -122,12 +122,11 @@ impl<E> Key<E> {
 }
 
 impl HmacKey {
-    #[expect(
-        clippy::expect_used,
-        reason = "RFC 2104, section 2: the key can be of any length"
-    )]
     pub(crate) fn new(key: &[u8]) -> Self {
-        Self(Hmac::new_from_slice(key).expect("an HMAC key can be of any length"))
+        let Ok(keyed) = Hmac::new_from_slice(key) else {
+            unreachable!("RFC 2104, section 2: the key can be of any length")
+        };
+        Self(keyed)
     }
 
     fn prepare(rule: KeyRule, secret: &Secret) -> Result<Self, KeyProblem> {

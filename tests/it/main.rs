@@ -1,8 +1,15 @@
 //! Proves the shipped whole from outside: real sockets, real processes.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "all of it is test code, of which clippy knows the test functions only"
+)]
 
 mod cli;
 mod delivery;
 mod demo;
+mod faults;
 mod hostile;
 mod programs;
 mod receiver;

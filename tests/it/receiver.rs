@@ -22,8 +22,6 @@ pub(crate) const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
     Status(u16),
-    /// With a header.
-    With(u16, &'static str, &'static str),
     /// After this time.
     Late(Duration, u16),
     Never,
@@ -146,7 +144,6 @@ async fn answer<F: Fn(usize, &Received) -> Reply>(
     let with = |status: u16| Response::builder().status(status);
     let response = match reply(number, &request) {
         Reply::Status(status) => with(status),
-        Reply::With(status, name, value) => with(status).header(name, value),
         Reply::Late(wait, status) => {
             tokio::time::sleep(wait).await;
             with(status)

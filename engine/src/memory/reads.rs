@@ -144,14 +144,11 @@ impl MemoryStore {
 
     /// The dead letters of an endpoint, oldest first.
     pub fn dead_letters(&self, endpoint: EndpointId) -> impl Iterator<Item = DeliveryRecord> {
-        let dead = move |stored: &&Box<super::StoredDelivery>| {
-            stored.lane.endpoint == endpoint && stored.is_dead()
-        };
-        let all = self
+        let dead = self
             .deliveries
             .iter()
-            .filter(move |(_, stored)| dead(stored));
-        all.map(|(id, stored)| stored.record(*id))
+            .filter(move |(_, stored)| stored.lane.endpoint == endpoint && stored.is_dead());
+        dead.map(|(id, stored)| stored.record(*id))
     }
 
     /// The account of an endpoint.

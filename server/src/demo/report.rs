@@ -134,7 +134,7 @@ fn settings(args: &Args) -> Vec<String> {
     )];
     lines.push("\nReceivers".into());
     lines.extend(receivers);
-    lines.push("Policies, much faster than the defaults".into());
+    lines.push("\nPolicies, much faster than the defaults".into());
     lines.push(format!("  retries   {RETRIES}, after {delays} ms, ± 20 %"));
     lines.push(format!(
         "  time-out  {seconds} s; {hanging} ms where receivers hang"

@@ -35,7 +35,8 @@ pub(super) const BREAKER: BreakerPolicy = BreakerPolicy {
 /// How often the accounts are read.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Without any change of the accounts for so long, the demo waits no longer.
+/// Without any change of the accounts for so long, the demo waits no longer: longer than any
+/// attempt and any delay takes.
 const STALLED_AFTER: Duration = Duration::from_secs(30);
 
 /// Room for payload bytes in the store, for one event: more than [`Payload`] takes.
@@ -69,6 +70,11 @@ pub(crate) enum DemoError {
     Publish(#[from] PublishError),
     #[error(transparent)]
     Read(#[from] ReadError),
+    #[error(
+        "nothing has moved for {} s, and {publishers} publishers wait for an answer",
+        STALLED_AFTER.as_secs()
+    )]
+    Stalled { publishers: usize },
     #[error("a publisher ended early: {0}")]
     Publisher(#[from] JoinError),
 }
@@ -117,8 +123,14 @@ pub(super) async fn run(plan: Plan, progress: &Progress) -> Result<Ran, DemoErro
     check_open_files(&plan)?;
     let postrider = start_postrider(&plan).await?;
     let mut working = Vec::with_capacity(plan.endpoints.len());
+    let mut ports = Vec::with_capacity(plan.endpoints.len());
     for (index, plan) in plan.endpoints.into_iter().enumerate() {
-        working.push(open(&postrider, index, plan).await?);
+        let (endpoint, port) = register(&postrider, index, plan).await?;
+        working.push(endpoint);
+        ports.push(port);
+    }
+    for (endpoint, port) in working.iter().zip(ports) {
+        endpoint.listen(port)?;
     }
     let submissions = deliver(&postrider, &working, progress).await?;
     let drained = postrider.shutdown().await;
@@ -165,35 +177,19 @@ async fn start_postrider(plan: &Plan) -> Result<Postrider, DemoError> {
     Ok(builder.seed(plan.engine_seed).start().await?)
 }
 
-/// Registers an endpoint and lets its receiver listen, now or when it is to.
-async fn open(
+/// Registers an endpoint. Its port refuses connections so far.
+async fn register(
     postrider: &Postrider,
     index: usize,
     plan: EndpointPlan,
-) -> Result<Working, DemoError> {
-    let plan = Arc::new(plan);
-    let reserved = Reserved::new().map_err(DemoError::Receiver)?;
+) -> Result<(Working, Reserved), DemoError> {
+    let port = Reserved::new().map_err(DemoError::Receiver)?;
     let secret = Secret::generate_hmac(plan.secret);
-    let endpoint = postrider
-        .register(spec(&reserved.url(), &plan), Some(secret))
-        .await?;
+    let spec = spec(&port.url(), &plan);
+    let id = postrider.register(spec, Some(secret)).await?.id;
+    let plan = Arc::new(plan);
     let receiver = Arc::new(Receiver::new(index, Arc::clone(&plan))?);
-    if plan.refuses_for.is_zero() {
-        reserved
-            .serve(Arc::clone(&receiver))
-            .map_err(DemoError::Receiver)?;
-    } else {
-        let (later, refuses_for) = (Arc::clone(&receiver), plan.refuses_for);
-        tokio::spawn(async move {
-            sleep(refuses_for).await;
-            reserved.serve(later)
-        });
-    }
-    Ok(Working {
-        id: endpoint.id,
-        plan,
-        receiver,
-    })
+    Ok((Working { id, plan, receiver }, port))
 }
 
 fn spec(url: &str, plan: &EndpointPlan) -> EndpointSpec {
@@ -236,8 +232,13 @@ async fn deliver(
         if account != last {
             (last, last_change) = (account, Instant::now());
         }
-        let is_done = account.pending == 0 || last_change.elapsed() > STALLED_AFTER;
-        if publishers.is_empty() && is_done {
+        let is_stalled = last_change.elapsed() > STALLED_AFTER;
+        if is_stalled && !publishers.is_empty() {
+            return Err(DemoError::Stalled {
+                publishers: publishers.len(),
+            });
+        }
+        if publishers.is_empty() && (is_stalled || account.pending == 0) {
             submissions.sort_unstable_by_key(|done: &Submissions| done.endpoint);
             return Ok(submissions);
         }
@@ -312,6 +313,21 @@ async fn publish(
 }
 
 impl Working {
+    /// Lets the receiver listen, now or when it is to.
+    fn listen(&self, port: Reserved) -> Result<(), DemoError> {
+        let receiver = Arc::clone(&self.receiver);
+        let refuses_for = self.plan.refuses_for;
+        if refuses_for.is_zero() {
+            return port.serve(receiver).map_err(DemoError::Receiver);
+        }
+        tokio::spawn(async move {
+            sleep(refuses_for).await;
+            // If it cannot listen, it goes on refusing: its events are exhausted, which is told.
+            port.serve(receiver)
+        });
+        Ok(())
+    }
+
     async fn read(
         self,
         postrider: &Postrider,

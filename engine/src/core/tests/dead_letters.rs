@@ -173,6 +173,18 @@ fn a_delivery_can_be_discarded_wherever_it_waits() {
 }
 
 #[test]
+fn nothing_is_waited_for_once_the_delivery_that_waits_is_discarded() {
+    let mut bench = Bench::new();
+    let endpoint = bench.endpoint(retrying(&[100]));
+    let event = bench.publish(endpoint, "k", "a");
+    bench.respond(status(500));
+    let delivery = bench.delivery_of(event).id;
+    assert!(is_discarded(bench.discard(delivery)));
+    assert_eq!((bench.reason, bench.host.armed), (Reason::Idle, None));
+    assert_eq!(bench.core.footprint().lanes, 0);
+}
+
+#[test]
 fn a_lane_whose_unread_rest_is_discarded_comes_to_rest() {
     for order in [[1, 2], [2, 1]] {
         let mut bench = Bench::with(crate::Limits {

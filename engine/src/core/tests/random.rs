@@ -25,11 +25,11 @@ fn order_accounts_and_liveness_survive_chaos_by_seed() {
         .collect();
     assert!(
         failed.is_empty(),
-        "these seeds fail; give one to `one_seed`: {failed:?}"
+        "these seeds fail; give one to `one_seed_by_itself`: {failed:?}"
     );
 }
 
 #[test]
-fn one_seed() {
+fn one_seed_by_itself() {
     run(0);
 }

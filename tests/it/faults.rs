@@ -1,0 +1,219 @@
+//! Faults of the host itself: a task that panics, a store that fails, a log that everybody reads.
+
+use crate::receiver::{Receiver, SECRET, end_of, hasty, loopback, until};
+use postrider::engine::{
+    Change, CommitError, DeliveryId, EventId, Load, Loaded, Receipt, Recovered,
+};
+use postrider::store::{StoreError, StoreFuture};
+use postrider::transport::{Transport, WireRequest};
+use postrider::{
+    Closed, DeliveryRecord, Endpoint, EndpointId, EventState, Ledger, MemoryStore, Outcome,
+    Postrider, PublishError, Response, Secret, Store,
+};
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::time::Instant;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Panics at the first request and answers 200 from then on.
+#[derive(Default)]
+struct Panicking(AtomicUsize);
+
+impl Transport for Panicking {
+    fn send(
+        &self,
+        _: WireRequest,
+        _: Instant,
+    ) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>> {
+        let first = self.0.fetch_add(1, Ordering::Relaxed) == 0;
+        Box::pin(async move {
+            assert!(!first, "the panic of this test");
+            Outcome::Response(Response {
+                status: 200,
+                headers: Vec::new(),
+                body: Vec::new().into(),
+                body_cut: false,
+                head_ms: 0,
+            })
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_panics_counts_as_a_failed_attempt_and_nothing_leaks() {
+    let postrider = Postrider::builder()
+        .transport(Panicking::default())
+        .start()
+        .await
+        .unwrap();
+    let spec = hasty("https://example.com/", 5);
+    let endpoint = postrider.register(spec, None).await.unwrap().id;
+    let event = postrider
+        .submit_event(&endpoint, "a.b", "{}")
+        .await
+        .unwrap();
+    let status = end_of(&postrider, &event).await;
+    assert_eq!((status.state, status.attempts), (EventState::Delivered, 2));
+    assert!(status.last_error.unwrap().starts_with("internal"));
+    let footprint = postrider.footprint().await.unwrap();
+    assert_eq!(
+        (
+            footprint.slots,
+            footprint.attempts,
+            footprint.pending_deliveries
+        ),
+        (0, 0, 0)
+    );
+}
+
+/// A store whose commits fail once it is told to.
+#[derive(Default)]
+struct Failing {
+    inner: Arc<MemoryStore>,
+    fails: Arc<AtomicBool>,
+}
+
+impl Store for Failing {
+    fn recover(self: Arc<Self>) -> StoreFuture<Result<Recovered, StoreError>> {
+        Arc::clone(&self.inner).recover()
+    }
+    fn commit(
+        self: Arc<Self>,
+        changes: Vec<Change>,
+    ) -> StoreFuture<Vec<Result<Receipt, CommitError>>> {
+        if self.fails.load(Ordering::Relaxed) {
+            let failed = changes
+                .iter()
+                .map(|_| Err(CommitError::Failed("EIO".to_owned())));
+            let failed: Vec<_> = failed.collect();
+            return Box::pin(std::future::ready(failed));
+        }
+        Arc::clone(&self.inner).commit(changes)
+    }
+    fn load(self: Arc<Self>, load: Load) -> StoreFuture<Result<Loaded, StoreError>> {
+        Arc::clone(&self.inner).load(load)
+    }
+    fn endpoint(
+        self: Arc<Self>,
+        id: EndpointId,
+    ) -> StoreFuture<Result<Option<Endpoint>, StoreError>> {
+        Arc::clone(&self.inner).endpoint(id)
+    }
+    fn endpoints(self: Arc<Self>) -> StoreFuture<Result<Vec<Endpoint>, StoreError>> {
+        Arc::clone(&self.inner).endpoints()
+    }
+    fn deliveries_of(
+        self: Arc<Self>,
+        event: EventId,
+    ) -> StoreFuture<Result<Option<Vec<DeliveryRecord>>, StoreError>> {
+        Arc::clone(&self.inner).deliveries_of(event)
+    }
+    fn delivery(
+        self: Arc<Self>,
+        id: DeliveryId,
+    ) -> StoreFuture<Result<Option<DeliveryRecord>, StoreError>> {
+        Arc::clone(&self.inner).delivery(id)
+    }
+    fn dead_letters(
+        self: Arc<Self>,
+        endpoint: EndpointId,
+        after: Option<DeliveryId>,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<DeliveryRecord>, StoreError>> {
+        Arc::clone(&self.inner).dead_letters(endpoint, after, most)
+    }
+    fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>> {
+        Arc::clone(&self.inner).ledger(endpoint)
+    }
+}
+
+#[tokio::test]
+async fn after_a_failed_commit_nothing_is_acknowledged_and_nothing_is_sent() {
+    let receiver = Receiver::answering(200).await;
+    let store = Failing::default();
+    let fails = Arc::clone(&store.fails);
+    let builder = Postrider::builder().egress(loopback()).store(store);
+    let postrider = builder.start().await.unwrap();
+    let endpoint = postrider
+        .register_endpoint(&receiver.url(), SECRET)
+        .await
+        .unwrap();
+    fails.store(true, Ordering::Relaxed);
+    assert_eq!(
+        postrider.submit_event(&endpoint, "a.b", "x").await,
+        Err(PublishError::Closed(Closed::StoreFailed))
+    );
+    until("it has stopped", || async {
+        postrider.footprint().await.is_none()
+    })
+    .await;
+    assert!(postrider.submit_event(&endpoint, "a.b", "y").await.is_err());
+    assert_eq!(receiver.count(), 0);
+}
+
+/// A log in memory.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn no_secret_payload_or_url_query_reaches_the_log() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(log.clone())
+        .finish();
+    // The runtime of this test has one thread: what it spawns logs here, too.
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let receiver = Receiver::answering(500).await;
+    let postrider = Postrider::builder()
+        .egress(loopback())
+        .start()
+        .await
+        .unwrap();
+    let mut spec = hasty(&format!("{}?token=query-secret", receiver.url()), 1);
+    spec.headers = vec![("authorization".into(), "Bearer header-secret".into())];
+    let secret = Secret::parse("whsec_c2VjcmV0LXNpZ25pbmcta2V5LXRleHQ").unwrap();
+    let endpoint = postrider.register(spec, Some(secret)).await.unwrap();
+    let event = postrider
+        .submit_event(&endpoint.id, "a.b", "payload-secret")
+        .await
+        .unwrap();
+    end_of(&postrider, &event).await;
+    postrider.shutdown().await;
+
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(text.contains("postrider.delivery.failed"), "{text}");
+    assert!(text.contains("postrider.attempt.started"));
+    for secret in [
+        "whsec_",
+        "c2VjcmV0",
+        "header-secret",
+        "query-secret",
+        "payload-secret",
+    ] {
+        assert!(!text.contains(secret), "{secret} is in the log");
+    }
+    assert!(
+        !format!("{endpoint:?}").contains("c2VjcmV0"),
+        "nor in a Debug"
+    );
+}
