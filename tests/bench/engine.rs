@@ -74,7 +74,7 @@ impl Bench {
         let bounds = MemoryBounds {
             deliveries_max: 1 << 20,
             payload_bytes_max: 1 << 31,
-            ended_max: 10_000,
+            ended_max: 1_000,
         };
         let store = MemoryStore::bounded(bounds);
         let stub = Stub {

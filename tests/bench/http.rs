@@ -51,8 +51,9 @@ pub(crate) fn run(address: &str, count: usize) {
         .build()
         .unwrap();
     runtime.block_on(async {
+        // Little history: what is kept of the past is cold memory that each delivery touches.
         let bounds = MemoryBounds {
-            deliveries_max: 2_000_000,
+            ended_max: 1_000,
             ..MemoryBounds::default()
         };
         let postrider = Postrider::builder()
