@@ -6,6 +6,7 @@
     reason = "all of it is test code, of which clippy knows the test functions only"
 )]
 
+mod addresses;
 mod cli;
 mod delivery;
 mod demo;

@@ -12,7 +12,7 @@
 
 mod connections;
 mod egress;
-mod fixture;
+pub(crate) mod fixture;
 mod http1;
 mod http2;
 mod names;
