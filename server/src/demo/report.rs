@@ -191,12 +191,14 @@ impl Sums {
             ),
             promise(
                 broken.order == 0,
-                format!("in order: on {lanes} lanes, {order} came before an earlier one's end"),
+                format!(
+                    "in order: on {lanes} lanes, {order} events came before an earlier one's end"
+                ),
             ),
             promise(
                 broken.signature == 0,
                 format!(
-                    "signed: {requests} requests verified, as Standard Webhooks and as \
+                    "signed: {requests} requests checked, as Standard Webhooks and as \
                      X-Signature; {invalid} invalid"
                 ),
             ),
