@@ -1,0 +1,59 @@
+//! The promises, one a file. A checker reads the trace line by line and says where its promise
+//! broke.
+
+use crate::book::Book;
+use crate::trace::Line;
+use postrider::Footprint;
+use serde::{Deserialize, Serialize};
+
+/// Watches one promise.
+pub trait Checker {
+    /// Its name: what a failure is known by, and what shrinking keeps.
+    fn promise(&self) -> &'static str;
+
+    /// Sees a line; `book` holds what was before it.
+    ///
+    /// # Errors
+    ///
+    /// How the promise broke, in words.
+    fn see(&mut self, line: &Line, book: &Book) -> Result<(), String>;
+
+    /// Sees what the engine holds after a turn.
+    ///
+    /// # Errors
+    ///
+    /// How the promise broke, in words.
+    fn weigh(&mut self, footprint: &Footprint, book: &Book) -> Result<(), String> {
+        let _ = (footprint, book);
+        Ok(())
+    }
+
+    /// Sees the end of the run.
+    ///
+    /// # Errors
+    ///
+    /// How the promise broke, in words.
+    fn end(&mut self, book: &Book) -> Result<(), String> {
+        let _ = book;
+        Ok(())
+    }
+}
+
+/// Where a promise broke.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// The promise: the name of its checker; `panic` where the engine itself found fault.
+    pub promise: String,
+    /// When, in simulated milliseconds.
+    pub at_ms: u64,
+    /// At which line of the trace.
+    pub line: u64,
+    /// How, in words.
+    pub said: String,
+}
+
+/// All checkers.
+#[must_use]
+pub fn all() -> Vec<Box<dyn Checker>> {
+    vec![]
+}

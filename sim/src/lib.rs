@@ -1,0 +1,20 @@
+//! Seeded storms for Postrider that replay, shrink and prove their own teeth.
+//!
+//! A [`Plan`] is data: receivers, endpoints, what publishers and administrators do, and what goes
+//! wrong. [`World`] runs it against the engine in a model world that jumps from event to event;
+//! `turmoil` runs it against the whole sender on simulated hosts. Both write the same
+//! [trace](trace::Line), and the same [checkers](checker::Checker) read it.
+
+pub mod book;
+pub mod chance;
+pub mod checker;
+pub mod coverage;
+pub mod plan;
+pub mod trace;
+mod watch;
+mod world;
+
+pub use checker::{Checker, Violation};
+pub use plan::{Plan, Tier};
+pub use watch::{Run, Watch};
+pub use world::World;

@@ -1,0 +1,3 @@
+//! `postrider-sim`: the command line.
+
+fn main() {}

@@ -1,0 +1,444 @@
+//! Lines as text: short names for long ids, full ids where they first appear.
+
+use super::{Line, Reply, Stop, What, Wire, Wish};
+use postrider::engine::{AttemptResult, Change, DeliveryState, Fact, LaneId, Outcome, Receipt};
+use postrider::{DeliveryId, EndpointId, EventId};
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Write as _};
+
+/// Short names: `e0`, `e1`, … for events, `d0` for deliveries, `m0` for endpoints.
+#[derive(Debug, Default)]
+pub struct Names {
+    events: BTreeMap<EventId, usize>,
+    deliveries: BTreeMap<DeliveryId, usize>,
+    endpoints: BTreeMap<EndpointId, usize>,
+}
+
+/// A short name; with the full id where it is new.
+struct Name<T> {
+    letter: char,
+    number: usize,
+    full: Option<T>,
+}
+
+impl<T: Display> Display for Name<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.letter, self.number)?;
+        match &self.full {
+            Some(full) => write!(f, "={full}"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn name<T: Ord + Copy>(known: &mut BTreeMap<T, usize>, letter: char, id: T) -> Name<T> {
+    let next = known.len();
+    let number = *known.entry(id).or_insert(next);
+    Name {
+        letter,
+        number,
+        full: (number == next).then_some(id),
+    }
+}
+
+impl Names {
+    fn event(&mut self, id: EventId) -> impl Display + use<> {
+        name(&mut self.events, 'e', id)
+    }
+
+    fn delivery(&mut self, id: DeliveryId) -> impl Display + use<> {
+        name(&mut self.deliveries, 'd', id)
+    }
+
+    fn endpoint(&mut self, id: EndpointId) -> impl Display + use<> {
+        name(&mut self.endpoints, 'm', id)
+    }
+
+    fn lane(&mut self, id: &LaneId) -> impl Display + use<> {
+        let endpoint = self.endpoint(id.endpoint);
+        match id.key.get() {
+            Some(key) => format!("{endpoint}/{key}"),
+            None => endpoint.to_string(),
+        }
+    }
+}
+
+/// Writes a line without its end.
+pub(super) fn write(line: &Line, names: &mut Names, out: &mut String) {
+    // Writing to a string does not fail.
+    let _ = write!(out, "{:>10} ", line.at_ms);
+    let _ = what(&line.what, names, out);
+    let _ = write!(out, " [{} {}]", line.now.mono.0, line.now.wall.0);
+}
+
+fn what(what: &What, names: &mut Names, out: &mut String) -> fmt::Result {
+    match what {
+        What::Started { life } => write!(out, "sender   starts, life {life}"),
+        What::Stopped(stop) => write!(out, "sender   stops: {}", stopped(*stop)),
+        What::Called { call, wish, .. } => {
+            write!(out, "caller   c{} asks to ", call.0)?;
+            wished(wish, names, out)
+        }
+        What::Answered { call, reply } => {
+            write!(out, "caller   c{} hears ", call.0)?;
+            replied(reply, names, out)
+        }
+        What::CommitAsked { batch, change } => {
+            write!(out, "store    b{} ", batch.0)?;
+            changed(change, names, out)
+        }
+        What::Durable { change, receipt } => {
+            write!(out, "store    durable: ")?;
+            changed(change, names, out)?;
+            received(receipt, names, out)
+        }
+        What::NotDurable { batch, error } => {
+            write!(out, "store    b{} is not durable: {error}", batch.0)
+        }
+        What::LoadAsked(load) => {
+            let lane = names.lane(&load.lane);
+            write!(
+                out,
+                "store    reads {lane} after {}, at most {}",
+                load.after.0, load.deliveries_max
+            )
+        }
+        What::Loaded {
+            lane,
+            deliveries,
+            through,
+        } => {
+            let lane = names.lane(lane);
+            write!(
+                out,
+                "store    has read {deliveries} of {lane} through {}",
+                through.0
+            )
+        }
+        What::Sent(wire) => {
+            write!(out, "sender   sends ")?;
+            wired(wire, names, out)?;
+            write!(out, " to {} within {} ms", wire.url, wire.timeout_ms)?;
+            match wire.header("webhook-signature") {
+                Some(signature) => write!(out, " {signature}"),
+                None => Ok(()),
+            }
+        }
+        What::Arrived { receiver, wire } => {
+            write!(out, "r{receiver:<7} gets ")?;
+            wired(wire, names, out)
+        }
+        What::Responded {
+            receiver,
+            delivery,
+            number,
+            answer,
+        } => {
+            let delivery = names.delivery(*delivery);
+            write!(
+                out,
+                "r{receiver:<7} answers {delivery} #{number}: {answer:?}"
+            )
+        }
+        What::Outcome {
+            delivery,
+            number,
+            outcome,
+        } => {
+            let delivery = names.delivery(*delivery);
+            write!(out, "sender   hears of {delivery} #{number}: {outcome}")?;
+            match &**outcome {
+                Outcome::Response(response) => write!(out, " after {} ms", response.head_ms),
+                Outcome::Failure(_) => Ok(()),
+            }
+        }
+        What::Cancelled { delivery, number } => {
+            let delivery = names.delivery(*delivery);
+            write!(out, "sender   gives up {delivery} #{number}")
+        }
+        What::Fact(known) => fact(known, names, out),
+        What::Fault { index, kind } => write!(out, "fault    f{index} strikes: {kind:?}"),
+        What::FaultOver { index } => write!(out, "fault    f{index} is over"),
+        What::Healed => write!(out, "fault    all is well again, but for what stays dead"),
+        What::Audit(audit) => write!(
+            out,
+            "audit    {} deliveries, {} dead letters",
+            audit.deliveries.len(),
+            audit.dead.iter().map(|(_, dead)| dead.len()).sum::<usize>()
+        ),
+    }
+}
+
+fn stopped(stop: Stop) -> &'static str {
+    match stop {
+        Stop::Killed => "killed",
+        Stop::PowerLost => "its power is lost",
+        Stop::Drained => "drained",
+        Stop::StoreFailed => "its store failed",
+        Stop::End => "the run is over",
+    }
+}
+
+fn wished(wish: &Wish, names: &mut Names, out: &mut String) -> fmt::Result {
+    match wish {
+        Wish::Publish(event) => {
+            write!(
+                out,
+                "publish {} bytes of {}",
+                event.payload.len(),
+                event.event_type
+            )?;
+            if let Some(key) = event.ordering_key.get() {
+                write!(out, " in {key}")?;
+            }
+            match &event.idempotency_key {
+                Some(key) => write!(out, " as {key}"),
+                None => Ok(()),
+            }
+        }
+        Wish::Register(number) => write!(out, "register endpoint {number} of the plan"),
+        Wish::Change(id, change) => {
+            let endpoint = names.endpoint(*id);
+            use postrider::engine::EndpointChange as Kind;
+            match change {
+                Kind::Pause => write!(out, "pause {endpoint}"),
+                Kind::Resume => write!(out, "resume {endpoint}"),
+                Kind::Disable => write!(out, "disable {endpoint}"),
+                Kind::Enable => write!(out, "enable {endpoint}"),
+                Kind::Spec(spec) => write!(out, "change {endpoint}, now {}", spec.url),
+                Kind::RotateSecret { overlap, .. } => {
+                    write!(
+                        out,
+                        "rotate the secret of {endpoint} within {} ms",
+                        overlap.as_millis()
+                    )
+                }
+            }
+        }
+        Wish::Delete(id) => write!(out, "delete {}", names.endpoint(*id)),
+        Wish::Resend(id) => write!(out, "resend {}", names.delivery(*id)),
+        Wish::Discard(id) => write!(out, "discard {}", names.delivery(*id)),
+        Wish::Drain { deadline_ms } => write!(out, "shut down by {deadline_ms}"),
+    }
+}
+
+fn replied(reply: &Reply, names: &mut Names, out: &mut String) -> fmt::Result {
+    match reply {
+        Reply::Published(Ok(done)) => {
+            let event = names.event(done.event);
+            let repeat = if done.duplicate { ", a repeat" } else { "" };
+            write!(
+                out,
+                "{event} is accepted, {} deliveries{repeat}",
+                done.deliveries
+            )
+        }
+        Reply::Endpoint(Ok(endpoint)) => {
+            let id = names.endpoint(endpoint.id);
+            write!(
+                out,
+                "{id} is {:?}, revision {}",
+                endpoint.status, endpoint.revision
+            )
+        }
+        Reply::Resent(Ok(id)) => write!(out, "{} is made", names.delivery(*id)),
+        Reply::Deleted(Ok(())) => write!(out, "it is deleted"),
+        Reply::Discarded(Ok(())) => write!(out, "it is discarded"),
+        Reply::Drained(drained) => write!(
+            out,
+            "it has drained: {} pending, {} given up",
+            drained.pending, drained.cancelled
+        ),
+        Reply::Nothing(closed) => write!(out, "nothing: {closed}"),
+        Reply::Published(Err(error)) => write!(out, "no: {error}"),
+        Reply::Endpoint(Err(error)) | Reply::Deleted(Err(error)) => write!(out, "no: {error}"),
+        Reply::Resent(Err(error)) => write!(out, "no: {error}"),
+        Reply::Discarded(Err(error)) => write!(out, "no: {error}"),
+    }
+}
+
+fn changed(change: &Change, names: &mut Names, out: &mut String) -> fmt::Result {
+    match change {
+        Change::Publish(publish) => {
+            write!(out, "publish {}", names.event(publish.event.id))?;
+            for delivery in publish.deliveries.iter() {
+                let id = names.delivery(delivery.id);
+                write!(out, " {id} in {}", names.lane(&delivery.lane))?;
+            }
+            Ok(())
+        }
+        Change::Attempted(end) => {
+            let delivery = names.delivery(end.delivery);
+            let attempt = &end.attempt;
+            write!(
+                out,
+                "attempt {delivery} #{} of {} took {} ms, {} → ",
+                attempt.number,
+                names.lane(&end.lane),
+                attempt.duration_ms,
+                attempt.outcome
+            )?;
+            match end.state {
+                DeliveryState::Retrying { due } => write!(out, "retry at {}", due.0)?,
+                DeliveryState::Failed(reason) => write!(out, "failed, {reason}")?,
+                state => write!(out, "{}", state.name())?,
+            }
+            if end.stop_lane {
+                write!(out, ", the lane stops")?;
+            }
+            match end.disable {
+                Some(reason) => write!(out, ", the endpoint is disabled: {reason:?}"),
+                None => Ok(()),
+            }
+        }
+        Change::AddEndpoint(endpoint) => {
+            write!(
+                out,
+                "register {} at {}",
+                names.endpoint(endpoint.id),
+                endpoint.spec.url
+            )
+        }
+        Change::ChangeEndpoint(update) => {
+            write!(out, "change {}", names.endpoint(update.endpoint))?;
+            if let Some(status) = update.status {
+                write!(out, " to {status:?}")?;
+            }
+            if let Some(spec) = &update.spec {
+                write!(out, " to {}", spec.url)?;
+            }
+            match &update.secrets {
+                Some(secrets) => write!(out, ", {} secrets sign", secrets.len()),
+                None => Ok(()),
+            }
+        }
+        Change::DeleteEndpoint { endpoint, keep, .. } => {
+            write!(
+                out,
+                "delete {}, keeping {}",
+                names.endpoint(*endpoint),
+                keep.len()
+            )
+        }
+        Change::Resend { of, new, .. } => {
+            let of = names.delivery(*of);
+            write!(out, "resend {of} as {}", names.delivery(*new))
+        }
+        Change::Discard { delivery, .. } => write!(out, "discard {}", names.delivery(*delivery)),
+    }
+}
+
+fn received(receipt: &Receipt, names: &mut Names, out: &mut String) -> fmt::Result {
+    match receipt {
+        Receipt::Published(places) => {
+            for place in places {
+                write!(out, " @{}", place.0)?;
+            }
+            Ok(())
+        }
+        Receipt::Duplicate(event) => write!(out, ": a repeat of {}", names.event(*event)),
+        Receipt::KeyReused(event) => write!(out, ": the key was used by {}", names.event(*event)),
+        Receipt::Applied => Ok(()),
+        Receipt::Stale => write!(out, ": it had ended before"),
+        Receipt::Resent(placed) => write!(out, " @{}", placed.seq.0),
+        Receipt::Discarded { was_pending, .. } => {
+            write!(
+                out,
+                ", was {}",
+                if *was_pending { "pending" } else { "dead" }
+            )
+        }
+        Receipt::Refused(refusal) => write!(out, ": refused, {refusal:?}"),
+    }
+}
+
+fn wired(wire: &Wire, names: &mut Names, out: &mut String) -> fmt::Result {
+    let delivery = names.delivery(wire.delivery);
+    write!(
+        out,
+        "{delivery} #{} ({})",
+        wire.number,
+        names.event(wire.event)
+    )
+}
+
+fn fact(known: &Fact, names: &mut Names, out: &mut String) -> fmt::Result {
+    write!(out, "engine   ")?;
+    match *known {
+        Fact::Accepted { event, deliveries } => {
+            write!(out, "accepted {} for {deliveries}", names.event(event))
+        }
+        Fact::AttemptStarted {
+            of,
+            attempt,
+            number,
+        } => {
+            write!(
+                out,
+                "started {} #{number} {attempt}",
+                names.delivery(of.delivery)
+            )
+        }
+        Fact::AttemptEnded {
+            of,
+            number,
+            result,
+            duration_ms,
+            ..
+        } => {
+            write!(
+                out,
+                "ended {} #{number} after {duration_ms} ms: ",
+                names.delivery(of.delivery)
+            )?;
+            match result {
+                AttemptResult::Status(status) => write!(out, "{status}"),
+                AttemptResult::Failure(kind) => write!(out, "{kind}"),
+            }
+        }
+        Fact::RetryScheduled { of, due } => {
+            write!(out, "retries {} at {}", names.delivery(of.delivery), due.0)
+        }
+        Fact::Delivered { of, attempts } => {
+            write!(
+                out,
+                "delivered {} in {attempts}",
+                names.delivery(of.delivery)
+            )
+        }
+        Fact::Failed {
+            of,
+            attempts,
+            reason,
+        } => write!(
+            out,
+            "failed {} in {attempts}: {reason}",
+            names.delivery(of.delivery)
+        ),
+        Fact::Discarded { of } => write!(out, "discarded {}", names.delivery(of.delivery)),
+        Fact::Resent { of, original } => {
+            let original = names.delivery(original);
+            write!(out, "resent {original} as {}", names.delivery(of.delivery))
+        }
+        Fact::EndpointChanged { endpoint, status } => {
+            write!(out, "{} is {status:?}", names.endpoint(endpoint))
+        }
+        Fact::EndpointDisabled { endpoint, reason } => {
+            write!(out, "{} is disabled: {reason:?}", names.endpoint(endpoint))
+        }
+        Fact::EndpointDeleted { endpoint } => {
+            write!(out, "{} is deleted", names.endpoint(endpoint))
+        }
+        Fact::BreakerOpened { endpoint, until } => {
+            write!(
+                out,
+                "the breaker of {} is open until {}",
+                names.endpoint(endpoint),
+                until.0
+            )
+        }
+        Fact::BreakerClosed { endpoint } => {
+            write!(out, "the breaker of {} is closed", names.endpoint(endpoint))
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The world.
+/// The world.
+pub struct World;
