@@ -17,4 +17,4 @@ mod world;
 pub use checker::{Checker, Violation};
 pub use plan::{Plan, Tier};
 pub use watch::{Run, Watch};
-pub use world::World;
+pub use world::{EPOCH, World};

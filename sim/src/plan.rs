@@ -8,6 +8,7 @@
 //! more) is passed over, so that any part of a plan is a plan.
 
 mod convert;
+mod generate;
 
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -317,7 +318,7 @@ pub struct Fault {
 }
 
 /// When a fault strikes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum When {
     /// At this time.

@@ -1,0 +1,200 @@
+//! A store on a disk that can lose what was not synced.
+//!
+//! Changes are records of a log. What has come up while the disk was busy is written together and
+//! synced once. After a sync the records are durable: they are taken into the state. When the
+//! power goes before that, each sector of the records may be there or not, in any order, or half
+//! there; recovery reads the log up to the first record that is not whole.
+
+use crate::chance::Chance;
+use crate::plan::Disk as Pace;
+use postrider::engine::{Batch, BatchId, Change, CommitError, MemoryStore, Receipt};
+use std::collections::VecDeque;
+
+/// What one sector holds, in bytes.
+const SECTOR_BYTES: usize = 512;
+
+#[derive(Debug)]
+pub(super) struct Disk {
+    /// What is durable.
+    pub(super) state: MemoryStore,
+    /// Given, and not being written yet.
+    waiting: VecDeque<Batch>,
+    /// Being written or synced.
+    group: Vec<Batch>,
+    phase: Phase,
+    /// Counts the groups: an alarm for one that is gone means nothing.
+    pub(super) group_number: u64,
+    pace: Pace,
+    chance: Chance,
+    pub(super) full: Option<Fullness>,
+    pub(super) slow_ms: u64,
+    pub(super) write_error: bool,
+    pub(super) read_error: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    Writing,
+    Syncing,
+}
+
+/// How full the disk is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fullness {
+    /// There is room for results, not for events.
+    Events,
+    /// There is no room at all.
+    Wholly,
+}
+
+/// How the sender ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// The system keeps what was written.
+    Process,
+    /// Only what was synced is sure.
+    Power,
+}
+
+/// What became of a batch.
+pub(super) type Done = (Batch, Result<Receipt, CommitError>);
+
+impl Disk {
+    pub(super) fn new(pace: Pace, chance: Chance) -> Self {
+        Self {
+            state: MemoryStore::default(),
+            waiting: VecDeque::new(),
+            group: Vec::new(),
+            phase: Phase::Idle,
+            group_number: 0,
+            pace,
+            chance,
+            full: None,
+            slow_ms: 0,
+            write_error: false,
+            read_error: false,
+        }
+    }
+
+    pub(super) fn give(&mut self, batch: Batch) {
+        self.waiting.push_back(batch);
+    }
+
+    /// The first batch of the group.
+    pub(super) fn first(&self) -> Option<BatchId> {
+        self.group.first().map(|batch| batch.id)
+    }
+
+    /// Begins to write if it is idle and something waits: in how many milliseconds that is done.
+    pub(super) fn begin(&mut self) -> Option<u64> {
+        if self.phase != Phase::Idle || self.waiting.is_empty() {
+            return None;
+        }
+        self.group = self.waiting.drain(..).collect();
+        self.group_number += 1;
+        self.phase = Phase::Writing;
+        let mut rolls = self.chance.of("write", self.group_number, 0);
+        Some(rolls.up_to(self.pace.write_max_ms))
+    }
+
+    /// The group is written: in how many milliseconds it is synced.
+    pub(super) fn written(&mut self) -> u64 {
+        self.phase = Phase::Syncing;
+        let mut rolls = self.chance.of("sync", self.group_number, 0);
+        rolls.up_to(self.pace.sync_max_ms) + self.slow_ms
+    }
+
+    /// The group is synced, or it turns out that it cannot be: the answers, in order.
+    pub(super) fn synced(&mut self) -> Vec<Done> {
+        if self.write_error {
+            return Vec::new();
+        }
+        self.phase = Phase::Idle;
+        let group = std::mem::take(&mut self.group);
+        group.into_iter().map(|batch| self.apply(batch)).collect()
+    }
+
+    fn apply(&mut self, batch: Batch) -> Done {
+        let fits = match (self.full, &batch.change) {
+            (None, _) => true,
+            (Some(Fullness::Wholly), _) => false,
+            (Some(Fullness::Events), change) => !matches!(
+                change,
+                Change::Publish(_) | Change::Resend { .. } | Change::AddEndpoint(_)
+            ),
+        };
+        let receipt = if fits {
+            self.state.apply(batch.change.clone())
+        } else {
+            Err(CommitError::Full)
+        };
+        (batch, receipt)
+    }
+
+    /// How long a read takes, and whether it reads at its end rather than at its beginning.
+    pub(super) fn read_ms(&self, number: u64) -> (u64, bool) {
+        let mut rolls = self.chance.of("read", number, 0);
+        (rolls.up_to(self.pace.write_max_ms), rolls.percent(50))
+    }
+
+    /// The sender ended: what is left of the group becomes durable, the rest is lost. Returns
+    /// both.
+    pub(super) fn recover(&mut self, loss: Loss) -> (Vec<Done>, Vec<Batch>) {
+        let left = self.survivors(loss);
+        let mut group = std::mem::take(&mut self.group);
+        let mut lost = group.split_off(left.min(group.len()));
+        let mut durable = Vec::new();
+        for batch in group {
+            // What finds no room was never written.
+            let done = self.apply(batch);
+            match done.1 {
+                Ok(_) => durable.push(done),
+                Err(_) => lost.push(done.0),
+            }
+        }
+        lost.extend(self.waiting.drain(..));
+        self.phase = Phase::Idle;
+        self.group_number += 1;
+        self.write_error = false;
+        self.read_error = false;
+        (durable, lost)
+    }
+
+    /// How many records of the group are whole.
+    fn survivors(&self, loss: Loss) -> usize {
+        let mut rolls = self.chance.of("crash", self.group_number, 0);
+        match (self.phase, loss) {
+            (Phase::Idle, _) => 0,
+            (Phase::Syncing, Loss::Process) => self.group.len(),
+            // The write was cut off somewhere.
+            (Phase::Writing, Loss::Process) => rolls.pick(&self.prefixes()).copied().unwrap_or(0),
+            (_, Loss::Power) => {
+                // Some disks write in order, some keep nearly all, some nearly nothing.
+                let kept_percent = [2, 50, 90, 98][usize::try_from(rolls.up_to(3)).unwrap_or(0)];
+                let whole = |batch: &&Batch| {
+                    let sectors = sectors(&batch.change);
+                    (0..sectors).all(|_| rolls.percent(kept_percent) && !rolls.percent(1))
+                };
+                self.group.iter().take_while(whole_of(whole)).count()
+            }
+        }
+    }
+
+    fn prefixes(&self) -> Vec<usize> {
+        (0..=self.group.len()).collect()
+    }
+}
+
+/// `take_while` wants a predicate by reference.
+fn whole_of<'a>(mut whole: impl FnMut(&&'a Batch) -> bool) -> impl FnMut(&&'a Batch) -> bool {
+    move |batch| whole(batch)
+}
+
+fn sectors(change: &Change) -> usize {
+    let payload = match change {
+        Change::Publish(publish) => publish.event.payload.len(),
+        _ => 0,
+    };
+    1 + payload / SECTOR_BYTES
+}
