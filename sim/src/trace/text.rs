@@ -84,8 +84,8 @@ fn what(what: &What, names: &mut Names, out: &mut String) -> fmt::Result {
             replied(reply, names, out)
         }
         What::CommitAsked { batch, change } => {
-            write!(out, "store    b{} ", batch.0)?;
-            changed(change, names, out)
+            write!(out, "store    b{} is asked for: ", batch.0)?;
+            asked(change, names, out)
         }
         What::Durable { change, receipt } => {
             write!(out, "store    durable: ")?;
@@ -254,6 +254,18 @@ fn replied(reply: &Reply, names: &mut Names, out: &mut String) -> fmt::Result {
         Reply::Endpoint(Err(error)) | Reply::Deleted(Err(error)) => write!(out, "no: {error}"),
         Reply::Resent(Err(error)) => write!(out, "no: {error}"),
         Reply::Discarded(Err(error)) => write!(out, "no: {error}"),
+    }
+}
+
+/// The short form: the whole follows when it is durable.
+fn asked(change: &Change, names: &mut Names, out: &mut String) -> fmt::Result {
+    match change {
+        Change::Publish(publish) => write!(out, "publish {}", names.event(publish.event.id)),
+        Change::Attempted(end) => {
+            let delivery = names.delivery(end.delivery);
+            write!(out, "attempt {delivery} #{}", end.attempt.number)
+        }
+        other => changed(other, names, out),
     }
 }
 
