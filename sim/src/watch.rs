@@ -46,7 +46,6 @@ pub struct Run {
     /// Events that became durable.
     pub events: u64,
     /// Faults that met states.
-    #[serde(skip)]
     pub coverage: Coverage,
     /// The lines, if they were kept.
     #[serde(skip)]
