@@ -135,7 +135,7 @@ impl Coverage {
                 delivery, answer, ..
             } => {
                 self.subject = Some(*delivery);
-                self.done.insert(*delivery, answer.name());
+                self.done.entry(*delivery).or_insert(answer.name());
             }
             What::Fault { kind, .. } => self.strike(kind, book),
             What::Outcome {
@@ -146,25 +146,23 @@ impl Coverage {
                 let name = self.done.remove(delivery).unwrap_or_else(|| of(outcome));
                 self.meet(name, *delivery, *number, book);
             }
+            // The engine itself ends what its host has forgotten.
+            What::Cancelled { delivery, number } => {
+                if self.done.remove(delivery) == Some("forget") {
+                    self.meet("forget", *delivery, *number, book);
+                }
+            }
             _ => (),
         }
     }
 
     fn strike(&mut self, kind: &FaultKind, book: &Book) {
         match kind {
-            FaultKind::Forget => {
-                // Nobody will be told how it ended: this is the moment.
-                if let Some((delivery, flight)) = self
-                    .subject
-                    .and_then(|id| Some((id, book.in_flight.get(&id)?)))
-                {
-                    self.meet("forget", delivery, flight.wire.number, book);
-                }
-            }
             FaultKind::LoseResponse
             | FaultKind::DelayResponse { .. }
             | FaultKind::ResetResponse
             | FaultKind::Panic
+            | FaultKind::Forget
             | FaultKind::RepeatOutcome => {
                 if let Some(delivery) = self.subject {
                     self.done.insert(delivery, kind.name());

@@ -6,6 +6,7 @@
 //! [trace](trace::Line), and the same [checkers](checker::Checker) read it.
 
 pub mod book;
+mod bug;
 pub mod chance;
 pub mod checker;
 pub mod coverage;
@@ -14,6 +15,7 @@ pub mod trace;
 mod watch;
 mod world;
 
+pub use bug::Bug;
 pub use checker::{Checker, Violation};
 pub use plan::{Plan, Tier};
 pub use watch::{Run, Watch};

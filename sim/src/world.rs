@@ -12,10 +12,12 @@ mod disk;
 mod faults;
 mod host;
 mod network;
+mod sabotage;
 
 pub use clock::EPOCH;
 use host::Host;
 
+use crate::bug::Bug;
 use crate::checker::Checker;
 use crate::plan::{FaultKind, Plan};
 use crate::trace::{Audit, Audited, Stop, What};
@@ -79,9 +81,20 @@ impl World {
     /// Runs a plan to its end, or to the first promise that breaks. `keep` to have the trace.
     #[must_use]
     pub fn run(plan: &Arc<Plan>, checkers: Vec<Box<dyn Checker>>, keep: bool) -> Run {
+        Self::run_with(plan, checkers, keep, None)
+    }
+
+    /// The same, with a planted bug.
+    #[must_use]
+    pub fn run_with(
+        plan: &Arc<Plan>,
+        checkers: Vec<Box<dyn Checker>>,
+        keep: bool,
+        bug: Option<Bug>,
+    ) -> Run {
         let mut world = Self {
             core: None,
-            host: Host::new(plan, checkers, keep),
+            host: Host::new(plan, checkers, keep, bug),
             turns: 0,
             turns_at_once: 0,
         };
@@ -186,9 +199,15 @@ impl World {
         let Some(core) = &mut self.core else {
             return;
         };
+        let Some(input) = self.host.sabotage.input(input) else {
+            return;
+        };
         self.turns += 1;
         turn(core, &mut self.host, input);
         self.host.watch.weigh(&core.footprint());
+        while let Some(input) = self.host.at_once.pop_front() {
+            turn(core, &mut self.host, input);
+        }
     }
 
     /// What the turn before has brought about besides inputs: the sender's end, for one.
@@ -242,9 +261,11 @@ impl World {
         host.clocks.restart(host.at_ms, start);
         let seed = host.chance.of("engine", life, 0).bytes();
         let now = host.clocks.now(host.at_ms);
-        let limits = host.plan.bounds.limits();
+        let now = host.sabotage.now(now);
+        let limits = host.sabotage.limits(host.plan.bounds.limits());
+        let recovered = host.sabotage.recovered(host.disk.state.recover());
         host.note(What::Started { life: host.life });
-        match Core::recover(limits, seed, host.disk.state.recover(), now) {
+        match Core::recover(limits, seed, recovered, now) {
             Ok(core) => self.core = Some(core),
             Err(error) => return host.watch.broke("recovery", error.to_string()),
         }
@@ -277,7 +298,12 @@ impl World {
                         batch: batch.id,
                         error: error.clone(),
                     });
-                    Input::CommitFailed(batch.id, error)
+                    let state = &self.host.disk.state;
+                    let pretended = self.host.sabotage.refused(&batch, |lane| state.tail(lane));
+                    match pretended {
+                        Some(receipt) => Input::Committed(batch.id, receipt),
+                        None => Input::CommitFailed(batch.id, error),
+                    }
                 }
             };
             self.input(input);
@@ -307,6 +333,7 @@ impl World {
             deliveries: loaded.deliveries.len(),
             through: loaded.through,
         });
+        let loaded = self.host.sabotage.loaded(loaded);
         self.input(Input::Loaded(loaded));
     }
 

@@ -146,7 +146,7 @@ impl Swarm {
             5 => Answer::Status(*rolls.pick(&[400, 401, 404, 409, 422]).unwrap_or(&400)),
             6 => Answer::Status(429),
             7 => Answer::Status(*rolls.pick(&[301, 302, 307]).unwrap_or(&302)),
-            8 if rolls.percent(30) => Answer::Status(410),
+            8 if rolls.percent(60) => Answer::Status(410),
             8..=10 => {
                 let status = *rolls.pick(&[429, 503, 500]).unwrap_or(&503);
                 Answer::RetryAfter(status, retry_after(rolls))
@@ -279,29 +279,52 @@ impl Swarm {
         if self.once_percent > 0 {
             self.repeat(&mut steps);
         }
-        let busy_percent = if self.rolls.percent(70) {
-            self.rolls.up_to(100)
-        } else {
-            0
+        self.administrate(&mut steps, endpoints);
+        // Stable: what is at the same time keeps its order.
+        steps.sort_by_key(|step| step.at_ms);
+        steps
+    }
+
+    /// What administrators do; much of it while the requests of an event are under way.
+    fn administrate(&mut self, steps: &mut Vec<Step>, endpoints: &[EndpointPlan]) {
+        let published = steps.clone();
+        let changes = match self.rolls.up_to(9) {
+            0..=2 => 0,
+            3..=7 => self.rolls.up_to(self.endpoints as u64 * 3),
+            _ => self.rolls.up_to(self.events / 3),
         };
-        let changes = self.endpoints as u64 * busy_percent / 30;
         for _ in 0..changes {
-            let at_ms = self.rolls.up_to(self.span_ms);
-            let number = index(self.rolls.up_to(self.endpoints as u64 - 1));
-            self.change(&mut steps, at_ms, number, endpoints);
+            let (at_ms, number) = self.moment(&published);
+            self.change(steps, at_ms, number, endpoints);
         }
         if self.rolls.percent(40) {
-            for _ in 0..self.rolls.between(1, 3) {
-                let at_ms = self.rolls.up_to(self.span_ms);
-                let within_ms = self.rolls.up_to(40 * SECOND.min(self.span_ms / 20));
+            for _ in 0..self.rolls.between(1, 4) {
+                let (at_ms, _) = self.moment(&published);
+                let within_ms = self.rolls.up_to((40 * SECOND).min(self.span_ms / 20));
                 let down_ms = self.rolls.up_to(self.down_max_ms());
                 let act = Act::Restart { within_ms, down_ms };
                 steps.push(Step { at_ms, act });
             }
         }
-        // Stable: what is at the same time keeps its order.
-        steps.sort_by_key(|step| step.at_ms);
-        steps
+    }
+
+    /// A time, and an endpoint: often those of an event that was just published.
+    fn moment(&mut self, published: &[Step]) -> (u64, usize) {
+        let number = index(self.rolls.up_to(self.endpoints as u64 - 1));
+        match self.rolls.pick(published) {
+            Some(step) if self.rolls.percent(75) => {
+                let number = match &step.act {
+                    Act::Publish(Publish {
+                        to: To::Endpoint(number),
+                        ..
+                    }) => *number,
+                    _ => number,
+                };
+                let soon = *self.rolls.pick(&[0, 10, 100, SECOND]).unwrap_or(&0);
+                (step.at_ms + self.rolls.up_to(soon), number)
+            }
+            _ => (self.rolls.up_to(self.span_ms), number),
+        }
     }
 
     fn publish(&mut self, content: u64) -> Step {
@@ -401,7 +424,7 @@ impl Swarm {
                     },
                 );
             }
-            9 if self.rolls.percent(30) => add(at_ms, Act::Delete(number)),
+            9 if self.rolls.percent(60) => add(at_ms, Act::Delete(number)),
             9..=11 => add(at_ms, Act::Resend(self.rolls.bits() >> 20)),
             12..=13 => add(at_ms, Act::Discard(self.rolls.bits() >> 20)),
             _ => add(at_ms, Act::ResendDead(number)),
@@ -421,12 +444,20 @@ impl Swarm {
         } else {
             self.rolls.up_to(most)
         };
-        (0..faults)
-            .filter_map(|_| {
-                let kind = *self.rolls.pick(&on)?;
-                Some(self.fault(kind))
-            })
-            .collect()
+        let mut drawn = Vec::new();
+        for _ in 0..faults {
+            let Some(kind) = self.rolls.pick(&on).copied() else {
+                break;
+            };
+            // What hits a single request comes in numbers.
+            let times = if SINGLE.contains(&kind) {
+                self.rolls.between(1, 12)
+            } else {
+                1
+            };
+            drawn.extend((0..times).map(|_| self.fault(kind)));
+        }
+        drawn
     }
 
     fn fault(&mut self, kind: u64) -> Fault {
@@ -617,6 +648,9 @@ impl End {
 
 /// How many kinds of faults [`Swarm::fault`] knows; storms have half of the places.
 const KINDS: u64 = 26;
+
+/// Those that hit a single request.
+const SINGLE: std::ops::RangeInclusive<u64> = 9..=14;
 
 fn retry_after(rolls: &mut Rolls) -> String {
     match rolls.up_to(9) {

@@ -128,6 +128,8 @@ impl Host {
                 .watch
                 .broke("answers", format!("call {} is answered twice", call.0));
         };
+        let pause = matches!(wish, Wish::Change(_, EndpointChange::Pause));
+        let reply = self.sabotage.reply(reply, pause);
         match (&reply, &wish, step) {
             (Reply::Endpoint(Ok(endpoint)), Wish::Register(number), _) => {
                 self.endpoints.insert(*number, endpoint.id);

@@ -4,17 +4,19 @@ use super::agenda::Agenda;
 use super::clock::Clocks;
 use super::disk::{Disk, Loss};
 use super::network::Network;
+use super::sabotage::Sabotage;
 use super::{Happening, Reading};
+use crate::bug::Bug;
 use crate::chance::Chance;
 use crate::checker::Checker;
 use crate::plan::{Plan, When};
 use crate::trace::{Reply, What, Wire, Wish};
 use crate::watch::Watch;
 use postrider::engine::{
-    Answer, AttemptId, Batch, CallId, Change, Load, Mono, Now, Receipt, Request, Scheduler,
+    Answer, AttemptId, Batch, CallId, Change, Input, Load, Mono, Now, Receipt, Request, Scheduler,
 };
 use postrider::{DeliveryId, EndpointId, Fact};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 pub(crate) struct Host {
@@ -49,6 +51,9 @@ pub(crate) struct Host {
     /// How long the sender stays down after what stops it next.
     pub(super) down_ms: u64,
     pub(super) over: bool,
+    pub(super) sabotage: Sabotage,
+    /// What a planted bug tells the engine after this turn.
+    pub(super) at_once: VecDeque<Input>,
 }
 
 /// Who waits for an answer.
@@ -69,7 +74,12 @@ pub(super) struct Counts {
 }
 
 impl Host {
-    pub(super) fn new(plan: &Arc<Plan>, checkers: Vec<Box<dyn Checker>>, keep: bool) -> Self {
+    pub(super) fn new(
+        plan: &Arc<Plan>,
+        checkers: Vec<Box<dyn Checker>>,
+        keep: bool,
+        bug: Option<Bug>,
+    ) -> Self {
         let chance = Chance::new(plan.seed);
         Self {
             plan: Arc::clone(plan),
@@ -94,6 +104,8 @@ impl Host {
             drained: None,
             down_ms: 0,
             over: false,
+            sabotage: Sabotage::new(bug),
+            at_once: VecDeque::new(),
         }
     }
 
@@ -190,11 +202,12 @@ impl Host {
 
 impl Scheduler for Host {
     fn now(&self) -> Now {
-        self.clocks.now(self.at_ms)
+        self.sabotage.now(self.clocks.now(self.at_ms))
     }
 
     fn arm(&mut self, at: Option<Mono>) {
-        self.armed = at;
+        let now = self.clocks.now(self.at_ms);
+        self.armed = self.sabotage.alarm(at, now);
     }
 
     fn commit(&mut self, batch: Batch) {
@@ -202,6 +215,9 @@ impl Scheduler for Host {
             batch: batch.id,
             change: batch.change.clone(),
         });
+        let state = &self.disk.state;
+        let (batch, at_once) = self.sabotage.batch(batch, |lane| state.tail(lane));
+        self.at_once.extend(at_once);
         self.disk.give(batch);
         self.begin_writing();
         self.counts.commits += 1;
@@ -232,7 +248,7 @@ impl Scheduler for Host {
             Err(error) => return self.watch.broke("signatures", error.to_string()),
         };
         let headers = headers.into_iter();
-        let wire = Arc::new(Wire {
+        let mut wire = Wire {
             life: self.life,
             delivery: request.delivery,
             event: request.event.id,
@@ -247,9 +263,21 @@ impl Scheduler for Host {
                 wall: request.at,
             },
             timeout_ms: deadline.0.saturating_sub(now.mono.0),
-        });
+        };
+        let delivery = self.watch.book().deliveries.get(&request.delivery);
+        let resent = delivery.is_some_and(|delivery| delivery.resend_of.is_some());
+        let twice = self
+            .sabotage
+            .wire(&mut wire, request.route.endpoint, resent);
+        let wire = Arc::new(wire);
+        if twice {
+            self.note(What::Sent(Arc::clone(&wire)));
+        }
         self.note(What::Sent(Arc::clone(&wire)));
         let mishap = self.request_fault();
+        // The engine's clock may be a planted bug's.
+        let true_now = self.clocks.now(self.at_ms).mono;
+        let deadline = Mono(true_now.0 + wire.timeout_ms);
         self.dispatch(request.attempt, wire, deadline, mishap);
     }
 
@@ -270,6 +298,9 @@ impl Scheduler for Host {
     }
 
     fn observe(&mut self, fact: Fact) {
+        if self.sabotage.tells_twice(&fact) {
+            self.note(What::Fact(fact));
+        }
         self.note(What::Fact(fact));
     }
 }

@@ -34,13 +34,10 @@ pub(super) struct Exchange {
     pub(super) attempt: AttemptId,
     pub(super) wire: Arc<Wire>,
     receiver: usize,
-    /// The how manyth request to this receiver it is.
-    number: u64,
     answer: Answer,
     /// There and back.
     latency_ms: u64,
     sent_ms: u64,
-    deadline: Mono,
     /// When the sender's timer rings, in true time.
     timer_ms: u64,
     /// The head of a response, with its status, had come by then.
@@ -128,9 +125,9 @@ impl Network {
     }
 
     /// What the receiver does with its next request.
-    fn choose(&mut self, plan: &Plan, receiver: usize) -> (u64, Answer, u64) {
+    fn choose(&mut self, plan: &Plan, receiver: usize) -> (Answer, u64) {
         let Some(state) = self.receivers.get_mut(receiver) else {
-            return (0, Answer::NoName, 0);
+            return (Answer::NoName, 0);
         };
         state.requests += 1;
         let number = state.requests;
@@ -141,27 +138,23 @@ impl Network {
         });
         let latency = latency + state.delays.values().sum::<u64>();
         if state.dead {
-            return (number, Answer::Unreachable, latency);
+            return (Answer::Unreachable, latency);
         }
         if !state.down.is_empty() {
-            return (number, Answer::Refused, latency);
+            return (Answer::Refused, latency);
         }
         if self.healed {
-            return (number, Answer::Status(200), latency);
+            return (Answer::Status(200), latency);
         }
         for (percent, answer) in state.storms.values() {
             if rolls.percent(u64::from(*percent)) {
-                return (number, answer.clone(), latency);
+                return (answer.clone(), latency);
             }
         }
         let answers = base.map_or(&[][..], |base| &base.answers);
         let index = rolls.weighted(answers.iter().map(|weighted| weighted.weight));
         let answer = answers.get(index).map(|weighted| weighted.answer.clone());
-        (number, answer.unwrap_or(Answer::Status(200)), latency)
-    }
-
-    fn exchange_of(&self, attempt: AttemptId) -> Option<u64> {
-        self.by_attempt.get(&attempt).copied()
+        (answer.unwrap_or(Answer::Status(200)), latency)
     }
 
     /// The sender is gone, or does not want to know any more.
@@ -189,7 +182,7 @@ impl Host {
         mishap: Option<FaultKind>,
     ) {
         let receiver = crate::book::Book::receiver_of(&wire.url).unwrap_or(usize::MAX);
-        let (number, answer, latency_ms) = self.network.choose(&self.plan, receiver);
+        let (answer, latency_ms) = self.network.choose(&self.plan, receiver);
         self.network.last += 1;
         let id = self.network.last;
         let mut rolls = self.chance.of("host", id, 0);
@@ -203,10 +196,8 @@ impl Host {
             attempt,
             wire,
             receiver,
-            number,
             latency_ms,
             sent_ms: self.at_ms,
-            deadline,
             timer_ms,
             head: None,
             mishap,
@@ -228,7 +219,7 @@ impl Host {
             (Some(FaultKind::Forget), Some(_)) => (),
             (Some(FaultKind::Panic), _) => {
                 let outcome = fails(FailureKind::Internal, "the task panicked");
-                packets.put(self.at_ms, Packet::Outcome(id, outcome));
+                packets.put(there, Packet::Outcome(id, outcome));
             }
             (_, Some(failure)) => packets.put(there, Packet::Outcome(id, failure)),
             (_, None) => {
@@ -377,11 +368,6 @@ impl Host {
                 number: exchange.wire.number,
             });
         }
-    }
-
-    /// The exchange of an attempt, for faults that strike it.
-    pub(super) fn is_under_way(&self, attempt: AttemptId) -> bool {
-        self.network.exchange_of(attempt).is_some()
     }
 }
 

@@ -1,0 +1,361 @@
+//! Plants a bug between the engine and its host: it changes what one tells the other, and nothing
+//! else. What the store records and what callers hear of specs stays right, so that the engine is
+//! seen to break its word.
+
+use crate::bug::Bug;
+use crate::trace::{Reply, Wire};
+use bytes::Bytes;
+use postrider::engine::{
+    Batch, Change, Command, EndpointChange, Input, Loaded, Mono, Now, Outcome, Receipt, Recovered,
+    Seq,
+};
+use postrider::{
+    DeliveryState, EndpointId, EndpointSpec, EndpointStatus, FailReason, Limits, Ordering,
+    RetryPolicy, Schedule,
+};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Debug)]
+pub(super) struct Sabotage {
+    bug: Option<Bug>,
+    /// How often it could have struck.
+    chances: u64,
+    /// The specs as their owners gave them.
+    registering: VecDeque<EndpointSpec>,
+    changing: BTreeMap<EndpointId, VecDeque<EndpointSpec>>,
+    originals: BTreeMap<EndpointId, EndpointSpec>,
+    first_urls: BTreeMap<EndpointId, Arc<str>>,
+}
+
+impl Sabotage {
+    pub(super) fn new(bug: Option<Bug>) -> Self {
+        Self {
+            bug,
+            chances: 0,
+            registering: VecDeque::new(),
+            changing: BTreeMap::new(),
+            originals: BTreeMap::new(),
+            first_urls: BTreeMap::new(),
+        }
+    }
+
+    fn is(&self, bug: Bug) -> bool {
+        self.bug == Some(bug)
+    }
+
+    /// Once in so many times.
+    fn every(&mut self, times: u64) -> bool {
+        self.chances += 1;
+        self.chances.is_multiple_of(times)
+    }
+
+    pub(super) fn limits(&self, mut limits: Limits) -> Limits {
+        match self.bug {
+            Some(Bug::OneSlot) => limits.attempts_max = 1,
+            Some(Bug::KeepEverything) => {
+                limits.window_deliveries_max = 10_000;
+                limits.window_bytes_max = 1 << 30;
+                limits.window_bytes_endpoint_max = 1 << 30;
+            }
+            _ => (),
+        }
+        limits
+    }
+
+    pub(super) fn now(&self, now: Now) -> Now {
+        if self.is(Bug::WallClock) {
+            let mono = Mono(now.wall.0);
+            return Now { mono, ..now };
+        }
+        now
+    }
+
+    /// The moment of the monotonic clock that an alarm means.
+    pub(super) fn alarm(&mut self, at: Option<Mono>, now: Now) -> Option<Mono> {
+        let at = at?;
+        if self.is(Bug::LoseWakeUp) && self.every(5) {
+            return None;
+        }
+        if self.is(Bug::WallClock) {
+            let left = at.0.saturating_sub(now.wall.0);
+            return Some(Mono(now.mono.0 + left));
+        }
+        Some(at)
+    }
+
+    /// The spec that the engine is made to obey.
+    fn twist(&self, spec: &mut EndpointSpec) {
+        match self.bug {
+            Some(Bug::RetryOnceMore) => more(&mut spec.retry),
+            Some(Bug::RetryOnceLess) => less(&mut spec.retry),
+            Some(Bug::IgnoreOrder) => spec.ordering = Ordering::None,
+            Some(Bug::ForgetBreaker) => spec.breaker = None,
+            Some(Bug::ForgetRateLimit) => spec.rate_limit = None,
+            Some(Bug::TooManyAtOnce) => spec.concurrency = 1_024,
+            Some(Bug::WideJitter) => {
+                spec.retry.jitter_percent = (spec.retry.jitter_percent + 35).min(100);
+            }
+            Some(Bug::HangLonger) => {
+                spec.timeout = (spec.timeout * 2).min(Duration::from_secs(600))
+            }
+            _ => return,
+        }
+        if spec.ordering == Ordering::None {
+            spec.on_failed = postrider::OnFailed::Continue;
+        }
+    }
+
+    /// What the engine is told instead.
+    pub(super) fn input(&mut self, mut input: Input) -> Option<Input> {
+        match &mut input {
+            Input::Command(_, Command::Register(spec, _)) => {
+                self.registering.push_back((**spec).clone());
+                self.twist(spec);
+            }
+            Input::Command(_, Command::Change(id, EndpointChange::Spec(spec))) => {
+                let waiting = self.changing.entry(*id).or_default();
+                waiting.push_back((**spec).clone());
+                self.twist(spec);
+            }
+            Input::Command(_, Command::Change(_, change @ EndpointChange::Pause))
+                if self.is(Bug::IgnorePause) =>
+            {
+                *change = EndpointChange::Resume;
+            }
+            Input::AttemptDone(_, Outcome::Response(response)) => {
+                if self.is(Bug::RetryRejection) && (400..500).contains(&response.status) {
+                    response.status = 503;
+                }
+                if self.is(Bug::LateSuccess) {
+                    response.head_ms = 0;
+                }
+                if self.is(Bug::IgnoreRetryAfter) {
+                    response.headers.clear();
+                }
+            }
+            Input::Committed(_, Receipt::Applied) if self.is(Bug::LeakSlot) && self.every(10) => {
+                return None;
+            }
+            Input::Drain(..) if self.is(Bug::DrainNever) => return None,
+            _ => (),
+        }
+        Some(input)
+    }
+
+    /// What the store is given instead; and what the engine is told at once, if it is.
+    pub(super) fn batch(
+        &mut self,
+        mut batch: Batch,
+        tail: impl Fn(&postrider::engine::LaneId) -> Seq,
+    ) -> (Batch, Option<Input>) {
+        let id = batch.id;
+        let mut at_once = None;
+        match &mut batch.change {
+            Change::AddEndpoint(endpoint) => {
+                if let Some(original) = self.registering.pop_front() {
+                    endpoint.spec = Arc::new(original.clone());
+                    self.originals.insert(endpoint.id, original);
+                }
+            }
+            Change::ChangeEndpoint(update) if update.spec.is_some() => {
+                let waiting = self.changing.get_mut(&update.endpoint);
+                if let Some(mut original) = waiting.and_then(VecDeque::pop_front) {
+                    let mut changed = (**update).clone();
+                    if let Some(spec) = &changed.spec {
+                        original.tenant = spec.tenant.clone();
+                    }
+                    changed.spec = Some(Arc::new(original.clone()));
+                    self.originals.insert(update.endpoint, original);
+                    *update = Arc::new(changed);
+                }
+            }
+            Change::Publish(publish) => {
+                match (self.bug, &mut publish.idempotency) {
+                    (Some(Bug::ForgetKeys), key) => *key = None,
+                    (Some(Bug::KeyWithoutContent), Some(key)) => key.digest = [0; 32],
+                    _ => (),
+                }
+                if self.is(Bug::FanOutMissesOne) && publish.deliveries.len() > 1 {
+                    let kept = publish.deliveries.len() - 1;
+                    publish.deliveries = publish.deliveries[..kept].into();
+                }
+                if self.is(Bug::AckBeforeCommit) && publish.idempotency.is_none() {
+                    let places = publish
+                        .deliveries
+                        .iter()
+                        .map(|it| Seq(tail(&it.lane).0 + 1));
+                    let receipt = Receipt::Published(places.collect());
+                    at_once = Some(Input::Committed(id, receipt));
+                }
+            }
+            Change::Attempted(end) => {
+                let mut changed = (**end).clone();
+                if self.is(Bug::DeadLetterVanishes)
+                    && changed.state == DeliveryState::Failed(FailReason::Rejected)
+                {
+                    changed.state = DeliveryState::Discarded;
+                }
+                if self.is(Bug::GoneForgotten) {
+                    changed.disable = None;
+                }
+                if self.is(Bug::ResultBeforeCommit) {
+                    at_once = Some(Input::Committed(id, Receipt::Applied));
+                }
+                *end = Arc::new(changed);
+            }
+            _ => (),
+        }
+        (batch, at_once)
+    }
+
+    /// An event that found no room: what the engine is told instead.
+    pub(super) fn refused(
+        &self,
+        batch: &Batch,
+        tail: impl Fn(&postrider::engine::LaneId) -> Seq,
+    ) -> Option<Receipt> {
+        let Change::Publish(publish) = &batch.change else {
+            return None;
+        };
+        let places = publish
+            .deliveries
+            .iter()
+            .map(|it| Seq(tail(&it.lane).0 + 1));
+        self.is(Bug::DropWhenFull)
+            .then(|| Receipt::Published(places.collect()))
+    }
+
+    pub(super) fn loaded(&self, mut loaded: Loaded) -> Loaded {
+        match self.bug {
+            Some(Bug::LoadBackwards) => {
+                let places: Vec<Seq> = loaded.deliveries.iter().map(|it| it.seq).collect();
+                loaded.deliveries.reverse();
+                for (delivery, seq) in loaded.deliveries.iter_mut().zip(places) {
+                    delivery.seq = seq;
+                }
+            }
+            Some(Bug::LoadSkipsOne) if loaded.deliveries.len() > 1 => {
+                loaded.deliveries.remove(0);
+            }
+            Some(Bug::LoadMixesPayloads) if loaded.deliveries.len() > 1 => {
+                let first = Arc::clone(&loaded.deliveries[0].event);
+                let second = std::mem::replace(&mut loaded.deliveries[1].event, first);
+                loaded.deliveries[0].event = second;
+            }
+            _ => (),
+        }
+        loaded
+    }
+
+    pub(super) fn recovered(&self, mut recovered: Recovered) -> Recovered {
+        for endpoint in &mut recovered.endpoints {
+            let mut spec = (*endpoint.endpoint.spec).clone();
+            self.twist(&mut spec);
+            endpoint.endpoint.spec = Arc::new(spec);
+        }
+        for lane in &mut recovered.lanes {
+            match self.bug {
+                Some(Bug::EarlyAfterRestart) => {
+                    for delivery in &mut lane.retrying {
+                        delivery.due = postrider::engine::Wall(0);
+                    }
+                }
+                Some(Bug::ForgetAfterRestart) => lane.retrying.clear(),
+                Some(Bug::RecountAfterRestart) => {
+                    for delivery in &mut lane.retrying {
+                        delivery.attempts = 0;
+                    }
+                }
+                _ => (),
+            }
+        }
+        recovered
+    }
+
+    /// What goes over the wire instead, and whether it goes twice.
+    pub(super) fn wire(&mut self, wire: &mut Wire, endpoint: EndpointId, resent: bool) -> bool {
+        let first = self
+            .first_urls
+            .entry(endpoint)
+            .or_insert_with(|| Arc::clone(&wire.url));
+        if self.bug == Some(Bug::StaleUrl) {
+            wire.url = Arc::clone(first);
+        }
+        match self.bug {
+            Some(Bug::ReuseNumber) => wire.number = wire.number.saturating_sub(1).max(1),
+            Some(Bug::WrongBody) => {
+                let mut body = wire.body.to_vec();
+                if let Some(last) = body.last_mut() {
+                    *last ^= 1;
+                }
+                wire.body = Bytes::from(body);
+            }
+            Some(Bug::WrongTimestamp) => {
+                let stamp = wire
+                    .headers
+                    .iter_mut()
+                    .find(|(name, _)| name == "webhook-timestamp");
+                if let Some((_, value)) = stamp {
+                    *value = (wire.at.wall.0 / 1_000 + 1).to_string();
+                }
+            }
+            Some(Bug::OneSignature) => {
+                for (name, value) in &mut wire.headers {
+                    let parted = match name.as_str() {
+                        "webhook-signature" => value.split_once(' '),
+                        "x-signature" => value.split_once(','),
+                        _ => None,
+                    };
+                    if let Some((first, _)) = parted {
+                        *value = first.to_owned();
+                    }
+                }
+            }
+            _ => (),
+        }
+        resent && self.is(Bug::SendTwiceAfterResend)
+    }
+
+    /// What a caller hears instead.
+    pub(super) fn reply(&self, mut reply: Reply, asked_to_pause: bool) -> Reply {
+        match &mut reply {
+            Reply::Endpoint(Ok(endpoint)) => {
+                if let Some(original) = self.originals.get(&endpoint.id) {
+                    endpoint.spec = Arc::new(original.clone());
+                }
+                if asked_to_pause && self.is(Bug::IgnorePause) {
+                    endpoint.status = EndpointStatus::Paused;
+                }
+            }
+            Reply::Drained(drained) if self.is(Bug::DrainLies) => drained.pending = 0,
+            _ => (),
+        }
+        reply
+    }
+
+    /// Whether a fact is told twice.
+    pub(super) fn tells_twice(&self, fact: &postrider::Fact) -> bool {
+        self.is(Bug::EndTwice) && matches!(fact, postrider::Fact::Delivered { .. })
+    }
+}
+
+fn more(retry: &mut RetryPolicy) {
+    match &mut retry.schedule {
+        Schedule::Exponential { retries, .. } => *retries += 1,
+        Schedule::Delays(delays) => {
+            let last = delays.last().copied().unwrap_or(Duration::from_secs(1));
+            delays.push(last);
+        }
+    }
+}
+
+fn less(retry: &mut RetryPolicy) {
+    match &mut retry.schedule {
+        Schedule::Exponential { retries, .. } => *retries = retries.saturating_sub(1),
+        Schedule::Delays(delays) => {
+            delays.pop();
+        }
+    }
+}
