@@ -124,13 +124,11 @@ fn a_large_plan_shrinks_to_what_the_failure_needs() {
     let plan = shrunk.plan;
     assert_eq!((plan.events(), plan.faults.len()), (2, 1));
     assert_eq!((plan.endpoints.len(), plan.receivers.len()), (1, 1));
-    let mut endpoint = EndpointPlan::of(0);
-    endpoint.stop_on_failed = true;
     assert!(plan.endpoints[0].stop_on_failed);
     assert_eq!(plan.endpoints[0].breaker, None);
     assert_eq!(plan.faults[0].kind, FaultKind::Kill { down_ms: 0 });
     assert_eq!(plan.faults[0].when, When::At(0));
-    assert_eq!(plan.end.dead, []);
+    assert!(plan.end.dead.is_empty());
     assert_eq!(plan.end.within_ms, 86_400_000);
     assert_eq!(plan.bounds, Bounds::default());
     let first = Act::Publish(Publish {
