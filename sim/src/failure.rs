@@ -3,8 +3,9 @@
 
 use crate::figures::counted;
 use crate::jobs::Worker;
+use crate::stand_in::report;
 use postrider_sim::shrink::{Effort, Shrunk, shrink};
-use postrider_sim::{Plan, Run, Tier, Violation, report, runner};
+use postrider_sim::{Plan, Run, Tier, Violation, runner};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -142,7 +143,10 @@ impl Failure {
         let runs = counted(self.shrunk.runs, "run", "runs");
         let (all, left) = (size(&self.plan), size(&self.shrunk.plan));
         vec![
-            format!("  shrunk    from {all} to {left}, seed {}, in {runs}", self.plan.seed),
+            format!(
+                "  shrunk    from {all} to {left}, seed {}, in {runs}",
+                self.plan.seed
+            ),
             format!(
                 "  files     {}/{{plan.json,shrunk.json,trace.txt,report.html}}",
                 self.directory.display()

@@ -6,7 +6,7 @@ mod tally;
 mod worker;
 
 pub(crate) use tally::{Broken, Tally};
-pub(crate) use worker::Worker;
+pub(crate) use worker::{Worker, serve};
 
 use postrider_sim::{Plan, Tier};
 use serde::{Deserialize, Serialize};

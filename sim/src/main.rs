@@ -15,6 +15,7 @@ mod figures;
 mod jobs;
 mod progress;
 mod seeds;
+mod stand_in;
 
 use clap::Parser;
 use command::{Answer, Command};

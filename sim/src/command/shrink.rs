@@ -57,7 +57,9 @@ pub(super) fn run(args: &Args, json: bool) -> Result<Answer, Box<dyn Error>> {
     };
     let shown = args.plan.display();
     let Some(violation) = runner::run(&Arc::new(plan.clone()), false).violation else {
-        let lines = [format!("{shown}: all promises held; there is nothing to shrink")];
+        let lines = [format!(
+            "{shown}: all promises held; there is nothing to shrink"
+        )];
         return Answer::of(json, true, &lines, &object(&plan));
     };
     let shrunk = failure::smallest(&plan, &violation, bug)
@@ -70,7 +72,11 @@ pub(super) fn run(args: &Args, json: bool) -> Result<Answer, Box<dyn Error>> {
     let replay = pasted(&format!("replay {}", out.display()));
     let lines = [
         format!("{shown}: a promise BROKE"),
-        format!("  {:<9} {}", shrunk.violation.promise, broken(&shrunk.violation)),
+        format!(
+            "  {:<9} {}",
+            shrunk.violation.promise,
+            broken(&shrunk.violation)
+        ),
         format!(
             "  shrunk    from {} to {} in {}",
             size(&plan),

@@ -19,7 +19,6 @@ pub(crate) struct Tally {
     /// What the worker's processor has spent on them.
     pub(crate) cpu: Duration,
     /// Faults that met states.
-    #[serde(skip)]
     pub(crate) coverage: Coverage,
     /// Those that broke a promise, in order.
     pub(crate) broken: Vec<Broken>,
