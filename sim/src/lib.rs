@@ -11,6 +11,8 @@ pub mod chance;
 pub mod checker;
 pub mod coverage;
 pub mod plan;
+pub mod runner;
+pub mod shrink;
 pub mod trace;
 mod watch;
 mod world;

@@ -1,43 +1,90 @@
-//! `postrider-sim`: the command line.
-use postrider_sim::*;
-use std::sync::Arc;
-fn main() {
-    let args: Vec<u64> = std::env::args()
-        .skip(1)
-        .filter_map(|a| a.parse().ok())
-        .collect();
-    let (from, to) = (args[0], args[1]);
-    let t = std::time::Instant::now();
-    let (mut attempts, mut ms, mut bad, mut events, mut delivered) = (0, 0, 0, 0, 0);
-    for seed in from..to {
-        let plan = Arc::new(Plan::generate(seed, Tier::World));
-        let run = World::run(&plan, checker::all(), args.len() > 2);
-        attempts += run.attempts;
-        ms += run.simulated_ms;
-        events += run.events;
-        delivered += run.delivered;
-        if args.len() > 2 {
-            for l in &run.text {
-                println!("{l}");
-            }
-            println!("{}", run.trace_hash);
-        }
-        if let Some(v) = &run.violation {
-            bad += 1;
-            if bad < 40 {
-                println!("{seed}: {v:?}");
-            }
+//! The `postrider-sim` command.
+//!
+//! - `run`, `sweep` and `replay` run plans: one seed, many seeds, one file;
+//! - `shrink` makes a failing plan small;
+//! - `scenarios`, `regressions` and `coverage` say what has been tried;
+//! - `meta` proves that a seed is a run, `teeth` that the checkers bite;
+//! - `ci` is all of it, on seeds that the commit chooses.
+//!
+//! Exit status: 0 if all promises held; 1 if one broke; 2 where there is no answer (the command
+//! line, a file or the system is at fault).
+
+mod command;
+mod failure;
+mod figures;
+mod jobs;
+mod progress;
+mod seeds;
+mod stand_in;
+
+use clap::Parser;
+use command::{Answer, Command};
+use std::error::Error;
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+/// A run makes many small allocations; this allocator is made for those.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Breaks Postrider by seed, and checks its promises.
+///
+/// A seed is a whole history of storms, crashes and full disks; the same seed is the same history,
+/// line by line, on any machine. When a promise breaks, the plan of the run is made small and
+/// saved: one command replays it.
+#[derive(Parser)]
+#[command(name = "postrider-sim", version, max_term_width = 100, after_help = EXAMPLES)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+    /// Print one JSON object on the last line instead of the report
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  postrider-sim run --seed 42                 one seed, in a moment
+  postrider-sim sweep --seeds 0..20000        twenty thousand of them, on all cores
+  postrider-sim run --seed 42 --html 42.html  the same run, as a page to look at
+  postrider-sim replay failures/42/shrunk.json
+                                              what is left of a failure
+
+Exit status: 0 if all promises held, 1 if one broke, 2 if there is no answer.";
+
+fn main() -> ExitCode {
+    let CommandLine { command, json } = CommandLine::parse();
+    match command.run(json).and_then(|answer| print(&answer)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            // If nobody reads the standard error either, the status has to do.
+            let _ = writeln!(io::stderr().lock(), "postrider-sim: {error}");
+            ExitCode::from(2)
         }
     }
-    let n = (to - from) as f64;
-    let s = t.elapsed().as_secs_f64();
-    println!(
-        "{bad} bad; {:.0} attempts/seed {:.0} events {:.0} delivered; {:.2} ms/seed; {:.0} seeds/min/core; {:.0} sim hours/cpu-s",
-        attempts as f64 / n,
-        events as f64 / n,
-        delivered as f64 / n,
-        s * 1000.0 / n,
-        n / s * 60.0,
-        ms as f64 / 3.6e6 / s
-    );
+}
+
+/// Prints what was found out, and gives whether all promises held.
+fn print(answer: &Answer) -> Result<bool, Box<dyn Error>> {
+    let mut out = io::stdout().lock();
+    match out
+        .write_all(answer.text.as_bytes())
+        .and_then(|()| out.flush())
+    {
+        // Whoever read it has seen enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(answer.is_yes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        CommandLine::command().debug_assert();
+    }
 }
