@@ -10,6 +10,7 @@ pub mod chance;
 pub mod checker;
 pub mod coverage;
 pub mod plan;
+pub mod report;
 pub mod trace;
 mod watch;
 mod world;
