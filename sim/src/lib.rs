@@ -13,6 +13,7 @@ pub mod coverage;
 pub mod plan;
 pub mod runner;
 pub mod shrink;
+pub mod report;
 pub mod trace;
 mod watch;
 mod world;

@@ -317,6 +317,16 @@ impl Trace {
     }
 }
 
+impl Line {
+    /// Its text, with the short names that the lines before it have given.
+    #[must_use]
+    pub fn text(&self, names: &mut Names) -> String {
+        let mut text = String::new();
+        text::write(self, names, &mut text);
+        text
+    }
+}
+
 impl Wire {
     /// A header by its name in lower case.
     #[must_use]

@@ -42,6 +42,21 @@ fn name<T: Ord + Copy>(known: &mut BTreeMap<T, usize>, letter: char, id: T) -> N
 }
 
 impl Names {
+    /// The number in the short name of an event that the lines so far have named.
+    pub(crate) fn number_of_event(&self, id: EventId) -> Option<usize> {
+        self.events.get(&id).copied()
+    }
+
+    /// The number in the short name of a delivery.
+    pub(crate) fn number_of_delivery(&self, id: DeliveryId) -> Option<usize> {
+        self.deliveries.get(&id).copied()
+    }
+
+    /// The number in the short name of an endpoint.
+    pub(crate) fn number_of_endpoint(&self, id: EndpointId) -> Option<usize> {
+        self.endpoints.get(&id).copied()
+    }
+
     fn event(&mut self, id: EventId) -> impl Display + use<> {
         name(&mut self.events, 'e', id)
     }
