@@ -11,6 +11,8 @@ pub mod checker;
 pub mod coverage;
 pub mod plan;
 pub mod trace;
+pub mod verdict;
+pub mod waits;
 mod watch;
 mod world;
 
