@@ -2,17 +2,27 @@
 //!
 //! It believes the store's durable changes, the receivers and the callers, never the engine.
 
+mod pages;
+
 use crate::plan::{Plan, Tier};
-use crate::trace::{Line, Reply, Stop, What, Wire, Wish};
+use crate::trace::{Line, Reply, What, Wire, Wish};
+use crate::verdict::Verdict;
 use postrider::engine::{
-    Attempted, CallId, Change, EndpointUpdate, LaneId, Now, Receipt, Refusal, Seq,
+    Attempted, CallId, Change, EndpointChange, EndpointUpdate, Health, LaneId, OrderingKey,
+    Receipt, Seq, Wall,
 };
 use postrider::{
-    DeliveryId, DeliveryState, DisabledReason, Endpoint, EndpointId, EndpointStatus, Event,
-    EventId, Fact, Ordering,
+    DeliveryId, DeliveryState, DisabledReason, Endpoint, EndpointId, EndpointStatus, EventId, Fact,
+    Ordering,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+pub use pages::{DeliveryPage, EndpointPage, EventPage, Flight, LanePage, Recording};
+
+/// How long after its deadline a request is given up by the engine itself, in milliseconds of the
+/// sender's monotonic clock.
+pub const GRACE_MS: u64 = 1_000;
 
 /// What the trace has shown so far.
 #[derive(Debug)]
@@ -43,87 +53,12 @@ pub struct Book {
     pub calls: BTreeMap<CallId, (Option<usize>, Wish)>,
     /// Requests that the engine has sent in this life and not heard of.
     pub in_flight: BTreeMap<DeliveryId, Flight>,
+    /// Attempts that have ended in this life and are not durable.
+    pub recording: BTreeMap<DeliveryId, Recording>,
     /// Faults that last, by place in the plan.
     pub faults: BTreeSet<usize>,
     /// Requests that were sent.
     pub attempts: u64,
-}
-
-/// A durable event.
-#[derive(Clone, Debug)]
-pub struct EventPage {
-    /// The event.
-    pub event: Arc<Event>,
-    /// Its first deliveries, without resends.
-    pub deliveries: Vec<DeliveryId>,
-    /// The idempotency key and the digest of its content.
-    pub key: Option<(Arc<str>, [u8; 32])>,
-    /// Its publisher was told that it is accepted.
-    pub acknowledged: bool,
-}
-
-/// A durable delivery.
-#[derive(Clone, Debug)]
-pub struct DeliveryPage {
-    /// Its event.
-    pub event: EventId,
-    /// Its lane.
-    pub lane: LaneId,
-    /// Its place there.
-    pub seq: Seq,
-    /// What is durable of its state.
-    pub state: DeliveryState,
-    /// Attempts that are durable.
-    pub attempts: u32,
-    /// Requests that were sent, repeats after crashes included.
-    pub sent: u32,
-    /// Requests that arrived at a receiver.
-    pub arrived: u32,
-    /// The delivery that it makes anew.
-    pub resend_of: Option<DeliveryId>,
-    /// The delivery that makes it anew.
-    pub resent_as: Option<DeliveryId>,
-    /// When it became durable, in true time.
-    pub since_ms: u64,
-    /// When it ended, in true time.
-    pub ended_ms: Option<u64>,
-}
-
-/// A lane.
-#[derive(Clone, Debug, Default)]
-pub struct LanePage {
-    /// Deliveries that have not ended, by place.
-    pub pending: BTreeMap<Seq, DeliveryId>,
-    /// The dead letter at which it has stopped.
-    pub stopped_at: Option<DeliveryId>,
-    /// Its endpoint's order was given up at some time: nothing can be said about it.
-    pub unordered: bool,
-    /// Since when its first delivery has been the first, in true time.
-    pub first_since_ms: u64,
-}
-
-/// A durable endpoint.
-#[derive(Clone, Debug)]
-pub struct EndpointPage {
-    /// Its place in the plan.
-    pub number: usize,
-    /// As it is durable.
-    pub durable: Endpoint,
-    /// As the engine has said that it is: what has been durable *and* told.
-    pub told: Endpoint,
-    /// It is deleted.
-    pub deleted: bool,
-}
-
-/// A request that is under way.
-#[derive(Clone, Debug)]
-pub struct Flight {
-    /// The request.
-    pub wire: Arc<Wire>,
-    /// When it left, in true time.
-    pub sent_ms: u64,
-    /// The endpoint as it was told when it left.
-    pub endpoint: EndpointId,
 }
 
 impl Book {
@@ -144,6 +79,7 @@ impl Book {
             registered: BTreeMap::new(),
             calls: BTreeMap::new(),
             in_flight: BTreeMap::new(),
+            recording: BTreeMap::new(),
             faults: BTreeSet::new(),
             attempts: 0,
         }
@@ -160,14 +96,9 @@ impl Book {
     pub fn take(&mut self, line: &Line) {
         match &line.what {
             What::Started { life } => self.started(*life, line.at_ms),
-            What::Stopped(stop) => self.stopped(*stop),
-            What::Called { call, step, wish } => {
-                if let Wish::Drain { deadline_ms } = wish {
-                    self.draining.get_or_insert((*call, *deadline_ms));
-                }
-                self.calls.insert(*call, (*step, wish.clone()));
-            }
-            What::Answered { call, reply } => self.answered(*call, reply),
+            What::Stopped(_) => self.stopped(),
+            What::Called { call, step, wish } => self.called(*call, *step, wish),
+            What::Answered { call, reply } => self.answered(*call, reply, line.at_ms),
             What::Durable { change, receipt } => self.durable(line, change, receipt),
             What::Sent(wire) => self.sent(line.at_ms, wire),
             What::Arrived { wire, .. } => {
@@ -175,10 +106,14 @@ impl Book {
                     delivery.arrived += 1;
                 }
             }
-            What::Outcome { delivery, .. } | What::Cancelled { delivery, .. } => {
-                self.in_flight.remove(delivery);
+            What::Outcome {
+                delivery, number, ..
             }
-            What::Fact(fact) => self.fact(fact),
+            | What::Cancelled { delivery, number } => {
+                let ending = self.ending(line);
+                self.landed(*delivery, *number, ending);
+            }
+            What::Fact(fact) => self.fact(fact, line.at_ms),
             What::Fault { index, .. } => {
                 self.faults.insert(*index);
             }
@@ -200,37 +135,85 @@ impl Book {
         self.up = true;
         self.up_since_ms = at_ms;
         self.draining = None;
+        self.recording.clear();
         for endpoint in self.endpoints.values_mut() {
             endpoint.told = endpoint.durable.clone();
+            endpoint.told_ms = at_ms;
+            endpoint.known = !endpoint.deleted;
+            endpoint.leaving = None;
+            endpoint.health = endpoint.durable.health;
+            endpoint.recording = 0;
         }
     }
 
-    fn stopped(&mut self, _stop: Stop) {
+    fn stopped(&mut self) {
         self.up = false;
         self.in_flight.clear();
+        for endpoint in self.endpoints.values_mut() {
+            endpoint.flying = 0;
+        }
+        for lane in self.lanes.values_mut() {
+            lane.flying = 0;
+        }
     }
 
-    fn answered(&mut self, call: CallId, reply: &Reply) {
-        let wish = self.calls.remove(&call);
+    fn called(&mut self, call: CallId, step: Option<usize>, wish: &Wish) {
+        match wish {
+            Wish::Drain { deadline_ms } if self.up => {
+                self.draining.get_or_insert((call, *deadline_ms));
+            }
+            Wish::Delete(endpoint) if self.up => {
+                if let Some(page) = self.endpoints.get_mut(endpoint) {
+                    page.leaving.get_or_insert(call);
+                }
+            }
+            _ => (),
+        }
+        self.calls.insert(call, (step, wish.clone()));
+    }
+
+    fn answered(&mut self, call: CallId, reply: &Reply, at_ms: u64) {
+        let wish = self.calls.remove(&call).map(|(_, wish)| wish);
         match reply {
             Reply::Published(Ok(published)) => {
                 if let Some(event) = self.events.get_mut(&published.event) {
                     event.acknowledged = true;
                 }
             }
-            Reply::Endpoint(Ok(endpoint)) => {
-                if let Some((_, Wish::Register(number))) = wish {
-                    self.registered.insert(number, endpoint.id);
-                }
-                if let Some(page) = self.endpoints.get_mut(&endpoint.id) {
-                    page.told = (**endpoint).clone();
-                    if let Some((_, Wish::Register(number))) = wish {
-                        page.number = number;
-                    }
+            Reply::Endpoint(Ok(endpoint)) => self.told(wish.as_ref(), endpoint, at_ms),
+            Reply::Deleted(Err(_)) | Reply::Nothing(_) => {
+                if let Some(Wish::Delete(endpoint)) = wish
+                    && let Some(page) = self.endpoints.get_mut(&endpoint)
+                    && page.leaving == Some(call)
+                {
+                    page.leaving = None;
                 }
             }
             _ => (),
         }
+    }
+
+    /// The engine says what an endpoint is like from now on.
+    fn told(&mut self, wish: Option<&Wish>, endpoint: &Endpoint, at_ms: u64) {
+        if let Some(Wish::Register(number)) = wish {
+            self.registered.insert(*number, endpoint.id);
+        }
+        let Some(page) = self.endpoints.get_mut(&endpoint.id) else {
+            return;
+        };
+        match wish {
+            Some(Wish::Register(number)) => page.number = *number,
+            Some(Wish::Change(_, EndpointChange::Enable)) => page.health = Health::default(),
+            Some(Wish::Change(_, EndpointChange::Spec(_)))
+                if endpoint.spec.url != page.told.spec.url =>
+            {
+                page.health = Health::default();
+            }
+            _ => (),
+        }
+        page.told = endpoint.clone();
+        page.told_ms = at_ms;
+        page.known = true;
     }
 
     fn sent(&mut self, at_ms: u64, wire: &Arc<Wire>) {
@@ -239,19 +222,119 @@ impl Book {
             return;
         };
         delivery.sent += 1;
+        let endpoint = delivery.lane.endpoint;
+        if let Some(lane) = self.lanes.get_mut(&delivery.lane) {
+            lane.flying += 1;
+        }
+        let mut revision = 0;
+        if let Some(page) = self.endpoints.get_mut(&endpoint) {
+            page.flying += 1;
+            page.last_sent_ms = Some(at_ms);
+            revision = page.told.revision;
+        }
         let flight = Flight {
             wire: Arc::clone(wire),
             sent_ms: at_ms,
-            endpoint: delivery.lane.endpoint,
+            endpoint,
+            revision,
         };
         self.in_flight.insert(wire.delivery, flight);
     }
 
-    fn fact(&mut self, fact: &Fact) {
-        if let Fact::EndpointDisabled { endpoint, reason } = fact
-            && let Some(page) = self.endpoints.get_mut(endpoint)
+    /// What becomes of the request that this line ends, if it is one that the engine waits for
+    /// and will record.
+    #[must_use]
+    pub fn ending(&self, line: &Line) -> Option<Recording> {
+        let (delivery, number, outcome) = match &line.what {
+            What::Outcome {
+                delivery,
+                number,
+                outcome,
+            } => (delivery, number, Some(outcome)),
+            What::Cancelled { delivery, number } => (delivery, number, None),
+            _ => return None,
+        };
+        let flight = self.in_flight.get(delivery)?;
+        let wire = &flight.wire;
+        if wire.number != *number {
+            return None;
+        }
+        let page = self.endpoints.get(&flight.endpoint)?;
+        let verdict = match outcome {
+            Some(outcome) => {
+                let policy = &page.told.spec.retry;
+                Verdict::of(outcome, wire.timeout_ms, policy, line.now.wall)
+            }
+            None => {
+                // Cancelled by a discard or a drain; or given up, because nobody has answered.
+                let told = self.deliveries.get(delivery)?.told_end;
+                let given_up = wire.at.mono.0 + wire.timeout_ms + GRACE_MS;
+                if told || line.now.mono.0 < given_up {
+                    return None;
+                }
+                Verdict::Failed { asked: None }
+            }
+        };
+        let leaving = page.is_leaving();
+        let counts = !leaving && page.told.revision == flight.revision;
+        let mut after = page.health;
+        if counts {
+            judge(&mut after, verdict, line.now.wall);
+        }
+        Some(Recording {
+            wire: Arc::clone(wire),
+            at: line.now,
+            at_ms: line.at_ms,
+            outcome: outcome.map(Arc::clone),
+            verdict,
+            spec: Arc::clone(&page.told.spec),
+            status: page.told.status,
+            leaving,
+            counts,
+            health: (page.health, after),
+        })
+    }
+
+    /// A request is not under way any more.
+    fn landed(&mut self, delivery: DeliveryId, number: u32, ending: Option<Recording>) {
+        let known = self.in_flight.get(&delivery);
+        if known.is_none_or(|flight| flight.wire.number != number) {
+            return;
+        }
+        let Some(flight) = self.in_flight.remove(&delivery) else {
+            return;
+        };
+        if let Some(page) = self.deliveries.get(&delivery)
+            && let Some(lane) = self.lanes.get_mut(&page.lane)
         {
-            page.told.status = EndpointStatus::Disabled(*reason);
+            lane.flying = lane.flying.saturating_sub(1);
+        }
+        if let Some(page) = self.endpoints.get_mut(&flight.endpoint) {
+            page.flying = page.flying.saturating_sub(1);
+            if let Some(ending) = &ending {
+                page.recording += 1;
+                page.health = ending.health.1;
+            }
+        }
+        if let Some(ending) = ending {
+            self.recording.insert(delivery, ending);
+        }
+    }
+
+    fn fact(&mut self, fact: &Fact, at_ms: u64) {
+        match fact {
+            Fact::EndpointDisabled { endpoint, reason } => {
+                if let Some(page) = self.endpoints.get_mut(endpoint) {
+                    page.told.status = EndpointStatus::Disabled(*reason);
+                    page.told_ms = at_ms;
+                }
+            }
+            Fact::Delivered { of, .. } | Fact::Failed { of, .. } | Fact::Discarded { of } => {
+                if let Some(delivery) = self.deliveries.get_mut(&of.delivery) {
+                    delivery.told_end = true;
+                }
+            }
+            _ => (),
         }
     }
 
@@ -276,14 +359,20 @@ impl Book {
                     self.made(delivery.id, event, delivery.lane.clone(), *seq, None, at_ms);
                 }
             }
-            (Change::Attempted(end), Receipt::Applied) => self.attempted(end, at_ms),
+            (Change::Attempted(end), receipt) => {
+                let known = self.recording.get(&end.delivery);
+                if known.is_some_and(|known| known.wire.number == end.attempt.number) {
+                    self.recording.remove(&end.delivery);
+                    if let Some(page) = self.endpoints.get_mut(&end.lane.endpoint) {
+                        page.recording = page.recording.saturating_sub(1);
+                    }
+                }
+                if *receipt == Receipt::Applied {
+                    self.attempted(end, at_ms);
+                }
+            }
             (Change::AddEndpoint(endpoint), Receipt::Applied) => {
-                let page = EndpointPage {
-                    number: usize::MAX,
-                    durable: (**endpoint).clone(),
-                    told: (**endpoint).clone(),
-                    deleted: false,
-                };
+                let page = EndpointPage::new(endpoint, at_ms);
                 self.endpoints.insert(endpoint.id, page);
             }
             (Change::ChangeEndpoint(update), Receipt::Applied) => self.updated(update),
@@ -324,10 +413,11 @@ impl Book {
         resend_of: Option<DeliveryId>,
         at_ms: u64,
     ) {
-        let ordering = self
-            .endpoints
-            .get(&lane.endpoint)
-            .map(|page| page.durable.spec.ordering);
+        // While a change of the order is durable and not told it can be either.
+        let unordered = self.endpoints.get(&lane.endpoint).is_some_and(|page| {
+            page.durable.spec.ordering == Ordering::None
+                || page.told.spec.ordering == Ordering::None
+        });
         let page = self.lanes.entry(lane.clone()).or_default();
         if page.pending.is_empty()
             || page
@@ -338,7 +428,7 @@ impl Book {
             page.first_since_ms = at_ms;
         }
         page.pending.insert(seq, id);
-        page.unordered |= ordering == Some(Ordering::None);
+        page.unordered |= unordered;
         let delivery = DeliveryPage {
             event,
             lane,
@@ -351,6 +441,7 @@ impl Book {
             resent_as: None,
             since_ms: at_ms,
             ended_ms: None,
+            told_end: false,
         };
         self.deliveries.insert(id, delivery);
     }
@@ -371,7 +462,6 @@ impl Book {
         if let Some(page) = self.endpoints.get_mut(&end.lane.endpoint) {
             if let Some(health) = end.health {
                 page.durable.health = health;
-                page.told.health = health;
             }
             if let Some(reason) = end.disable {
                 page.durable.status = EndpointStatus::Disabled(reason);
@@ -387,7 +477,8 @@ impl Book {
         if let Some(spec) = &update.spec {
             if spec.ordering != record.spec.ordering {
                 let of_it = |(id, _): &(&LaneId, &mut LanePage)| id.endpoint == update.endpoint;
-                for (_, lane) in self.lanes.iter_mut().filter(of_it) {
+                let lanes = self.lanes.range_mut(first_lane(update.endpoint)..);
+                for (_, lane) in lanes.take_while(of_it) {
                     lane.unordered = true;
                 }
             }
@@ -406,11 +497,11 @@ impl Book {
     fn deleted(&mut self, endpoint: EndpointId, keep: &[DeliveryId], at_ms: u64) {
         if let Some(page) = self.endpoints.get_mut(&endpoint) {
             page.deleted = true;
+            page.told_ms = at_ms;
             page.durable.status = EndpointStatus::Disabled(DisabledReason::Manual);
         }
-        let of_it = |(id, _): &(&LaneId, &LanePage)| id.endpoint == endpoint;
-        let lanes = self.lanes.iter().filter(of_it);
-        let pending: Vec<DeliveryId> = lanes
+        let pending: Vec<DeliveryId> = self
+            .lanes_of(endpoint)
             .flat_map(|(_, lane)| lane.pending.values().copied())
             .filter(|id| !keep.contains(id))
             .collect();
@@ -454,22 +545,41 @@ impl Book {
         host.split('.').next()?.parse().ok()
     }
 
-    /// Both clocks as one would read them now, for a line that the sender does not write.
-    #[must_use]
-    pub fn is_refusal(receipt: &Receipt) -> Option<&Refusal> {
-        match receipt {
-            Receipt::Refused(refusal) => Some(refusal),
-            _ => None,
-        }
+    /// The lanes of an endpoint.
+    pub fn lanes_of(&self, endpoint: EndpointId) -> impl Iterator<Item = (&LaneId, &LanePage)> {
+        let lanes = self.lanes.range(first_lane(endpoint)..);
+        lanes.take_while(move |(id, _)| id.endpoint == endpoint)
     }
 
-    /// Whether a delivery's retry is due at this reading of the clocks.
+    /// How much later than it happened a line may stand, in milliseconds.
     #[must_use]
-    pub fn is_due(state: DeliveryState, now: Now) -> bool {
-        match state {
-            DeliveryState::Pending => true,
-            DeliveryState::Retrying { due } => now.wall >= due,
-            _ => false,
+    pub fn slack_ms(&self) -> u64 {
+        if self.is_exact() { 0 } else { TURMOIL_SLACK_MS }
+    }
+}
+
+/// Under turmoil the tasks of a host take turns, and its clock has ticks: no line is later.
+const TURMOIL_SLACK_MS: u64 = 100;
+
+/// The lane that stands before all others of an endpoint.
+fn first_lane(endpoint: EndpointId) -> LaneId {
+    LaneId {
+        endpoint,
+        key: OrderingKey::none(),
+    }
+}
+
+/// Takes an outcome into the health of an endpoint.
+fn judge(health: &mut Health, verdict: Verdict, wall: Wall) {
+    match verdict {
+        Verdict::Delivered => *health = Health::default(),
+        Verdict::Refused(_) => {
+            health.failures = 0;
+            health.failing_since.get_or_insert(wall);
+        }
+        Verdict::Failed { .. } => {
+            health.failures = health.failures.saturating_add(1);
+            health.failing_since.get_or_insert(wall);
         }
     }
 }

@@ -15,6 +15,8 @@ pub mod runner;
 pub mod shrink;
 pub mod report;
 pub mod trace;
+pub mod verdict;
+pub mod waits;
 mod watch;
 mod world;
 
