@@ -17,6 +17,7 @@ pub mod report;
 pub mod trace;
 pub mod verdict;
 pub mod waits;
+pub mod turmoil_tier;
 mod watch;
 mod world;
 

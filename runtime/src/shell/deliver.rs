@@ -8,7 +8,10 @@ use postrider_engine::{
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::Poll;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -60,7 +63,10 @@ impl Attempts {
                         body,
                         response_bytes_max,
                     };
-                    transport.send(wire, deadline).await
+                    match caught(transport.send(wire, deadline)).await {
+                        Ok(outcome) => outcome,
+                        Err(said) => internal(&format!("the transport panicked: {said}")),
+                    }
                 }
                 None => internal("the request's headers are not valid"),
             };
@@ -137,6 +143,26 @@ fn headers_of(request: &Request) -> Option<Vec<(HeaderName, HeaderValue)>> {
         wire.push((name, value.ok()?));
     }
     Some(wire)
+}
+
+/// What the future gives, or what it said when it panicked. Caught here and not by tokio, whose
+/// runtime may be told to shut down at a panic: one bad request is no reason to stop all others.
+async fn caught<F: Future>(future: F) -> Result<F::Output, String> {
+    let mut future = std::pin::pin!(future);
+    poll_fn(|context| {
+        // It is not polled again after a panic, so nothing half done is ever seen.
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
+        match polled {
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().map(String::as_str);
+                let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+                Poll::Ready(Err(text.unwrap_or("no message").to_owned()))
+            }
+        }
+    })
+    .await
 }
 
 fn internal(detail: &str) -> Outcome {

@@ -1,0 +1,329 @@
+//! The sender's disk: what the store holds outlives its process, and each change becomes durable
+//! at one moment that the trace shows.
+
+use super::stage::{Stage, State, Who};
+use crate::chance::Chance;
+use crate::plan::{self, When};
+use crate::trace::What;
+use postrider::engine::{
+    BatchId, Change, CommitError, Load, Loaded, MemoryStore, Receipt, Recovered,
+};
+use postrider::store::{Store, StoreError, StoreFuture};
+use postrider::{DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger};
+use std::future::ready;
+use std::sync::Arc;
+
+/// What the disk holds, and how it behaves.
+pub(super) struct Disk {
+    pub(super) held: MemoryStore,
+    pace: plan::Disk,
+    chance: Chance,
+    /// The changes that are being written together.
+    group: Vec<(BatchId, Change)>,
+    group_number: u64,
+    /// The group is written and not yet synced.
+    syncing: bool,
+    /// The write of the group has failed somewhere.
+    torn: bool,
+    /// The engine's number of the next change of this life.
+    next_batch: u64,
+    /// Whether nothing fits at all, if not all fits.
+    pub(super) full: Option<bool>,
+    pub(super) slow_ms: u64,
+    pub(super) write_error: bool,
+    pub(super) read_error: bool,
+}
+
+/// The store that the sender is given.
+pub(super) struct DiskStore(pub(super) Arc<Stage>);
+
+/// How long something takes, and what strikes while it does.
+struct Work {
+    spans_ms: [u64; 2],
+    strikes: Vec<(u64, usize)>,
+}
+
+impl Disk {
+    pub(super) fn new(pace: plan::Disk, chance: Chance) -> Self {
+        Self {
+            held: MemoryStore::default(),
+            pace,
+            chance,
+            group: Vec::new(),
+            group_number: 0,
+            syncing: false,
+            torn: false,
+            next_batch: 0,
+            full: None,
+            slow_ms: 0,
+            write_error: false,
+            read_error: false,
+        }
+    }
+
+    /// A process begins to number its changes.
+    pub(super) fn begin_life(&mut self) {
+        self.next_batch = 0;
+    }
+
+    fn begin(&mut self, changes: Vec<Change>) -> [u64; 2] {
+        self.group_number += 1;
+        self.syncing = false;
+        for change in changes {
+            self.next_batch += 1;
+            self.group.push((BatchId(self.next_batch), change));
+        }
+        let mut rolls = self.chance.of("commit", self.group_number, 0);
+        let write_ms = rolls.up_to(self.pace.write_max_ms);
+        [
+            write_ms,
+            rolls.up_to(self.pace.sync_max_ms) + self.slow_ms,
+        ]
+    }
+
+    fn apply(&mut self, change: &Change) -> Result<Receipt, CommitError> {
+        let makes_more = matches!(
+            change,
+            Change::Publish(_) | Change::Resend { .. } | Change::AddEndpoint(_)
+        );
+        match self.full {
+            Some(wholly) if wholly || makes_more => Err(CommitError::Full),
+            _ => self.held.apply(change.clone()),
+        }
+    }
+
+    /// The process ends: what is left of the group becomes durable, the rest is lost.
+    pub(super) fn lose(&mut self, power: bool) -> (Vec<(Change, Receipt)>, Vec<BatchId>) {
+        let mut rolls = self.chance.of("crash", self.group_number, 0);
+        let whole = self.group.len();
+        let left = if power || self.torn || !self.syncing {
+            usize::try_from(rolls.up_to(whole as u64)).unwrap_or(whole)
+        } else {
+            whole
+        };
+        let mut durable = Vec::new();
+        let mut lost = Vec::new();
+        for (place, (batch, change)) in std::mem::take(&mut self.group).into_iter().enumerate() {
+            // What finds no room was never written.
+            match self.apply(&change) {
+                Ok(receipt) if place < left => durable.push((change, receipt)),
+                _ => lost.push(batch),
+            }
+        }
+        self.torn = false;
+        self.write_error = false;
+        self.read_error = false;
+        (durable, lost)
+    }
+}
+
+impl State {
+    /// A change is durable.
+    pub(super) fn durable(&mut self, change: Change, receipt: Receipt) {
+        match (&change, &receipt) {
+            (Change::Publish(publish), Receipt::Published(_)) => {
+                let made = publish.deliveries.iter().map(|delivery| delivery.id);
+                self.deliveries.extend(made);
+            }
+            (Change::Resend { new, .. }, Receipt::Resent(_)) => self.deliveries.push(*new),
+            (Change::AddEndpoint(endpoint), Receipt::Applied) => {
+                self.known_endpoints.push(endpoint.id);
+            }
+            _ => (),
+        }
+        self.note(What::Durable { change, receipt });
+    }
+
+    /// The group is synced.
+    fn synced(&mut self) -> Vec<Result<Receipt, CommitError>> {
+        if self.disk.write_error {
+            self.disk.torn = true;
+            let failed = || Err(CommitError::Failed("input/output error".to_owned()));
+            return self.disk.group.iter().map(|_| failed()).collect();
+        }
+        let group = std::mem::take(&mut self.disk.group);
+        let mut receipts = Vec::with_capacity(group.len());
+        for (batch, change) in group {
+            let receipt = self.disk.apply(&change);
+            match &receipt {
+                Ok(receipt) => self.durable(change, receipt.clone()),
+                Err(error) => self.note(What::NotDurable {
+                    batch,
+                    error: error.clone(),
+                }),
+            }
+            receipts.push(receipt);
+        }
+        receipts
+    }
+
+    fn strikes_at(&mut self, when: When, stage: &Stage) -> Vec<(u64, usize)> {
+        let most = stage.plan.disk.write_max_ms + stage.plan.disk.sync_max_ms;
+        let due = self.counted.remove(&when).unwrap_or_default();
+        let in_ms = |index: usize| stage.chance.of("strike", index as u64, 0).up_to(most);
+        due.into_iter().map(|index| (in_ms(index), index)).collect()
+    }
+}
+
+impl DiskStore {
+    fn begin_commit(&self, changes: Vec<Change>) -> Work {
+        let mut state = self.0.state();
+        let mut strikes = Vec::new();
+        for _ in &changes {
+            state.counts.commits += 1;
+            let when = When::Commit(state.counts.commits);
+            strikes.extend(state.strikes_at(when, &self.0));
+        }
+        Work {
+            spans_ms: state.disk.begin(changes),
+            strikes,
+        }
+    }
+
+    fn begin_load(&self, load: &Load) -> (Work, bool) {
+        let mut state = self.0.state();
+        state.note(What::LoadAsked(load.clone()));
+        state.counts.loads += 1;
+        let number = state.counts.loads;
+        let strikes = state.strikes_at(When::Load(number), &self.0);
+        let mut rolls = self.0.chance.of("read", number, 0);
+        let read_ms = rolls.up_to(state.disk.pace.write_max_ms);
+        let work = Work {
+            spans_ms: [read_ms, 0],
+            strikes,
+        };
+        (work, rolls.percent(50))
+    }
+
+    /// Time passes, and what strikes meanwhile strikes.
+    async fn work(&self, mut work: Work, between: impl Fn(&mut State)) {
+        work.strikes.sort_unstable();
+        let mut strikes = work.strikes.into_iter().peekable();
+        let mut at_ms = 0;
+        let mut end_ms = 0;
+        for span_ms in work.spans_ms {
+            end_ms += span_ms;
+            while let Some((in_ms, index)) = strikes.next_if(|(in_ms, _)| *in_ms <= end_ms) {
+                self.0.sleep_ms(in_ms.saturating_sub(at_ms)).await;
+                at_ms = at_ms.max(in_ms);
+                self.0.strike(index);
+                self.0.still_alive(Who::Sender).await;
+            }
+            self.0.sleep_ms(end_ms - at_ms).await;
+            at_ms = end_ms;
+            between(&mut self.0.state());
+        }
+        for (_, index) in strikes {
+            self.0.strike(index);
+        }
+        self.0.still_alive(Who::Sender).await;
+    }
+
+    async fn commit(self: Arc<Self>, changes: Vec<Change>) -> Vec<Result<Receipt, CommitError>> {
+        let work = self.begin_commit(changes);
+        self.work(work, |state| state.disk.syncing = true).await;
+        self.0.state().synced()
+    }
+
+    async fn load(self: Arc<Self>, load: Load) -> Result<Loaded, StoreError> {
+        let (work, at_end) = self.begin_load(&load);
+        let begun = (!at_end).then(|| self.0.state().disk.held.load(&load));
+        self.work(work, |_| ()).await;
+        let mut state = self.0.state();
+        if state.disk.read_error {
+            return Err(StoreError("input/output error".to_owned()));
+        }
+        let loaded = begun.unwrap_or_else(|| state.disk.held.load(&load));
+        state.note(What::Loaded {
+            lane: loaded.lane.clone(),
+            deliveries: loaded.deliveries.len(),
+            through: loaded.through,
+        });
+        Ok(loaded)
+    }
+
+    /// The engine's clock begins with what this returns.
+    fn recover(&self) -> Result<Recovered, StoreError> {
+        let mut state = self.0.state();
+        if state.disk.read_error {
+            return Err(StoreError("input/output error".to_owned()));
+        }
+        state.born_ms = Some(state.now_ms());
+        Ok(state.disk.held.recover())
+    }
+
+    fn answer<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&MemoryStore) -> T,
+    ) -> StoreFuture<Result<T, StoreError>> {
+        Box::pin(ready(Ok(read(&self.0.state().disk.held))))
+    }
+}
+
+impl Store for DiskStore {
+    fn recover(self: Arc<Self>) -> StoreFuture<Result<Recovered, StoreError>> {
+        Box::pin(ready(DiskStore::recover(&self)))
+    }
+
+    fn commit(
+        self: Arc<Self>,
+        changes: Vec<Change>,
+    ) -> StoreFuture<Vec<Result<Receipt, CommitError>>> {
+        let stage = Arc::clone(&self.0);
+        Box::pin(async move {
+            let work = DiskStore::commit(self, changes);
+            stage.alive(Who::Sender, work).await
+        })
+    }
+
+    fn load(self: Arc<Self>, load: Load) -> StoreFuture<Result<Loaded, StoreError>> {
+        let stage = Arc::clone(&self.0);
+        Box::pin(async move {
+            let work = DiskStore::load(self, load);
+            stage.alive(Who::Sender, work).await
+        })
+    }
+
+    fn endpoint(
+        self: Arc<Self>,
+        id: EndpointId,
+    ) -> StoreFuture<Result<Option<Endpoint>, StoreError>> {
+        self.answer(|held| held.endpoint(id).cloned())
+    }
+
+    fn endpoints(self: Arc<Self>) -> StoreFuture<Result<Vec<Endpoint>, StoreError>> {
+        self.answer(|held| held.endpoints().cloned().collect())
+    }
+
+    fn deliveries_of(
+        self: Arc<Self>,
+        event: EventId,
+    ) -> StoreFuture<Result<Option<Vec<DeliveryRecord>>, StoreError>> {
+        self.answer(|held| held.deliveries_of(event))
+    }
+
+    fn delivery(
+        self: Arc<Self>,
+        id: DeliveryId,
+    ) -> StoreFuture<Result<Option<DeliveryRecord>, StoreError>> {
+        self.answer(|held| held.delivery(id))
+    }
+
+    fn dead_letters(
+        self: Arc<Self>,
+        endpoint: EndpointId,
+        after: Option<DeliveryId>,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<DeliveryRecord>, StoreError>> {
+        self.answer(|held| {
+            let dead = held
+                .dead_letters(endpoint)
+                .filter(|record| Some(record.id) > after);
+            dead.take(most).collect()
+        })
+    }
+
+    fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>> {
+        self.answer(|held| held.ledger(endpoint))
+    }
+}

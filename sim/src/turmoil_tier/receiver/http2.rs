@@ -1,0 +1,187 @@
+//! HTTP/2, as far down as its frames can be reached.
+
+use super::super::dial::Tap;
+use super::{Asked, BODY, Deed, Receiver, headers};
+use crate::plan::Answer;
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream, SendStream};
+use http::{Request, Response};
+use std::future::{pending, poll_fn};
+use std::io;
+use std::sync::Arc;
+use tokio::sync::Notify;
+use tokio_rustls::server::TlsStream;
+
+/// What a connection is told by one of its requests.
+#[derive(Default)]
+struct Ends {
+    cut: Notify,
+    abrupt: Notify,
+}
+
+impl Receiver {
+    pub(super) async fn http2(self: &Arc<Self>, stream: TlsStream<Tap>) -> io::Result<()> {
+        let mut connection = match h2::server::handshake(stream).await {
+            Ok(connection) => connection,
+            Err(error) => return Err(io::Error::other(error)),
+        };
+        let ends = Arc::new(Ends::default());
+        let mut requests = tokio::task::JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = ends.cut.notified() => return Ok(()),
+                () = ends.abrupt.notified() => connection.abrupt_shutdown(Reason::PROTOCOL_ERROR),
+                next = connection.accept() => match next {
+                    Some(Ok((request, respond))) => {
+                        let (receiver, ends) = (Arc::clone(self), Arc::clone(&ends));
+                        requests.spawn_local(async move {
+                            let work = receiver.request(request, respond, &ends);
+                            receiver.stage.alive(receiver.who(), work).await
+                        });
+                    }
+                    Some(Err(error)) => return Err(io::Error::other(error)),
+                    None => return Ok(()),
+                },
+                Some(_) = requests.join_next(), if !requests.is_empty() => (),
+            }
+        }
+    }
+
+    async fn request(
+        &self,
+        request: Request<RecvStream>,
+        mut respond: SendResponse<Bytes>,
+        ends: &Ends,
+    ) -> Result<(), h2::Error> {
+        let asked = read(request).await?;
+        let Some(deed) = self.take(asked) else {
+            return Ok(());
+        };
+        self.stage.still_alive(self.who()).await;
+        self.stage.sleep_ms(deed.delay_ms).await;
+        if deed.reset {
+            respond.send_reset(Reason::INTERNAL_ERROR);
+            return Ok(());
+        }
+        self.answer_http2(&mut respond, &deed, ends).await
+    }
+
+    async fn answer_http2(
+        &self,
+        respond: &mut SendResponse<Bytes>,
+        deed: &Deed,
+        ends: &Ends,
+    ) -> Result<(), h2::Error> {
+        match &deed.answer {
+            Answer::Status(status) | Answer::RetryAfter(status, _) => whole(respond, deed, *status),
+            Answer::Late(status, ms) => {
+                self.stage.sleep_ms(*ms).await;
+                whole(respond, deed, *status)
+            }
+            Answer::Hang => gone(respond).await,
+            Answer::Drip(status, ms) => {
+                self.stage.sleep_ms(*ms).await;
+                let mut body = respond.send_response(head(deed, *status), false)?;
+                loop {
+                    self.stage.sleep_ms(1_000).await;
+                    body.send_data(Bytes::from_static(b"."), false)?;
+                }
+            }
+            Answer::Reset => {
+                let mut rolls = self.stage.chance.of("reset", self.number as u64, deed.number);
+                if rolls.percent(50) {
+                    ends.cut.notify_one();
+                    return pending().await;
+                }
+                respond.send_reset(Reason::CANCEL);
+                Ok(())
+            }
+            Answer::ResetInBody(status) => {
+                let mut body = respond.send_response(head(deed, *status), false)?;
+                body.send_data(Bytes::from_static(b"only this"), false)?;
+                self.stage.sleep_ms(self.latency_ms()).await;
+                body.send_reset(Reason::INTERNAL_ERROR);
+                Ok(())
+            }
+            Answer::EndlessBody(status) => {
+                let mut body = respond.send_response(head(deed, *status), false)?;
+                loop {
+                    room(&mut body).await?;
+                    body.send_data(Bytes::from_static(&[b'b'; 4_096]), false)?;
+                    self.stage.sleep_ms(20).await;
+                }
+            }
+            Answer::EndlessHead => {
+                let long = "m".repeat(70_000);
+                let mut head = head(deed, 200);
+                if let Ok(long) = long.parse() {
+                    head.headers_mut().insert("x-more", long);
+                }
+                respond.send_response(head, true)?;
+                Ok(())
+            }
+            _ => {
+                ends.abrupt.notify_one();
+                pending().await
+            }
+        }
+    }
+}
+
+/// Waits until the other side does not want the answer any more.
+async fn gone(respond: &mut SendResponse<Bytes>) -> Result<(), h2::Error> {
+    poll_fn(|context| respond.poll_reset(context)).await?;
+    Ok(())
+}
+
+/// Waits until there is room for more of a body.
+async fn room(body: &mut SendStream<Bytes>) -> Result<(), h2::Error> {
+    body.reserve_capacity(4_096);
+    while body.capacity() < 4_096 {
+        match poll_fn(|context| body.poll_capacity(context)).await {
+            Some(Ok(_)) => (),
+            Some(Err(error)) => return Err(error),
+            None => return Err(Reason::STREAM_CLOSED.into()),
+        }
+    }
+    Ok(())
+}
+
+fn whole(respond: &mut SendResponse<Bytes>, deed: &Deed, status: u16) -> Result<(), h2::Error> {
+    let mut body = respond.send_response(head(deed, status), false)?;
+    body.send_data(Bytes::from_static(BODY), true)
+}
+
+fn head(deed: &Deed, status: u16) -> Response<()> {
+    let mut head = Response::new(());
+    if let Ok(status) = http::StatusCode::from_u16(status) {
+        *head.status_mut() = status;
+    }
+    for (name, value) in headers(&deed.answer) {
+        if let Ok(value) = value.parse() {
+            head.headers_mut().insert(name, value);
+        }
+    }
+    head
+}
+
+async fn read(request: Request<RecvStream>) -> Result<Asked, h2::Error> {
+    let (head, mut stream) = request.into_parts();
+    let mut body = Vec::new();
+    while let Some(data) = stream.data().await {
+        let data = data?;
+        stream.flow_control().release_capacity(data.len())?;
+        body.extend_from_slice(&data);
+    }
+    let headers = head.headers.iter().map(|(name, value)| {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        (name.as_str().to_owned(), value)
+    });
+    Ok(Asked {
+        headers: headers.collect(),
+        url: head.uri.to_string(),
+        body: body.into(),
+    })
+}
