@@ -1,7 +1,7 @@
 //! `teeth`: planted bugs, and whether they are found.
 
 use super::Answer;
-use crate::failure::{smallest, size};
+use crate::failure::{size, smallest};
 use crate::figures::{Passed, counted, milliseconds};
 use crate::jobs::{Broken, Job, Jobs};
 use crate::progress::Progress;
@@ -75,7 +75,11 @@ struct Small {
 
 pub(super) fn run(args: &Args, json: bool) -> Result<Answer, Box<dyn Error>> {
     let start = Instant::now();
-    let bugs = if args.only.is_empty() { Bug::ALL } else { &args.only };
+    let bugs = if args.only.is_empty() {
+        Bug::ALL
+    } else {
+        &args.only
+    };
     let progress = Progress::new("bugs", bugs.len() as u64)?;
     let mut bites = Vec::new();
     for bug in bugs {
@@ -125,7 +129,11 @@ fn bite(bug: Bug, args: &Args) -> Result<Bite, Box<dyn Error>> {
         if let Some(broken) = tally.broken.first() {
             bite.seed = Some(broken.seed);
             bite.promise = Some(broken.violation.promise.clone());
-            bite.shrunk = if args.shrink { small(broken, bug)? } else { None };
+            bite.shrunk = if args.shrink {
+                small(broken, bug)?
+            } else {
+                None
+            };
         }
     }
     Ok(bite)
