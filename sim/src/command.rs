@@ -14,11 +14,11 @@ mod teeth;
 use crate::failure::{self, Failure, WriteError, pasted};
 use crate::figures::{Passed, Simulated, counted, grouped};
 use crate::jobs;
+use crate::stand_in::scenario;
 use crate::stand_in::scenario::Scenario;
-use crate::stand_in::{report, scenario};
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
-use postrider_sim::{Plan, Run, Tier, Violation, runner};
+use postrider_sim::{Bug, Plan, Run, Tier, Violation, report, runner};
 use serde::Serialize;
 use std::error::Error;
 use std::path::PathBuf;
@@ -66,8 +66,8 @@ impl Command {
             Self::Regressions(args) => regressions::run(&args, json),
             Self::Meta(args) => meta::run(&args, json),
             Self::Ci(args) => ci::run(&args, json),
-            Self::Worker(_) => {
-                jobs::serve()?;
+            Self::Worker(planted) => {
+                jobs::serve(planted.bug)?;
                 Ok(Answer::yes(String::new()))
             }
             Self::Print(args) => Ok(Answer::yes(meta::print(&args)?)),
@@ -103,8 +103,12 @@ impl Answer {
 #[derive(clap::Args)]
 pub(crate) struct Planted {
     /// Plants this bug, to see whether it is found
-    #[arg(long, value_name = "NAME", hide = true)]
-    bug: Option<String>,
+    #[arg(long, value_name = "NAME", hide = true, value_parser = bug)]
+    bug: Option<Bug>,
+}
+
+fn bug(name: &str) -> Result<Bug, &'static str> {
+    Bug::named(name).ok_or("no bug has this name: see `postrider-sim teeth`")
 }
 
 /// Files about a run.
@@ -158,9 +162,9 @@ struct RanObject<'a> {
 
 impl Ran {
     /// Runs a plan and writes what is wanted of it.
-    fn of(plan: &Arc<Plan>, files: &Files) -> Result<Self, WriteError> {
+    fn of(plan: &Arc<Plan>, files: &Files, bug: Option<Bug>) -> Result<Self, WriteError> {
         let start = Instant::now();
-        let run = runner::run(plan, files.are_wanted());
+        let run = runner::run(plan, files.are_wanted(), bug);
         let wall = start.elapsed();
         files.write(plan, &run)?;
         Ok(Self { run, wall })
@@ -222,7 +226,7 @@ fn broken(violation: &Violation) -> String {
 fn keep_failure(
     plan: &Plan,
     violation: &Violation,
-    bug: Option<&str>,
+    bug: Option<Bug>,
 ) -> Result<Vec<String>, WriteError> {
     Ok(match Failure::write(plan, violation, bug)? {
         Some(failure) => failure.text(),

@@ -3,9 +3,8 @@
 
 use crate::figures::counted;
 use crate::jobs::Worker;
-use crate::stand_in::report;
 use postrider_sim::shrink::{Effort, Shrunk, shrink};
-use postrider_sim::{Plan, Run, Tier, Violation, runner};
+use postrider_sim::{Bug, Plan, Run, Tier, Violation, report, runner};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -28,7 +27,7 @@ pub(crate) struct Failure {
     /// What is left of it.
     shrunk: Shrunk,
     directory: PathBuf,
-    bug: Option<String>,
+    bug: Option<Bug>,
 }
 
 /// Why a file could not be written.
@@ -58,7 +57,7 @@ pub(crate) fn trace(run: &Run) -> String {
 
 /// Makes a plan small that fails like this. Each try is a run in a process of its own kind, since
 /// even a plan that aborts can be made small. `None` if it does not fail again.
-pub(crate) fn smallest(plan: &Plan, first: &Violation, bug: Option<&str>) -> Option<Shrunk> {
+pub(crate) fn smallest(plan: &Plan, first: &Violation, bug: Option<Bug>) -> Option<Shrunk> {
     let is_deadly = matches!(first.promise.as_str(), "hang" | "crash");
     let effort = Effort {
         time_max: if is_deadly {
@@ -87,7 +86,7 @@ impl Failure {
     pub(crate) fn write(
         plan: &Plan,
         violation: &Violation,
-        bug: Option<&str>,
+        bug: Option<Bug>,
     ) -> Result<Option<Self>, WriteError> {
         let directory = Path::new(DIRECTORY).join(name(plan));
         fs::create_dir_all(&directory).map_err(|error| WriteError {
@@ -103,7 +102,7 @@ impl Failure {
             plan: plan.clone(),
             shrunk,
             directory,
-            bug: bug.map(str::to_owned),
+            bug,
         };
         write(
             &failure.directory.join("shrunk.json"),
@@ -119,7 +118,7 @@ impl Failure {
             let text = format!("!! {}: {}\n", violation.promise, violation.said);
             return write(&self.directory.join("trace.txt"), &text);
         }
-        let run = runner::run(&Arc::new(self.shrunk.plan.clone()), true);
+        let run = runner::run(&Arc::new(self.shrunk.plan.clone()), true, self.bug);
         write(&self.directory.join("trace.txt"), &trace(&run))?;
         write(
             &self.directory.join("report.html"),
@@ -130,7 +129,7 @@ impl Failure {
     /// The one command that replays it.
     pub(crate) fn replay(&self) -> String {
         let path = self.directory.join("shrunk.json");
-        let bug = self.bug.as_ref().map(|bug| format!(" --bug {bug}"));
+        let bug = self.bug.map(|bug| format!(" --bug {}", bug.name()));
         pasted(&format!(
             "replay {}{}",
             path.display(),

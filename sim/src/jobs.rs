@@ -8,7 +8,7 @@ mod worker;
 pub(crate) use tally::{Broken, Tally};
 pub(crate) use worker::{Worker, serve};
 
-use postrider_sim::{Plan, Tier};
+use postrider_sim::{Bug, Plan, Tier};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::io;
@@ -40,7 +40,7 @@ pub(crate) struct Jobs {
     /// Runs that are handed over at a time.
     pub(crate) chunk: usize,
     /// The planted bug, if any.
-    pub(crate) bug: Option<String>,
+    pub(crate) bug: Option<Bug>,
 }
 
 /// Why the jobs could not be done.
@@ -82,7 +82,7 @@ pub(crate) fn cores() -> usize {
 
 impl Jobs {
     /// For runs of this tier.
-    pub(crate) fn of(tier: Tier, workers: Option<usize>, bug: Option<&str>) -> Self {
+    pub(crate) fn of(tier: Tier, workers: Option<usize>, bug: Option<Bug>) -> Self {
         let chunk = match tier {
             Tier::World => 16,
             Tier::Turmoil => 1,
@@ -90,7 +90,7 @@ impl Jobs {
         Self {
             workers: workers.unwrap_or_else(cores),
             chunk,
-            bug: bug.map(str::to_owned),
+            bug,
         }
     }
 
@@ -160,7 +160,7 @@ impl Jobs {
     ) -> Result<Result<Tally, worker::Death>, JobsError> {
         let mut alive = match worker.take() {
             Some(alive) => alive,
-            None => Worker::start(self.bug.as_deref()).map_err(JobsError::Start)?,
+            None => Worker::start(self.bug).map_err(JobsError::Start)?,
         };
         let jobs: Vec<&Job> = chunk.iter().map(|(_, job)| job).collect();
         let answer = alive.ask(&jobs, RUN_TIME_MAX);

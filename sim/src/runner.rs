@@ -1,5 +1,6 @@
 //! Runs a plan where it belongs, whatever happens in it.
 
+use crate::bug::Bug;
 use crate::checker::{self, Violation};
 use crate::plan::{Plan, Tier};
 use crate::watch::Run;
@@ -13,16 +14,17 @@ thread_local! {
     static HEARD: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Runs a plan in its tier with all checkers; `keep` to have the trace.
+/// Runs a plan in its tier with all checkers, and with a bug if one is planted; `keep` to have the
+/// trace.
 ///
 /// A panic breaks the promise `panic`, with its place and message. It is not printed: a plan may
 /// panic on purpose, and a sweep runs thousands.
 #[must_use]
-pub fn run(plan: &Arc<Plan>, keep: bool) -> Run {
+pub fn run(plan: &Arc<Plan>, keep: bool, bug: Option<Bug>) -> Run {
     listen();
     HEARD.set(Some(String::new()));
     let ran = panic::catch_unwind(AssertUnwindSafe(|| match plan.tier {
-        Tier::World | Tier::Turmoil => World::run(plan, checker::all(), keep),
+        Tier::World | Tier::Turmoil => World::run_with(plan, checker::all(), keep, bug),
     }));
     let heard = HEARD.take().unwrap_or_default();
     let mut run = ran.unwrap_or_else(|_| died(plan));

@@ -1,22 +1,5 @@
 //! What is not there yet.
 
-pub(crate) mod report {
-    use postrider_sim::{Plan, Run};
-
-    /// A page of the trace.
-    pub(crate) fn html(plan: &Plan, run: &Run) -> String {
-        let lines = run
-            .text
-            .join("\n")
-            .replace('&', "&amp;")
-            .replace('<', "&lt;");
-        format!(
-            "<!doctype html><title>seed {}</title><pre>{lines}</pre>\n",
-            plan.seed
-        )
-    }
-}
-
 pub(crate) mod scenario {
     use postrider_sim::{Plan, Tier};
 

@@ -102,7 +102,7 @@ pub(super) fn run(args: &Args, json: bool) -> Result<Answer, Box<dyn Error>> {
 /// What one of the processes does.
 pub(super) fn print(args: &PrintArgs) -> Result<String, Box<dyn Error>> {
     let plan = Arc::new(Plan::generate(args.seed, args.tier));
-    let run = runner::run(&plan, true);
+    let run = runner::run(&plan, true, None);
     Ok(format!(
         "{}\n{}{}\n",
         plan.to_json(),

@@ -29,7 +29,7 @@ Examples:
 
 pub(super) fn run(args: &Args, json: bool) -> Result<Answer, Box<dyn Error>> {
     let plan = Arc::new(Plan::read(&args.plan)?);
-    let ran = Ran::of(&plan, &args.files)?;
+    let ran = Ran::of(&plan, &args.files, args.planted.bug)?;
     let lines = ran.text(&args.plan.display().to_string());
     Answer::of(json, ran.run.ok, &lines, &ran.object())
 }

@@ -46,10 +46,10 @@ pub(super) fn run(args: &Args, json: bool) -> Result<Answer, Box<dyn Error>> {
         }
     };
     let plan = Arc::new(plan);
-    let ran = Ran::of(&plan, &args.files)?;
+    let ran = Ran::of(&plan, &args.files, args.planted.bug)?;
     let mut lines = ran.text(&name);
     if let Some(violation) = &ran.run.violation {
-        lines.extend(keep_failure(&plan, violation, args.planted.bug.as_deref())?);
+        lines.extend(keep_failure(&plan, violation, args.planted.bug)?);
     }
     Answer::of(json, ran.run.ok, &lines, &ran.object())
 }

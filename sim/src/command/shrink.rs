@@ -45,7 +45,7 @@ struct Object {
 
 pub(super) fn run(args: &Args, json: bool) -> Result<Answer, Box<dyn Error>> {
     let plan = Plan::read(&args.plan)?;
-    let bug = args.planted.bug.as_deref();
+    let bug = args.planted.bug;
     let object = |plan: &Plan| Object {
         ok: true,
         violation: None,
@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args, json: bool) -> Result<Answer, Box<dyn Error>> {
         out: None,
     };
     let shown = args.plan.display();
-    let Some(violation) = runner::run(&Arc::new(plan.clone()), false).violation else {
+    let Some(violation) = runner::run(&Arc::new(plan.clone()), false, bug).violation else {
         let lines = [format!(
             "{shown}: all promises held; there is nothing to shrink"
         )];
@@ -69,7 +69,9 @@ pub(super) fn run(args: &Args, json: bool) -> Result<Answer, Box<dyn Error>> {
         None => args.plan.with_extension("shrunk.json"),
     };
     failure::write(&out, &shrunk.plan.to_json())?;
-    let replay = pasted(&format!("replay {}", out.display()));
+    let bug = bug.map(|bug| format!(" --bug {}", bug.name()));
+    let bug = bug.unwrap_or_default();
+    let replay = pasted(&format!("replay {}{bug}", out.display()));
     let lines = [
         format!("{shown}: a promise BROKE"),
         format!(

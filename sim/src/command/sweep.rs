@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::seeds::Seeds;
 use clap::builder::RangedU64ValueParser;
 use postrider_sim::coverage::Summary;
-use postrider_sim::{Tier, Violation};
+use postrider_sim::{Bug, Tier, Violation};
 use serde::Serialize;
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -77,7 +77,7 @@ struct Object<'a> {
 }
 
 pub(super) fn run(args: &Args, json: bool) -> Result<Answer, Box<dyn Error>> {
-    let jobs = Jobs::of(args.tier, args.jobs, args.planted.bug.as_deref());
+    let jobs = Jobs::of(args.tier, args.jobs, args.planted.bug);
     let seeds = args.seeds.all().map(|seed| Job::Seed(args.tier, seed));
     let swept = Swept::of(&jobs, "seeds", args.seeds.count(), seeds)?;
     let tier = super::tier_name(args.tier);
@@ -114,7 +114,7 @@ impl Swept {
         let tally = jobs.run(each, |tally| progress.show(tally.runs, tally.broken.len()));
         progress.end();
         let (tally, wall) = (tally?, start.elapsed());
-        let bug = jobs.bug.as_deref();
+        let bug = jobs.bug;
         let written = tally
             .broken
             .iter()
@@ -188,7 +188,7 @@ impl Swept {
 
 impl Told {
     /// Tells of a failure, and writes it if that is wanted.
-    fn of(it: &Broken, is_written: bool, bug: Option<&str>) -> Result<Self, Box<dyn Error>> {
+    fn of(it: &Broken, is_written: bool, bug: Option<Bug>) -> Result<Self, Box<dyn Error>> {
         let job = it.job()?;
         let violation = it.violation.clone();
         let mut lines = vec![
@@ -220,7 +220,7 @@ impl Told {
 fn write(
     job: &Job,
     violation: &Violation,
-    bug: Option<&str>,
+    bug: Option<Bug>,
 ) -> Result<Option<Failure>, Box<dyn Error>> {
     let plan = job.plan()?;
     let written: Result<_, WriteError> = Failure::write(&plan, violation, bug);
@@ -228,13 +228,14 @@ fn write(
 }
 
 /// The command that runs it again as it was.
-fn again(job: &Job, bug: Option<&str>) -> Result<String, JobsError> {
+fn again(job: &Job, bug: Option<Bug>) -> Result<String, JobsError> {
     let command = match job {
         Job::Seed(tier, seed) => format!("run --seed {seed} --tier {}", super::tier_name(*tier)),
         Job::Scenario(name, seed) => format!("run --seed {seed} --scenario {name}"),
         Job::Plan(_) => "regressions".to_owned(),
     };
-    let bug = bug.map(|bug| format!(" --bug {bug}")).unwrap_or_default();
+    let bug = bug.map(|bug| format!(" --bug {}", bug.name()));
+    let bug = bug.unwrap_or_default();
     Ok(pasted(&format!("{command}{bug}")))
 }
 

@@ -1,7 +1,7 @@
 //! A worker process, from both sides.
 
 use super::{Job, Tally};
-use postrider_sim::{Plan, Violation, runner};
+use postrider_sim::{Bug, Plan, Violation, runner};
 use rustix::time::{ClockId, clock_gettime};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
@@ -48,11 +48,11 @@ impl Death {
 
 impl Worker {
     /// Starts this program once more.
-    pub(crate) fn start(bug: Option<&str>) -> io::Result<Self> {
+    pub(crate) fn start(bug: Option<Bug>) -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("worker");
         if let Some(bug) = bug {
-            command.args(["--bug", bug]);
+            command.args(["--bug", bug.name()]);
         }
         let mut child = command
             .stdin(Stdio::piped())
@@ -147,7 +147,7 @@ fn last_words(complaints: Option<ChildStderr>) -> String {
 }
 
 /// What a worker process does: a line of jobs, a line of answers, until nobody asks any more.
-pub(crate) fn serve() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn serve(bug: Option<Bug>) -> Result<(), Box<dyn std::error::Error>> {
     let (input, mut output) = (io::stdin().lock(), io::stdout().lock());
     for line in input.lines() {
         let jobs: Vec<Job> = serde_json::from_str(&line?)?;
@@ -155,7 +155,7 @@ pub(crate) fn serve() -> Result<(), Box<dyn std::error::Error>> {
         let mut tally = Tally::default();
         for (number, job) in (0..).zip(&jobs) {
             let plan = Arc::new(job.plan()?.into_owned());
-            tally.add_run(number, runner::run(&plan, false));
+            tally.add_run(number, runner::run(&plan, false, bug));
         }
         tally.cpu = cpu().saturating_sub(before);
         writeln!(output, "{}", serde_json::to_string(&tally)?)?;
