@@ -35,10 +35,12 @@ function tell({ kind, title, note, facts = [], about = [], of, these, strong = (
   }
   const block = make("ol", "told");
   block.setAttribute("aria-label", of);
-  for (const at of these.slice(0, DETAIL_LINES_MAX)) block.append(toldLine(at, strong(at)));
+  // What stands out is among those that are shown.
+  const start = Math.max(0, Math.min(these.findIndex(strong) - 100, these.length - DETAIL_LINES_MAX));
+  for (const at of these.slice(start, start + DETAIL_LINES_MAX)) block.append(toldLine(at, strong(at)));
   parts.push(make("h3", "", `${of} (${these.length.toLocaleString("en")})`), block);
   if (these.length > DETAIL_LINES_MAX) {
-    parts.push(make("p", "more", `The first ${DETAIL_LINES_MAX}; the others are in the list.`));
+    parts.push(make("p", "more", `${DETAIL_LINES_MAX} of them; all are in the list.`));
   }
   detail.replaceChildren(...parts);
   detail.scrollTop = 0;

@@ -192,7 +192,7 @@ function paintRow(row, y) {
     reach[same] = box.x + box.width;
     pen.fillStyle = pen.strokeStyle = ink[kind.ink];
     PAINT[kind.paint](box, mark, row, y);
-    if (kind.said && box.long > 34) write(mark.label, box, kind.paint === "bar");
+    if (kind.said && box.long > 34) write(mark.label, box, kind.ink !== "life" && kind.paint === "bar");
   }
 }
 
