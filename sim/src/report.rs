@@ -116,12 +116,11 @@ fn verdict(run: &Run) -> String {
     format!(
         "<h1 id=\"verdict\" class=\"broke\">Broke: <b>{}</b></h1>\n\
          <p id=\"said\">{}</p>\n\
-         <p class=\"when\">at <time>{}</time> <span>({} ms, line {})</span> \
+         <p class=\"when\">at <time>{}</time> <span>line {}</span> \
          <button type=\"button\" id=\"to-violation\">Show it</button></p>",
         escaped(&violation.promise),
         escaped(&violation.said),
         clock(violation.at_ms),
-        grouped(violation.at_ms),
         grouped(violation.line),
     )
 }

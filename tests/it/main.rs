@@ -14,6 +14,7 @@ mod faults;
 mod hostile;
 mod programs;
 mod receiver;
+mod report;
 mod scenarios;
 mod std_thread;
 mod store;

@@ -1,5 +1,6 @@
 //! Installs what a step needs and this machine does not have.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Parts of the Rust toolchain that a minimal installation leaves out: the name under which
@@ -24,6 +25,82 @@ pub(crate) fn missing() -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// What the browser tests run, by the names under which it may be there, and its Debian package.
+const PROGRAMS: &[(&[&str], &str)] = &[
+    (
+        // As in `tests/browser/report.mjs`.
+        &[
+            "chromium",
+            "chromium-browser",
+            "google-chrome",
+            "google-chrome-stable",
+            "chrome",
+        ],
+        "chromium",
+    ),
+    (&["node"], "nodejs"),
+    (&["npm"], "npm"),
+];
+
+/// Installs a browser and what drives it, where they are missing.
+pub(crate) fn browser() -> Result<(), String> {
+    let is_there = |names: &[&str]| names.iter().any(|name| succeeds(&[name, "--version"]));
+    let missing = PROGRAMS.iter().filter(|(names, _)| !is_there(names));
+    let missing: Vec<&str> = missing.map(|(_, package)| *package).collect();
+    if !missing.is_empty() {
+        packages(&missing)?;
+    }
+    driver()
+}
+
+/// Installs Debian packages.
+fn packages(names: &[&str]) -> Result<(), String> {
+    let by_hand = format!(
+        "the browser tests need {}: install Chromium, Node.js 20 or newer and npm so that they are \
+         in the PATH (on Debian: `apt-get install {}`)",
+        names.join(", "),
+        names.join(" ")
+    );
+    if !succeeds(&["apt-get", "--version"]) {
+        return Err(by_hand);
+    }
+    let sudo: &[&str] = if is_root() { &[] } else { &["sudo"] };
+    for rest in [
+        vec!["update"],
+        [&["install", "--yes", "--no-install-recommends"], names].concat(),
+    ] {
+        let command = [sudo, &["apt-get"], &rest].concat();
+        println!("── install: {}", command.join(" "));
+        let done = Command::new(command[0]).args(&command[1..]).status();
+        if !done.is_ok_and(|status| status.success()) {
+            return Err(by_hand);
+        }
+    }
+    Ok(())
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    id.is_ok_and(|id| id.stdout.trim_ascii() == b"0")
+}
+
+/// Installs what drives the browser, as its lockfile says.
+fn driver() -> Result<(), String> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/browser");
+    let changed = |file: &str| std::fs::metadata(directory.join(file))?.modified();
+    let installed = changed("node_modules/.package-lock.json").ok();
+    if installed.is_some_and(|then| changed("package-lock.json").is_ok_and(|now| now <= then)) {
+        return Ok(());
+    }
+    println!("── install: npm ci, in tests/browser");
+    let npm = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+    let done = Command::new("npm").args(npm).current_dir(&directory).status();
+    if done.is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    Err("`npm ci` in tests/browser failed: it needs the npm registry once".to_owned())
 }
 
 /// Whether the command is there and content; what it says is not shown.

@@ -61,6 +61,9 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         return Ok(());
     }
     install::missing()?;
+    if steps.iter().any(|step| step.name == "tests") {
+        install::browser()?;
+    }
     let start = Instant::now();
     for step in &steps {
         step.run()?;

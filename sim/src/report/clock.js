@@ -63,7 +63,7 @@ class Scale {
     this.times = [0];
     this.units = [0];
     this.idle = []; // [from, to] in milliseconds
-    const longest = squeezes ? Scale.idleFrom(times) : Infinity;
+    const { longest, short } = squeezes ? Scale.idleness(times, end) : { longest: Infinity };
     let last = 0, unit = 0;
     const step = (time) => {
       const gap = time - last;
@@ -71,7 +71,7 @@ class Scale {
       if (gap > longest) {
         this.add(last, unit);
         this.idle.push([last, time]);
-        unit += longest * (1 + Math.log10(gap / longest));
+        unit += short * (1 + 0.35 * Math.log10(gap / longest));
         this.add(time, unit);
       } else {
         unit += gap;
@@ -92,14 +92,25 @@ class Scale {
     this.units.push(unit);
   }
 
-  /** Nothing happens where far longer passes than between most lines. */
-  static idleFrom(times) {
+  /**
+   * Idle is a gap that takes more than a twentieth of what would be left without it: from the
+   * longest on, until what is left is dense. It becomes as short as a fortieth of that. What takes
+   * a second or less is never idle.
+   */
+  static idleness(times, end) {
     const gaps = [];
-    for (let at = 1; at < times.length; at += 1) {
-      if (times[at] > times[at - 1]) gaps.push(times[at] - times[at - 1]);
+    let last = 0;
+    for (const time of [...times, end]) {
+      if (time > last) gaps.push(time - last);
+      last = Math.max(last, time);
     }
-    gaps.sort((a, b) => a - b);
-    return gaps.length < 8 ? Infinity : Math.max(20, gaps[Math.floor(gaps.length * 0.96)]);
+    gaps.sort((a, b) => b - a);
+    let left = last, squeezed = 0;
+    while (squeezed < gaps.length - 4 && gaps[squeezed] * 20 > left - gaps[squeezed]) {
+      left -= gaps[squeezed];
+      squeezed += 1;
+    }
+    return { longest: Math.max(gaps[squeezed] ?? 0, SECOND), short: left / 40 };
   }
 
   static between(from, to, value) {

@@ -13,7 +13,7 @@ const linesAbout = (about) => lines.text.map((_, at) => at).filter((at) => lines
 
 /** A heading, facts, buttons, and lines of which some stand out. */
 function tell({ kind, title, note, facts = [], about = [], of, these, strong = () => false }) {
-  const head = make("div", `head ${kind}`);
+  const head = make("div", `head of-${kind}`);
   head.append(make("h2", "", title));
   if (note) head.append(make("p", "", note));
   const parts = [head];
@@ -35,13 +35,17 @@ function tell({ kind, title, note, facts = [], about = [], of, these, strong = (
   }
   const block = make("ol", "told");
   block.setAttribute("aria-label", of);
-  for (const at of these.slice(0, DETAIL_LINES_MAX)) block.append(toldLine(at, strong(at)));
+  // What stands out is among those that are shown.
+  const start = Math.max(0, Math.min(these.findIndex(strong) - 100, these.length - DETAIL_LINES_MAX));
+  for (const at of these.slice(start, start + DETAIL_LINES_MAX)) block.append(toldLine(at, strong(at)));
   parts.push(make("h3", "", `${of} (${these.length.toLocaleString("en")})`), block);
   if (these.length > DETAIL_LINES_MAX) {
-    parts.push(make("p", "more", `The first ${DETAIL_LINES_MAX}; the others are in the list.`));
+    parts.push(make("p", "more", `${DETAIL_LINES_MAX} of them; all are in the list.`));
   }
   detail.replaceChildren(...parts);
   detail.scrollTop = 0;
+  const first = block.querySelector("li.strong");
+  if (first) block.scrollTop = first.offsetTop - block.clientHeight / 2;
 }
 
 function toldLine(at, strong) {
@@ -82,8 +86,6 @@ function chooseMark(at, byKey = false) {
   const of = mark.about ? `Lines about ${mark.about}` : "Its lines";
   tell({ kind: mark.kind, title: mark.label, note: mark.note, facts, about: subjects, of, these, strong: own });
   reveal(mark.from, mark.row);
-  const strong = detail.querySelector("li.strong");
-  if (strong) detail.scrollTop = Math.max(0, strong.offsetTop - detail.clientHeight / 2);
   if (byKey) detail.focus();
 }
 

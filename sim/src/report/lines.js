@@ -57,13 +57,13 @@ function lineElement(place) {
 /** Number, time, who and what of a line. */
 function lineParts(at) {
   const who = data.who[lines.who[at]], text = lines.text[at];
-  // The text begins with who speaks, and that has a column of its own; but of receivers the name.
+  // The text begins with who speaks, and that has a column of its own.
   const said_ = text.startsWith(who) ? text.slice(who.length).trimStart() : text;
   return [
     make("span", "number", at.toLocaleString("en")),
     make("time", "", clock(lines.at[at])),
     make("span", `who ${who}`, who),
-    make("span", "text", said_),
+    make("span", "text", said_.replace(/\s+/g, " ")),
   ];
 }
 

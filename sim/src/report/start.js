@@ -15,6 +15,8 @@ function rowLabels() {
     by("rows").append(label);
   });
   by("rows").style.height = `${tall}px`;
+  // Axis and tools stand above the rows; a short run leaves its room to the lines.
+  document.documentElement.style.setProperty("--tall", `${tall + 78}px`);
 }
 
 /** Each entry is a small picture of its mark, painted as the timeline paints it. */
@@ -62,13 +64,14 @@ listHands();
 by("save-plan").onclick = savePlan;
 const squeezed = new Scale(lines.at, data.end, true);
 resized();
-squeeze(squeezed.length < squeezed.end * 0.6);
+squeeze(squeezed.length < squeezed.end / 3);
 by("compress").disabled = !squeezed.idle.length;
 refilter();
 new ResizeObserver(resized).observe(stage);
 new ResizeObserver(fillLines).observe(list);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readInk(); draw(); });
 chooseNothing();
+stage.scrollTop = 0;
 fit();
 
 /** For tests, and for whoever looks from the console. */

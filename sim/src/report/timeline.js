@@ -6,8 +6,9 @@ const stage = by("stage"), canvas = by("timeline"), axis = by("axis"), tip = by(
 const pen = canvas.getContext("2d"), axisPen = axis.getContext("2d");
 
 /** How tall a track of a row is, and how tall its marks are. */
-const TRACK = { sender: [14, 10], disk: [6, 4], fault: [14, 9], receiver: [7, 5], endpoint: [14, 9], lane: [13, 9] };
-const PAD = 5;
+const TRACK = { sender: [14, 10], disk: [6, 4], fault: [11, 7], receiver: [7, 5], endpoint: [14, 9], lane: [13, 9] };
+const PADS = { fault: 3.5 };
+const padOf = (row) => PADS[row.kind] ?? 5;
 
 /** What each kind of mark is called, how it is painted, and in which colour. */
 const KINDS = {
@@ -20,7 +21,7 @@ const KINDS = {
   unwritten: { paint: "hatch", ink: "lost" },
   refused: { paint: "bar", ink: "retried" },
   read: { paint: "frame", ink: "disk" },
-  fault: { paint: "bar", ink: "fault", said: true },
+  fault: { paint: "bar", ink: "fault" },
   answered: { paint: "bar", ink: "delivered" },
   refusing: { paint: "bar", ink: "retried" },
   silent: { paint: "frame", ink: "soft" },
@@ -51,7 +52,7 @@ let tall = 0;
 for (const row of rows) {
   const [pitch] = TRACK[row.kind];
   row.top = tall;
-  row.height = row.tracks * pitch + 2 * PAD;
+  row.height = row.tracks * pitch + 2 * padOf(row);
   row.marks = [];
   tall += row.height;
 }
@@ -73,23 +74,28 @@ function boxOf(at) {
   const mark = marks[at], row = rows[mark.row];
   const [pitch, height] = TRACK[row.kind];
   const x = across(mark.from), long = across(mark.to) - x;
-  const y = row.top - stage.scrollTop + PAD + mark.track * pitch + (pitch - height) / 2;
+  const y = row.top - stage.scrollTop + padOf(row) + mark.track * pitch + (pitch - height) / 2;
   return { x, y, width: Math.max(long, 2), height, long };
 }
 
+/** A little more than the run, so that what is at its ends can be seen. */
+const edges = () => [-0.008 * view.scale.length, 1.025 * view.scale.length];
+const within = (wide) => {
+  const [low, high] = edges();
+  return Math.min(Math.max(wide, Math.min(4, high - low)), high - low);
+};
+
 /** Shows these units, as far as there are so many. */
 function show(from, to) {
-  const whole = view.scale.length;
-  const wide = Math.min(Math.max(to - from, Math.min(4, whole)), whole);
-  const start = Math.min(Math.max(from - (wide - (to - from)) / 2, 0), whole - wide);
-  view.from = start;
-  view.to = start + wide;
+  const [low, high] = edges(), wide = within(to - from);
+  view.from = Math.min(Math.max(from - (wide - (to - from)) / 2, low), high - wide);
+  view.to = view.from + wide;
   draw();
 }
 
 function zoom(factor, x = view.width / 2) {
   const wide = view.to - view.from, fixed = view.from + (x / view.width) * wide;
-  const next = Math.min(Math.max(wide / factor, Math.min(4, view.scale.length)), view.scale.length);
+  const next = within(wide / factor);
   const from = fixed - (x / view.width) * next;
   show(from, from + next);
 }
@@ -99,15 +105,17 @@ function pan(pixels) {
   show(view.from + units, view.to + units);
 }
 
-function fit() { show(0, view.scale.length); }
+function fit() { show(...edges()); }
 
 function squeeze(on) {
-  const before = view.scale && { from: view.scale.time(view.from), to: view.scale.time(view.to), end: view.scale.end };
+  const [low, high] = view.scale ? edges() : [0, 0];
+  const whole = view.from <= low && view.to >= high;
+  const before = view.scale && [view.scale.time(view.from), view.scale.time(view.to)];
   view.squeezes = on;
   view.scale = new Scale(lines.at, data.end, on);
   by("compress").setAttribute("aria-pressed", String(on));
-  if (!before || (before.from <= 0 && before.to >= before.end)) fit();
-  else show(view.scale.unit(before.from), view.scale.unit(before.to));
+  if (!before || whole) fit();
+  else show(view.scale.unit(before[0]), view.scale.unit(before[1]));
 }
 
 /** Brings a time, and a row if one is named, into sight. */
@@ -155,9 +163,10 @@ function paint() {
   }
   paintChosen();
   paintTime(broken && broken.at, ink.broke, 1.5);
-  if (chosen.line >= 0) paintTime(lines.at[chosen.line], ink.accent, 1);
+  if (chosen.line >= 0 && !(broken && lines.at[chosen.line] === broken.at)) paintTime(lines.at[chosen.line], ink.accent, 1);
   paintAxis(font);
-  by("span").textContent = `${duration(timeAt(view.width) - timeAt(0))} in view`;
+  const [first, last] = [timeAt(0), timeAt(view.width)].map((time) => Math.min(Math.max(time, 0), view.scale.end));
+  by("span").textContent = `${duration(last - first)} in view`;
 }
 
 function paintIdle() {
@@ -183,7 +192,7 @@ function paintRow(row, y) {
     reach[same] = box.x + box.width;
     pen.fillStyle = pen.strokeStyle = ink[kind.ink];
     PAINT[kind.paint](box, mark, row, y);
-    if (kind.said && box.long > 34) write(mark.label, box, kind.paint === "bar");
+    if (kind.said && box.long > 34) write(mark.label, box, kind.ink !== "life" && kind.paint === "bar");
   }
 }
 
@@ -345,8 +354,11 @@ function paintAxis(font) {
   for (const [from, to, idle] of stretches) {
     const x = across(from), end = across(to);
     if (end < 0 || x > view.width) continue;
-    if (idle) { paintIdleOfAxis(x, end, to - from, height); free = Math.max(free, x + 2); continue; }
-    const first = Math.ceil(Math.max(from, timeAt(0)) / step) * step;
+    if (idle) {
+      free = paintIdleOfAxis(x, end, to - from, free, height);
+      continue;
+    }
+    const first = Math.ceil(Math.max(from, timeAt(0), 0) / step) * step;
     if (view.scale.idle.length && x >= -1 && end - x > 20) label(from, clockOfSeconds(Math.floor(from)), x - 2, ink.soft);
     for (let time = first; time <= to; time += step) {
       const at = across(time);
@@ -364,12 +376,16 @@ function paintAxis(font) {
   placeFlag();
 }
 
-function paintIdleOfAxis(x, end, ms, height) {
+/** How long nothing happens, where there is room for it; returns where there is room again. */
+function paintIdleOfAxis(x, end, ms, free, height) {
   axisPen.fillStyle = ink.idle;
   axisPen.fillRect(x, 0, end - x, height);
   const text = duration(ms), wide = axisPen.measureText(text).width;
+  const at = (x + end) / 2 - wide / 2;
+  if (end - x < wide + 6 || at < free) return Math.max(free, x + 2);
   axisPen.fillStyle = ink.faint;
-  if (end - x > wide + 8) axisPen.fillText(text, (x + end) / 2 - wide / 2, height / 2);
+  axisPen.fillText(text, at, height / 2);
+  return at + wide + 4;
 }
 
 /** The flag where the promise broke; at the edge if that is out of sight. */
