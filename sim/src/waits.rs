@@ -92,7 +92,9 @@ fn date(text: &str) -> Option<u64> {
         return None;
     }
     let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let years: u64 = (1970..year).map(|year| 365 + u64::from(is_leap(year))).sum();
+    let years: u64 = (1970..year)
+        .map(|year| 365 + u64::from(is_leap(year)))
+        .sum();
     let lengths = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let months: u64 = lengths.iter().take(month).sum();
     let leap_day = u64::from(month > 1 && is_leap(year));
