@@ -1,6 +1,29 @@
 //! The promises, one a file. A checker reads the trace line by line and says where its promise
 //! broke.
 
+mod accounting;
+mod attempts;
+mod breaker;
+mod dead_letters;
+mod durable;
+mod durable_first;
+mod endpoint;
+mod idempotency;
+mod invented;
+mod isolation;
+mod liveness;
+mod memory;
+mod one_end;
+mod oracle;
+mod order;
+mod rate;
+mod rejected;
+mod shutdown;
+mod signatures;
+#[cfg(test)]
+mod tests;
+mod timeout;
+
 use crate::book::Book;
 use crate::trace::Line;
 use postrider::Footprint;
@@ -55,5 +78,26 @@ pub struct Violation {
 /// All checkers.
 #[must_use]
 pub fn all() -> Vec<Box<dyn Checker>> {
-    vec![]
+    vec![
+        Box::new(durable_first::DurableFirst),
+        Box::<invented::Invented>::default(),
+        Box::<order::Order>::default(),
+        Box::<one_end::OneEnd>::default(),
+        Box::<attempts::Attempts>::default(),
+        Box::<oracle::Oracle>::default(),
+        Box::<rejected::Rejected>::default(),
+        Box::<durable::Durable>::default(),
+        Box::<dead_letters::DeadLetters>::default(),
+        Box::<accounting::Accounting>::default(),
+        Box::<idempotency::Idempotency>::default(),
+        Box::<endpoint::EndpointTold>::default(),
+        Box::<breaker::Breakers>::default(),
+        Box::<rate::Rate>::default(),
+        Box::<timeout::Timeout>::default(),
+        Box::<signatures::Signatures>::default(),
+        Box::<memory::Memory>::default(),
+        Box::<shutdown::Shutdown>::default(),
+        Box::<isolation::Isolation>::default(),
+        Box::<liveness::Liveness>::default(),
+    ]
 }

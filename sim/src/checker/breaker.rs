@@ -1,0 +1,184 @@
+//! An independent model of every breaker: after so many failed outcomes in a row nothing is sent
+//! before the cooldown is over, then one request at a time, and the cooldown doubles with each of
+//! these that fails, up to its cap.
+//!
+//! Under turmoil a request may be noted a little after it left, and a change of the endpoint a
+//! little after it holds: for that long after a change of the model nothing is judged, nor for an
+//! endpoint of which a change is under way.
+
+use super::Checker;
+use crate::book::{Book, Recording};
+use crate::trace::{Line, Reply, What, Wish};
+use crate::verdict::Verdict;
+use crate::waits::ms;
+use postrider::engine::{CallId, EndpointChange, Mono, Now};
+use postrider::{BreakerPolicy, DeliveryId, Endpoint, EndpointId};
+use std::collections::BTreeMap;
+
+#[derive(Default)]
+pub(super) struct Breakers {
+    /// Those that are not closed.
+    open: BTreeMap<EndpointId, State>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct State {
+    mode: Mode,
+    /// Requests that were let through since it opened, and failed.
+    probes: u32,
+    since_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Until(Mono),
+    Probing(DeliveryId),
+}
+
+impl Checker for Breakers {
+    fn promise(&self) -> &'static str {
+        "breaker"
+    }
+
+    fn see(&mut self, line: &Line, book: &Book) -> Result<(), String> {
+        match &line.what {
+            What::Started { .. } => self.started(line, book),
+            What::Outcome { delivery, .. } | What::Cancelled { delivery, .. } => {
+                self.ended(line, *delivery, book);
+            }
+            What::Answered {
+                call,
+                reply: Reply::Endpoint(Ok(endpoint)),
+            } => self.changed(*call, endpoint, book),
+            What::Sent(wire) => return self.sent(wire.delivery, line, book),
+            _ => (),
+        }
+        Ok(())
+    }
+}
+
+impl Breakers {
+    /// A fresh process goes on with what is durable, by the calendar.
+    fn started(&mut self, line: &Line, book: &Book) {
+        self.open.clear();
+        for (id, page) in book.endpoints.iter().filter(|(_, page)| !page.deleted) {
+            let record = &page.durable;
+            if let (Some(until), Some(policy)) = (record.health.open_until, record.spec.breaker) {
+                let longest = ms(policy.cooldown.max(policy.cooldown_max));
+                let left = until.0.saturating_sub(line.now.wall.0).min(longest);
+                let state = State {
+                    mode: Mode::Until(Mono(line.now.mono.0 + left)),
+                    probes: 0,
+                    since_ms: line.at_ms,
+                };
+                self.open.insert(*id, state);
+            }
+        }
+    }
+
+    fn sent(&mut self, id: DeliveryId, line: &Line, book: &Book) -> Result<(), String> {
+        let Some(page) = book.endpoint_of(id) else {
+            return Ok(());
+        };
+        let Some(state) = self.open.get_mut(&page.told.id) else {
+            return Ok(());
+        };
+        let endpoint = page.told.id;
+        let changing = || {
+            let of_it = |wish: &Wish| matches!(wish, Wish::Change(id, _) if *id == endpoint);
+            book.calls.values().any(|(_, wish)| of_it(wish))
+        };
+        let judged =
+            book.is_exact() || line.at_ms >= state.since_ms + book.slack_ms() && !changing();
+        match state.mode {
+            Mode::Until(until) if judged && line.now.mono.0 + book.slack_ms() < until.0 => {
+                let left = until.0 - line.now.mono.0;
+                return Err(format!(
+                    "{id} is sent to {endpoint}, whose breaker stays open for {left} ms"
+                ));
+            }
+            Mode::Probing(probe) if judged => {
+                return Err(format!(
+                    "{id} is sent to {endpoint}, whose breaker has let {probe} through"
+                ));
+            }
+            _ => (),
+        }
+        state.mode = Mode::Probing(id);
+        state.since_ms = line.at_ms;
+        Ok(())
+    }
+
+    fn ended(&mut self, line: &Line, id: DeliveryId, book: &Book) {
+        let endpoint = match book.in_flight.get(&id) {
+            Some(flight) if Some(flight.wire.number) == number(&line.what) => flight.endpoint,
+            _ => return,
+        };
+        let probed = self.open.get(&endpoint).copied();
+        let probe = probed.is_some_and(|state| state.mode == Mode::Probing(id));
+        let ending = book.ending(line).filter(|ending| ending.counts);
+        let (Some(ending), Some(page)) = (ending, book.endpoints.get(&endpoint)) else {
+            if probe && let Some(state) = self.open.get_mut(&endpoint) {
+                // It says nothing: the next one may go at once.
+                state.mode = Mode::Until(line.now.mono);
+            }
+            return;
+        };
+        if !matches!(ending.verdict, Verdict::Failed { .. }) {
+            self.open.remove(&endpoint);
+            return;
+        }
+        let Some(policy) = page.told.spec.breaker else {
+            return;
+        };
+        let probes = match probed {
+            None if failures(&ending) < policy.failures => return,
+            None => 0,
+            Some(state) if probe => state.probes.saturating_add(1),
+            Some(_) => return,
+        };
+        let state = State {
+            mode: Mode::Until(cooled(line.now, &policy, probes)),
+            probes,
+            since_ms: line.at_ms,
+        };
+        self.open.insert(endpoint, state);
+    }
+
+    fn changed(&mut self, call: CallId, endpoint: &Endpoint, book: &Book) {
+        let wish = book.calls.get(&call).map(|(_, wish)| wish);
+        let before = book.endpoints.get(&endpoint.id);
+        let moved = before.is_some_and(|page| page.told.spec.url != endpoint.spec.url);
+        let cleared = match wish {
+            Some(Wish::Change(_, EndpointChange::Enable)) => true,
+            Some(Wish::Change(_, EndpointChange::Spec(_))) => {
+                moved || endpoint.spec.breaker.is_none()
+            }
+            _ => false,
+        };
+        if cleared {
+            self.open.remove(&endpoint.id);
+        }
+    }
+}
+
+fn number(what: &What) -> Option<u32> {
+    match what {
+        What::Outcome { number, .. } | What::Cancelled { number, .. } => Some(*number),
+        _ => None,
+    }
+}
+
+fn failures(ending: &Recording) -> u32 {
+    ending.health.1.failures
+}
+
+/// When the next request may go, after so many failed probes.
+fn cooled(now: Now, policy: &BreakerPolicy, probes: u32) -> Mono {
+    let most = ms(policy.cooldown_max.max(policy.cooldown));
+    let mut cooldown = ms(policy.cooldown);
+    for _ in 0..probes.min(64) {
+        cooldown = cooldown.saturating_mul(2).min(most);
+    }
+    Mono(now.mono.0.saturating_add(cooldown.min(most)))
+}

@@ -1,0 +1,84 @@
+//! I6: once all is well, everything ends. An endpoint that is told active and whose receiver
+//! answers has nothing pending in the end, but for lanes that have stopped at a dead letter. What
+//! waits for a dead receiver is not forgotten: the endpoint is asked again within the longest wait
+//! that its policy, its breaker and its rate allow.
+
+use super::Checker;
+use crate::book::{Book, EndpointPage, GRACE_MS};
+use crate::trace::{Line, Stop, What};
+use crate::waits::{longest, ms};
+use postrider::EndpointStatus;
+
+/// For the disk, at its slowest.
+const DISK_MS: u64 = 10_000;
+
+#[derive(Default)]
+pub(super) struct Liveness {
+    /// The run came to its planned end, with the sender up.
+    ended: bool,
+    at_ms: u64,
+}
+
+impl Checker for Liveness {
+    fn promise(&self) -> &'static str {
+        "liveness"
+    }
+
+    fn see(&mut self, line: &Line, book: &Book) -> Result<(), String> {
+        self.at_ms = line.at_ms;
+        if let What::Stopped(Stop::End) = line.what {
+            self.ended = book.up;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, book: &Book) -> Result<(), String> {
+        if !self.ended || !book.healed {
+            return Ok(());
+        }
+        let call = book.calls.iter().next();
+        if let Some((call, (_, wish))) = call {
+            return Err(format!("call {} has no answer: {wish:?}", call.0));
+        }
+        for (id, page) in &book.endpoints {
+            let active = page.told.status == EndpointStatus::Active;
+            if page.is_leaving() || !active || !page.known {
+                continue;
+            }
+            let lanes = book.lanes_of(*id);
+            let mut stuck = lanes.filter(|(_, lane)| lane.stopped_at.is_none());
+            let stuck = stuck.find(|(_, lane)| !lane.pending.is_empty());
+            let Some((lane, pending)) = stuck else {
+                continue;
+            };
+            let receiver = Book::receiver_of(&page.told.spec.url);
+            let count = pending.pending.len();
+            if receiver.is_none_or(|receiver| !book.plan.end.dead.contains(&receiver)) {
+                return Err(format!("{count} are pending in {lane:?} to the end"));
+            }
+            self.is_asked(page, book)
+                .map_err(|said| format!("{count} are pending in {lane:?}, {said}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Liveness {
+    /// A dead receiver is asked again and again.
+    fn is_asked(&self, page: &EndpointPage, book: &Book) -> Result<(), String> {
+        let spec = &page.told.spec;
+        let cooldown = spec
+            .breaker
+            .map_or(0, |it| ms(it.cooldown.max(it.cooldown_max)));
+        let rate = spec.rate_limit.map_or(0, |limit| ms(limit.per));
+        let wait = longest(&spec.retry) + cooldown + rate + ms(spec.timeout) + GRACE_MS + DISK_MS;
+        // The sender's clock may be a little slow, and others have their turn, too.
+        let wait = wait + wait / 10;
+        let asked_ms = page.last_sent_ms.unwrap_or(0);
+        let since_ms = asked_ms.max(page.told_ms).max(book.up_since_ms);
+        if since_ms + wait < self.at_ms {
+            return Err(format!("nothing is sent since {asked_ms} ms"));
+        }
+        Ok(())
+    }
+}

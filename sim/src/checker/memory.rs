@@ -1,0 +1,109 @@
+//! P4, I7: what the engine holds stays within the plan's bounds, and its own structures within a
+//! fixed number of bytes per lane, endpoint, request and change that there ever were at once.
+//!
+//! The world tier weighs the engine after every turn; where nobody does, this sees nothing.
+
+use super::Checker;
+use crate::book::Book;
+use crate::trace::{Line, What};
+use postrider::{Footprint, Limits};
+
+/// What an engine that holds nothing takes.
+const EMPTY_BYTES: usize = 32 << 10;
+/// A lane, besides its window, and what it adds to queues.
+const LANE_BYTES: usize = 512;
+/// One place of a window; a queue that grows may double.
+const PLACE_BYTES: usize = 2 * 160;
+/// An endpoint, besides its record.
+const ENDPOINT_BYTES: usize = 2 << 10;
+/// A request under way, and what is recorded of it.
+const SLOT_BYTES: usize = 2 << 10;
+/// A change that is not answered, and what is said when it is.
+const COMMIT_BYTES: usize = 2 << 10;
+/// A timer.
+const TIMER_BYTES: usize = 128;
+
+#[derive(Default)]
+pub(super) struct Memory {
+    limits: Option<Limits>,
+    /// The most of each that there was at once in this life: queues keep their room.
+    most: Footprint,
+}
+
+impl Checker for Memory {
+    fn promise(&self) -> &'static str {
+        "memory"
+    }
+
+    fn see(&mut self, line: &Line, _book: &Book) -> Result<(), String> {
+        if let What::Started { .. } = line.what {
+            self.most = Footprint::default();
+        }
+        Ok(())
+    }
+
+    fn weigh(&mut self, held: &Footprint, book: &Book) -> Result<(), String> {
+        let limits = self.limits.get_or_insert_with(|| book.plan.bounds.limits());
+        let most = &mut self.most;
+        most.endpoints = most.endpoints.max(held.endpoints);
+        most.lanes = most.lanes.max(held.lanes);
+        most.slots = most.slots.max(held.slots);
+        most.commits = most.commits.max(held.commits);
+        most.timers = most.timers.max(held.timers);
+        most.window_deliveries = most.window_deliveries.max(held.window_deliveries);
+        // A lane may hold one place more: what is resent in the place of a dead letter.
+        let window = limits.window_deliveries_max + 1;
+        let within = [
+            ("attempts", held.attempts, held.slots),
+            ("slots", held.slots, limits.attempts_max),
+            ("endpoints", held.endpoints, limits.endpoints_max),
+            ("lanes", held.lanes, book.lanes.len() + book.endpoints.len()),
+            (
+                "window_deliveries",
+                held.window_deliveries,
+                window * held.lanes,
+            ),
+            (
+                "commits",
+                held.commits,
+                limits.commits_in_flight_max + limits.attempts_max,
+            ),
+            (
+                "timers",
+                held.timers,
+                held.window_deliveries + held.endpoints + 1,
+            ),
+            (
+                "payload_bytes",
+                held.payload_bytes,
+                held.payload_bytes_bound,
+            ),
+            ("state_bytes", held.state_bytes, state_bytes(most)),
+        ];
+        if let Some((name, found, bound)) = within.iter().find(|(_, found, bound)| found > bound) {
+            return Err(format!("{name} is {found}, more than {bound}: {held:?}"));
+        }
+        if held.pending_deliveries > limits.pending_deliveries_max {
+            return Err(format!(
+                "{} deliveries are pending",
+                held.pending_deliveries
+            ));
+        }
+        // A resend is counted before its size is known: each may be one payload over.
+        let over = limits.payload_bytes_max.saturating_mul(held.commits + 1);
+        if held.pending_bytes > limits.pending_bytes_max.saturating_add(over as u64) {
+            return Err(format!("{} bytes are pending", held.pending_bytes));
+        }
+        Ok(())
+    }
+}
+
+fn state_bytes(most: &Footprint) -> usize {
+    EMPTY_BYTES
+        + most.lanes * LANE_BYTES
+        + most.window_deliveries * PLACE_BYTES
+        + most.endpoints * ENDPOINT_BYTES
+        + most.slots * SLOT_BYTES
+        + most.commits * COMMIT_BYTES
+        + most.timers * TIMER_BYTES
+}

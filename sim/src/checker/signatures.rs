@@ -1,0 +1,129 @@
+//! P8, I10: every request that arrives verifies with each secret that was live when it was
+//! signed, alone, and with none whose overlap was over; its body is the event's. No secret shows
+//! in a header, nor in what is written of an endpoint.
+
+use super::Checker;
+use crate::book::{Book, EndpointPage};
+use crate::trace::{Line, What, Wire};
+use postrider::engine::Wall;
+use postrider::signature::{Scheme, Verifier};
+use postrider::{DeliveryId, EndpointId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+#[derive(Default)]
+pub(super) struct Signatures {
+    /// The keys of each endpoint, as it was told last: making them is not free.
+    keys: BTreeMap<EndpointId, (u64, Arc<Keys>)>,
+    /// The keys by which each request that was sent must verify, by delivery, life and number.
+    sent: BTreeMap<(DeliveryId, u32, u32), Arc<Keys>>,
+}
+
+struct Keys {
+    all: Vec<Key>,
+}
+
+struct Key {
+    verifier: Verifier,
+    text: String,
+    expires_at: Option<Wall>,
+}
+
+impl Checker for Signatures {
+    fn promise(&self) -> &'static str {
+        "signatures"
+    }
+
+    fn see(&mut self, line: &Line, book: &Book) -> Result<(), String> {
+        match &line.what {
+            What::Sent(wire) => {
+                if let Some(page) = book.endpoint_of(wire.delivery) {
+                    let keys = self.keys_of(page)?;
+                    let request = (wire.delivery, wire.life, wire.number);
+                    self.sent.insert(request, keys);
+                }
+                Ok(())
+            }
+            What::Arrived { wire, .. } => {
+                let request = (wire.delivery, wire.life, wire.number);
+                match self.sent.get(&request) {
+                    Some(keys) => arrived(wire, keys, book),
+                    None => Err(format!("{} arrives and was not sent", wire.delivery)),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Signatures {
+    fn keys_of(&mut self, page: &EndpointPage) -> Result<Arc<Keys>, String> {
+        let told = &page.told;
+        if let Some((revision, keys)) = self.keys.get(&told.id)
+            && *revision == told.revision
+        {
+            return Ok(Arc::clone(keys));
+        }
+        let written = format!("{told:?}");
+        let mut all = Vec::with_capacity(told.secrets.len());
+        for secret in &told.secrets {
+            let text = secret.secret.expose_secret_text();
+            if written.contains(text) {
+                return Err(format!("a secret of {} is written out", told.id));
+            }
+            let verifier = Verifier::new(Scheme::Postrider, std::slice::from_ref(&secret.secret));
+            let verifier = verifier.map_err(|error| error.to_string())?;
+            all.push(Key {
+                // The time is compared exactly, below.
+                verifier: verifier.tolerance_seconds(u64::MAX),
+                text: text.to_owned(),
+                expires_at: secret.expires_at,
+            });
+        }
+        let keys = Arc::new(Keys { all });
+        self.keys
+            .insert(told.id, (told.revision, Arc::clone(&keys)));
+        Ok(keys)
+    }
+}
+
+fn arrived(wire: &Wire, keys: &Keys, book: &Book) -> Result<(), String> {
+    let id = wire.delivery;
+    let event = book.events.get(&wire.event);
+    if event.is_none_or(|page| page.event.payload != wire.body) {
+        return Err(format!("{id} arrives with another body"));
+    }
+    let seconds = wire.at.wall.unix_seconds();
+    let mut live = 0;
+    for (place, key) in keys.all.iter().enumerate() {
+        if wire
+            .headers
+            .iter()
+            .any(|(_, value)| value.contains(&key.text))
+        {
+            return Err(format!("{id} arrives with a secret in a header"));
+        }
+        let headers = wire.headers.iter();
+        let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let verified = key.verifier.verify(headers, &wire.body, seconds);
+        let is_live = key.expires_at.is_none_or(|at| at > wire.at.wall);
+        match verified {
+            Err(error) if is_live => {
+                return Err(format!("{id} does not verify with secret {place}: {error}"));
+            }
+            Ok(_) if !is_live => {
+                return Err(format!(
+                    "{id} verifies with secret {place}, which has expired"
+                ));
+            }
+            Ok(verified) if verified.timestamp.is_some_and(|time| time != seconds) => {
+                return Err(format!("{id} is signed for {:?}", verified.timestamp));
+            }
+            _ => live += u32::from(is_live),
+        }
+    }
+    if live == 0 {
+        return Err(format!("{id} arrives and no secret was live"));
+    }
+    Ok(())
+}
