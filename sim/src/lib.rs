@@ -13,11 +13,12 @@ pub mod coverage;
 pub mod plan;
 pub mod report;
 pub mod runner;
+pub mod scenario;
 pub mod shrink;
 pub mod trace;
+pub mod turmoil_tier;
 pub mod verdict;
 pub mod waits;
-pub mod turmoil_tier;
 mod watch;
 mod world;
 

@@ -108,7 +108,11 @@ fn hear_panics() {
 
 fn simulation(plan: &Plan) -> Sim<'static> {
     turmoil::Builder::new()
-        .rng_seed(crate::chance::Chance::new(plan.seed).of("turmoil", 0, 0).bits())
+        .rng_seed(
+            crate::chance::Chance::new(plan.seed)
+                .of("turmoil", 0, 0)
+                .bits(),
+        )
         .epoch(UNIX_EPOCH + Duration::from_millis(EPOCH.0))
         .tick_duration(Duration::from_millis(TICK_MS))
         .simulation_duration(Duration::MAX / 4)

@@ -75,10 +75,7 @@ impl Disk {
         }
         let mut rolls = self.chance.of("commit", self.group_number, 0);
         let write_ms = rolls.up_to(self.pace.write_max_ms);
-        [
-            write_ms,
-            rolls.up_to(self.pace.sync_max_ms) + self.slow_ms,
-        ]
+        [write_ms, rolls.up_to(self.pace.sync_max_ms) + self.slow_ms]
     }
 
     fn apply(&mut self, change: &Change) -> Result<Receipt, CommitError> {

@@ -76,10 +76,7 @@ async fn start(stage: &Arc<Stage>, life: u32) -> Result<Postrider, Box<dyn Error
         limits: TransportLimits::default(),
     };
     let dial = SimulatedDial::new(Arc::clone(stage));
-    let transport = Recorder::new(
-        Arc::clone(stage),
-        HyperTransport::with_dial(config, dial),
-    );
+    let transport = Recorder::new(Arc::clone(stage), HyperTransport::with_dial(config, dial));
     let builder = Postrider::builder()
         .store(DiskStore(Arc::clone(stage)))
         .transport(transport)

@@ -37,11 +37,7 @@ pub(super) enum Who {
 pub(super) enum Order {
     /// The host's process ends, and starts again after so long. With the power, its sockets say
     /// nothing more.
-    Crash {
-        who: Who,
-        power: bool,
-        down_ms: u64,
-    },
+    Crash { who: Who, power: bool, down_ms: u64 },
     /// The links have changed: see [`Weather`].
     Links,
 }
@@ -209,7 +205,10 @@ impl Stage {
                 Entry::Line(at_ms, now, what) => watch.note(at_ms, now, *what),
                 Entry::Packet(at_ms, it) => watch.packet(
                     at_ms,
-                    format_args!("net      {} {} {} {} B", it.local, it.act, it.peer, it.bytes),
+                    format_args!(
+                        "net      {} {} {} {} B",
+                        it.local, it.act, it.peer, it.bytes
+                    ),
                 ),
                 Entry::Weigh(footprint) => watch.weigh(&footprint),
                 Entry::Broke(promise, said) => watch.broke(promise, said),

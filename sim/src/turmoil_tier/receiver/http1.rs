@@ -97,7 +97,10 @@ impl Receiver {
                 Ok(Then::Cut)
             }
             Answer::Malformed => {
-                let mut rolls = self.stage.chance.of("garbage", self.number as u64, deed.number);
+                let mut rolls = self
+                    .stage
+                    .chance
+                    .of("garbage", self.number as u64, deed.number);
                 say(stream, rolls.pick(&GARBAGE).unwrap_or(&"")).await?;
                 Ok(Then::Close)
             }
@@ -127,7 +130,11 @@ impl Receiver {
         deed: &Deed,
         status: u16,
     ) -> io::Result<Then> {
-        let body = if matches!(status, 204 | 304) { &b""[..] } else { BODY };
+        let body = if matches!(status, 204 | 304) {
+            &b""[..]
+        } else {
+            BODY
+        };
         let length = format!("content-length: {}", body.len());
         let mut bytes = head(deed, status, &length).into_bytes();
         bytes.extend_from_slice(body);

@@ -90,7 +90,10 @@ impl Receiver {
                 }
             }
             Answer::Reset => {
-                let mut rolls = self.stage.chance.of("reset", self.number as u64, deed.number);
+                let mut rolls = self
+                    .stage
+                    .chance
+                    .of("reset", self.number as u64, deed.number);
                 if rolls.percent(50) {
                     ends.cut.notify_one();
                     return pending().await;
