@@ -15,6 +15,7 @@ pub mod report;
 pub mod runner;
 pub mod scenario;
 pub mod shrink;
+pub mod teeth;
 pub mod trace;
 pub mod turmoil_tier;
 pub mod verdict;
