@@ -15,6 +15,7 @@ mod hostile;
 mod programs;
 mod receiver;
 mod scenarios;
+mod simulation;
 mod std_thread;
 mod store;
 mod tidy;
