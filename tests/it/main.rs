@@ -16,6 +16,7 @@ mod programs;
 mod receiver;
 mod report;
 mod scenarios;
+mod simulation;
 mod std_thread;
 mod store;
 mod tidy;
