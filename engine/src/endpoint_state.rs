@@ -171,8 +171,8 @@ impl EndpointState {
 
     /// The route with the secrets that are live at `wall`.
     pub(crate) fn route_at(&mut self, wall: Wall) -> Arc<Route> {
-        if self.route.expires_at.is_some_and(|at| at <= wall) {
-            // Cannot fail: fewer of the secrets that made the last route.
+        if !self.route.holds_at(wall) {
+            // Cannot fail: each of these secrets was tried before it was recorded.
             if let Ok(route) = Route::of(&self.record, wall) {
                 self.route = Arc::new(route);
             }

@@ -29,7 +29,10 @@ pub struct Route {
     pub headers: Vec<(String, String)>,
     signer: Signer,
     /// The first of its secrets expires then: from then on another route holds.
-    pub(crate) expires_at: Option<Wall>,
+    expires_at: Option<Wall>,
+    /// The last of the secrets that it leaves out had expired by then: should the calendar jump
+    /// back to before that, another route holds.
+    expired_at: Option<Wall>,
 }
 
 /// One HTTP POST. The host sends it and reports the [`crate::Outcome`].
@@ -69,7 +72,17 @@ impl Route {
                 .signing(wall)
                 .filter_map(|live| live.expires_at)
                 .min(),
+            expired_at: endpoint
+                .secrets
+                .iter()
+                .filter_map(|secret| secret.expires_at.filter(|at| *at <= wall))
+                .max(),
         })
+    }
+
+    /// Whether the secrets that sign at `wall` are those that it signs with.
+    pub(crate) fn holds_at(&self, wall: Wall) -> bool {
+        self.expires_at.is_none_or(|at| at > wall) && self.expired_at.is_none_or(|at| at <= wall)
     }
 }
 

@@ -65,23 +65,43 @@ pub fn retry_after(text: &str, wall: Wall) -> Option<u64> {
         let seconds = text.parse::<u64>().unwrap_or(u64::MAX);
         return Some(seconds.saturating_mul(1_000));
     }
-    let until = date(text)?;
+    let until = date(text, wall)?;
     Some(until.saturating_sub(wall.0 / 1_000).saturating_mul(1_000))
 }
 
-/// The Unix time of `Sun, 06 Nov 1994 08:49:37 GMT`.
-fn date(text: &str) -> Option<u64> {
-    let words: Vec<&str> = text.split(' ').collect();
-    let [weekday, day, month, year, time, "GMT"] = words[..] else {
-        return None;
+/// The Unix time of `Sun, 06 Nov 1994 08:49:37 GMT`, of `Sunday, 06-Nov-94 08:49:37 GMT`, or of
+/// `Sun Nov  6 08:49:37 1994`.
+fn date(text: &str, wall: Wall) -> Option<u64> {
+    let padded = if text.contains(',') {
+        text.to_owned()
+    } else {
+        text.replacen("  ", " 0", 1)
     };
-    if !weekday.ends_with(',') || year.len() != 4 || day.len() != 2 {
-        return None;
-    }
-    let (year, day) = (digits(year)?, digits(day)?);
+    let words: Vec<&str> = padded.split(' ').collect();
+    let (day, month, year, time) = match words[..] {
+        [weekday, day, month, year, time, "GMT"] if weekday.ends_with(',') => {
+            (day, month, digits(year, 4)?, time)
+        }
+        [weekday, date, time, "GMT"] if weekday.ends_with(',') => {
+            let parts: Vec<&str> = date.split('-').collect();
+            let [day, month, year] = parts[..] else {
+                return None;
+            };
+            // The last such year that is at most 50 years ahead.
+            let this_year = 1970 + wall.0 / 31_556_952_000;
+            let latest = this_year + 50;
+            let year = latest - (latest + 100 - digits(year, 2)?) % 100;
+            (day, month, year, time)
+        }
+        [weekday, month, day, time, year] if weekday.len() == 3 => {
+            (day, month, digits(year, 4)?, time)
+        }
+        _ => return None,
+    };
+    let day = digits(day, 2)?;
     let clock: Vec<u64> = time
         .split(':')
-        .map(|part| digits(part).filter(|_| part.len() == 2))
+        .map(|part| digits(part, 2))
         .collect::<Option<_>>()?;
     let [hour, minute, second] = clock[..] else {
         return None;
@@ -102,8 +122,8 @@ fn date(text: &str) -> Option<u64> {
     Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
 }
 
-fn digits(text: &str) -> Option<u64> {
-    let decimal = text.bytes().all(|byte| byte.is_ascii_digit());
+fn digits(text: &str, count: usize) -> Option<u64> {
+    let decimal = text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
     decimal.then(|| text.parse().ok()).flatten()
 }
 
@@ -125,6 +145,8 @@ mod tests {
         assert_eq!(asked("120"), Some(120_000));
         assert_eq!(asked("Sun, 06 Nov 1994 08:50:37 GMT"), Some(60_000));
         assert_eq!(asked("Sun, 06 Nov 1994 08:49:00 GMT"), Some(0));
+        assert_eq!(asked("Sunday, 06-Nov-94 08:50:37 GMT"), Some(60_000));
+        assert_eq!(asked("Sun Nov  6 08:50:37 1994"), Some(60_000));
         assert_eq!(
             asked("Tue, 29 Feb 2000 00:00:00 GMT").map(|ms| ms / 86_400_000),
             Some(1940)

@@ -358,3 +358,28 @@ fn both_secrets_sign_during_the_overlap_of_a_rotation_and_then_only_the_new_one(
         [[true, false], [true, true], [true, true], [false, true]]
     );
 }
+
+#[test]
+fn a_secret_whose_overlap_is_not_over_after_all_signs_again() {
+    let mut bench = Bench::new();
+    let endpoint = bench.register(spec()).unwrap();
+    let old = endpoint.secrets[0].secret.clone();
+    let rotate = EndpointChange::RotateSecret {
+        secret: None,
+        overlap: ms(60_000),
+    };
+    let new = bench.change(endpoint.id, rotate).unwrap().secrets[0]
+        .secret
+        .clone();
+    let wall = bench.host.now.wall;
+    // A clock that was an hour ahead is put right.
+    for wall in [wall, wall.after(ms(3_600_000)), wall] {
+        bench.host.now.wall = wall;
+        bench.publish(endpoint.id, "", "a");
+        bench.respond(status(200));
+    }
+    let requests = bench.host.sent.iter().map(|sent| &sent.request);
+    let verified = requests.map(|request| verified_by(request, &[&old, &new]));
+    let verified: Vec<Vec<bool>> = verified.collect();
+    assert_eq!(verified, [[true, true], [false, true], [true, true]]);
+}
