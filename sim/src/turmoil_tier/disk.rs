@@ -101,10 +101,11 @@ impl Disk {
         let mut durable = Vec::new();
         let mut lost = Vec::new();
         for (place, (batch, change)) in std::mem::take(&mut self.group).into_iter().enumerate() {
-            // What finds no room was never written.
-            match self.apply(&change) {
-                Ok(receipt) if place < left => durable.push((change, receipt)),
-                _ => lost.push(batch),
+            let receipt = (place < left).then(|| self.apply(&change));
+            match receipt {
+                Some(Ok(receipt)) => durable.push((change, receipt)),
+                // What finds no room was never written.
+                Some(Err(_)) | None => lost.push(batch),
             }
         }
         self.torn = false;
