@@ -9,7 +9,8 @@ use std::process::Command;
 mod sample;
 
 /// What an attempt's receiver could say at its worst.
-const SAID: &str = "d2 was sent before d1 had ended </script><img src=x onerror=\"document.title='owned'\">";
+const SAID: &str =
+    "d2 was sent before d1 had ended </script><img src=x onerror=\"document.title='owned'\">";
 
 /// The browser's script, on the report of this run.
 fn look_at(name: &str, (plan, run): &(sim::Plan, sim::Run)) {

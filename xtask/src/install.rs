@@ -96,7 +96,10 @@ fn driver() -> Result<(), String> {
     }
     println!("── install: npm ci, in tests/browser");
     let npm = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
-    let done = Command::new("npm").args(npm).current_dir(&directory).status();
+    let done = Command::new("npm")
+        .args(npm)
+        .current_dir(&directory)
+        .status();
     if done.is_ok_and(|status| status.success()) {
         return Ok(());
     }
