@@ -17,6 +17,8 @@ mod receiver;
 mod recorder;
 mod sender;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod weather;
 
@@ -70,6 +72,11 @@ pub fn run(plan: &Arc<Plan>, checkers: Vec<Box<dyn Checker>>, keep: bool) -> Run
         stage,
     };
     driver.faults.reverse();
+    if !cfg!(tokio_unstable) {
+        let said = "built without `--cfg tokio_unstable`, which .cargo/config.toml sets: runs of \
+                    such a build do not replay";
+        driver.watch.broke("simulation", said.to_owned());
+    }
     let played = catch_unwind(AssertUnwindSafe(|| driver.play()));
     let heard = HEARD.with_borrow_mut(Option::take).unwrap_or_default();
     driver.stage.tell(&mut driver.watch);

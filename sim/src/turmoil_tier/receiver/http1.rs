@@ -6,7 +6,7 @@ use crate::plan::Answer;
 use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
@@ -170,9 +170,14 @@ async fn read(stream: &mut TlsStream<Tap>, buffer: &mut Vec<u8>) -> io::Result<O
         if let Some(asked) = parse(buffer) {
             return Ok(Some(asked));
         }
-        if buffer.len() > HEAD_BYTES_MAX || stream.read_buf(buffer).await? == 0 {
+        // Reads no more than it must: what stays in the socket makes its end a reset.
+        let more = stream.fill_buf().await?;
+        if more.is_empty() || buffer.len() > HEAD_BYTES_MAX {
             return Ok(None);
         }
+        buffer.extend_from_slice(more);
+        let count = more.len();
+        stream.consume(count);
     }
 }
 

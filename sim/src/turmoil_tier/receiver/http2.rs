@@ -9,7 +9,11 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{Request, Response};
 use std::future::{pending, poll_fn};
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio_rustls::server::TlsStream;
 
@@ -17,22 +21,62 @@ use tokio_rustls::server::TlsStream;
 #[derive(Default)]
 struct Ends {
     cut: Notify,
-    abrupt: Notify,
+    spoil: AtomicBool,
+}
+
+/// A stream on which no frame is one any more, once it is spoilt.
+struct Spoilable {
+    stream: TlsStream<Tap>,
+    ends: Arc<Ends>,
+}
+
+impl AsyncRead for Spoilable {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Spoilable {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.ends.spoil.load(Ordering::Relaxed) {
+            // As the head of a frame it says that 16 MB follow, which is not allowed.
+            let garbage = vec![0xff; bytes.len()];
+            return Pin::new(&mut self.stream).poll_write(cx, &garbage);
+        }
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }
 
 impl Receiver {
     pub(super) async fn http2(self: &Arc<Self>, stream: TlsStream<Tap>) -> io::Result<()> {
-        let mut connection = match h2::server::handshake(stream).await {
-            Ok(connection) => connection,
-            Err(error) => return Err(io::Error::other(error)),
-        };
         let ends = Arc::new(Ends::default());
+        let stream = Spoilable {
+            stream,
+            ends: Arc::clone(&ends),
+        };
+        let handshake = h2::server::handshake(stream).await;
+        let mut connection = handshake.map_err(io::Error::other)?;
         let mut requests = tokio::task::JoinSet::new();
         loop {
             tokio::select! {
                 biased;
                 () = ends.cut.notified() => return Ok(()),
-                () = ends.abrupt.notified() => connection.abrupt_shutdown(Reason::PROTOCOL_ERROR),
                 next = connection.accept() => match next {
                     Some(Ok((request, respond))) => {
                         let (receiver, ends) = (Arc::clone(self), Arc::clone(&ends));
@@ -126,8 +170,8 @@ impl Receiver {
                 Ok(())
             }
             _ => {
-                ends.abrupt.notify_one();
-                pending().await
+                ends.spoil.store(true, Ordering::Relaxed);
+                whole(respond, deed, 200)
             }
         }
     }
