@@ -31,6 +31,8 @@ pub(crate) struct EndpointState {
     pub(crate) slots: u32,
     pub(crate) bucket: Option<Bucket>,
     pub(crate) breaker: Breaker,
+    /// How many probes the breaker has let through: only the last one can be the one it waits for.
+    probes_started: u64,
     pub(crate) admit_timer: Option<TimerKey>,
     pub(crate) pending: Tally,
     /// Payload bytes that its lanes hold.
@@ -110,6 +112,7 @@ impl EndpointState {
                 .rate_limit
                 .map(|limit| Bucket::full(&limit, now.mono)),
             breaker,
+            probes_started: 0,
             admit_timer: None,
             pending: Tally::default(),
             window_bytes: 0,
@@ -160,13 +163,29 @@ impl EndpointState {
         }
     }
 
-    /// An attempt starts: it takes from the rate limit, and may be the breaker's probe.
-    /// Whether it is.
-    pub(crate) fn started(&mut self) -> bool {
+    /// An attempt starts: it takes from the rate limit, and may be the breaker's probe. Its number
+    /// as such, if it is.
+    pub(crate) fn started(&mut self) -> Option<u64> {
         if let (Some(bucket), Some(limit)) = (&mut self.bucket, &self.record.spec.rate_limit) {
             bucket.take(limit);
         }
-        self.breaker.started()
+        self.breaker.started().then(|| {
+            self.probes_started += 1;
+            self.probes_started
+        })
+    }
+
+    /// Whether it is the probe that the breaker waits for, and not one from before it closed and
+    /// opened again.
+    pub(crate) fn is_probe(&self, probe: Option<u64>) -> bool {
+        probe == Some(self.probes_started)
+    }
+
+    /// An attempt that may be the probe ended without telling anything.
+    pub(crate) fn abandoned(&mut self, probe: Option<u64>, now: Mono) {
+        if self.is_probe(probe) {
+            self.breaker.abandoned(now);
+        }
     }
 
     /// The route with the secrets that are live at `wall`.
@@ -180,8 +199,9 @@ impl EndpointState {
         Arc::clone(&self.route)
     }
 
-    /// Takes an attempt's end into its health; `probe` if it was the breaker's.
-    pub(crate) fn judge(&mut self, answered: Answered, probe: bool, now: Now) -> Turned {
+    /// Takes an attempt's end into its health; `probe` if it was one of the breaker's.
+    pub(crate) fn judge(&mut self, answered: Answered, probe: Option<u64>, now: Now) -> Turned {
+        let probe = self.is_probe(probe);
         let health = &mut self.record.health;
         match answered {
             Answered::Delivered => {

@@ -541,8 +541,10 @@ impl Book {
     /// The receiver that a URL of a plan leads to.
     #[must_use]
     pub fn receiver_of(url: &str) -> Option<usize> {
-        let host = url.split("://r").nth(1)?;
-        host.split('.').next()?.parse().ok()
+        let rest = url.strip_prefix("https://r");
+        let rest = rest.or_else(|| url.strip_prefix("http://r"))?;
+        let (number, _) = rest.split_once('.')?;
+        number.parse().ok()
     }
 
     /// The lanes of an endpoint.

@@ -31,8 +31,8 @@ pub(super) struct InFlight {
     /// The endpoint's revision that it was made with.
     pub(super) revision: u64,
     pub(super) failing: bool,
-    /// It is the one that the breaker has let through.
-    pub(super) probe: bool,
+    /// It is one that the breaker has let through, by number.
+    pub(super) probe: Option<u64>,
 }
 
 /// What becomes of a delivery after an attempt.
@@ -171,9 +171,7 @@ impl Core {
             return (None, None);
         };
         if state.record.revision != flight.revision || state.existence != Existence::Here {
-            if flight.probe {
-                state.breaker.abandoned(now.mono);
-            }
+            state.abandoned(flight.probe, now.mono);
             return (None, None);
         }
         let before = state.record.health;

@@ -74,10 +74,8 @@ impl Core {
             lane.in_flight -= 1;
         }
         let now = self.now.mono;
-        if let Some(state) = self.endpoints.get_mut(flight.endpoint)
-            && flight.probe
-        {
-            state.breaker.abandoned(now);
+        if let Some(state) = self.endpoints.get_mut(flight.endpoint) {
+            state.abandoned(flight.probe, now);
         }
         self.release_slot(flight.endpoint, flight.failing);
     }

@@ -82,11 +82,14 @@ impl Checker for Isolation {
             What::Durable { change, .. } => self.durable(change, line.at_ms + bounds.disk, book),
             _ => (),
         }
-        while let Some((at_ms, lane)) = self.looks.pop_first() {
-            if at_ms >= line.at_ms {
-                self.looks.insert((at_ms, lane));
+        while self
+            .looks
+            .first()
+            .is_some_and(|(at_ms, _)| *at_ms < line.at_ms)
+        {
+            let Some((_, lane)) = self.looks.pop_first() else {
                 break;
-            }
+            };
             match self.look(&lane, line.at_ms, book, &bounds)? {
                 Some(again_ms) => {
                     self.looks.insert((again_ms.max(line.at_ms), lane));

@@ -143,10 +143,18 @@ impl Host {
                 Wish::Publish(_),
                 Some((index, tries)),
             ) => self.try_again(index, tries),
-            (Reply::Drained(_), _, _) => self.drained = Some(self.down_ms),
+            // Another one is answered at once, with what is known then.
+            (Reply::Drained(_), _, _) if self.is_first_drain(call) => {
+                self.drained = Some(self.down_ms);
+            }
             _ => (),
         }
         self.note(crate::trace::What::Answered { call, reply });
+    }
+
+    fn is_first_drain(&self, call: CallId) -> bool {
+        let draining = self.watch.book().draining;
+        draining.is_some_and(|(first, _)| first == call)
     }
 
     /// A publisher that does not know whether its event was taken tries again if it may: with an

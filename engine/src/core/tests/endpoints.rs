@@ -4,7 +4,8 @@ use super::harness::{Bench, event, ms, no_answer, retrying, spec, status};
 use crate::signature::{Scheme, Verifier};
 use crate::{
     Answer, BreakerPolicy, Command, CommitError, DeliveryState, EndpointChange, EndpointError,
-    EndpointSpec, EndpointStatus, Fact, Full, Limits, PublishError, Reason, Request, Secret,
+    EndpointSpec, EndpointStatus, Fact, Full, Limits, Ordering, PublishError, Reason, Request,
+    Secret,
 };
 
 fn at(path: &str) -> EndpointSpec {
@@ -312,6 +313,38 @@ fn an_endpoint_that_loses_its_open_breaker_goes_on() {
         bench.respond(status(500));
         bench.advance(ms(10));
     }
+}
+
+#[test]
+fn a_probe_from_before_the_breaker_closed_is_not_taken_for_the_next_one() {
+    let mut bench = Bench::new();
+    let breaker = BreakerPolicy {
+        failures: 1,
+        cooldown: ms(1000),
+        cooldown_max: ms(1000),
+    };
+    let endpoint = bench.endpoint(EndpointSpec {
+        breaker: Some(breaker),
+        ordering: Ordering::None,
+        ..retrying(&[60_000])
+    });
+    bench.publish(endpoint, "", "a");
+    bench.publish(endpoint, "", "b");
+    bench.respond_to_text("a", status(500));
+    bench.publish(endpoint, "", "old probe");
+    bench.advance(ms(1000));
+    bench.respond_to_text("b", status(200));
+    bench.publish(endpoint, "", "d");
+    bench.respond_to_text("d", status(500));
+    bench.publish(endpoint, "", "new probe");
+    bench.publish(endpoint, "", "f");
+    bench.advance(ms(1000));
+    assert_eq!(bench.under_way(), ["old probe", "new probe"]);
+    bench.respond_to_text("old probe", status(500));
+    bench.advance(ms(5000));
+    assert_eq!(bench.under_way(), ["new probe"]);
+    bench.respond_to_text("new probe", status(200));
+    assert_eq!(bench.under_way(), ["f"]);
 }
 
 /// Which of the secrets verify the request.
