@@ -111,7 +111,8 @@ fn date(text: &str, wall: Wall) -> Option<u64> {
     if year < 1970 || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let every = |years: u64, year: u64| year.is_multiple_of(years);
+    let is_leap = |year| every(4, year) && (!every(100, year) || every(400, year));
     let years: u64 = (1970..year)
         .map(|year| 365 + u64::from(is_leap(year)))
         .sum();
