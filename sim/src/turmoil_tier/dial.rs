@@ -68,6 +68,16 @@ impl Dial for SimulatedDial {
             state.addresses.iter().position(is_it)
         };
         if let Some(receiver) = receiver {
+            // A crashed host does not say so in this simulation: it says nothing.
+            let refuses_in_ms = {
+                let state = self.stage.state();
+                let way_ms = state.weather.latency_ms(&self.stage.plan, receiver).0;
+                state.refusing.contains(&receiver).then_some(way_ms)
+            };
+            if let Some(ms) = refuses_in_ms {
+                self.stage.sleep_ms(ms).await;
+                return Err(io::ErrorKind::ConnectionRefused.into());
+            }
             match self.fate(receiver, Place::Way) {
                 Some(Answer::Refused) => address.set_port(CLOSED_PORT),
                 Some(Answer::Unreachable) => return pending().await,

@@ -175,6 +175,9 @@ impl State {
         let who = Who::Receiver(receiver);
         if !self.stands(who) {
             self.stand_still(who, true);
+            if !power {
+                self.refusing.insert(receiver);
+            }
             self.orders.push(Order::Crash {
                 who,
                 power,

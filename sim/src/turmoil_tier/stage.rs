@@ -15,7 +15,7 @@ use crate::watch::Watch;
 use crate::world::EPOCH;
 use postrider::engine::{CallId, CommitError, Mono, Now, Wall};
 use postrider::{DeliveryId, EndpointId, Footprint};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::{pending, poll_fn};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
@@ -100,6 +100,8 @@ pub(super) struct State {
     pub(super) skew_ms: i64,
     sender_stands: bool,
     receivers_stand: Vec<bool>,
+    /// Receivers whose process is gone while their machine is there: it refuses.
+    pub(super) refusing: BTreeSet<usize>,
     pub(super) addresses: Vec<IpAddr>,
     pub(super) orders: Vec<Order>,
     pub(super) disk: Disk,
@@ -143,6 +145,7 @@ impl Stage {
             skew_ms: 0,
             sender_stands: false,
             receivers_stand: vec![false; receivers],
+            refusing: BTreeSet::new(),
             addresses: Vec::new(),
             orders: Vec::new(),
             disk: Disk::new(plan.disk, chance),
@@ -298,6 +301,7 @@ impl State {
         match who {
             Who::Sender => self.sender_stands = still,
             Who::Receiver(number) => {
+                self.refusing.remove(&number);
                 if let Some(stands) = self.receivers_stand.get_mut(number) {
                     *stands = still;
                 }
