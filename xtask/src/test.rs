@@ -33,6 +33,8 @@ const STEPS: &[Step] = &[
     step("programs", "cargo build --workspace --bins --examples"),
     // Style is among them: see `tests/it/tidy.rs`.
     step("tests", "cargo test --workspace --tests"),
+    // Seeded storms: see `docs/simulation.md`.
+    step("simulation", "cargo run --quiet --profile checked -p postrider-sim -- ci"),
     step("doc-tests", "cargo test --workspace --doc"),
     Step {
         environment: &[("RUSTDOCFLAGS", "-D warnings")],

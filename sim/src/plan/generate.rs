@@ -2,9 +2,12 @@
 //! off and draws its own weights, so that no two runs try the same mixture (Groce, Zhang, Eide,
 //! Chen and Regehr, "Swarm Testing", 2012).
 
+mod faults;
+mod workload;
+
 use super::{
-    Act, Answer, Bounds, Breaker, Delays, Disk, End, EndpointPlan, Fault, FaultKind, Plan, Publish,
-    Rate, Receiver, Retry, Step, Tier, To, VERSION, Weighted, When,
+    Act, Answer, Bounds, Breaker, Delays, Disk, End, EndpointPlan, Plan, Rate, Receiver, Retry,
+    Step, Tier, VERSION, Weighted,
 };
 use crate::chance::{Chance, Rolls};
 
@@ -272,293 +275,6 @@ impl Swarm {
         }
     }
 
-    fn workload(&mut self, endpoints: &[EndpointPlan]) -> Vec<Step> {
-        let mut steps: Vec<Step> = (0..self.events)
-            .map(|content| self.publish(content))
-            .collect();
-        if self.once_percent > 0 {
-            self.repeat(&mut steps);
-        }
-        self.administrate(&mut steps, endpoints);
-        // Stable: what is at the same time keeps its order.
-        steps.sort_by_key(|step| step.at_ms);
-        steps
-    }
-
-    /// What administrators do; much of it while the requests of an event are under way.
-    fn administrate(&mut self, steps: &mut Vec<Step>, endpoints: &[EndpointPlan]) {
-        let published = steps.clone();
-        let changes = match self.rolls.up_to(9) {
-            0..=2 => 0,
-            3..=7 => self.rolls.up_to(self.endpoints as u64 * 3),
-            _ => self.rolls.up_to(self.events / 3),
-        };
-        for _ in 0..changes {
-            let (at_ms, number) = self.moment(&published);
-            self.change(steps, at_ms, number, endpoints);
-        }
-        if self.rolls.percent(40) {
-            for _ in 0..self.rolls.between(1, 4) {
-                let (at_ms, _) = self.moment(&published);
-                let within_ms = self.rolls.up_to((40 * SECOND).min(self.span_ms / 20));
-                let down_ms = self.rolls.up_to(self.down_max_ms());
-                let act = Act::Restart { within_ms, down_ms };
-                steps.push(Step { at_ms, act });
-            }
-        }
-    }
-
-    /// A time, and an endpoint: often those of an event that was just published.
-    fn moment(&mut self, published: &[Step]) -> (u64, usize) {
-        let number = index(self.rolls.up_to(self.endpoints as u64 - 1));
-        match self.rolls.pick(published) {
-            Some(step) if self.rolls.percent(75) => {
-                let number = match &step.act {
-                    Act::Publish(Publish {
-                        to: To::Endpoint(number),
-                        ..
-                    }) => *number,
-                    _ => number,
-                };
-                let soon = *self.rolls.pick(&[0, 10, 100, SECOND]).unwrap_or(&0);
-                (step.at_ms + self.rolls.up_to(soon), number)
-            }
-            _ => (self.rolls.up_to(self.span_ms), number),
-        }
-    }
-
-    fn publish(&mut self, content: u64) -> Step {
-        // Some come one by one, some in bursts.
-        let at_ms = if content.is_multiple_of(3) {
-            self.rolls.up_to(self.span_ms * 9 / 10)
-        } else {
-            let burst = self.rolls.up_to(5);
-            let start = Chance::new(burst)
-                .of("burst", self.events, self.span_ms)
-                .up_to(self.span_ms * 8 / 10);
-            start + self.rolls.up_to(self.span_ms / 100)
-        };
-        let rolls = &mut self.rolls;
-        let to = if rolls.percent(25) {
-            To::Subscribers(small(rolls.up_to(u64::from(self.tenants) - 1)))
-        } else {
-            To::Endpoint(index(rolls.up_to(self.endpoints as u64 - 1)))
-        };
-        let key = (self.keys > 0 && rolls.percent(60))
-            .then(|| small(rolls.up_to(u64::from(self.keys) - 1)));
-        let publish = Publish {
-            to,
-            kind: small(rolls.up_to(u64::from(self.kinds) - 1)),
-            key,
-            content,
-            bytes: index(if rolls.percent(90) {
-                rolls.between(24, 200)
-            } else {
-                rolls.up_to(4_000)
-            }),
-            once: rolls.percent(self.once_percent).then(|| number(content)),
-        };
-        let act = Act::Publish(publish);
-        Step {
-            at_ms: at_ms.max(1),
-            act,
-        }
-    }
-
-    /// Publishes some events again, a few of them with other content.
-    fn repeat(&mut self, steps: &mut Vec<Step>) {
-        let with_key: Vec<Step> = steps
-            .iter()
-            .filter(|step| matches!(&step.act, Act::Publish(publish) if publish.once.is_some()))
-            .cloned()
-            .collect();
-        for _ in 0..with_key.len().min(12) {
-            let Some(mut step) = self.rolls.pick(&with_key).cloned() else {
-                return;
-            };
-            if self.rolls.percent(60) {
-                step.at_ms += self.rolls.up_to(self.span_ms / 10);
-            }
-            if let Act::Publish(publish) = &mut step.act
-                && self.rolls.percent(20)
-            {
-                publish.content += 1_000_000;
-            }
-            steps.push(step);
-        }
-    }
-
-    fn change(
-        &mut self,
-        steps: &mut Vec<Step>,
-        at_ms: u64,
-        number: usize,
-        endpoints: &[EndpointPlan],
-    ) {
-        let mut add = |at_ms, act| steps.push(Step { at_ms, act });
-        let soon = at_ms + self.rolls.up_to(self.span_ms / 10);
-        match self.rolls.up_to(15) {
-            0..=2 => {
-                add(at_ms, Act::Pause(number));
-                add(soon, Act::Resume(number));
-            }
-            3 => {
-                add(at_ms, Act::Disable(number));
-                add(soon, Act::Enable(number));
-            }
-            4 => add(at_ms, Act::Enable(number)),
-            5..=6 => {
-                let receiver = index(self.rolls.up_to(self.receivers as u64 - 1));
-                let path = 100 + number_of(endpoints.len()) + self.rolls.up_to(99) as u32;
-                let spec = self.spec(receiver, path);
-                add(at_ms, Act::Change(number, Box::new(spec)));
-            }
-            7..=8 => {
-                let overlap_ms = self.rolls.up_to(self.span_ms / 4);
-                let endpoint = number;
-                add(
-                    at_ms,
-                    Act::Rotate {
-                        endpoint,
-                        overlap_ms,
-                    },
-                );
-            }
-            9 if self.rolls.percent(60) => add(at_ms, Act::Delete(number)),
-            9..=11 => add(at_ms, Act::Resend(self.rolls.bits() >> 20)),
-            12..=13 => add(at_ms, Act::Discard(self.rolls.bits() >> 20)),
-            _ => add(at_ms, Act::ResendDead(number)),
-        }
-    }
-
-    fn down_max_ms(&self) -> u64 {
-        (self.span_ms / 30).clamp(200, HOUR)
-    }
-
-    fn faults(&mut self) -> Vec<Fault> {
-        // Which kinds are on in this run; then each fault is one of those.
-        let on: Vec<u64> = (0..KINDS).filter(|_| self.rolls.percent(35)).collect();
-        let most = if self.is_world() { 14 } else { 5 };
-        let faults = if on.is_empty() {
-            0
-        } else {
-            self.rolls.up_to(most)
-        };
-        let mut drawn = Vec::new();
-        for _ in 0..faults {
-            let Some(kind) = self.rolls.pick(&on).copied() else {
-                break;
-            };
-            // What hits a single request comes in numbers.
-            let times = if SINGLE.contains(&kind) {
-                self.rolls.between(1, 12)
-            } else {
-                1
-            };
-            drawn.extend((0..times).map(|_| self.fault(kind)));
-        }
-        drawn
-    }
-
-    fn fault(&mut self, kind: u64) -> Fault {
-        let down_ms = self.rolls.up_to(self.down_max_ms());
-        let for_ms = self.rolls.between(1, (self.span_ms / 6).max(2));
-        let receiver = index(self.rolls.up_to(self.receivers as u64 - 1));
-        let at = When::At(self.rolls.up_to(self.span_ms));
-        let counted = self.rolls.percent(50);
-        let commit = When::Commit(self.rolls.between(1, 3 * self.events));
-        let request = When::Request(self.rolls.between(1, 2 * self.events));
-        let response = When::Response(self.rolls.between(1, 2 * self.events));
-        let or_at = |when| if counted { when } else { at };
-        let fault = |when, kind| Fault { when, kind };
-        match kind {
-            0 => fault(or_at(commit), FaultKind::Kill { down_ms }),
-            1 => fault(or_at(commit), FaultKind::PowerLoss { down_ms }),
-            2 => {
-                let wholly = self.rolls.percent(30);
-                fault(
-                    or_at(commit),
-                    FaultKind::DiskFull {
-                        for_ms: for_ms / 2,
-                        wholly,
-                    },
-                )
-            }
-            3 => fault(or_at(commit), FaultKind::WriteError { down_ms }),
-            4 => {
-                let load = When::Load(self.rolls.between(1, self.events));
-                fault(or_at(load), FaultKind::ReadError { down_ms })
-            }
-            5 => {
-                let add_ms = self.rolls.up_to(2 * SECOND);
-                fault(at, FaultKind::SlowDisk { for_ms, add_ms })
-            }
-            6 => {
-                let by = self
-                    .rolls
-                    .pick(&[SECOND, HOUR, HOUR, DAY])
-                    .copied()
-                    .unwrap_or(HOUR);
-                let by_ms = i64::try_from(self.rolls.up_to(by)).unwrap_or(0);
-                let by_ms = if self.rolls.percent(50) {
-                    by_ms
-                } else {
-                    -by_ms
-                };
-                fault(or_at(commit), FaultKind::WallJump { by_ms })
-            }
-            7 => {
-                let add_ms = self.rolls.up_to(if self.is_world() {
-                    40 * SECOND
-                } else {
-                    2 * SECOND
-                });
-                fault(
-                    at,
-                    FaultKind::Latency {
-                        receiver,
-                        for_ms,
-                        add_ms,
-                    },
-                )
-            }
-            8 => fault(
-                or_at(request),
-                FaultKind::ReceiverCrash {
-                    receiver,
-                    down_ms: for_ms,
-                },
-            ),
-            9 => fault(or_at(response), FaultKind::LoseResponse),
-            10 => {
-                let by_ms = self.rolls.up_to(if self.is_world() {
-                    60 * SECOND
-                } else {
-                    3 * SECOND
-                });
-                fault(or_at(response), FaultKind::DelayResponse { by_ms })
-            }
-            11 => fault(or_at(response), FaultKind::ResetResponse),
-            12 => fault(or_at(request), FaultKind::Panic),
-            13 => fault(or_at(request), FaultKind::Forget),
-            14 => fault(or_at(request), FaultKind::RepeatOutcome),
-            _ => {
-                let timeout_ms = (self.span_ms / 8).clamp(100, 30 * SECOND);
-                let answer = self.answer(timeout_ms);
-                let percent = small(*self.rolls.pick(&[100, 100, 80, 40]).unwrap_or(&100));
-                fault(
-                    or_at(request),
-                    FaultKind::Storm {
-                        receiver,
-                        for_ms,
-                        percent,
-                        answer,
-                    },
-                )
-            }
-        }
-    }
-
     fn bounds(&mut self) -> Bounds {
         let rolls = &mut self.rolls;
         if rolls.percent(35) {
@@ -646,14 +362,10 @@ impl End {
     }
 }
 
-/// How many kinds of faults [`Swarm::fault`] knows; storms have half of the places.
-const KINDS: u64 = 26;
-
-/// Those that hit a single request.
-const SINGLE: std::ops::RangeInclusive<u64> = 9..=14;
-
 fn retry_after(rolls: &mut Rolls) -> String {
-    match rolls.up_to(9) {
+    match rolls.up_to(11) {
+        10 => "Sunday, 06-Nov-94 08:49:37 GMT".to_owned(),
+        11 => "Thu Jan  2 00:00:00 2025".to_owned(),
         0 => "inf".to_owned(),
         1 => "-5".to_owned(),
         2 => "NaN".to_owned(),
@@ -670,10 +382,6 @@ fn index(value: u64) -> usize {
 }
 
 fn number(value: u64) -> u32 {
-    u32::try_from(value).unwrap_or(u32::MAX)
-}
-
-fn number_of(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
 

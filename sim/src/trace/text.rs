@@ -130,6 +130,27 @@ fn what(what: &What, names: &mut Names, out: &mut String) -> fmt::Result {
                 through.0
             )
         }
+        What::Sent(_)
+        | What::Arrived { .. }
+        | What::Responded { .. }
+        | What::Outcome { .. }
+        | What::Cancelled { .. } => exchanged(what, names, out),
+        What::Fact(known) => fact(known, names, out),
+        What::Fault { index, kind } => write!(out, "fault    f{index} strikes: {kind:?}"),
+        What::FaultOver { index } => write!(out, "fault    f{index} is over"),
+        What::Healed => write!(out, "fault    all is well again, but for what stays dead"),
+        What::Audit(audit) => write!(
+            out,
+            "audit    {} deliveries, {} dead letters",
+            audit.deliveries.len(),
+            audit.dead.iter().map(|(_, dead)| dead.len()).sum::<usize>()
+        ),
+    }
+}
+
+/// A request, and what comes of it.
+fn exchanged(what: &What, names: &mut Names, out: &mut String) -> fmt::Result {
+    match what {
         What::Sent(wire) => {
             write!(out, "sender   sends ")?;
             wired(wire, names, out)?;
@@ -171,16 +192,7 @@ fn what(what: &What, names: &mut Names, out: &mut String) -> fmt::Result {
             let delivery = names.delivery(*delivery);
             write!(out, "sender   gives up {delivery} #{number}")
         }
-        What::Fact(known) => fact(known, names, out),
-        What::Fault { index, kind } => write!(out, "fault    f{index} strikes: {kind:?}"),
-        What::FaultOver { index } => write!(out, "fault    f{index} is over"),
-        What::Healed => write!(out, "fault    all is well again, but for what stays dead"),
-        What::Audit(audit) => write!(
-            out,
-            "audit    {} deliveries, {} dead letters",
-            audit.deliveries.len(),
-            audit.dead.iter().map(|(_, dead)| dead.len()).sum::<usize>()
-        ),
+        _ => Ok(()),
     }
 }
 
@@ -447,6 +459,16 @@ fn fact(known: &Fact, names: &mut Names, out: &mut String) -> fmt::Result {
             let original = names.delivery(original);
             write!(out, "resent {original} as {}", names.delivery(of.delivery))
         }
+        Fact::EndpointChanged { .. }
+        | Fact::EndpointDisabled { .. }
+        | Fact::EndpointDeleted { .. }
+        | Fact::BreakerOpened { .. }
+        | Fact::BreakerClosed { .. } => fact_of_endpoint(known, names, out),
+    }
+}
+
+fn fact_of_endpoint(known: &Fact, names: &mut Names, out: &mut String) -> fmt::Result {
+    match *known {
         Fact::EndpointChanged { endpoint, status } => {
             write!(out, "{} is {status:?}", names.endpoint(endpoint))
         }
@@ -467,5 +489,6 @@ fn fact(known: &Fact, names: &mut Names, out: &mut String) -> fmt::Result {
         Fact::BreakerClosed { endpoint } => {
             write!(out, "the breaker of {} is closed", names.endpoint(endpoint))
         }
+        _ => Ok(()),
     }
 }
