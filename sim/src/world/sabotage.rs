@@ -109,8 +109,13 @@ impl Sabotage {
 
     /// What the engine is told instead.
     pub(super) fn input(&mut self, mut input: Input) -> Option<Input> {
+        if self.bug.is_none() {
+            return Some(input);
+        }
         match &mut input {
             Input::Command(_, Command::Register(spec, _)) => {
+                // The one before is on its way to the store, or was refused.
+                self.registering.clear();
                 self.registering.push_back((**spec).clone());
                 self.twist(spec);
             }
@@ -152,6 +157,9 @@ impl Sabotage {
     ) -> (Batch, Option<Input>) {
         let id = batch.id;
         let mut at_once = None;
+        if self.bug.is_none() {
+            return (batch, None);
+        }
         match &mut batch.change {
             Change::AddEndpoint(endpoint) => {
                 if let Some(original) = self.registering.pop_front() {
@@ -249,7 +257,9 @@ impl Sabotage {
         loaded
     }
 
-    pub(super) fn recovered(&self, mut recovered: Recovered) -> Recovered {
+    pub(super) fn recovered(&mut self, mut recovered: Recovered) -> Recovered {
+        self.registering.clear();
+        self.changing.clear();
         for endpoint in &mut recovered.endpoints {
             let mut spec = (*endpoint.endpoint.spec).clone();
             self.twist(&mut spec);
