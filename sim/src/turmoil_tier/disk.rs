@@ -137,8 +137,15 @@ impl State {
                 self.note(What::Durable { change, receipt });
             }
             Change::Discard { delivery, .. } => {
+                // Of an endpoint that is deleted the engine lets the request finish.
+                let is_there = match &receipt {
+                    Receipt::Discarded { placed, .. } => {
+                        self.disk.held.endpoint(placed.lane.endpoint).is_some()
+                    }
+                    _ => false,
+                };
                 self.note(What::Durable { change, receipt });
-                let of_it = |(id, _): &&(DeliveryId, u32)| *id == delivery;
+                let of_it = |(id, _): &&(DeliveryId, u32)| is_there && *id == delivery;
                 let under_way: Vec<_> = self.under_way.iter().filter(of_it).copied().collect();
                 for (delivery, number) in under_way {
                     self.given_up(delivery, number);

@@ -116,6 +116,7 @@ fn wire(stage: &Stage, request: &WireRequest, deadline: Instant) -> Option<Wire>
         .find(|(name, _)| name == "webhook-timestamp")
         .and_then(|(_, value)| value.parse().ok());
     if let Some(before) = state.wall_before_jump()
+        && signed_for != Some(at.wall.unix_seconds())
         && signed_for == Some(before.unix_seconds())
     {
         // It was made before the jump and leaves after it, at the same moment.

@@ -328,6 +328,7 @@ impl State {
             return;
         }
         let power = stop == Stop::PowerLost;
+        self.under_way.clear();
         let (durable, lost) = self.disk.lose(power);
         for (change, receipt) in durable {
             self.durable(change, receipt);
@@ -339,7 +340,6 @@ impl State {
         self.leave_callers(stage);
         self.note(What::Stopped(stop));
         self.up = false;
-        self.under_way.clear();
         self.draining = None;
         self.stand_still(Who::Sender, true);
         self.orders.push(Order::Crash {
