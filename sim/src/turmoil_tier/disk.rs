@@ -6,10 +6,10 @@ use crate::chance::Chance;
 use crate::plan::{self, When};
 use crate::trace::What;
 use postrider::engine::{
-    BatchId, Change, CommitError, Load, Loaded, MemoryStore, Receipt, Recovered,
+    BatchId, Change, CommitError, Load, Loaded, MemoryStore, Outcome, Phase, Receipt, Recovered,
 };
 use postrider::store::{Store, StoreError, StoreFuture};
-use postrider::{DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger};
+use postrider::{DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, FailureKind, Ledger};
 use std::future::ready;
 use std::sync::Arc;
 
@@ -129,7 +129,30 @@ impl State {
             }
             _ => (),
         }
-        self.note(What::Durable { change, receipt });
+        // The engine gives a request up before or after these, and its task ends a little later:
+        // other tasks may be first. The trace has it where it belongs.
+        match change {
+            Change::Attempted(ref end) if is_unanswered(&end.attempt.outcome) => {
+                self.given_up(end.delivery, end.attempt.number);
+                self.note(What::Durable { change, receipt });
+            }
+            Change::Discard { delivery, .. } => {
+                // Of an endpoint that is deleted the engine lets the request finish.
+                let is_there = match &receipt {
+                    Receipt::Discarded { placed, .. } => {
+                        self.disk.held.endpoint(placed.lane.endpoint).is_some()
+                    }
+                    _ => false,
+                };
+                self.note(What::Durable { change, receipt });
+                let of_it = |(id, _): &&(DeliveryId, u32)| is_there && *id == delivery;
+                let under_way: Vec<_> = self.under_way.iter().filter(of_it).copied().collect();
+                for (delivery, number) in under_way {
+                    self.given_up(delivery, number);
+                }
+            }
+            change => self.note(What::Durable { change, receipt }),
+        }
     }
 
     /// The group is synced.
@@ -161,6 +184,13 @@ impl State {
         let in_ms = |index: usize| stage.chance.of("strike", index as u64, 0).up_to(most);
         due.into_iter().map(|index| (in_ms(index), index)).collect()
     }
+}
+
+fn is_unanswered(outcome: &Outcome) -> bool {
+    let Outcome::Failure(failure) = outcome else {
+        return false;
+    };
+    failure.kind == FailureKind::Timeout(Phase::Unanswered)
 }
 
 impl DiskStore {

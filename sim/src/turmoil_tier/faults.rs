@@ -159,7 +159,10 @@ impl State {
                 self.down_ms = *down_ms;
             }
             FaultKind::SlowDisk { add_ms, .. } => self.disk.slow_ms = *add_ms,
-            FaultKind::WallJump { by_ms } => self.skew_ms = self.skew_ms.saturating_add(*by_ms),
+            FaultKind::WallJump { by_ms } => {
+                self.jumped = Some((self.now_ms(), self.skew_ms));
+                self.skew_ms = self.skew_ms.saturating_add(*by_ms);
+            }
             FaultKind::ReceiverCrash { receiver, down_ms } => {
                 self.crash_receiver(*receiver, false, *down_ms);
             }

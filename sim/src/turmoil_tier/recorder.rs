@@ -23,7 +23,6 @@ struct UnderWay {
     stage: Arc<Stage>,
     delivery: DeliveryId,
     number: u32,
-    ended: bool,
 }
 
 impl Recorder {
@@ -38,16 +37,16 @@ impl Recorder {
             return pending().await;
         };
         let wire = Arc::new(wire);
-        let mut under_way = UnderWay {
+        let under_way = UnderWay {
             stage: Arc::clone(stage),
             delivery: wire.delivery,
             number: wire.number,
-            ended: false,
         };
         {
             let mut state = stage.state();
             let key = (wire.delivery, wire.number);
             state.sent.insert(key, Arc::clone(&wire));
+            state.under_way.insert(key);
             state.note(What::Sent(wire));
         }
         let fault = stage.request_fault();
@@ -79,9 +78,10 @@ impl Transport for Recorder {
 }
 
 impl UnderWay {
-    fn end(&mut self, outcome: &Outcome) {
-        self.ended = true;
-        self.stage.note(What::Outcome {
+    fn end(&self, outcome: &Outcome) {
+        let mut state = self.stage.state();
+        state.under_way.remove(&(self.delivery, self.number));
+        state.note(What::Outcome {
             delivery: self.delivery,
             number: self.number,
             outcome: Arc::new(outcome.clone()),
@@ -91,11 +91,9 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        if !self.ended && !self.stage.stands(Who::Sender) {
-            self.stage.note(What::Cancelled {
-                delivery: self.delivery,
-                number: self.number,
-            });
+        let mut state = self.stage.state();
+        if !state.stands(Who::Sender) {
+            state.given_up(self.delivery, self.number);
         }
     }
 }
@@ -112,6 +110,18 @@ fn wire(stage: &Stage, request: &WireRequest, deadline: Instant) -> Option<Wire>
     let (delivery, event, number) = ids(&headers)?;
     let left = deadline.saturating_duration_since(Instant::now());
     let state = stage.state();
+    let mut at = state.now();
+    let signed_for = headers
+        .iter()
+        .find(|(name, _)| name == "webhook-timestamp")
+        .and_then(|(_, value)| value.parse().ok());
+    if let Some(before) = state.wall_before_jump()
+        && signed_for != Some(at.wall.unix_seconds())
+        && signed_for == Some(before.unix_seconds())
+    {
+        // It was made before the jump and leaves after it, at the same moment.
+        at.wall = before;
+    }
     Some(Wire {
         life: state.life,
         delivery,
@@ -120,7 +130,7 @@ fn wire(stage: &Stage, request: &WireRequest, deadline: Instant) -> Option<Wire>
         url: request.url.as_str().into(),
         headers,
         body: request.body.clone(),
-        at: state.now(),
+        at,
         timeout_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
     })
 }

@@ -98,6 +98,8 @@ pub(super) struct State {
     /// When the engine of this life began to count.
     pub(super) born_ms: Option<u64>,
     pub(super) skew_ms: i64,
+    /// When the calendar jumped last, and how wrong it was before.
+    pub(super) jumped: Option<(u64, i64)>,
     sender_stands: bool,
     receivers_stand: Vec<bool>,
     /// Receivers whose process is gone while their machine is there: it refuses.
@@ -117,6 +119,8 @@ pub(super) struct State {
     pub(super) deliveries: Vec<DeliveryId>,
     /// Every request that left the sender.
     pub(super) sent: BTreeMap<(DeliveryId, u32), Arc<Wire>>,
+    /// Those of them that are under way.
+    pub(super) under_way: BTreeSet<(DeliveryId, u32)>,
     /// Faults that wait for their moment, by what they count.
     pub(super) counted: BTreeMap<When, Vec<usize>>,
     pub(super) next_request: Vec<usize>,
@@ -143,6 +147,7 @@ impl Stage {
             up: false,
             born_ms: None,
             skew_ms: 0,
+            jumped: None,
             sender_stands: false,
             receivers_stand: vec![false; receivers],
             refusing: BTreeSet::new(),
@@ -157,6 +162,7 @@ impl Stage {
             known_endpoints: Vec::new(),
             deliveries: Vec::new(),
             sent: BTreeMap::new(),
+            under_way: BTreeSet::new(),
             counted: BTreeMap::new(),
             next_request: Vec::new(),
             next_response: Vec::new(),
@@ -273,6 +279,13 @@ impl State {
         self.at_ms
     }
 
+    /// What the calendar showed at this very moment before it jumped, if it did.
+    pub(super) fn wall_before_jump(&self) -> Option<Wall> {
+        let now_ms = self.now_ms();
+        let (_, skew_ms) = self.jumped.filter(|(at_ms, _)| *at_ms == now_ms)?;
+        Some(Wall((EPOCH.0 + now_ms).saturating_add_signed(skew_ms)))
+    }
+
     /// The sender's clocks.
     pub(super) fn now(&self) -> Now {
         let now_ms = self.now_ms();
@@ -315,6 +328,7 @@ impl State {
             return;
         }
         let power = stop == Stop::PowerLost;
+        self.under_way.clear();
         let (durable, lost) = self.disk.lose(power);
         for (change, receipt) in durable {
             self.durable(change, receipt);
@@ -333,6 +347,13 @@ impl State {
             power,
             down_ms: down_ms.max(1),
         });
+    }
+
+    /// The engine has given a request up.
+    pub(super) fn given_up(&mut self, delivery: DeliveryId, number: u32) {
+        if self.under_way.remove(&(delivery, number)) {
+            self.note(What::Cancelled { delivery, number });
+        }
     }
 
     /// The kind of a fault.
