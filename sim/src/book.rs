@@ -4,6 +4,7 @@
 
 mod pages;
 
+use crate::by_id::ById;
 use crate::plan::{Plan, Tier};
 use crate::trace::{Line, Reply, What, Wire, Wish};
 use crate::verdict::Verdict;
@@ -40,9 +41,9 @@ pub struct Book {
     /// Whether all is well again.
     pub healed: bool,
     /// Durable events.
-    pub events: BTreeMap<EventId, EventPage>,
+    pub events: ById<EventId, EventPage>,
     /// Durable deliveries.
-    pub deliveries: BTreeMap<DeliveryId, DeliveryPage>,
+    pub deliveries: ById<DeliveryId, DeliveryPage>,
     /// Lanes that hold, or held, anything.
     pub lanes: BTreeMap<LaneId, LanePage>,
     /// Durable endpoints, deleted ones too.
@@ -52,9 +53,9 @@ pub struct Book {
     /// Calls that wait for an answer.
     pub calls: BTreeMap<CallId, (Option<usize>, Wish)>,
     /// Requests that the engine has sent in this life and not heard of.
-    pub in_flight: BTreeMap<DeliveryId, Flight>,
+    pub in_flight: ById<DeliveryId, Flight>,
     /// Attempts that have ended in this life and are not durable.
-    pub recording: BTreeMap<DeliveryId, Recording>,
+    pub recording: ById<DeliveryId, Recording>,
     /// Faults that last, by place in the plan.
     pub faults: BTreeSet<usize>,
     /// Requests that were sent.
@@ -72,14 +73,14 @@ impl Book {
             up_since_ms: 0,
             draining: None,
             healed: false,
-            events: BTreeMap::new(),
-            deliveries: BTreeMap::new(),
+            events: ById::default(),
+            deliveries: ById::default(),
             lanes: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             registered: BTreeMap::new(),
             calls: BTreeMap::new(),
-            in_flight: BTreeMap::new(),
-            recording: BTreeMap::new(),
+            in_flight: ById::default(),
+            recording: ById::default(),
             faults: BTreeSet::new(),
             attempts: 0,
         }
@@ -301,7 +302,7 @@ impl Book {
         if known.is_none_or(|flight| flight.wire.number != number) {
             return;
         }
-        let Some(flight) = self.in_flight.remove(&delivery) else {
+        let Some(flight) = self.in_flight.swap_remove(&delivery) else {
             return;
         };
         if let Some(page) = self.deliveries.get(&delivery)
@@ -362,7 +363,7 @@ impl Book {
             (Change::Attempted(end), receipt) => {
                 let known = self.recording.get(&end.delivery);
                 if known.is_some_and(|known| known.wire.number == end.attempt.number) {
-                    self.recording.remove(&end.delivery);
+                    self.recording.swap_remove(&end.delivery);
                     if let Some(page) = self.endpoints.get_mut(&end.lane.endpoint) {
                         page.recording = page.recording.saturating_sub(1);
                     }

@@ -6,6 +6,7 @@
 //! delivery, its lane or its endpoint when the engine is told.
 
 use crate::book::Book;
+use crate::by_id::ById;
 use crate::plan::FaultKind;
 use crate::trace::{Line, What};
 use postrider::engine::{Outcome, Phase};
@@ -101,7 +102,7 @@ type Cell = (&'static str, &'static str);
 pub struct Coverage {
     cells: BTreeMap<Cell, u64>,
     /// What was done to a request that is under way, by its delivery.
-    done: BTreeMap<DeliveryId, &'static str>,
+    done: ById<DeliveryId, &'static str>,
     /// The request that the last line was about.
     subject: Option<DeliveryId>,
     committing: u64,
@@ -143,12 +144,15 @@ impl Coverage {
                 number,
                 outcome,
             } => {
-                let name = self.done.remove(delivery).unwrap_or_else(|| of(outcome));
+                let name = self
+                    .done
+                    .swap_remove(delivery)
+                    .unwrap_or_else(|| of(outcome));
                 self.meet(name, *delivery, *number, book);
             }
             // The engine itself ends what its host has forgotten.
             What::Cancelled { delivery, number } => {
-                if self.done.remove(delivery) == Some("forget") {
+                if self.done.swap_remove(delivery) == Some("forget") {
                     self.meet("forget", *delivery, *number, book);
                 }
             }

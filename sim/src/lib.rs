@@ -7,6 +7,7 @@
 
 pub mod book;
 mod bug;
+pub mod by_id;
 pub mod chance;
 pub mod checker;
 pub mod coverage;

@@ -8,19 +8,19 @@
 
 use super::Checker;
 use crate::book::{Book, Recording};
+use crate::by_id::ById;
 use crate::trace::{Line, What};
 use crate::verdict::Verdict;
 use crate::waits;
 use postrider::engine::{Attempted, Change, Mono, Now, Wall};
 use postrider::{DeliveryId, DeliveryState};
-use std::collections::BTreeMap;
 
 #[derive(Default)]
 pub(super) struct Attempts {
     /// The life and the number of the last request of each delivery.
-    last: BTreeMap<DeliveryId, (u32, u32)>,
+    last: ById<DeliveryId, (u32, u32)>,
     /// No retry leaves before this, in this life.
-    due: BTreeMap<DeliveryId, Mono>,
+    due: ById<DeliveryId, Mono>,
 }
 
 impl Checker for Attempts {
@@ -78,7 +78,7 @@ impl Attempts {
         if !next.contains(&number) {
             return Err(format!("{id} is sent with number {number} after {before}"));
         }
-        match self.due.remove(&id) {
+        match self.due.swap_remove(&id) {
             Some(due) if at.mono.0 + book.slack_ms() < due.0 => {
                 let early = due.0 - at.mono.0;
                 Err(format!("attempt {number} of {id} leaves {early} ms early"))

@@ -2,6 +2,7 @@
 
 use super::Checker;
 use crate::book::Book;
+use crate::by_id::ById;
 use crate::trace::{Audit, Audited, Line, Reply, What, Wish};
 use bytes::Bytes;
 use postrider::{DeliveryId, EventId};
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 pub(super) struct Durable {
     /// The payloads of the events that were acknowledged.
-    acknowledged: BTreeMap<EventId, Bytes>,
+    acknowledged: ById<EventId, Bytes>,
 }
 
 impl Checker for Durable {

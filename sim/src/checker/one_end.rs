@@ -5,14 +5,14 @@
 
 use super::Checker;
 use crate::book::{Book, DeliveryPage};
+use crate::by_id::ById;
 use crate::trace::{Line, What};
 use postrider::engine::{Change, Receipt, Refusal};
 use postrider::{DeliveryId, DeliveryState, Fact};
-use std::collections::BTreeMap;
 
 #[derive(Default)]
 pub(super) struct OneEnd {
-    told: BTreeMap<DeliveryId, &'static str>,
+    told: ById<DeliveryId, &'static str>,
 }
 
 impl Checker for OneEnd {

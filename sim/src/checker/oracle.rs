@@ -73,7 +73,7 @@ fn none_is_left(within_ms: u64, at_ms: u64, book: &Book) -> Result<(), String> {
     let late = book.recording.iter().find(|(id, recording)| {
         let ended = book
             .deliveries
-            .get(id)
+            .get(*id)
             .is_none_or(|page| page.state.is_end());
         !ended && recording.at_ms + within_ms < at_ms
     });

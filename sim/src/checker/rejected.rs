@@ -3,18 +3,18 @@
 
 use super::Checker;
 use crate::book::Book;
+use crate::by_id::ById;
 use crate::trace::{Line, What};
 use crate::verdict::in_time;
 use postrider::engine::{Change, Receipt};
 use postrider::{DeliveryId, DeliveryState, Fact, FailReason};
-use std::collections::BTreeMap;
 
 #[derive(Default)]
 pub(super) struct Rejected {
     /// Deliveries whose request of this number was rejected in this life.
-    told: BTreeMap<DeliveryId, u32>,
+    told: ById<DeliveryId, u32>,
     /// Deliveries of which that is durable.
-    durable: BTreeMap<DeliveryId, u32>,
+    durable: ById<DeliveryId, u32>,
 }
 
 impl Checker for Rejected {

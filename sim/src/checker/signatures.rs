@@ -7,6 +7,7 @@
 
 use super::Checker;
 use crate::book::{Book, EndpointPage};
+use crate::by_id::ById;
 use crate::trace::{Line, What, Wire};
 use postrider::engine::Wall;
 use postrider::signature::{Scheme, Verifier};
@@ -19,7 +20,7 @@ pub(super) struct Signatures {
     /// The keys of each endpoint, as it was told last: making them is not free.
     keys: BTreeMap<EndpointId, (u64, Arc<Keys>)>,
     /// The keys by which each request that was sent must verify, by delivery, life and number.
-    sent: BTreeMap<(DeliveryId, u32, u32), Arc<Keys>>,
+    sent: ById<(DeliveryId, u32, u32), Arc<Keys>>,
 }
 
 struct Keys {

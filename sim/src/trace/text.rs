@@ -1,17 +1,18 @@
 //! Lines as text: short names for long ids, full ids where they first appear.
 
 use super::{Line, Reply, Stop, What, Wire, Wish};
+use crate::by_id::ById;
 use postrider::engine::{AttemptResult, Change, DeliveryState, Fact, LaneId, Outcome, Receipt};
 use postrider::{DeliveryId, EndpointId, EventId};
-use std::collections::BTreeMap;
 use std::fmt::{self, Display, Write as _};
+use std::hash::Hash;
 
 /// Short names: `e0`, `e1`, … for events, `d0` for deliveries, `m0` for endpoints.
 #[derive(Debug, Default)]
 pub struct Names {
-    events: BTreeMap<EventId, usize>,
-    deliveries: BTreeMap<DeliveryId, usize>,
-    endpoints: BTreeMap<EndpointId, usize>,
+    events: ById<EventId, usize>,
+    deliveries: ById<DeliveryId, usize>,
+    endpoints: ById<EndpointId, usize>,
 }
 
 /// A short name; with the full id where it is new.
@@ -23,7 +24,8 @@ struct Name<T> {
 
 impl<T: Display> Display for Name<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.letter, self.number)?;
+        f.write_char(self.letter)?;
+        f.write_str(digits(&mut [b' '; DIGITS_MAX], self.number as u64, 1))?;
         match &self.full {
             Some(full) => write!(f, "={full}"),
             None => Ok(()),
@@ -31,7 +33,7 @@ impl<T: Display> Display for Name<T> {
     }
 }
 
-fn name<T: Ord + Copy>(known: &mut BTreeMap<T, usize>, letter: char, id: T) -> Name<T> {
+fn name<T: Hash + Eq + Copy>(known: &mut ById<T, usize>, letter: char, id: T) -> Name<T> {
     let next = known.len();
     let number = *known.entry(id).or_insert(next);
     Name {
@@ -80,10 +82,42 @@ impl Names {
 
 /// Writes a line without its end.
 pub(super) fn write(line: &Line, names: &mut Names, out: &mut String) {
+    number(out, line.at_ms, TIME_DIGITS);
+    out.push(' ');
     // Writing to a string does not fail.
-    let _ = write!(out, "{:>10} ", line.at_ms);
     let _ = what(&line.what, names, out);
-    let _ = write!(out, " [{} {}]", line.now.mono.0, line.now.wall.0);
+    out.push_str(" [");
+    number(out, line.now.mono.0, 1);
+    out.push(' ');
+    number(out, line.now.wall.0, 1);
+    out.push(']');
+}
+
+/// The width of the first column.
+const TIME_DIGITS: usize = 10;
+
+/// Writes a number, right-aligned. Every line has three of them, and there are millions of lines:
+/// by hand, because the formatter of the standard library takes several times as long.
+fn number(out: &mut String, value: u64, width: usize) {
+    out.push_str(digits(&mut [b' '; DIGITS_MAX], value, width));
+}
+
+/// The most digits that a number has.
+const DIGITS_MAX: usize = 20;
+
+/// The number at the end of a buffer that is blank.
+fn digits(blank: &mut [u8; DIGITS_MAX], mut value: u64, width: usize) -> &str {
+    let mut first = blank.len();
+    loop {
+        first -= 1;
+        blank[first] = b'0' + u8::try_from(value % 10).unwrap_or(0);
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    let first = first.min(blank.len().saturating_sub(width));
+    std::str::from_utf8(&blank[first..]).unwrap_or("?")
 }
 
 fn what(what: &What, names: &mut Names, out: &mut String) -> fmt::Result {
@@ -490,5 +524,21 @@ fn fact_of_endpoint(known: &Fact, names: &mut Names, out: &mut String) -> fmt::R
             write!(out, "the breaker of {} is closed", names.endpoint(endpoint))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_the_standard_library_writes_them() {
+        for value in [0, 9, 10, 1_735_689_600_000, u64::MAX] {
+            for width in [1, 10, 20] {
+                let mut out = String::new();
+                number(&mut out, value, width);
+                assert_eq!(out, format!("{value:>width$}"));
+            }
+        }
     }
 }
