@@ -14,10 +14,9 @@ mod teeth;
 use crate::failure::{self, Failure, WriteError, pasted};
 use crate::figures::{Passed, Simulated, counted, grouped};
 use crate::jobs;
-use crate::stand_in::scenario;
-use crate::stand_in::scenario::Scenario;
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
+use postrider_sim::scenario::{self, Scenario};
 use postrider_sim::{Bug, Plan, Run, Tier, Violation, report, runner};
 use serde::Serialize;
 use std::error::Error;
@@ -264,7 +263,7 @@ fn tier_name(tier: Tier) -> &'static str {
 
 /// The scenario of this name.
 pub(crate) fn scenario(name: &str) -> Option<&'static Scenario> {
-    scenario::all().iter().find(|known| known.name == name)
+    scenario::named(name)
 }
 
 /// For arguments that name a scenario.

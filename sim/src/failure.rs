@@ -57,7 +57,21 @@ pub(crate) fn trace(run: &Run) -> String {
 
 /// Makes a plan small that fails like this. Each try is a run in a process of its own kind, since
 /// even a plan that aborts can be made small. `None` if it does not fail again.
+///
+/// What must come of a story is said of the whole story: such a plan stays as it is. Any other
+/// promise holds for every part of it, which is no story any more.
 pub(crate) fn smallest(plan: &Plan, first: &Violation, bug: Option<Bug>) -> Option<Shrunk> {
+    if first.promise == plan.story {
+        return Some(Shrunk {
+            plan: plan.clone(),
+            violation: first.clone(),
+            runs: 0,
+        });
+    }
+    let plan = &Plan {
+        story: String::new(),
+        ..plan.clone()
+    };
     let is_deadly = matches!(first.promise.as_str(), "hang" | "crash");
     let effort = Effort {
         time_max: if is_deadly {

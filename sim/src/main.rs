@@ -15,7 +15,6 @@ mod figures;
 mod jobs;
 mod progress;
 mod seeds;
-mod stand_in;
 
 use clap::Parser;
 use command::{Answer, Command};

@@ -3,6 +3,8 @@
 use crate::bug::Bug;
 use crate::checker::{self, Violation};
 use crate::plan::{Plan, Tier};
+use crate::scenario;
+use crate::turmoil_tier;
 use crate::watch::Run;
 use crate::world::World;
 use std::cell::RefCell;
@@ -14,17 +16,20 @@ thread_local! {
     static HEARD: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Runs a plan in its tier with all checkers, and with a bug if one is planted; `keep` to have the
-/// trace.
+/// Runs a plan in its tier with all checkers, those of its story too; `keep` to have the trace. A
+/// bug is planted in the model world alone.
 ///
 /// A panic breaks the promise `panic`, with its place and message. It is not printed: a plan may
 /// panic on purpose, and a sweep runs thousands.
 #[must_use]
 pub fn run(plan: &Arc<Plan>, keep: bool, bug: Option<Bug>) -> Run {
     listen();
+    let mut checkers = checker::all();
+    checkers.extend(scenario::expectation(plan));
     HEARD.set(Some(String::new()));
     let ran = panic::catch_unwind(AssertUnwindSafe(|| match plan.tier {
-        Tier::World | Tier::Turmoil => World::run_with(plan, checker::all(), keep, bug),
+        Tier::World => World::run_with(plan, checkers, keep, bug),
+        Tier::Turmoil => turmoil_tier::run(plan, checkers, keep),
     }));
     let heard = HEARD.take().unwrap_or_default();
     let mut run = ran.unwrap_or_else(|_| died(plan));

@@ -82,11 +82,13 @@ pub fn shrink(
 
 /// What is the same failure: the promise, and for a panic its place, which its words begin with.
 fn class(violation: &Violation) -> (String, String) {
+    // `core.rs:12: index out of bounds`
+    let parts = violation.said.split_inclusive(':').take(2);
     let place = match violation.promise.as_str() {
-        "panic" => violation.said.split(": ").next().unwrap_or_default(),
-        _ => "",
+        "panic" => parts.collect(),
+        _ => String::new(),
     };
-    (violation.promise.clone(), place.to_owned())
+    (violation.promise.clone(), place)
 }
 
 fn fingerprint(plan: &Plan) -> u64 {

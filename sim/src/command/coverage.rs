@@ -5,9 +5,8 @@ use super::sweep::Swept;
 use crate::figures::{Passed, counted, grouped};
 use crate::jobs::{Job, Jobs};
 use crate::seeds::Seeds;
-use crate::stand_in::scenario;
-use postrider_sim::Tier;
 use postrider_sim::coverage::{Coverage, Summary};
+use postrider_sim::{Tier, scenario};
 use serde::Serialize;
 use std::error::Error;
 

@@ -4,8 +4,8 @@ use super::sweep::Swept;
 use super::{Answer, scenario_names, tier_name};
 use crate::figures::{Passed, counted};
 use crate::jobs::{Job, Jobs};
-use crate::stand_in::scenario::{self, Scenario};
 use postrider_sim::Tier;
+use postrider_sim::scenario::{self, Scenario};
 use serde::Serialize;
 use std::error::Error;
 
