@@ -76,14 +76,16 @@ fn as_told(wire: &Wire, told: &Endpoint) -> Result<(), String> {
 
 /// A place is taken until the result is durable, so that a slow store slows the senders.
 fn room(page: &EndpointPage, book: &Book) -> Result<(), String> {
-    let spec = if book.is_exact() {
-        &page.told.spec
+    let told = page.told.spec.concurrency;
+    let most = if book.is_exact() {
+        told
     } else {
-        &page.durable.spec
+        // It may have been decided before a change that is durable in the same moment.
+        told.max(page.durable.spec.concurrency)
     };
     let taken = page.flying + page.recording;
-    if taken >= spec.concurrency {
-        return Err(format!("where {taken} are, of {}", spec.concurrency));
+    if taken >= most {
+        return Err(format!("where {taken} are, of {most}"));
     }
     Ok(())
 }
