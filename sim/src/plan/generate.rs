@@ -27,6 +27,8 @@ struct Swarm {
     kinds: u8,
     /// So many of a hundred publishes have an idempotency key.
     once_percent: u64,
+    /// Requests take long and administrators are busy: much changes while they are under way.
+    is_busy: bool,
 }
 
 const SECOND: u64 = 1_000;
@@ -109,6 +111,7 @@ impl Swarm {
             } else {
                 0
             },
+            is_busy: world && rolls.percent(12),
             rolls,
             tier,
         }
@@ -119,7 +122,7 @@ impl Swarm {
     }
 
     fn receiver(&mut self) -> Receiver {
-        let latency_min_ms = self.rolls.up_to(20);
+        let latency_min_ms = self.rolls.up_to(if self.is_busy { 2 * SECOND } else { 20 });
         let latency_max_ms =
             latency_min_ms + self.rolls.up_to(if self.is_world() { 400 } else { 60 });
         let mut answers = vec![Weighted {

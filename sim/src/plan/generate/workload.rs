@@ -22,6 +22,7 @@ impl Swarm {
     fn administrate(&mut self, steps: &mut Vec<Step>, endpoints: &[EndpointPlan]) {
         let published = steps.clone();
         let changes = match self.rolls.up_to(9) {
+            _ if self.is_busy => self.events / 2,
             0..=2 => 0,
             3..=7 => self.rolls.up_to(self.endpoints as u64 * 3),
             _ => self.rolls.up_to(self.events / 3),
@@ -54,6 +55,7 @@ impl Swarm {
                     _ => number,
                 };
                 let soon = *self.rolls.pick(&[0, 10, 100, SECOND]).unwrap_or(&0);
+                let soon = if self.is_busy { 2 * SECOND } else { soon };
                 (step.at_ms + self.rolls.up_to(soon), number)
             }
             _ => (self.rolls.up_to(self.span_ms), number),
