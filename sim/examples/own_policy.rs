@@ -75,7 +75,10 @@ fn main() -> ExitCode {
         checkers.push(Box::new(WithinTwoHours));
         let run = World::run(&plan, checkers, false);
         if let Some(violation) = run.violation {
-            eprintln!("seed {seed}: {} broke: {}", violation.promise, violation.said);
+            eprintln!(
+                "seed {seed}: {} broke: {}",
+                violation.promise, violation.said
+            );
             return ExitCode::FAILURE;
         }
     }
