@@ -2,6 +2,8 @@
 
 use super::html;
 use crate as sim;
+use crate::{Plan, Tier, World};
+use std::sync::Arc;
 
 mod sample;
 
@@ -170,11 +172,29 @@ fn packets_stand_between_the_lines_and_in_the_list() {
     assert_eq!(data["lines"]["text"][4], "r0 SYN to sender");
     assert_eq!(data["lines"]["at"][4], 21);
     assert_eq!(data["lines"]["text"].as_array().unwrap().len(), count + 1);
-    let line = data["violation"]["line"].as_u64().unwrap() as usize;
+    let line = usize::try_from(data["violation"]["line"].as_u64().unwrap()).unwrap();
     assert!(
         data["lines"]["text"][line]
             .as_str()
             .unwrap()
             .contains("sends d2")
     );
+}
+
+#[test]
+fn every_attempt_of_a_generated_run_has_its_mark() {
+    for seed in 0..8 {
+        let plan = Arc::new(Plan::generate(seed, Tier::World));
+        let run = World::run(&plan, Vec::new(), true);
+        let page = html(&plan, &run);
+        let kinds = ["delivered", "retried", "failed", "lost", "open"];
+        let counts = kinds.map(|kind| marks(&page, kind).len() as u64);
+        assert_eq!(
+            counts.iter().sum::<u64>(),
+            run.attempts,
+            "seed {seed}: {counts:?}"
+        );
+        assert!(run.attempts > 0, "seed {seed} sends nothing");
+        assert!(!page.contains("no known lane"), "seed {seed}");
+    }
 }

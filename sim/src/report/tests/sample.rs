@@ -413,7 +413,8 @@ pub(crate) fn large(said: Option<&'static str>) -> (Plan, Run) {
     let mut teller = Teller::new(plan(4));
     let mut draw = Draw(7);
     let endpoints: Vec<EndpointId> = (0..4)
-        .map(|at| teller.endpoint(10 + at, at as usize))
+        .zip(10..)
+        .map(|(receiver, at_ms)| teller.endpoint(at_ms, receiver))
         .collect();
     let keys = [
         &["key-0", "key-1", "key-10"][..],
