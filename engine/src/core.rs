@@ -134,6 +134,11 @@ impl Core {
         }
     }
 
+    /// Whether a drain has come to its deadline.
+    fn is_past_deadline(&self) -> bool {
+        matches!(self.state, State::Draining { deadline, .. } if self.now.mono >= deadline)
+    }
+
     fn wakes_at(&self) -> Option<Mono> {
         let overdue_at = self.overdue_at.filter(|_| !self.attempts.is_empty());
         match self.state {
@@ -142,7 +147,7 @@ impl Core {
                 timer.into_iter().chain(overdue_at).min()
             }
             State::Draining { deadline, .. } => {
-                let recommit = if self.commits.again.is_empty() {
+                let recommit = if self.commits.again.is_empty() || self.is_past_deadline() {
                     None
                 } else {
                     self.timers.next().map(|(at, _)| at)
@@ -197,6 +202,8 @@ impl Core {
                     }
                     self.wake_endpoint(endpoint);
                 }
+                // What finds the store full once a drain's deadline is over is given up.
+                Alarm::Recommit if self.is_past_deadline() => (),
                 Alarm::Recommit => {
                     while let Some((change, next)) = self.commits.again.pop_front() {
                         self.commit(change, next);

@@ -133,6 +133,7 @@ impl Swarm {
         let mut add = |at_ms, act| steps.push(Step { at_ms, act });
         let soon = at_ms + self.rolls.up_to(self.span_ms / 10);
         match self.rolls.up_to(15) {
+            _ if self.is_busy && self.rolls.percent(6) => add(at_ms, Act::Delete(number)),
             0..=2 => {
                 add(at_ms, Act::Pause(number));
                 add(soon, Act::Resume(number));
