@@ -1,13 +1,13 @@
 //! `ci`: what continuous integration runs.
 
 use super::sweep::Swept;
-use super::{Answer, coverage, meta, regressions, runs, scenarios, tier_name};
+use super::{Answer, coverage, meta, regressions, runs, scenarios, teeth, tier_name};
 use crate::figures::{Passed, Simulated, counted, milliseconds};
 use crate::jobs::{Job, Jobs};
 use crate::seeds::Seeds;
-use postrider_sim::Tier;
 use postrider_sim::coverage::Coverage;
 use postrider_sim::scenario::{self, Scenario};
+use postrider_sim::{Bug, Tier};
 use serde::Serialize;
 use std::error::Error;
 use std::process::Command;
@@ -31,7 +31,8 @@ const SEEDS_BETWEEN: u64 = 10_000;
 /// Run what continuous integration runs
 ///
 /// First that seeds are runs (`meta`), then seeds that the commit chooses, so that every commit
-/// tries new ones, then every plan that has ever failed, every scenario, and the coverage gate.
+/// tries new ones, then every plan that has ever failed, every scenario, every planted bug, and the
+/// coverage gate.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -104,6 +105,7 @@ pub(super) fn run(args: &Args, json: bool) -> Result<Answer, Box<dyn Error>> {
     coverage.add(&swept.tally.coverage);
     let count = counted(all.len() as u64, "story", "stories");
     steps.push(Step::of("scenarios", &count, &swept));
+    steps.push(bites());
     steps.push(gate(coverage)?);
 
     let ok = steps.iter().all(|step| step.ok);
@@ -162,6 +164,26 @@ fn run_meta(seeds: Seeds) -> Result<Step, Box<dyn Error>> {
         said: format!("seeds {seeds} in both tiers: {verdict}"),
         failures,
     })
+}
+
+/// Every planted bug is caught.
+fn bites() -> Step {
+    let bites = teeth::bite_all(Bug::ALL);
+    let missed: Vec<String> = bites
+        .iter()
+        .filter(|bite| bite.caught.is_none())
+        .map(|bite| format!("not caught: {}, {}", bite.bug, bite.what))
+        .collect();
+    Step {
+        name: "teeth",
+        ok: missed.is_empty(),
+        said: format!(
+            "{} of {} planted bugs caught",
+            bites.len() - missed.len(),
+            bites.len()
+        ),
+        failures: missed,
+    }
 }
 
 /// Every cell of the matrix was met: by these runs, or by the seeds that are known to meet it.

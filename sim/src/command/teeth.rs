@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args, json: bool) -> Result<Answer, Box<dyn Error>> {
 }
 
 /// Plants each, on all cores. The order of the answers is that of the bugs.
-fn bite_all(bugs: &[Bug]) -> Vec<Bite> {
+pub(super) fn bite_all(bugs: &[Bug]) -> Vec<Bite> {
     let next = AtomicUsize::new(0);
     let bites = Mutex::new(Vec::new());
     let workers = thread::available_parallelism().map_or(1, usize::from);

@@ -145,6 +145,7 @@ impl Swarm {
 
     /// Something that a receiver may do.
     fn answer(&mut self, timeout_ms: u64) -> Answer {
+        let gone_percent = if self.is_busy { 100 } else { 60 };
         let rolls = &mut self.rolls;
         match rolls.up_to(24) {
             0..=3 => Answer::Status(500),
@@ -152,7 +153,7 @@ impl Swarm {
             5 => Answer::Status(*rolls.pick(&[400, 401, 404, 409, 422]).unwrap_or(&400)),
             6 => Answer::Status(429),
             7 => Answer::Status(*rolls.pick(&[301, 302, 307]).unwrap_or(&302)),
-            8 if rolls.percent(60) => Answer::Status(410),
+            8 if rolls.percent(gone_percent) => Answer::Status(410),
             8..=10 => {
                 let status = *rolls.pick(&[429, 503, 500]).unwrap_or(&503);
                 Answer::RetryAfter(status, retry_after(rolls))
