@@ -2,6 +2,12 @@
 //! own: `cargo run -p postrider-sim --example own_policy`. In a project of one's own the body of
 //! `main` is a test.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program says what it found"
+)]
+
 use postrider_sim::book::Book;
 use postrider_sim::plan::{Act, Answer, Delays, EndpointPlan, FaultKind, Publish, Step, To, When};
 use postrider_sim::trace::{Line, What};

@@ -151,10 +151,10 @@ impl Coverage {
                 self.meet(name, *delivery, *number, book);
             }
             // The engine itself ends what its host has forgotten.
-            What::Cancelled { delivery, number } => {
-                if self.done.swap_remove(delivery) == Some("forget") {
-                    self.meet("forget", *delivery, *number, book);
-                }
+            What::Cancelled { delivery, number }
+                if self.done.swap_remove(delivery) == Some("forget") =>
+            {
+                self.meet("forget", *delivery, *number, book);
             }
             _ => (),
         }
