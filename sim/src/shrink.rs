@@ -179,7 +179,7 @@ impl<F: FnMut(&Plan) -> Option<Violation>> Search<F> {
         if self.offer(candidate.clone()) {
             return true;
         }
-        for place in 0..0 {
+        for place in 0..candidate.faults.len() {
             let Some(index) = index_of(candidate.faults[place].when) else {
                 continue;
             };
