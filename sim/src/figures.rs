@@ -32,9 +32,9 @@ impl Display for Simulated {
         let tenths = |unit: u64| (self.0 / unit, self.0 % unit * 10 / unit);
         let ((seconds, second), (hours, hour)) = (tenths(1_000), tenths(3_600_000));
         match self.0 {
-            ..120_000 => write!(f, "{seconds}.{second} s"),
-            ..7_200_000 => write!(f, "{} min", self.0 / 60_000),
-            ..360_000_000 => write!(f, "{hours}.{hour} h"),
+            0..120_000 => write!(f, "{seconds}.{second} s"),
+            120_000..7_200_000 => write!(f, "{} min", self.0 / 60_000),
+            7_200_000..360_000_000 => write!(f, "{hours}.{hour} h"),
             _ => write!(f, "{} h", grouped(hours)),
         }
     }

@@ -10,10 +10,12 @@ use clap::builder::RangedU64ValueParser;
 use postrider_sim::coverage::Summary;
 use postrider_sim::{Bug, Tier, Violation};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-/// So many failures are made small and written; the others are told by their seeds.
+/// So many failures are made small and written, of different promises if they can be; the others
+/// are told by their seeds.
 const WRITTEN_MAX: usize = 3;
 
 /// So many are told of.
@@ -115,12 +117,10 @@ impl Swept {
         progress.end();
         let (tally, wall) = (tally?, start.elapsed());
         let bug = jobs.bug;
-        let written = tally
-            .broken
-            .iter()
-            .zip(0..)
-            .map(|(broken, place)| Told::of(broken, place < WRITTEN_MAX, bug));
-        let told = written.collect::<Result<_, _>>()?;
+        let first = first_of_each_promise(&tally.broken);
+        let told = tally.broken.iter();
+        let told = told.map(|broken| Told::of(broken, first.contains(&broken.number), bug));
+        let told = told.collect::<Result<_, _>>()?;
         Ok(Self {
             tally,
             wall,
@@ -227,6 +227,17 @@ fn write(
     Ok(written?)
 }
 
+/// Which failures are written: the first of each promise, then the first of the rest.
+fn first_of_each_promise(broken: &[Broken]) -> BTreeSet<u64> {
+    let mut promises = BTreeSet::new();
+    let (mut first, rest): (Vec<&Broken>, Vec<&Broken>) = broken
+        .iter()
+        .partition(|it| promises.insert(it.violation.promise.as_str()));
+    first.extend(rest);
+    let numbers = first.into_iter().map(|it| it.number);
+    numbers.take(WRITTEN_MAX).collect()
+}
+
 /// The command that runs it again as it was.
 fn again(job: &Job, bug: Option<Bug>) -> Result<String, JobsError> {
     let command = match job {
@@ -250,4 +261,27 @@ fn rounded(number: f64) -> String {
         reason = "a rate is not negative, and far smaller than this"
     )]
     grouped(number.round() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_failure_of_each_promise_is_written_before_the_second_of_one() {
+        let promises = ["order", "order", "order", "loss", "order"];
+        let broken = (0..).zip(promises).map(|(number, promise)| Broken {
+            number,
+            job: None,
+            seed: number,
+            violation: Violation {
+                promise: promise.to_owned(),
+                at_ms: 0,
+                line: 0,
+                said: String::new(),
+            },
+        });
+        let broken: Vec<Broken> = broken.collect();
+        assert_eq!(first_of_each_promise(&broken), BTreeSet::from([0, 1, 3]));
+    }
 }

@@ -197,7 +197,7 @@ fn every_part_of_a_plan_that_is_tried_is_a_plan() {
                 assert!(receiver < receivers, "{fault:?}");
             }
         }
-        (needed(plan) && plan.faults.len() > 1)
+        (needed(plan) && plan.faults.len() > 1 && !plan.end.dead.is_empty())
             .then(|| broken("order"))
             .flatten()
     };
@@ -249,9 +249,11 @@ fn a_fault_at_the_nth_commit_moves_forward_with_what_is_left() {
 #[test]
 fn what_comes_in_pairs_goes_in_pairs() {
     let mut plan = large(1);
-    for (at_ms, act) in [(3_700_000, Act::Pause(1)), (3_800_000, Act::Resume(1))] {
-        plan.workload.push(Step { at_ms, act });
-    }
+    // With the event between them no half holds the two alone.
+    let [pause, resume] =
+        [(0, Act::Pause(1)), (3_800_000, Act::Resume(1))].map(|(at_ms, act)| Step { at_ms, act });
+    plan.workload.insert(0, pause);
+    plan.workload.push(resume);
     let is_balanced = |plan: &Plan| {
         let steps = plan.workload.iter();
         steps.fold(0, |open, step| match step.act {
