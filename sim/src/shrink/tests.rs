@@ -249,9 +249,9 @@ fn a_fault_at_the_nth_commit_moves_forward_with_what_is_left() {
 #[test]
 fn what_comes_in_pairs_goes_in_pairs() {
     let mut plan = large(1);
-    // With the event between them no half holds the two alone.
+    // With the event between them and to the same endpoint, nothing else takes the two alone.
     let [pause, resume] =
-        [(0, Act::Pause(1)), (3_800_000, Act::Resume(1))].map(|(at_ms, act)| Step { at_ms, act });
+        [(0, Act::Pause(0)), (3_800_000, Act::Resume(0))].map(|(at_ms, act)| Step { at_ms, act });
     plan.workload.insert(0, pause);
     plan.workload.push(resume);
     let is_balanced = |plan: &Plan| {
