@@ -524,7 +524,11 @@ impl Book {
             .pending
             .first_key_value()
             .is_some_and(|(_, first)| *first == id);
-        if lane.pending.remove(&delivery.seq).is_some() && was_first {
+        // The place of a dead letter may be that of the delivery that makes it anew.
+        if lane.pending.get(&delivery.seq) == Some(&id) {
+            lane.pending.remove(&delivery.seq);
+        }
+        if was_first {
             lane.first_since_ms = at_ms;
         }
         if lane.stopped_at == Some(id) && state == DeliveryState::Discarded {

@@ -9,6 +9,7 @@ use crate::id::DeliveryId;
 use crate::input::CallId;
 use crate::lane::{Entry, Phase};
 use crate::output::{Answer, Output};
+use crate::slab::Key;
 
 impl Core {
     pub(super) fn resend(&mut self, call: CallId, original: DeliveryId) {
@@ -135,13 +136,12 @@ impl Core {
 
     /// Takes a discarded delivery out of its lane, wherever it stands there.
     fn take_out(&mut self, placed: &Placed, was_pending: bool) {
-        let Some(&endpoint) = self.by_id.get(&placed.lane.endpoint) else {
+        let Some((endpoint, key)) = self.whereabouts(placed) else {
             return;
         };
         if was_pending {
             self.count_end(endpoint, u64::from(placed.payload_bytes));
         }
-        let key = self.lane_of(endpoint, &placed.lane.key, placed.seq);
         let Some(lane) = self.lanes.get_mut(key) else {
             return;
         };
@@ -169,6 +169,19 @@ impl Core {
         }
         self.wake_lane(key);
         self.settle(key);
+        self.forget_if_gone(endpoint);
+    }
+
+    /// The endpoint and the lane of a delivery. One whose endpoint was deleted is known by its
+    /// request, while that is under way.
+    fn whereabouts(&mut self, placed: &Placed) -> Option<(Key, Key)> {
+        if let Some(&endpoint) = self.by_id.get(&placed.lane.endpoint) {
+            let lane = self.lane_of(endpoint, &placed.lane.key, placed.seq);
+            return Some((endpoint, lane));
+        }
+        let mut flights = self.attempts.values();
+        let flight = flights.find(|flight| flight.of.delivery == placed.delivery)?;
+        Some((flight.endpoint, flight.lane))
     }
 }
 
