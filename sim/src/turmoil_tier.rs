@@ -1,8 +1,8 @@
 //! The turmoil tier: the whole sender (shell, hyper, rustls) on simulated hosts and sockets.
 //!
-//! One step simulates [`TICK_MS`] of every host, the sender's first. Between two steps the log is
+//! One step simulates `TICK_MS` of every host, the sender's first. Between two steps the log is
 //! told to the watch, and hosts are crashed and started. A host that is to be crashed in the
-//! middle of a step stands still for the rest of it ([`Stage::stands`]).
+//! middle of a step stands still for the rest of it (`Stage::stands`).
 //!
 //! The same plan gives the same trace, packets included: turmoil's and tokio's chance is seeded,
 //! the engine's too, and every wait is a simulated one. The TLS handshake alone draws from the
