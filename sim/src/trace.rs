@@ -8,9 +8,9 @@ mod text;
 use crate::plan::{Answer, FaultKind};
 use bytes::Bytes;
 use postrider::engine::{
-    BatchId, CallId, Change, CommitError, Load, NewEvent, Now, Outcome, Receipt,
+    BatchId, CallId, Change, CommitError, EndpointChange, LaneId, Load, MemoryStore, NewEvent, Now,
+    Outcome, Receipt, Seq, Wall,
 };
-use postrider::engine::{EndpointChange, LaneId, Seq, Wall};
 use postrider::{
     Closed, DeliveryId, DeliveryState, DiscardError, Drained, Endpoint, EndpointError, EndpointId,
     EventId, Fact, Ledger, PublishError, Published, ResendError,
@@ -258,6 +258,43 @@ pub struct Audited {
     pub payload: Bytes,
     /// When it ended.
     pub ended_at: Option<Wall>,
+}
+
+impl Audit {
+    /// Reads what a store holds of these deliveries and endpoints.
+    #[must_use]
+    pub fn of<'a>(
+        store: &MemoryStore,
+        deliveries: impl Iterator<Item = &'a DeliveryId>,
+        endpoints: impl Iterator<Item = &'a EndpointId>,
+        last: bool,
+    ) -> Self {
+        let records = deliveries.filter_map(|id| store.delivery(*id));
+        let deliveries = records.map(|record| Audited {
+            id: record.id,
+            event: record.event.id,
+            lane: record.lane,
+            seq: record.seq,
+            state: record.state,
+            attempts: record
+                .attempts
+                .iter()
+                .map(|attempt| attempt.number)
+                .collect(),
+            payload: record.event.payload.clone(),
+            ended_at: record.ended_at,
+        });
+        let dead = store.endpoints().map(|endpoint| {
+            let dead = store.dead_letters(endpoint.id);
+            (endpoint.id, dead.map(|record| record.id).collect())
+        });
+        Self {
+            last,
+            deliveries: deliveries.collect(),
+            ledgers: endpoints.map(|id| (*id, store.ledger(*id))).collect(),
+            dead: dead.collect(),
+        }
+    }
 }
 
 /// Hashes lines, and keeps them if it is asked to.

@@ -20,7 +20,7 @@ use host::Host;
 use crate::bug::Bug;
 use crate::checker::Checker;
 use crate::plan::{FaultKind, Plan};
-use crate::trace::{Audit, Audited, Stop, What};
+use crate::trace::{Audit, Stop, What};
 use crate::watch::Run;
 use disk::Loss;
 use network::{Exchange, Packet};
@@ -358,37 +358,7 @@ impl World {
     fn audit(&mut self, last: bool) {
         let state = &self.host.disk.state;
         let book = self.host.watch.book();
-        let records = book.deliveries.keys().filter_map(|id| state.delivery(*id));
-        let deliveries = records.map(|record| Audited {
-            id: record.id,
-            event: record.event.id,
-            lane: record.lane,
-            seq: record.seq,
-            state: record.state,
-            attempts: record
-                .attempts
-                .iter()
-                .map(|attempt| attempt.number)
-                .collect(),
-            payload: record.event.payload.clone(),
-            ended_at: record.ended_at,
-        });
-        let audit = Audit {
-            last,
-            deliveries: deliveries.collect(),
-            ledgers: book
-                .endpoints
-                .keys()
-                .map(|id| (*id, state.ledger(*id)))
-                .collect(),
-            dead: state
-                .endpoints()
-                .map(|endpoint| {
-                    let dead = state.dead_letters(endpoint.id);
-                    (endpoint.id, dead.map(|record| record.id).collect())
-                })
-                .collect(),
-        };
+        let audit = Audit::of(state, book.deliveries.keys(), book.endpoints.keys(), last);
         self.host.note(What::Audit(Box::new(audit)));
     }
 }

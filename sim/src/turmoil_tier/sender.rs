@@ -4,9 +4,9 @@ use super::callers;
 use super::dial::SimulatedDial;
 use super::disk::DiskStore;
 use super::recorder::Recorder;
-use super::stage::{Stage, State, Who};
+use super::stage::{Stage, Who};
 use super::tls;
-use crate::trace::{Audit, Audited, Stop, What};
+use crate::trace::{Audit, Stop, What};
 use postrider::egress::EgressGuard;
 use postrider::engine::Wall;
 use postrider::transport::{HyperTransport, TransportConfig, TransportLimits};
@@ -134,39 +134,12 @@ impl Stage {
     /// Notes what the store holds of everything that the trace has shown.
     pub(super) fn audit(&self, last: bool) {
         let mut state = self.state();
-        let audit = state.audited(last);
-        state.note(What::Audit(Box::new(audit)));
-    }
-}
-
-impl State {
-    fn audited(&self, last: bool) -> Audit {
-        let held = &self.disk.held;
-        let records = self.deliveries.iter().filter_map(|id| held.delivery(*id));
-        let deliveries = records.map(|record| Audited {
-            id: record.id,
-            event: record.event.id,
-            lane: record.lane,
-            seq: record.seq,
-            state: record.state,
-            attempts: record
-                .attempts
-                .iter()
-                .map(|attempt| attempt.number)
-                .collect(),
-            payload: record.event.payload.clone(),
-            ended_at: record.ended_at,
-        });
-        let known = self.known_endpoints.iter();
-        let dead = held.endpoints().map(|endpoint| {
-            let dead = held.dead_letters(endpoint.id);
-            (endpoint.id, dead.map(|record| record.id).collect())
-        });
-        Audit {
+        let audit = Audit::of(
+            &state.disk.held,
+            state.deliveries.iter(),
+            state.known_endpoints.iter(),
             last,
-            deliveries: deliveries.collect(),
-            ledgers: known.map(|id| (*id, held.ledger(*id))).collect(),
-            dead: dead.collect(),
-        }
+        );
+        state.note(What::Audit(Box::new(audit)));
     }
 }
