@@ -328,11 +328,11 @@ impl State {
             return;
         }
         let power = stop == Stop::PowerLost;
-        self.under_way.clear();
         let (durable, lost) = self.disk.lose(power);
         for (change, receipt) in durable {
             self.durable(change, receipt);
         }
+        self.under_way.clear();
         for batch in lost {
             let error = CommitError::Failed("lost".to_owned());
             self.note(What::NotDurable { batch, error });
