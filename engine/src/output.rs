@@ -72,12 +72,14 @@ pub struct Published {
 }
 
 /// What remains after a shutdown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drained {
     /// Deliveries that have not ended. They are kept, as far as the store keeps anything.
     pub pending: u64,
     /// Requests that were given up at the deadline. They will be sent again.
     pub cancelled: u32,
+    /// The store failed before the end: of what was being recorded nothing is known.
+    pub store_failed: bool,
 }
 
 /// Why the core has nothing to do: what a stuck lane is waiting for.

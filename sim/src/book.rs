@@ -139,7 +139,7 @@ impl Book {
         self.recording.clear();
         for endpoint in self.endpoints.values_mut() {
             endpoint.told = endpoint.durable.clone();
-            endpoint.told_ms = at_ms;
+            endpoint.changed_ms = at_ms;
             endpoint.known = !endpoint.deleted;
             endpoint.leaving = None;
             endpoint.health = endpoint.durable.health;
@@ -213,7 +213,7 @@ impl Book {
             _ => (),
         }
         page.told = endpoint.clone();
-        page.told_ms = at_ms;
+        page.changed_ms = at_ms;
         page.known = true;
     }
 
@@ -327,7 +327,7 @@ impl Book {
             Fact::EndpointDisabled { endpoint, reason } => {
                 if let Some(page) = self.endpoints.get_mut(endpoint) {
                     page.told.status = EndpointStatus::Disabled(*reason);
-                    page.told_ms = at_ms;
+                    page.changed_ms = at_ms;
                 }
             }
             Fact::Delivered { of, .. } | Fact::Failed { of, .. } | Fact::Discarded { of } => {
@@ -376,7 +376,7 @@ impl Book {
                 let page = EndpointPage::new(endpoint, at_ms);
                 self.endpoints.insert(endpoint.id, page);
             }
-            (Change::ChangeEndpoint(update), Receipt::Applied) => self.updated(update),
+            (Change::ChangeEndpoint(update), Receipt::Applied) => self.updated(update, line.at_ms),
             (Change::DeleteEndpoint { endpoint, keep, .. }, Receipt::Applied) => {
                 self.deleted(*endpoint, keep, at_ms);
             }
@@ -466,14 +466,16 @@ impl Book {
             }
             if let Some(reason) = end.disable {
                 page.durable.status = EndpointStatus::Disabled(reason);
+                page.changed_ms = at_ms;
             }
         }
     }
 
-    fn updated(&mut self, update: &EndpointUpdate) {
+    fn updated(&mut self, update: &EndpointUpdate, at_ms: u64) {
         let Some(page) = self.endpoints.get_mut(&update.endpoint) else {
             return;
         };
+        page.changed_ms = at_ms;
         let record = &mut page.durable;
         if let Some(spec) = &update.spec {
             if spec.ordering != record.spec.ordering {
@@ -498,7 +500,7 @@ impl Book {
     fn deleted(&mut self, endpoint: EndpointId, keep: &[DeliveryId], at_ms: u64) {
         if let Some(page) = self.endpoints.get_mut(&endpoint) {
             page.deleted = true;
-            page.told_ms = at_ms;
+            page.changed_ms = at_ms;
             page.durable.status = EndpointStatus::Disabled(DisabledReason::Manual);
         }
         let pending: Vec<DeliveryId> = self

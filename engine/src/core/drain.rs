@@ -27,6 +27,7 @@ impl Core {
         Drained {
             pending: self.pending.deliveries,
             cancelled,
+            store_failed: self.state == State::StoreFailed,
         }
     }
 

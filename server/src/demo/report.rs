@@ -224,10 +224,7 @@ impl Sums {
 impl Promise {
     fn of_shutdown(drained: Option<Drained>) -> Self {
         let is_kept = drained
-            == Some(Drained {
-                pending: 0,
-                cancelled: 0,
-            });
+            == Some(Drained::default());
         let text = match drained {
             Some(drained) => format!("shut down with {} pending", grouped(drained.pending)),
             None => "shut down: it had stopped before".into(),
@@ -362,10 +359,7 @@ mod tests {
 
     #[test]
     fn each_broken_promise_is_told_and_makes_the_answer_a_no() {
-        let drained = Some(Drained {
-            pending: 0,
-            cancelled: 0,
-        });
+        let drained = Some(Drained::default());
         let broken = |broken: Broken| Sums {
             broken,
             ..Sums::default()
@@ -409,14 +403,11 @@ mod tests {
     fn a_shutdown_that_left_something_is_told() {
         let left = Drained {
             pending: 1,
-            cancelled: 0,
+            ..Drained::default()
         };
         for (drained, is_kept) in [
             (
-                Some(Drained {
-                    pending: 0,
-                    cancelled: 0,
-                }),
+                Some(Drained::default()),
                 true,
             ),
             (Some(left), false),

@@ -76,8 +76,8 @@ pub struct EndpointPage {
     pub durable: Endpoint,
     /// As the engine has said that it is: what has been durable *and* told.
     pub told: Endpoint,
-    /// When that changed last, in true time.
-    pub told_ms: u64,
+    /// When either changed last, in true time.
+    pub changed_ms: u64,
     /// The engine has said that it is registered, or has started with it.
     pub known: bool,
     /// The call that deletes it, while it is not refused.
@@ -140,7 +140,7 @@ impl EndpointPage {
             number: usize::MAX,
             durable: endpoint.clone(),
             told: endpoint.clone(),
-            told_ms: at_ms,
+            changed_ms: at_ms,
             known: false,
             leaving: None,
             deleted: false,

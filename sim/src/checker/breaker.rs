@@ -4,7 +4,8 @@
 //!
 //! Under turmoil a request may be noted a little after it left, and a change of the endpoint a
 //! little after it holds: for that long after a change of the model nothing is judged, nor for an
-//! endpoint of which a change is under way.
+//! endpoint of which a change is under way. Whether an outcome beside a change counts cannot be
+//! told there: the endpoint is not judged again before a success makes an end of the doubt.
 
 use super::Checker;
 use crate::book::{Book, Recording};
@@ -13,12 +14,14 @@ use crate::verdict::Verdict;
 use crate::waits::ms;
 use postrider::engine::{CallId, EndpointChange, Mono, Now};
 use postrider::{BreakerPolicy, DeliveryId, Endpoint, EndpointId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]
 pub(super) struct Breakers {
     /// Those that are not closed.
     open: BTreeMap<EndpointId, State>,
+    /// Those of which it is not known.
+    unsure: BTreeSet<EndpointId>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +64,7 @@ impl Breakers {
     /// A fresh process goes on with what is durable, by the calendar.
     fn started(&mut self, line: &Line, book: &Book) {
         self.open.clear();
+        self.unsure.clear();
         for (id, page) in book.endpoints.iter().filter(|(_, page)| !page.deleted) {
             let record = &page.durable;
             if let (Some(until), Some(policy)) = (record.health.open_until, record.spec.breaker) {
@@ -84,12 +88,8 @@ impl Breakers {
             return Ok(());
         };
         let endpoint = page.told.id;
-        let changing = || {
-            let of_it = |wish: &Wish| matches!(wish, Wish::Change(id, _) if *id == endpoint);
-            book.calls.values().any(|(_, wish)| of_it(wish))
-        };
-        let judged =
-            book.is_exact() || line.at_ms >= state.since_ms + book.slack_ms() && !changing();
+        let judged = book.is_exact()
+            || line.at_ms >= state.since_ms + book.slack_ms() && !is_changing(endpoint, book);
         match state.mode {
             Mode::Until(until) if judged && line.now.mono.0 + book.slack_ms() < until.0 => {
                 let left = until.0 - line.now.mono.0;
@@ -124,8 +124,17 @@ impl Breakers {
             }
             return;
         };
-        if !matches!(ending.verdict, Verdict::Failed { .. }) {
+        if !book.is_exact() && is_changing(endpoint, book) {
+            self.unsure.insert(endpoint);
             self.open.remove(&endpoint);
+            return;
+        }
+        if !matches!(ending.verdict, Verdict::Failed { .. }) {
+            self.unsure.remove(&endpoint);
+            self.open.remove(&endpoint);
+            return;
+        }
+        if self.unsure.contains(&endpoint) {
             return;
         }
         let Some(policy) = page.told.spec.breaker else {
@@ -160,6 +169,12 @@ impl Breakers {
             self.open.remove(&endpoint.id);
         }
     }
+}
+
+/// A change of it is under way.
+fn is_changing(endpoint: EndpointId, book: &Book) -> bool {
+    let of_it = |wish: &Wish| matches!(wish, Wish::Change(id, _) if *id == endpoint);
+    book.calls.values().any(|(_, wish)| of_it(wish))
 }
 
 fn number(what: &What) -> Option<u32> {

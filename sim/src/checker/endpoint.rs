@@ -27,7 +27,7 @@ impl Checker for EndpointTold {
         let Some(page) = book.endpoint_of(wire.delivery) else {
             return Ok(());
         };
-        let judged = book.is_exact() || line.at_ms >= page.told_ms + book.slack_ms();
+        let judged = book.is_exact() || line.at_ms >= page.changed_ms + book.slack_ms();
         if !judged {
             return Ok(());
         }

@@ -244,7 +244,7 @@ impl Isolation {
             return Ok(Some(at_ms + bounds.turn(receiver)));
         }
         let since_ms = lane.first_since_ms.max(book.up_since_ms);
-        let since_ms = since_ms.max(page.told_ms).max(self.disk_ms);
+        let since_ms = since_ms.max(page.changed_ms).max(self.disk_ms);
         let lanes = book.lanes_of(id.endpoint).count() as u64 + 1;
         let turn = bounds.turn(receiver);
         let scarce = self.scarce_ms >= since_ms;

@@ -75,7 +75,7 @@ impl Liveness {
         // The sender's clock may be a little slow, and others have their turn, too.
         let wait = wait + wait / 10;
         let asked_ms = page.last_sent_ms.unwrap_or(0);
-        let since_ms = asked_ms.max(page.told_ms).max(book.up_since_ms);
+        let since_ms = asked_ms.max(page.changed_ms).max(book.up_since_ms);
         if since_ms + wait < self.at_ms {
             return Err(format!("nothing is sent since {asked_ms} ms"));
         }

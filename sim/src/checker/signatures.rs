@@ -45,7 +45,7 @@ impl Checker for Signatures {
                 let settled = |page: &&EndpointPage| {
                     book.is_exact()
                         || page.told.revision == page.durable.revision
-                            && line.at_ms >= page.told_ms + book.slack_ms()
+                            && line.at_ms >= page.changed_ms + book.slack_ms()
                 };
                 if let Some(page) = page.filter(settled) {
                     let keys = self.keys_of(page)?;

@@ -305,11 +305,15 @@ fn replied(reply: &Reply, names: &mut Names, out: &mut String) -> fmt::Result {
         Reply::Resent(Ok(id)) => write!(out, "{} is made", names.delivery(*id)),
         Reply::Deleted(Ok(())) => write!(out, "it is deleted"),
         Reply::Discarded(Ok(())) => write!(out, "it is discarded"),
-        Reply::Drained(drained) => write!(
-            out,
-            "it has drained: {} pending, {} given up",
-            drained.pending, drained.cancelled
-        ),
+        Reply::Drained(drained) => {
+            let (pending, cancelled) = (drained.pending, drained.cancelled);
+            let how = if drained.store_failed {
+                "the store has failed"
+            } else {
+                "it has drained"
+            };
+            write!(out, "{how}: {pending} pending, {cancelled} given up")
+        }
         Reply::Nothing(closed) => write!(out, "nothing: {closed}"),
         Reply::Published(Err(error)) => write!(out, "no: {error}"),
         Reply::Endpoint(Err(error)) | Reply::Deleted(Err(error)) => write!(out, "no: {error}"),

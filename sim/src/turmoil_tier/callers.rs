@@ -233,7 +233,7 @@ fn restart(stage: &Arc<Stage>, postrider: &Postrider, within_ms: u64, down_ms: u
         if let Some((first, through)) = &mut state.draining
             && *first == call
         {
-            *through = matches!(reply, Reply::Drained(_));
+            *through = matches!(&reply, Reply::Drained(drained) if !drained.store_failed);
         }
         state.replied(&stage, call, reply);
     });

@@ -158,7 +158,7 @@ fn a_drain_is_late_or_tells_the_wrong_number() {
         call,
         reply: Reply::Drained(Drained {
             pending,
-            cancelled: 0,
+            ..Drained::default()
         }),
     };
     scene.at_ms = 3_500;
@@ -172,8 +172,10 @@ fn a_drain_is_late_or_tells_the_wrong_number() {
     let endpoint = scene.endpoint();
     scene.publish(endpoint);
     let call = scene.call(Wish::Drain { deadline_ms: 2_000 });
-    let (pending, cancelled) = (1, 0);
-    let drained = Drained { pending, cancelled };
+    let drained = Drained {
+        pending: 1,
+        ..Drained::default()
+    };
     let reply = Reply::Drained(drained);
     scene.ok(What::Answered { call, reply });
 }

@@ -91,10 +91,7 @@ impl Teller {
                 wish,
             },
         );
-        let drained = Drained {
-            pending: 0,
-            cancelled: 0,
-        };
+        let drained = Drained::default();
         self.say(
             at_ms + took_ms,
             What::Answered {
