@@ -4,6 +4,7 @@ use crate::bug::Bug;
 use crate::checker::{self, Violation};
 use crate::plan::{Plan, Tier};
 use crate::scenario;
+#[cfg(feature = "turmoil")]
 use crate::turmoil_tier;
 use crate::watch::Run;
 use crate::world::World;
@@ -29,10 +30,13 @@ pub fn run(plan: &Arc<Plan>, keep: bool, bug: Option<Bug>) -> Run {
     HEARD.set(Some(String::new()));
     let ran = panic::catch_unwind(AssertUnwindSafe(|| match plan.tier {
         Tier::World => World::run_with(plan, checkers, keep, bug),
+        #[cfg(feature = "turmoil")]
         Tier::Turmoil => turmoil_tier::run(plan, checkers, keep),
+        #[cfg(not(feature = "turmoil"))]
+        Tier::Turmoil => unrun(plan, "tier", "this build has no feature `turmoil`"),
     }));
     let heard = HEARD.take().unwrap_or_default();
-    let mut run = ran.unwrap_or_else(|_| died(plan));
+    let mut run = ran.unwrap_or_else(|_| unrun(plan, "panic", ""));
     if let Some(violation) = &mut run.violation
         && violation.promise == "panic"
         && !heard.is_empty()
@@ -42,17 +46,17 @@ pub fn run(plan: &Arc<Plan>, keep: bool, bug: Option<Bug>) -> Run {
     run
 }
 
-/// A run of which nothing is left but its end.
-fn died(plan: &Plan) -> Run {
+/// A run of which there is nothing but that it failed.
+fn unrun(plan: &Plan, promise: &str, said: &str) -> Run {
     Run {
         seed: plan.seed,
         tier: plan.tier,
         ok: false,
         violation: Some(Violation {
-            promise: "panic".to_owned(),
+            promise: promise.to_owned(),
             at_ms: 0,
             line: 0,
-            said: String::new(),
+            said: said.to_owned(),
         }),
         trace_hash: String::new(),
         simulated_ms: 0,

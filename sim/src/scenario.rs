@@ -12,7 +12,7 @@ use crate::plan::{
     Tier, To, VERSION, Weighted, When,
 };
 use crate::trace::Line;
-use postrider::{DeliveryState, FailReason};
+use postrider_engine::{DeliveryState, FailReason};
 
 /// A story.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@
 use super::Checker;
 use crate::book::Book;
 use crate::trace::{Line, What};
-use postrider::{Footprint, Limits};
+use postrider_engine::{Footprint, Limits};
 
 /// What an engine that holds nothing takes.
 const EMPTY_BYTES: usize = 32 << 10;

@@ -2,10 +2,9 @@
 
 use super::{Bounds, Delays, EndpointPlan, Publish, Retry, To};
 use bytes::Bytes;
-use postrider::engine::{EventPattern, NewEvent, OrderingKey, Target};
-use postrider::{
-    BreakerPolicy, EndpointId, EndpointSpec, EventType, InvalidName, Limits, OnFailed, Ordering,
-    RateLimit, RetryPolicy, Schedule, TenantId,
+use postrider_engine::{
+    BreakerPolicy, EndpointId, EndpointSpec, EventPattern, EventType, InvalidName, Limits,
+    NewEvent, OnFailed, Ordering, OrderingKey, RateLimit, RetryPolicy, Schedule, Target, TenantId,
 };
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,8 +4,7 @@ use super::host::{Caller, Host};
 use super::{Happening, World};
 use crate::plan::Act;
 use crate::trace::{Reply, Wish};
-use postrider::engine::{CallId, Command, EndpointChange, Input};
-use postrider::{Closed, DeliveryId, PublishError};
+use postrider_engine::{CallId, Closed, Command, DeliveryId, EndpointChange, Input, PublishError};
 use std::time::Duration;
 
 /// How often a publisher tries an event again that it has no answer for.

@@ -52,7 +52,7 @@ fn a_dead_letter_is_forgotten_or_made_up() {
 fn a_dead_letter_that_is_discarded_is_none_any_more() {
     let (mut scene, id, audit) = audited("dead_letters", status(404));
     let page = &scene.book.deliveries[&id];
-    let placed = postrider::engine::Placed {
+    let placed = postrider_engine::Placed {
         delivery: id,
         event: page.event,
         lane: page.lane.clone(),
