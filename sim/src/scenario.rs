@@ -2,6 +2,7 @@
 //! promises.
 
 mod answers;
+mod edges;
 mod outages;
 mod sender;
 
@@ -50,6 +51,8 @@ pub fn all() -> &'static [Scenario] {
         sender::CLOCK_JUMPS,
         sender::DISK_FULL,
         sender::ROTATION,
+        edges::SPECS,
+        edges::RETRY_AFTER_FORMS,
     ]
 }
 
