@@ -14,6 +14,8 @@ pub mod by_id;
 pub mod chance;
 pub mod checker;
 pub mod coverage;
+#[cfg(test)]
+mod mutants;
 pub mod plan;
 pub mod report;
 pub mod runner;
