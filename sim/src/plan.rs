@@ -178,6 +178,9 @@ pub struct EndpointPlan {
     pub breaker: Option<Breaker>,
     /// It is disabled after failing for so long.
     pub disable_after_ms: Option<u64>,
+    /// Headers of its owner's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(String, String)>,
 }
 
 /// A retry policy.

@@ -83,6 +83,9 @@ impl Checker for Memory {
         if let Some((name, found, bound)) = within.iter().find(|(_, found, bound)| found > bound) {
             return Err(format!("{name} is {found}, more than {bound}: {held:?}"));
         }
+        if held.state_bytes < least_bytes(held) {
+            return Err(format!("state_bytes is too little: {held:?}"));
+        }
         if held.pending_deliveries > limits.pending_deliveries_max {
             return Err(format!(
                 "{} deliveries are pending",
@@ -96,6 +99,16 @@ impl Checker for Memory {
         }
         Ok(())
     }
+}
+
+/// What it cannot hold in less: ids, times and places alone.
+fn least_bytes(held: &Footprint) -> usize {
+    held.lanes * 64
+        + held.window_deliveries * 64
+        + held.endpoints * 256
+        + held.attempts * 96
+        + held.commits * 32
+        + held.timers * 32
 }
 
 fn state_bytes(most: &Footprint) -> usize {

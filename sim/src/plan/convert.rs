@@ -76,6 +76,7 @@ impl EndpointPlan {
                 cooldown_max_ms: 600_000,
             }),
             disable_after_ms: Some(5 * 86_400_000),
+            headers: Vec::new(),
         }
     }
 
@@ -119,6 +120,7 @@ impl EndpointPlan {
             cooldown_max: ms(breaker.cooldown_max_ms),
         });
         spec.disable_after = self.disable_after_ms.map(ms);
+        spec.headers.clone_from(&self.headers);
         Ok(spec)
     }
 }

@@ -4,6 +4,7 @@ use super::{
     DAY, MINUTE, SECOND, Scenario, all_delivered, answering, at, calm, ensure, is_failed, publish,
     publish_to_each,
 };
+use crate::book::Book;
 use crate::plan::{
     Answer, Breaker, Delays, EndpointPlan, FaultKind, Publish, Rate, Step, Tier, To,
 };
@@ -12,6 +13,9 @@ use postrider_engine::{DeliveryId, EventId, FailReason, Limits};
 use std::collections::BTreeSet;
 
 const LONGEST: u64 = 30 * DAY;
+
+/// Events that are published at once.
+const AT_ONCE: usize = 40;
 
 pub(super) const SPECS: Scenario = Scenario {
     name: "edges-of-a-spec",
@@ -22,6 +26,10 @@ pub(super) const SPECS: Scenario = Scenario {
         let mut plan = calm("edges-of-a-spec", seed, 1);
         plan.endpoints = specs().into_iter().map(|(_, spec)| spec).collect();
         publish_to_each(&mut plan, 1, SECOND);
+        // All of them within a millisecond.
+        for _ in 0..AT_ONCE {
+            publish(&mut plan, 3 * SECOND, To::Endpoint(0), None);
+        }
         let largest = Limits::default().payload_bytes_max;
         for bytes in [largest, largest + 1] {
             publish(&mut plan, 4 * SECOND, To::Endpoint(0), None);
@@ -45,7 +53,7 @@ pub(super) const SPECS: Scenario = Scenario {
                 format!("endpoint {number} is {wrongly}: {spec:?}")
             })?;
         }
-        let events = registered.len() + 1;
+        let events = registered.len() + AT_ONCE + 1;
         ensure(book.events.len() == events, || {
             format!(
                 "{} events and not {events} were accepted",
@@ -71,9 +79,28 @@ pub(super) const SPECS: Scenario = Scenario {
                 format!("{id:032x} is no id of this hour")
             })?;
         }
-        Ok(())
+        ids_grow(book)
     },
 };
+
+/// Ids are in the order in which their bearers were made, whatever the calendar said.
+fn ids_grow(book: &Book) -> Result<(), String> {
+    let mut by_id: Vec<_> = book.deliveries.iter().collect();
+    by_id.sort_by_key(|(id, _)| **id);
+    for pair in by_id.windows(2) {
+        let [(earlier, before), (later, after)] = pair else {
+            continue;
+        };
+        let in_place = before.lane != after.lane || before.seq < after.seq;
+        ensure(in_place && before.since_ms <= after.since_ms, || {
+            format!("{later} was made before {earlier}")
+        })?;
+        ensure(before.event < after.event, || {
+            format!("{} was made before {}", after.event, before.event)
+        })?;
+    }
+    Ok(())
+}
 
 /// Whether it is a UUID of version 7 (RFC 9562, section 5.7), made in the first hour.
 fn is_of_this_hour(id: u128) -> bool {
@@ -139,6 +166,9 @@ fn specs() -> Vec<(bool, EndpointPlan)> {
         add(allowed, &|it| it.breaker = Some(breaker));
     }
     policies(&mut add);
+    for (allowed, headers) in headers() {
+        add(allowed, &|it| it.headers.clone_from(&headers));
+    }
     specs
 }
 
@@ -187,6 +217,41 @@ fn policies(add: &mut dyn FnMut(bool, &dyn Fn(&mut EndpointPlan))) {
     for (status, allowed) in [(399, false), (400, true), (499, true), (500, false)] {
         add(allowed, &|it| it.retry.also_retry = vec![status]);
     }
+}
+
+/// Headers of an owner's, and whether they are allowed: RFC 9110, sections 5.1 and 5.5, and what
+/// belongs to the connection or to the engine.
+fn headers() -> Vec<(bool, Vec<(String, String)>)> {
+    let limits = Limits::default();
+    let numbered = |count: usize| {
+        let names = (0..count).map(|number| format!("n-{number}"));
+        names.map(|name| (name, String::new())).collect::<Vec<_>>()
+    };
+    let long = |bytes: usize| vec![("n".to_owned(), "v".repeat(bytes - 1))];
+    let one = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+    let twice = |first: &str, second: &str| [one(first, "1"), one(second, "2")].concat();
+    vec![
+        (true, numbered(limits.headers_max)),
+        (false, numbered(limits.headers_max + 1)),
+        (true, long(limits.header_bytes_max)),
+        (false, long(limits.header_bytes_max + 1)),
+        (true, one("X!#$%&'*+-.^_`|~9", "some\ttext ~!")),
+        (false, one("", "v")),
+        (false, one("a b", "v")),
+        (false, one("a:", "v")),
+        (false, one("ä", "v")),
+        (false, one("Content-Type", "v")),
+        (false, one("x-signature", "v")),
+        (false, one("Webhook-Id", "v")),
+        (false, one("n", " v")),
+        (false, one("n", "v\t")),
+        (false, one("n", "a\nb")),
+        (false, one("n", "a\u{7f}b")),
+        (false, one("n", "ä")),
+        (true, twice("a", "b")),
+        (false, twice("a", "a")),
+        (false, twice("a", "A")),
+    ]
 }
 
 /// The calendar says this at the beginning of a part of the story, in Unix seconds, and this is
@@ -334,6 +399,6 @@ pub(super) const RETRY_AFTER_FORMS: Scenario = Scenario {
                 || format!("{id} is {:?}", delivery.state),
             )?;
         }
-        Ok(())
+        ids_grow(book)
     },
 };

@@ -121,3 +121,19 @@ fn the_engine_holds_more_than_its_bounds() {
         assert!(scene.checker.weigh(&held, &scene.book).is_err(), "{held:?}");
     }
 }
+
+#[test]
+fn the_engine_says_that_it_holds_less_than_it_can() {
+    let mut scene = Scene::of("memory");
+    let held = Footprint {
+        endpoints: 1,
+        state_bytes: 255,
+        ..Footprint::default()
+    };
+    assert!(scene.checker.weigh(&held, &scene.book).is_err());
+    let held = Footprint {
+        state_bytes: 256,
+        ..held
+    };
+    assert_eq!(scene.checker.weigh(&held, &scene.book), Ok(()));
+}
