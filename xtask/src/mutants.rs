@@ -8,7 +8,7 @@ use std::process::Command;
 /// tier alone is built and run, in a profile that builds in seconds. Text for people is left out:
 /// no promise is about it.
 const MUTANTS: &str = "cargo mutants --package postrider-engine --test-package postrider-sim \
-     --no-default-features --profile mutants --exclude-re ::fmt --sharding round-robin \
+     --no-default-features --profile mutants --exclude-re ::fmt \
      --timeout 300 --build-timeout 300 --cargo-test-arg=--lib";
 
 /// The one test; see `sim/src/mutants.rs`.
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     let mut command = Command::new("sh");
     command.args(["-c", &limited, "sh"]).args(words(MUTANTS));
     if let Some(shard) = &args.shard {
-        command.args(["--shard", shard]);
+        command.args(["--sharding", "round-robin", "--shard", shard]);
     }
     command.args(&args.more).args(["--"]).args(words(TEST));
     command.env("POSTRIDER_MUTANTS_SEEDS", args.seeds.to_string());
