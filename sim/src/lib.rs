@@ -5,12 +5,14 @@
 //! `turmoil` runs it against the whole sender on simulated hosts. Both write the same
 //! [trace](trace::Line), and the same [checkers](checker::Checker) read it.
 
+pub mod allocated;
 pub mod book;
 mod bug;
 pub mod by_id;
 pub mod chance;
 pub mod checker;
 pub mod coverage;
+mod panics;
 pub mod plan;
 pub mod report;
 pub mod runner;
@@ -27,5 +29,5 @@ mod world;
 pub use bug::Bug;
 pub use checker::{Checker, Violation};
 pub use plan::{Plan, Tier};
-pub use watch::{Run, Watch};
+pub use watch::{Keep, Run, Watch};
 pub use world::{EPOCH, World};
