@@ -11,7 +11,7 @@
 use postrider_sim::book::Book;
 use postrider_sim::plan::{Act, Answer, Delays, EndpointPlan, FaultKind, Publish, Step, To, When};
 use postrider_sim::trace::{Line, What};
-use postrider_sim::{Checker, Plan, Tier, World, checker};
+use postrider_sim::{Checker, Keep, Plan, Tier, World, checker};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -79,7 +79,7 @@ fn main() -> ExitCode {
         let plan = Arc::new(plan(seed));
         let mut checkers = checker::all();
         checkers.push(Box::new(WithinTwoHours));
-        let run = World::run(&plan, checkers, false);
+        let run = World::run(&plan, checkers, Keep::Nothing);
         if let Some(violation) = run.violation {
             eprintln!(
                 "seed {seed}: {} broke: {}",

@@ -12,7 +12,7 @@ mod idempotency;
 mod invented;
 mod isolation;
 mod liveness;
-mod memory;
+pub(crate) mod memory;
 mod one_end;
 mod oracle;
 mod order;

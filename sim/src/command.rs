@@ -17,7 +17,7 @@ use crate::jobs;
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 use postrider_sim::scenario::{self, Scenario};
-use postrider_sim::{Bug, Plan, Run, Tier, Violation, report, runner};
+use postrider_sim::{Bug, Keep, Plan, Run, Tier, Violation, report, runner};
 use serde::Serialize;
 use std::error::Error;
 use std::path::PathBuf;
@@ -150,7 +150,7 @@ struct RanObject<'a> {
     tier: Tier,
     ok: bool,
     violation: Option<&'a Violation>,
-    trace_hash: &'a str,
+    trace_hash: Option<&'a str>,
     simulated_ms: u64,
     wall_ms: f64,
     attempts: u64,
@@ -163,7 +163,12 @@ impl Ran {
     /// Runs a plan and writes what is wanted of it.
     fn of(plan: &Arc<Plan>, files: &Files, bug: Option<Bug>) -> Result<Self, WriteError> {
         let start = Instant::now();
-        let run = runner::run(plan, files.are_wanted(), bug);
+        let keep = if files.are_wanted() {
+            Keep::Trace
+        } else {
+            Keep::Hash
+        };
+        let run = runner::run(plan, keep, bug);
         let wall = start.elapsed();
         files.write(plan, &run)?;
         Ok(Self { run, wall })
@@ -176,7 +181,7 @@ impl Ran {
             tier: run.tier,
             ok: run.ok,
             violation: run.violation.as_ref(),
-            trace_hash: &run.trace_hash,
+            trace_hash: run.trace_hash.as_deref(),
             simulated_ms: run.simulated_ms,
             wall_ms: to_thousandth(self.wall.as_secs_f64() * 1_000.0),
             attempts: run.attempts,
@@ -203,7 +208,9 @@ impl Ran {
             "  events    {events}: {delivered} deliveries delivered, {failed} failed, \
              in {attempts} attempts"
         ));
-        lines.push(format!("  trace     {}", run.trace_hash));
+        if let Some(hash) = &run.trace_hash {
+            lines.push(format!("  trace     {hash}"));
+        }
         lines
     }
 }

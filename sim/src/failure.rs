@@ -4,7 +4,7 @@
 use crate::figures::counted;
 use crate::jobs::Worker;
 use postrider_sim::shrink::{Effort, Shrunk, shrink};
-use postrider_sim::{Bug, Plan, Run, Tier, Violation, report, runner};
+use postrider_sim::{Bug, Keep, Plan, Run, Tier, Violation, report, runner};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -132,7 +132,7 @@ impl Failure {
             let text = format!("!! {}: {}\n", violation.promise, violation.said);
             return write(&self.directory.join("trace.txt"), &text);
         }
-        let run = runner::run(&Arc::new(self.shrunk.plan.clone()), true, self.bug);
+        let run = runner::run(&Arc::new(self.shrunk.plan.clone()), Keep::Trace, self.bug);
         write(&self.directory.join("trace.txt"), &trace(&run))?;
         write(
             &self.directory.join("report.html"),

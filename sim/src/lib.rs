@@ -8,6 +8,7 @@
 //! The feature `turmoil`, on by default, is the second of them and all that it needs. Without it a
 //! build is the engine, the model world and little else.
 
+pub mod allocated;
 pub mod book;
 mod bug;
 pub mod by_id;
@@ -16,6 +17,7 @@ pub mod checker;
 pub mod coverage;
 #[cfg(test)]
 mod mutants;
+mod panics;
 pub mod plan;
 pub mod report;
 pub mod runner;
@@ -33,5 +35,5 @@ mod world;
 pub use bug::Bug;
 pub use checker::{Checker, Violation};
 pub use plan::{Plan, Tier};
-pub use watch::{Run, Watch};
+pub use watch::{Keep, Run, Watch};
 pub use world::{EPOCH, World};

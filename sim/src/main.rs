@@ -16,15 +16,19 @@ mod jobs;
 mod progress;
 mod seeds;
 
+use cap::Cap;
 use clap::Parser;
 use command::{Answer, Command};
+use mimalloc::MiMalloc;
+use postrider_sim::allocated;
 use std::error::Error;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
-/// A run makes many small allocations; this allocator is made for those.
+/// A run makes many small allocations; this allocator is made for those. It counts them, too: see
+/// [`postrider_sim::allocated`].
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Cap<MiMalloc> = Cap::new(MiMalloc, usize::MAX);
 
 /// Breaks Postrider by seed, and checks its promises.
 ///
@@ -53,6 +57,7 @@ Exit status: 0 if all promises held, 1 if one broke, 2 if there is no answer.";
 
 fn main() -> ExitCode {
     let CommandLine { command, json } = CommandLine::parse();
+    allocated::count_by(|| ALLOCATOR.allocated());
     match command.run(json).and_then(|answer| print(&answer)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

@@ -1,12 +1,18 @@
 //! The world tier as the only test of the engine, for `cargo xtask mutants`.
 
 use crate::plan::{Plan, Tier};
-use crate::{runner, scenario};
+use crate::watch::Keep;
+use crate::{allocated, runner, scenario};
+use cap::Cap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
+
+/// What the engine holds is weighed by it, and a mutant that fills the memory ends here.
+#[global_allocator]
+static ALLOCATOR: Cap<mimalloc::MiMalloc> = Cap::new(mimalloc::MiMalloc, 4 << 30);
 
 /// How many seeds are run where nobody says.
 const SEEDS: u64 = 8;
@@ -47,10 +53,11 @@ fn plans(seeds: u64) -> impl Iterator<Item = (String, Plan)> + Send {
 #[ignore = "`cargo xtask mutants` runs it once for each mutant"]
 fn the_world_tier_sees_no_promise_break() {
     let seeds = std::env::var(SEEDS_VARIABLE).map_or(SEEDS, |text| text.parse().unwrap());
+    allocated::count_by(|| ALLOCATOR.allocated());
     let (say, hear) = mpsc::channel();
     thread::spawn(move || {
         for (name, plan) in plans(seeds) {
-            let run = runner::run(&Arc::new(plan), false, None);
+            let run = runner::run(&Arc::new(plan), Keep::Nothing, None);
             if say.send((name, run.violation)).is_err() {
                 return;
             }

@@ -3,6 +3,7 @@
 use crate::bug::Bug;
 use crate::checker;
 use crate::plan::{Plan, Tier};
+use crate::watch::Keep;
 use crate::world::World;
 use serde::Serialize;
 use std::sync::Arc;
@@ -37,7 +38,7 @@ pub struct Caught {
 pub fn bite(bug: Bug) -> Bite {
     let caught = (0..SEEDS_MAX).find_map(|seed| {
         let plan = Arc::new(Plan::generate(seed, Tier::World));
-        let run = World::run_with(&plan, checker::all(), false, Some(bug));
+        let run = World::run_with(&plan, checker::all(), Keep::Nothing, Some(bug));
         run.violation.map(|violation| Caught {
             seed,
             promise: violation.promise,

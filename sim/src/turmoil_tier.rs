@@ -24,15 +24,14 @@ mod weather;
 
 use crate::book::Book;
 use crate::checker::Checker;
+use crate::panics;
 use crate::plan::Plan;
 use crate::trace::{Stop, What};
-use crate::watch::{Run, Watch};
+use crate::watch::{Keep, Run, Watch};
 use crate::world::EPOCH;
 use postrider::EndpointStatus;
 use stage::{Order, Stage, Who};
-use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 use turmoil::Sim;
 
@@ -57,11 +56,9 @@ struct Driver {
     now_ms: u64,
 }
 
-/// Runs a plan to its end, or to the first promise that breaks. `keep` to have the trace.
+/// Runs a plan to its end, or to the first promise that breaks.
 #[must_use]
-pub fn run(plan: &Arc<Plan>, checkers: Vec<Box<dyn Checker>>, keep: bool) -> Run {
-    hear_panics();
-    HEARD.with_borrow_mut(|heard| *heard = Some(String::new()));
+pub fn run(plan: &Arc<Plan>, checkers: Vec<Box<dyn Checker>>, keep: Keep) -> Run {
     let stage = Stage::new(plan);
     let mut driver = Driver {
         sim: simulation(plan),
@@ -77,40 +74,12 @@ pub fn run(plan: &Arc<Plan>, checkers: Vec<Box<dyn Checker>>, keep: bool) -> Run
                     such a build do not replay";
         driver.watch.broke("simulation", said.to_owned());
     }
-    let played = catch_unwind(AssertUnwindSafe(|| driver.play()));
-    let heard = HEARD.with_borrow_mut(Option::take).unwrap_or_default();
+    let played = panics::heard(|| driver.play());
     driver.stage.tell(&mut driver.watch);
-    if played.is_err() {
-        driver.watch.broke("panic", heard);
+    if let Err(said) = played {
+        driver.watch.broke("panic", said);
     }
     driver.watch.finish(driver.now_ms)
-}
-
-thread_local! {
-    /// What panics have said since a run of this thread began.
-    static HEARD: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-/// A panic in a run is the run's result, and nothing for the terminal.
-fn hear_panics() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let before = take_hook();
-        set_hook(Box::new(move |panic: &PanicHookInfo<'_>| {
-            let is_ours = HEARD.with_borrow_mut(|heard| match heard {
-                Some(heard) => {
-                    if heard.is_empty() {
-                        *heard = panic.to_string();
-                    }
-                    true
-                }
-                None => false,
-            });
-            if !is_ours {
-                before(panic);
-            }
-        }));
-    });
 }
 
 fn simulation(plan: &Plan) -> Sim<'static> {

@@ -13,12 +13,25 @@ use std::sync::Arc;
 pub struct Watch {
     book: Book,
     checkers: Vec<Box<dyn Checker>>,
-    trace: Trace,
+    /// `None` if nobody will look at it.
+    trace: Option<Trace>,
     coverage: Coverage,
     violation: Option<Violation>,
     lines: u64,
     kept: Option<Vec<Line>>,
     at_ms: u64,
+}
+
+/// What is left of a run besides what it came to. Writing the trace is a quarter of a run's work,
+/// and of thousands of runs only those that broke something are looked at, by running them again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Nothing.
+    Nothing,
+    /// The hash of its trace.
+    Hash,
+    /// Its trace.
+    Trace,
 }
 
 /// What a run came to.
@@ -32,8 +45,8 @@ pub struct Run {
     pub ok: bool,
     /// The first one that did not.
     pub violation: Option<Violation>,
-    /// SHA-256 of the trace.
-    pub trace_hash: String,
+    /// SHA-256 of the trace, if it was written.
+    pub trace_hash: Option<String>,
     /// How long it took in the simulated world.
     pub simulated_ms: u64,
     /// Requests that were sent.
@@ -55,17 +68,18 @@ pub struct Run {
 }
 
 impl Watch {
-    /// Watches a run of this plan; `keep` to have the lines at the end.
+    /// Watches a run of this plan.
     #[must_use]
-    pub fn new(plan: &Arc<Plan>, checkers: Vec<Box<dyn Checker>>, keep: bool) -> Self {
+    pub fn new(plan: &Arc<Plan>, checkers: Vec<Box<dyn Checker>>, keep: Keep) -> Self {
+        let keeps = keep == Keep::Trace;
         Self {
             book: Book::new(Arc::clone(plan)),
             checkers,
-            trace: Trace::new(keep),
+            trace: (keep != Keep::Nothing).then(|| Trace::new(keeps)),
             coverage: Coverage::default(),
             violation: None,
             lines: 0,
-            kept: keep.then(Vec::new),
+            kept: keeps.then(Vec::new),
             at_ms: 0,
         }
     }
@@ -92,7 +106,9 @@ impl Watch {
             what,
         };
         self.lines += 1;
-        self.trace.add(&line);
+        if let Some(trace) = &mut self.trace {
+            trace.add(&line);
+        }
         self.coverage.see(&line, &self.book);
         for checker in &mut self.checkers {
             if self.violation.is_some() {
@@ -110,7 +126,9 @@ impl Watch {
 
     /// A packet on a simulated network: for the trace alone.
     pub fn packet(&mut self, at_ms: u64, text: std::fmt::Arguments<'_>) {
-        self.trace.add_text(at_ms, text);
+        if let Some(trace) = &mut self.trace {
+            trace.add_text(at_ms, text);
+        }
     }
 
     /// The engine holds so much after a turn.
@@ -165,7 +183,7 @@ impl Watch {
             seed: self.book.plan.seed,
             tier: self.book.plan.tier,
             ok: self.violation.is_none(),
-            trace_hash: self.trace.hash(),
+            trace_hash: self.trace.as_ref().map(Trace::hash),
             simulated_ms,
             attempts: self.book.attempts,
             delivered: ended(|state| state == DeliveryState::Delivered),
@@ -174,7 +192,7 @@ impl Watch {
             violation: self.violation,
             coverage: self.coverage,
             lines: self.kept.unwrap_or_default(),
-            text: self.trace.into_text().unwrap_or_default(),
+            text: self.trace.and_then(Trace::into_text).unwrap_or_default(),
         }
     }
 }

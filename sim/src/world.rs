@@ -17,15 +17,16 @@ mod sabotage;
 pub use clock::EPOCH;
 use host::Host;
 
+use crate::allocated;
 use crate::bug::Bug;
-use crate::checker::Checker;
+use crate::checker::{Checker, memory};
+use crate::panics;
 use crate::plan::{FaultKind, Plan};
 use crate::trace::{Audit, Stop, What};
-use crate::watch::Run;
+use crate::watch::{Keep, Run};
 use disk::Loss;
 use network::{Exchange, Packet};
 use postrider_engine::{BatchId, Command, Core, Input, Loaded, Mono, Outcome, turn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// More turns than any run needs: beyond, the engine and its host go round in circles.
@@ -78,9 +79,9 @@ enum Reading {
 }
 
 impl World {
-    /// Runs a plan to its end, or to the first promise that breaks. `keep` to have the trace.
+    /// Runs a plan to its end, or to the first promise that breaks.
     #[must_use]
-    pub fn run(plan: &Arc<Plan>, checkers: Vec<Box<dyn Checker>>, keep: bool) -> Run {
+    pub fn run(plan: &Arc<Plan>, checkers: Vec<Box<dyn Checker>>, keep: Keep) -> Run {
         Self::run_with(plan, checkers, keep, None)
     }
 
@@ -89,7 +90,7 @@ impl World {
     pub fn run_with(
         plan: &Arc<Plan>,
         checkers: Vec<Box<dyn Checker>>,
-        keep: bool,
+        keep: Keep,
         bug: Option<Bug>,
     ) -> Run {
         let mut world = Self {
@@ -98,8 +99,8 @@ impl World {
             turns: 0,
             turns_at_once: 0,
         };
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| world.play())) {
-            world.host.watch.broke("panic", message(&*panic));
+        if let Err(said) = panics::heard(|| world.play()) {
+            world.host.watch.broke("panic", said);
         }
         let at_ms = world.host.at_ms;
         world.host.watch.finish(at_ms)
@@ -114,6 +115,19 @@ impl World {
         if !self.host.watch.is_broken() {
             self.audit(true);
             self.host.note(What::Stopped(Stop::End));
+        }
+        if let Some(core) = self.core.take() {
+            self.release(core);
+        }
+    }
+
+    /// An engine ends. What it said that it holds is what it gives back.
+    fn release(&mut self, core: Core) {
+        let held = core.footprint();
+        if let Some(freed) = allocated::freed_by(core)
+            && let Err(said) = memory::fits(freed, &held)
+        {
+            self.host.watch.broke("memory", said);
         }
     }
 
@@ -225,9 +239,10 @@ impl World {
     }
 
     fn stop(&mut self, stop: Stop, loss: Loss, down_ms: u64) {
-        if self.core.take().is_none() {
+        let Some(core) = self.core.take() else {
             return;
-        }
+        };
+        self.release(core);
         let host = &mut self.host;
         host.armed = None;
         host.network.hang_up();
@@ -361,13 +376,6 @@ impl World {
         let audit = Audit::of(state, book.deliveries.keys(), book.endpoints.keys(), last);
         self.host.note(What::Audit(Box::new(audit)));
     }
-}
-
-/// What a panic said.
-fn message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("no message").to_owned()
 }
 
 impl Host {

@@ -223,8 +223,7 @@ impl Sums {
 
 impl Promise {
     fn of_shutdown(drained: Option<Drained>) -> Self {
-        let is_kept = drained
-            == Some(Drained::default());
+        let is_kept = drained == Some(Drained::default());
         let text = match drained {
             Some(drained) => format!("shut down with {} pending", grouped(drained.pending)),
             None => "shut down: it had stopped before".into(),
@@ -406,10 +405,7 @@ mod tests {
             ..Drained::default()
         };
         for (drained, is_kept) in [
-            (
-                Some(Drained::default()),
-                true,
-            ),
+            (Some(Drained::default()), true),
             (Some(left), false),
             (None, false),
         ] {

@@ -103,10 +103,14 @@ impl Breakers {
                     "{id} is sent to {endpoint}, whose breaker has let {probe} through"
                 ));
             }
-            _ => (),
+            // It left before, with the one whose failure opened the breaker.
+            Mode::Until(until) if line.now.mono < until => (),
+            Mode::Probing(_) => (),
+            Mode::Until(_) => {
+                state.mode = Mode::Probing(id);
+                state.since_ms = line.at_ms;
+            }
         }
-        state.mode = Mode::Probing(id);
-        state.since_ms = line.at_ms;
         Ok(())
     }
 

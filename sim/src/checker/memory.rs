@@ -1,7 +1,8 @@
 //! P4, I7: what the engine holds stays within the plan's bounds, and its own structures within a
 //! fixed number of bytes per lane, endpoint, request and change that there ever were at once.
 //!
-//! The world tier weighs the engine after every turn; where nobody does, this sees nothing.
+//! The world tier weighs the engine after every turn; where nobody does, this sees nothing. That
+//! the engine's account is true is shown when it ends: dropping it frees no more than that.
 
 use super::Checker;
 use crate::book::Book;
@@ -111,6 +112,23 @@ fn least_bytes(held: &Footprint) -> usize {
         + held.timers * 32
 }
 
+/// What an engine gives back when it is dropped is what it said that it holds. Payloads that others
+/// hold, too, do not come back.
+pub(crate) fn fits(freed: usize, held: &Footprint) -> Result<(), String> {
+    let said = held.state_bytes + held.payload_bytes + held.endpoints * RECORD_BYTES + ROOM_BYTES;
+    if freed > said {
+        return Err(format!(
+            "the engine holds {freed} bytes and accounts for {said}: {held:?}"
+        ));
+    }
+    Ok(())
+}
+
+/// The record of an endpoint: URL, secrets, headers, policies.
+const RECORD_BYTES: usize = 2 << 10;
+/// Room that queues keep after a rush.
+const ROOM_BYTES: usize = 4 << 10;
+
 fn state_bytes(most: &Footprint) -> usize {
     EMPTY_BYTES
         + most.lanes * LANE_BYTES
@@ -119,4 +137,23 @@ fn state_bytes(most: &Footprint) -> usize {
         + most.slots * SLOT_BYTES
         + most.commits * COMMIT_BYTES
         + most.timers * TIMER_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_frees_more_than_it_said_has_lied() {
+        let held = Footprint {
+            endpoints: 2,
+            state_bytes: 10_000,
+            payload_bytes: 500,
+            ..Footprint::default()
+        };
+        let said = 10_500 + 2 * RECORD_BYTES + ROOM_BYTES;
+        assert_eq!(fits(said, &held), Ok(()));
+        let told = fits(said + 1, &held).unwrap_err();
+        assert!(told.contains(&format!("accounts for {said}")), "{told}");
+    }
 }

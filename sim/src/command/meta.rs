@@ -5,7 +5,7 @@ use super::{Answer, tier_name};
 use crate::failure;
 use crate::figures::{counted, grouped};
 use clap::builder::RangedU64ValueParser;
-use postrider_sim::{Plan, Tier, runner};
+use postrider_sim::{Keep, Plan, Tier, runner};
 use serde::Serialize;
 use std::error::Error;
 use std::process::{Command, Stdio};
@@ -102,12 +102,12 @@ pub(super) fn run(args: &Args, json: bool) -> Result<Answer, Box<dyn Error>> {
 /// What one of the processes does.
 pub(super) fn print(args: &PrintArgs) -> Result<String, Box<dyn Error>> {
     let plan = Arc::new(Plan::generate(args.seed, args.tier));
-    let run = runner::run(&plan, true, None);
+    let run = runner::run(&plan, Keep::Trace, None);
     Ok(format!(
         "{}\n{}{}\n",
         plan.to_json(),
         failure::trace(&run),
-        run.trace_hash
+        run.trace_hash.unwrap_or_default()
     ))
 }
 

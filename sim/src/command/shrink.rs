@@ -3,7 +3,7 @@
 use super::{Answer, Planted, broken};
 use crate::failure::{self, pasted, size};
 use crate::figures::counted;
-use postrider_sim::{Plan, Violation, runner};
+use postrider_sim::{Keep, Plan, Violation, runner};
 use serde::Serialize;
 use std::error::Error;
 use std::path::PathBuf;
@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args, json: bool) -> Result<Answer, Box<dyn Error>> {
         out: None,
     };
     let shown = args.plan.display();
-    let Some(violation) = runner::run(&Arc::new(plan.clone()), false, bug).violation else {
+    let Some(violation) = runner::run(&Arc::new(plan.clone()), Keep::Nothing, bug).violation else {
         let lines = [format!(
             "{shown}: all promises held; there is nothing to shrink"
         )];

@@ -1,7 +1,7 @@
 //! A worker process, from both sides.
 
 use super::{Job, Tally};
-use postrider_sim::{Bug, Plan, Violation, runner};
+use postrider_sim::{Bug, Keep, Plan, Violation, runner};
 use rustix::time::{ClockId, clock_gettime};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
@@ -155,7 +155,7 @@ pub(crate) fn serve(bug: Option<Bug>) -> Result<(), Box<dyn std::error::Error>> 
         let mut tally = Tally::default();
         for (number, job) in (0..).zip(&jobs) {
             let plan = Arc::new(job.plan()?.into_owned());
-            tally.add_run(number, runner::run(&plan, false, bug));
+            tally.add_run(number, runner::run(&plan, Keep::Nothing, bug));
         }
         tally.cpu = cpu().saturating_sub(before);
         writeln!(output, "{}", serde_json::to_string(&tally)?)?;

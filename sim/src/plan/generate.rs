@@ -90,7 +90,7 @@ impl Swarm {
         let receivers = rolls.between(1, if world { 7 } else { 3 });
         let endpoints = receivers + rolls.up_to(if world { 4 } else { 2 });
         let events = if world {
-            rolls.between(100, 420)
+            rolls.between(110, 450)
         } else {
             rolls.between(10, 50)
         };

@@ -2,7 +2,7 @@
 
 use super::html;
 use crate as sim;
-use crate::{Plan, Tier, World};
+use crate::{Keep, Plan, Tier, World};
 use std::sync::Arc;
 
 mod sample;
@@ -185,7 +185,7 @@ fn packets_stand_between_the_lines_and_in_the_list() {
 fn every_attempt_of_a_generated_run_has_its_mark() {
     for seed in 0..8 {
         let plan = Arc::new(Plan::generate(seed, Tier::World));
-        let run = World::run(&plan, Vec::new(), true);
+        let run = World::run(&plan, Vec::new(), Keep::Trace);
         let page = html(&plan, &run);
         let kinds = ["delivered", "retried", "failed", "lost", "open"];
         let counts = kinds.map(|kind| marks(&page, kind).len() as u64);

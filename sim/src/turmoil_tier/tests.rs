@@ -8,7 +8,7 @@ use crate::plan::{
     Receiver, Retry, Step, Tier, To, VERSION, Weighted, When,
 };
 use crate::trace::{Line, Stop, What};
-use crate::watch::Run;
+use crate::watch::{Keep, Run};
 use postrider::engine::{Change, Phase};
 use postrider::{FailureKind, Outcome};
 use std::sync::Arc;
@@ -72,7 +72,7 @@ fn with(mut plan: Plan, when: When, kind: FaultKind) -> Plan {
 }
 
 fn played(plan: Plan) -> Run {
-    let run = run(&Arc::new(plan), Vec::new(), true);
+    let run = run(&Arc::new(plan), Vec::new(), Keep::Trace);
     assert!(run.ok, "{:?}", run.violation);
     run
 }
@@ -167,7 +167,7 @@ fn a_reset_is_a_reset_and_no_end() {
 fn the_same_plan_gives_the_same_trace_and_another_seed_another() {
     let hash = |seed| {
         let plan = Arc::new(Plan::generate(seed, Tier::Turmoil));
-        run(&plan, Vec::new(), false).trace_hash
+        run(&plan, Vec::new(), Keep::Hash).trace_hash.unwrap()
     };
     let mut hashes: Vec<String> = (0..6).map(hash).collect();
     for (seed, first) in (0..).zip(&hashes) {
@@ -341,7 +341,7 @@ impl Checker for Clumsy {
 #[test]
 fn a_panic_is_a_broken_promise_with_its_message() {
     let plan = Arc::new(plan(1, Answer::Status(200)));
-    let run = run(&plan, vec![Box::new(Clumsy)], false);
+    let run = run(&plan, vec![Box::new(Clumsy)], Keep::Nothing);
     let violation = run.violation.unwrap();
     assert_eq!(violation.promise, "panic");
     assert!(violation.said.contains("clumsy"), "{}", violation.said);

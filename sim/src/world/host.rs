@@ -11,7 +11,7 @@ use crate::chance::Chance;
 use crate::checker::Checker;
 use crate::plan::{Plan, When};
 use crate::trace::{Reply, What, Wire, Wish};
-use crate::watch::Watch;
+use crate::watch::{Keep, Watch};
 use postrider_engine::{
     Answer, AttemptId, Batch, CallId, Change, DeliveryId, EndpointId, Fact, Input, Load, Mono, Now,
     Receipt, Request, Scheduler,
@@ -77,7 +77,7 @@ impl Host {
     pub(super) fn new(
         plan: &Arc<Plan>,
         checkers: Vec<Box<dyn Checker>>,
-        keep: bool,
+        keep: Keep,
         bug: Option<Bug>,
     ) -> Self {
         let chance = Chance::new(plan.seed);

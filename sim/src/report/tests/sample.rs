@@ -5,7 +5,7 @@
 
 use super::sim::plan::{Answer, Fault, FaultKind, Plan, When};
 use super::sim::trace::{Line, Reply, Stop, What, Wire, Wish};
-use super::sim::{Checker, Run, Watch, book::Book};
+use super::sim::{Checker, Keep, Run, Watch, book::Book};
 use postrider_engine::{
     Attempt, AttemptId, Attempted, BatchId, CallId, Change, DeliveryId, DeliveryState, Drained,
     Endpoint, EndpointId, EndpointSpec, EndpointStatus, Event, EventId, Fact, FailReason, Failure,
@@ -284,7 +284,7 @@ impl Teller {
             Some(planted) => vec![Box::new(planted)],
             None => Vec::new(),
         };
-        let mut watch = Watch::new(&Arc::new(self.plan.clone()), checkers, true);
+        let mut watch = Watch::new(&Arc::new(self.plan.clone()), checkers, Keep::Trace);
         let mut end = 0;
         for (at_ms, what) in self.told {
             watch.note(at_ms, now(at_ms), what);
