@@ -87,6 +87,10 @@ impl Checker for Memory {
         if held.state_bytes < least_bytes(held) {
             return Err(format!("state_bytes is too little: {held:?}"));
         }
+        // While nothing is being accepted, what is at hand belongs to deliveries that are pending.
+        if held.commits == 0 && held.payload_bytes as u64 > held.pending_bytes {
+            return Err(format!("payload_bytes is too much: {held:?}"));
+        }
         if held.pending_deliveries > limits.pending_deliveries_max {
             return Err(format!(
                 "{} deliveries are pending",
