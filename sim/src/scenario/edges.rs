@@ -110,6 +110,9 @@ fn is_of_this_hour(id: u128) -> bool {
         && (EPOCH.0..EPOCH.0 + 60 * MINUTE).contains(&made)
 }
 
+/// Takes one more endpoint, and whether it is allowed.
+type Add<'a> = &'a mut dyn FnMut(bool, &dyn Fn(&mut EndpointPlan));
+
 /// Endpoints, and whether each is allowed.
 fn specs() -> Vec<(bool, EndpointPlan)> {
     let mut specs = Vec::new();
@@ -173,7 +176,7 @@ fn specs() -> Vec<(bool, EndpointPlan)> {
 }
 
 /// The same, of retry policies.
-fn policies(add: &mut dyn FnMut(bool, &dyn Fn(&mut EndpointPlan))) {
+fn policies(add: Add<'_>) {
     let most = Limits::default().retries_max;
     let retries_max = u32::try_from(most).unwrap_or(u32::MAX);
     for (first_ms, factor, cap_ms, retries, allowed) in [
