@@ -79,6 +79,11 @@ impl Checker for Memory {
                 held.payload_bytes,
                 held.payload_bytes_bound,
             ),
+            (
+                "payload_bytes_bound",
+                held.payload_bytes_bound,
+                payload_bytes_bound(limits),
+            ),
             ("state_bytes", held.state_bytes, state_bytes(most)),
         ];
         if let Some((name, found, bound)) = within.iter().find(|(_, found, bound)| found > bound) {
@@ -104,6 +109,17 @@ impl Checker for Memory {
         }
         Ok(())
     }
+}
+
+/// The windows, an own payload for each request, and events that are being accepted; one of them
+/// may be alone and large.
+fn payload_bytes_bound(limits: &Limits) -> usize {
+    let own = limits.attempts_max.saturating_mul(limits.payload_bytes_max);
+    let accepting = limits.commit_bytes_max.max(limits.payload_bytes_max);
+    limits
+        .window_bytes_max
+        .saturating_add(own)
+        .saturating_add(accepting)
 }
 
 /// What it cannot hold in less: ids, times and places alone.
