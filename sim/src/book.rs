@@ -8,13 +8,10 @@ use crate::by_id::ById;
 use crate::plan::{Plan, Tier};
 use crate::trace::{Line, Reply, What, Wire, Wish};
 use crate::verdict::Verdict;
-use postrider::engine::{
-    Attempted, CallId, Change, EndpointChange, EndpointUpdate, Health, LaneId, OrderingKey,
-    Receipt, Seq, Wall,
-};
-use postrider::{
-    DeliveryId, DeliveryState, DisabledReason, Endpoint, EndpointId, EndpointStatus, EventId, Fact,
-    Ordering,
+use postrider_engine::{
+    Attempted, CallId, Change, DeliveryId, DeliveryState, DisabledReason, Endpoint, EndpointChange,
+    EndpointId, EndpointStatus, EndpointUpdate, EventId, Fact, Health, LaneId, Ordering,
+    OrderingKey, Receipt, Seq, Wall,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

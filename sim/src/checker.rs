@@ -26,7 +26,7 @@ mod timeout;
 
 use crate::book::Book;
 use crate::trace::Line;
-use postrider::Footprint;
+use postrider_engine::Footprint;
 use serde::{Deserialize, Serialize};
 
 /// Watches one promise.

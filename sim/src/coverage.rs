@@ -9,8 +9,9 @@ use crate::book::Book;
 use crate::by_id::ById;
 use crate::plan::FaultKind;
 use crate::trace::{Line, What};
-use postrider::engine::{Outcome, Phase};
-use postrider::{DeliveryId, DeliveryState, EndpointStatus, FailureKind, Ordering};
+use postrider_engine::{
+    DeliveryId, DeliveryState, EndpointStatus, FailureKind, Ordering, Outcome, Phase,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -4,6 +4,9 @@
 //! wrong. [`World`] runs it against the engine in a model world that jumps from event to event;
 //! `turmoil` runs it against the whole sender on simulated hosts. Both write the same
 //! [trace](trace::Line), and the same [checkers](checker::Checker) read it.
+//!
+//! The feature `turmoil`, on by default, is the second of them and all that it needs. Without it a
+//! build is the engine, the model world and little else.
 
 pub mod allocated;
 pub mod book;
@@ -12,6 +15,8 @@ pub mod by_id;
 pub mod chance;
 pub mod checker;
 pub mod coverage;
+#[cfg(test)]
+mod mutants;
 mod panics;
 pub mod plan;
 pub mod report;
@@ -20,6 +25,7 @@ pub mod scenario;
 pub mod shrink;
 pub mod teeth;
 pub mod trace;
+#[cfg(feature = "turmoil")]
 pub mod turmoil_tier;
 pub mod verdict;
 pub mod waits;

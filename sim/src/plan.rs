@@ -56,26 +56,36 @@ pub enum Tier {
     /// The engine alone in a model world: jumps from event to event.
     World,
     /// The whole sender on simulated hosts and sockets.
+    #[cfg_attr(not(feature = "turmoil"), value(skip))]
     Turmoil,
+}
+
+impl Tier {
+    /// Those that this build can run.
+    pub const BUILT: &[Self] = &[
+        Self::World,
+        #[cfg(feature = "turmoil")]
+        Self::Turmoil,
+    ];
 }
 
 /// The bounds of the engine, where a plan makes them tighter than the defaults, and of the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bounds {
-    /// [`postrider::Limits::attempts_max`].
+    /// [`postrider_engine::Limits::attempts_max`].
     pub attempts_max: usize,
-    /// [`postrider::Limits::attempts_failing_max`].
+    /// [`postrider_engine::Limits::attempts_failing_max`].
     pub attempts_failing_max: usize,
-    /// [`postrider::Limits::window_deliveries_max`].
+    /// [`postrider_engine::Limits::window_deliveries_max`].
     pub window_deliveries_max: usize,
-    /// [`postrider::Limits::window_bytes_max`].
+    /// [`postrider_engine::Limits::window_bytes_max`].
     pub window_bytes_max: usize,
-    /// [`postrider::Limits::window_bytes_endpoint_max`].
+    /// [`postrider_engine::Limits::window_bytes_endpoint_max`].
     pub window_bytes_endpoint_max: usize,
-    /// [`postrider::Limits::pending_deliveries_max`].
+    /// [`postrider_engine::Limits::pending_deliveries_max`].
     pub pending_deliveries_max: u64,
-    /// [`postrider::Limits::commits_in_flight_max`].
+    /// [`postrider_engine::Limits::commits_in_flight_max`].
     pub commits_in_flight_max: usize,
 }
 
@@ -168,6 +178,9 @@ pub struct EndpointPlan {
     pub breaker: Option<Breaker>,
     /// It is disabled after failing for so long.
     pub disable_after_ms: Option<u64>,
+    /// Headers of its owner's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(String, String)>,
 }
 
 /// A retry policy.

@@ -5,6 +5,7 @@ use crate::checker::{self, Violation};
 use crate::panics;
 use crate::plan::{Plan, Tier};
 use crate::scenario;
+#[cfg(feature = "turmoil")]
 use crate::turmoil_tier;
 use crate::watch::{Keep, Run};
 use crate::world::World;
@@ -20,19 +21,25 @@ pub fn run(plan: &Arc<Plan>, keep: Keep, bug: Option<Bug>) -> Run {
     checkers.extend(scenario::expectation(plan));
     let ran = panics::heard(|| match plan.tier {
         Tier::World => World::run_with(plan, checkers, keep, bug),
+        #[cfg(feature = "turmoil")]
         Tier::Turmoil => turmoil_tier::run(plan, checkers, keep),
+        #[cfg(not(feature = "turmoil"))]
+        Tier::Turmoil => {
+            let said = "this build has no feature `turmoil`".to_owned();
+            unrun(plan, "tier", said)
+        }
     });
-    ran.unwrap_or_else(|said| died(plan, said))
+    ran.unwrap_or_else(|said| unrun(plan, "panic", said))
 }
 
-/// A run of which nothing is left but its end.
-fn died(plan: &Plan, said: String) -> Run {
+/// A run of which there is nothing but that it failed.
+fn unrun(plan: &Plan, promise: &str, said: String) -> Run {
     Run {
         seed: plan.seed,
         tier: plan.tier,
         ok: false,
         violation: Some(Violation {
-            promise: "panic".to_owned(),
+            promise: promise.to_owned(),
             at_ms: 0,
             line: 0,
             said,

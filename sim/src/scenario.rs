@@ -2,6 +2,7 @@
 //! promises.
 
 mod answers;
+mod edges;
 mod outages;
 mod sender;
 
@@ -12,7 +13,7 @@ use crate::plan::{
     Tier, To, VERSION, Weighted, When,
 };
 use crate::trace::Line;
-use postrider::{DeliveryState, FailReason};
+use postrider_engine::{DeliveryState, FailReason};
 
 /// A story.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +51,8 @@ pub fn all() -> &'static [Scenario] {
         sender::CLOCK_JUMPS,
         sender::DISK_FULL,
         sender::ROTATION,
+        edges::SPECS,
+        edges::RETRY_AFTER_FORMS,
     ]
 }
 

@@ -7,13 +7,10 @@ mod text;
 
 use crate::plan::{Answer, FaultKind};
 use bytes::Bytes;
-use postrider::engine::{
-    BatchId, CallId, Change, CommitError, EndpointChange, LaneId, Load, MemoryStore, NewEvent, Now,
-    Outcome, Receipt, Seq, Wall,
-};
-use postrider::{
-    Closed, DeliveryId, DeliveryState, DiscardError, Drained, Endpoint, EndpointError, EndpointId,
-    EventId, Fact, Ledger, PublishError, Published, ResendError,
+use postrider_engine::{
+    BatchId, CallId, Change, Closed, CommitError, DeliveryId, DeliveryState, DiscardError, Drained,
+    Endpoint, EndpointChange, EndpointError, EndpointId, EventId, Fact, LaneId, Ledger, Load,
+    MemoryStore, NewEvent, Now, Outcome, PublishError, Published, Receipt, ResendError, Seq, Wall,
 };
 use sha2::{Digest, Sha256};
 use std::sync::Arc;

@@ -1,8 +1,7 @@
 //! What an outcome means, read anew from the promises: the engine's own reading is not believed.
 
 use crate::waits;
-use postrider::engine::Wall;
-use postrider::{FailReason, Outcome, RetryPolicy};
+use postrider_engine::{FailReason, Outcome, RetryPolicy, Wall};
 
 /// What an outcome means for its delivery and its endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +42,7 @@ impl Verdict {
 
 /// The answer, if its head came in time.
 #[must_use]
-pub fn in_time(outcome: &Outcome, timeout_ms: u64) -> Option<&postrider::Response> {
+pub fn in_time(outcome: &Outcome, timeout_ms: u64) -> Option<&postrider_engine::Response> {
     match outcome {
         Outcome::Response(response) if response.head_ms <= timeout_ms => Some(response),
         _ => None,

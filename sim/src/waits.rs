@@ -1,8 +1,7 @@
 //! How long a delivery waits for its next attempt: worked out anew from the policy and from
 //! RFC 9110, so that the engine's own arithmetic is not believed.
 
-use postrider::engine::Wall;
-use postrider::{RetryPolicy, Schedule};
+use postrider_engine::{RetryPolicy, Schedule, Wall};
 use std::time::Duration;
 
 /// Attempts after the first.

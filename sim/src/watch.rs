@@ -5,8 +5,7 @@ use crate::checker::{Checker, Violation};
 use crate::coverage::Coverage;
 use crate::plan::{Plan, Tier};
 use crate::trace::{Line, Trace, What};
-use postrider::engine::Now;
-use postrider::{DeliveryState, Footprint};
+use postrider_engine::{DeliveryState, Footprint, Now};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 

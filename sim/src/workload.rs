@@ -3,8 +3,7 @@
 
 use crate::plan::{Act, Plan};
 use crate::trace::{Reply, Wish};
-use postrider::engine::EndpointChange;
-use postrider::{DeliveryId, EndpointId, PublishError};
+use postrider_engine::{DeliveryId, EndpointChange, EndpointId, PublishError};
 use std::collections::BTreeMap;
 use std::time::Duration;
 

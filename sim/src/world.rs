@@ -26,7 +26,7 @@ use crate::trace::{Audit, Stop, What};
 use crate::watch::{Keep, Run};
 use disk::Loss;
 use network::{Exchange, Packet};
-use postrider::engine::{BatchId, Command, Core, Input, Loaded, Mono, Outcome, turn};
+use postrider_engine::{BatchId, Command, Core, Input, Loaded, Mono, Outcome, turn};
 use std::sync::Arc;
 
 /// More turns than any run needs: beyond, the engine and its host go round in circles.
@@ -75,7 +75,7 @@ enum Happening {
 #[derive(Debug)]
 enum Reading {
     Done(Loaded),
-    ToDo(postrider::engine::Load),
+    ToDo(postrider_engine::Load),
 }
 
 impl World {
@@ -253,7 +253,7 @@ impl World {
             }
         }
         for batch in lost {
-            let error = postrider::engine::CommitError::Failed("lost".to_owned());
+            let error = postrider_engine::CommitError::Failed("lost".to_owned());
             host.note(What::NotDurable {
                 batch: batch.id,
                 error,
@@ -297,7 +297,7 @@ impl World {
             return self.store_fails(
                 Input::CommitFailed(
                     self.host.first_batch(),
-                    postrider::engine::CommitError::Failed("input/output error".to_owned()),
+                    postrider_engine::CommitError::Failed("input/output error".to_owned()),
                 ),
                 down_ms,
             );

@@ -27,6 +27,21 @@ pub(crate) fn missing() -> Result<(), String> {
     Ok(())
 }
 
+/// Installs `cargo mutants`, if it is missing.
+pub(crate) fn mutants() -> Result<(), String> {
+    if succeeds(&["cargo", "mutants", "--version"]) {
+        return Ok(());
+    }
+    println!("── install: cargo install --locked cargo-mutants");
+    let installed = Command::new("cargo")
+        .args(["install", "--locked", "cargo-mutants"])
+        .status();
+    if installed.is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    Err("`cargo install --locked cargo-mutants` failed".to_owned())
+}
+
 /// What the browser tests run, by the names under which it may be there, and its Debian package.
 const PROGRAMS: &[(&[&str], &str)] = &[
     (

@@ -7,6 +7,7 @@
 
 mod bench;
 mod install;
+mod mutants;
 mod test;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -30,12 +31,15 @@ enum Word {
     Test(test::Args),
     /// Prints what a delivery costs, beside what the bare parts cost
     Bench(bench::Args),
+    /// Breaks the engine in small ways and asks the simulation whether it notices
+    Mutants(mutants::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().word {
         Some(Word::Test(args)) => test::run(&args),
         Some(Word::Bench(args)) => bench::run(&args),
+        Some(Word::Mutants(args)) => mutants::run(&args),
         None => Cli::command()
             .print_help()
             .map_err(|error| error.to_string()),

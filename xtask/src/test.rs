@@ -29,6 +29,8 @@ const STEPS: &[Step] = &[
     step("clippy", "cargo clippy --workspace --all-targets -- -D warnings"),
     // Features only add: the crate that people embed stands without its own.
     step("features", "cargo clippy -p postrider --no-default-features -- -D warnings"),
+    // The world tier stands without the runtime.
+    step("features-sim", "cargo clippy -p postrider-sim --all-targets --no-default-features -- -D warnings"),
     // The programs that the tests run as a user would: see `tests/it/programs.rs`.
     step("programs", "cargo build --workspace --bins --examples"),
     // Style is among them: see `tests/it/tidy.rs`.
@@ -58,7 +60,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     let steps: Vec<&Step> = STEPS.iter().filter(chosen).collect();
     if args.list {
         for step in steps {
-            println!("{:10} {}", step.name, step.shown());
+            println!("{:12} {}", step.name, step.shown());
         }
         return Ok(());
     }
@@ -93,11 +95,7 @@ impl Step {
         let mut words = self.command.split(' ');
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words).envs(self.environment.iter().copied());
-        // What cargo has told xtask about its own package is nothing to the step: build scripts
-        // that ask for such a variable (ring's does) would run anew, unlike by hand.
-        for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_a_package(name)) {
-            command.env_remove(name);
-        }
+        forget_package(&mut command);
         let status = command
             .status()
             .map_err(|error| format!("`{}` did not start: {error}", self.command))?;
@@ -110,6 +108,14 @@ impl Step {
         }
         println!("── {}: {seconds:.1} s", self.name);
         Ok(())
+    }
+}
+
+/// What cargo has told xtask about its own package is nothing to a command that it runs: build
+/// scripts that ask for such a variable (ring's does) would run anew, unlike by hand.
+pub(crate) fn forget_package(command: &mut Command) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_a_package(name)) {
+        command.env_remove(name);
     }
 }
 

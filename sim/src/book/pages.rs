@@ -2,10 +2,9 @@
 
 use crate::trace::Wire;
 use crate::verdict::Verdict;
-use postrider::engine::{CallId, Health, LaneId, Now, Seq};
-use postrider::{
-    DeliveryId, DeliveryState, Endpoint, EndpointId, EndpointSpec, EndpointStatus, Event, EventId,
-    Outcome,
+use postrider_engine::{
+    CallId, DeliveryId, DeliveryState, Endpoint, EndpointId, EndpointSpec, EndpointStatus, Event,
+    EventId, Health, LaneId, Now, Outcome, Seq,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;

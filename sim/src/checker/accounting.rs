@@ -4,8 +4,7 @@
 use super::Checker;
 use crate::book::Book;
 use crate::trace::{Audit, Line, What};
-use postrider::engine::{Change, Receipt};
-use postrider::{DeliveryState, EndpointId, Ledger};
+use postrider_engine::{Change, DeliveryState, EndpointId, Ledger, Receipt};
 use std::collections::BTreeMap;
 
 #[derive(Default)]

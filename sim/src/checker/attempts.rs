@@ -12,8 +12,7 @@ use crate::by_id::ById;
 use crate::trace::{Line, What};
 use crate::verdict::Verdict;
 use crate::waits;
-use postrider::engine::{Attempted, Change, Mono, Now, Wall};
-use postrider::{DeliveryId, DeliveryState};
+use postrider_engine::{Attempted, Change, DeliveryId, DeliveryState, Mono, Now, Wall};
 
 #[derive(Default)]
 pub(super) struct Attempts {
@@ -109,7 +108,7 @@ impl Attempts {
             _ => None,
         };
         let wait = due.0.saturating_sub(recording.at.wall.0);
-        let fits = |policy: &postrider::RetryPolicy| {
+        let fits = |policy: &postrider_engine::RetryPolicy| {
             let (least, most) = waits::bounds(policy, number, asked);
             u64::from(number) <= waits::retries(policy)
                 && wait >= least

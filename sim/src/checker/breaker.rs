@@ -12,8 +12,9 @@ use crate::book::{Book, Recording};
 use crate::trace::{Line, Reply, What, Wish};
 use crate::verdict::Verdict;
 use crate::waits::ms;
-use postrider::engine::{CallId, EndpointChange, Mono, Now};
-use postrider::{BreakerPolicy, DeliveryId, Endpoint, EndpointId};
+use postrider_engine::{
+    BreakerPolicy, CallId, DeliveryId, Endpoint, EndpointChange, EndpointId, Mono, Now,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]

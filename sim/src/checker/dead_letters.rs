@@ -4,8 +4,7 @@
 use super::Checker;
 use crate::book::Book;
 use crate::trace::{Line, What};
-use postrider::engine::{Change, Receipt};
-use postrider::{DeliveryId, DeliveryState, EndpointId};
+use postrider_engine::{Change, DeliveryId, DeliveryState, EndpointId, Receipt};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]

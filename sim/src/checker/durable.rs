@@ -5,7 +5,7 @@ use crate::book::Book;
 use crate::by_id::ById;
 use crate::trace::{Audit, Audited, Line, Reply, What, Wish};
 use bytes::Bytes;
-use postrider::{DeliveryId, EventId};
+use postrider_engine::{DeliveryId, EventId};
 use std::collections::BTreeMap;
 
 #[derive(Default)]

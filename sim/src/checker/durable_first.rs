@@ -3,7 +3,7 @@
 use super::Checker;
 use crate::book::Book;
 use crate::trace::{Line, Reply, What, Wish};
-use postrider::{DeliveryId, DeliveryState, Fact};
+use postrider_engine::{DeliveryId, DeliveryState, Fact};
 
 #[derive(Default)]
 pub(super) struct DurableFirst;

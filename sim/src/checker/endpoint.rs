@@ -10,7 +10,7 @@ use super::Checker;
 use crate::book::{Book, EndpointPage};
 use crate::trace::{Line, What, Wire};
 use crate::waits::ms;
-use postrider::{Endpoint, EndpointStatus};
+use postrider_engine::{Endpoint, EndpointStatus};
 
 #[derive(Default)]
 pub(super) struct EndpointTold;

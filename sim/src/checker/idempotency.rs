@@ -4,8 +4,9 @@
 use super::Checker;
 use crate::book::Book;
 use crate::trace::{Line, Reply, What, Wish};
-use postrider::engine::{Change, Event, NewEvent, Receipt, Target};
-use postrider::{EventId, PublishError, Published, TenantId};
+use postrider_engine::{
+    Change, Event, EventId, NewEvent, PublishError, Published, Receipt, Target, TenantId,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -8,9 +8,9 @@
 use super::Checker;
 use crate::book::Book;
 use crate::trace::{Line, Reply, What, Wire, Wish};
-use postrider::engine::{CallId, Change, LaneId, NewEvent, OrderingKey, Publish, Receipt, Target};
-use postrider::{
-    Closed, DeliveryId, EndpointId, EndpointStatus, EventType, Ordering, PublishError, TenantId,
+use postrider_engine::{
+    CallId, Change, Closed, DeliveryId, EndpointId, EndpointStatus, EventType, LaneId, NewEvent,
+    Ordering, OrderingKey, Publish, PublishError, Receipt, Target, TenantId,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ impl Invented {
     fn answered(
         &mut self,
         call: CallId,
-        reply: &Result<postrider::Published, PublishError>,
+        reply: &Result<postrider_engine::Published, PublishError>,
         book: &Book,
     ) -> Result<(), String> {
         let Some((_, Wish::Publish(new))) = book.calls.get(&call) else {

@@ -19,8 +19,7 @@ use crate::book::{Book, EndpointPage, GRACE_MS, LanePage};
 use crate::plan::{Act, Answer, FaultKind, Plan, Receiver};
 use crate::trace::{Line, What};
 use crate::verdict::Verdict;
-use postrider::engine::{Change, LaneId};
-use postrider::{EndpointId, EndpointStatus, Ordering};
+use postrider_engine::{Change, EndpointId, EndpointStatus, LaneId, Ordering};
 use std::collections::BTreeSet;
 
 #[derive(Default)]

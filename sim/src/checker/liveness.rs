@@ -8,7 +8,7 @@ use super::Checker;
 use crate::book::{Book, EndpointPage, GRACE_MS};
 use crate::trace::{Line, Stop, What};
 use crate::waits::{longest, ms};
-use postrider::EndpointStatus;
+use postrider_engine::EndpointStatus;
 
 /// For the disk, at its slowest.
 const DISK_MS: u64 = 10_000;

@@ -7,7 +7,7 @@
 use super::Checker;
 use crate::book::Book;
 use crate::trace::{Line, What};
-use postrider::{Footprint, Limits};
+use postrider_engine::{Footprint, Limits};
 
 /// What an engine that holds nothing takes.
 const EMPTY_BYTES: usize = 32 << 10;
@@ -84,6 +84,9 @@ impl Checker for Memory {
         if let Some((name, found, bound)) = within.iter().find(|(_, found, bound)| found > bound) {
             return Err(format!("{name} is {found}, more than {bound}: {held:?}"));
         }
+        if held.state_bytes < least_bytes(held) {
+            return Err(format!("state_bytes is too little: {held:?}"));
+        }
         if held.pending_deliveries > limits.pending_deliveries_max {
             return Err(format!(
                 "{} deliveries are pending",
@@ -115,6 +118,16 @@ pub(crate) fn fits(freed: usize, held: &Footprint) -> Result<(), String> {
 const RECORD_BYTES: usize = 2 << 10;
 /// Room that queues keep after a rush.
 const ROOM_BYTES: usize = 4 << 10;
+
+/// What it cannot hold in less: ids, times and places alone.
+fn least_bytes(held: &Footprint) -> usize {
+    held.lanes * 64
+        + held.window_deliveries * 64
+        + held.endpoints * 256
+        + held.attempts * 96
+        + held.commits * 32
+        + held.timers * 32
+}
 
 fn state_bytes(most: &Footprint) -> usize {
     EMPTY_BYTES

@@ -7,8 +7,7 @@ use super::Checker;
 use crate::book::{Book, DeliveryPage};
 use crate::by_id::ById;
 use crate::trace::{Line, What};
-use postrider::engine::{Change, Receipt, Refusal};
-use postrider::{DeliveryId, DeliveryState, Fact};
+use postrider_engine::{Change, DeliveryId, DeliveryState, Fact, Receipt, Refusal};
 
 #[derive(Default)]
 pub(super) struct OneEnd {

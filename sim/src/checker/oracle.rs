@@ -11,10 +11,9 @@ use crate::book::{Book, Recording};
 use crate::trace::{Line, Stop, What};
 use crate::verdict::{Verdict, in_time};
 use crate::waits;
-use postrider::engine::{Attempted, Change, CommitError, Health, Phase};
-use postrider::{
-    DeliveryState, DisabledReason, EndpointSpec, EndpointStatus, FailReason, FailureKind, OnFailed,
-    Outcome,
+use postrider_engine::{
+    Attempted, Change, CommitError, DeliveryState, DisabledReason, EndpointSpec, EndpointStatus,
+    FailReason, FailureKind, Health, OnFailed, Outcome, Phase,
 };
 use std::sync::Arc;
 
@@ -127,7 +126,7 @@ fn recorded(end: &Attempted, book: &Book) -> Result<(), String> {
 /// The attempt itself is recorded as it was.
 fn outcome(end: &Attempted, recording: &Recording) -> Result<(), String> {
     let wire = &recording.wire;
-    let timeout = Outcome::Failure(postrider::Failure::new(
+    let timeout = Outcome::Failure(postrider_engine::Failure::new(
         FailureKind::Timeout(Phase::Response),
         "",
     ));

@@ -8,8 +8,7 @@
 use super::Checker;
 use crate::book::Book;
 use crate::trace::{Line, What};
-use postrider::engine::{Change, LaneId, Receipt, Seq};
-use postrider::{DeliveryId, Ordering};
+use postrider_engine::{Change, DeliveryId, LaneId, Ordering, Receipt, Seq};
 use std::collections::BTreeMap;
 
 #[derive(Default)]

@@ -5,8 +5,7 @@ use super::Checker;
 use crate::book::Book;
 use crate::trace::{Line, Reply, What};
 use crate::waits::ms;
-use postrider::engine::Mono;
-use postrider::{EndpointId, RateLimit};
+use postrider_engine::{EndpointId, Mono, RateLimit};
 use std::collections::BTreeMap;
 
 #[derive(Default)]

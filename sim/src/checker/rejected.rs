@@ -6,8 +6,7 @@ use crate::book::Book;
 use crate::by_id::ById;
 use crate::trace::{Line, What};
 use crate::verdict::in_time;
-use postrider::engine::{Change, Receipt};
-use postrider::{DeliveryId, DeliveryState, Fact, FailReason};
+use postrider_engine::{Change, DeliveryId, DeliveryState, Fact, FailReason, Receipt};
 
 #[derive(Default)]
 pub(super) struct Rejected {
@@ -41,8 +40,9 @@ impl Checker for Rejected {
                 };
                 let page = book.endpoints.get(&flight.endpoint);
                 let retried = |status: u16| {
-                    let of =
-                        |spec: &postrider::EndpointSpec| spec.retry.also_retry.contains(&status);
+                    let of = |spec: &postrider_engine::EndpointSpec| {
+                        spec.retry.also_retry.contains(&status)
+                    };
                     // Under turmoil a change may be told a little later than it holds.
                     page.is_none_or(|it| {
                         of(&it.told.spec) || !book.is_exact() && of(&it.durable.spec)

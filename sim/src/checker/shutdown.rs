@@ -8,8 +8,7 @@ use super::Checker;
 use crate::book::Book;
 use crate::plan::FaultKind;
 use crate::trace::{Line, Reply, What, Wish};
-use postrider::engine::CallId;
-use postrider::{Drained, PublishError};
+use postrider_engine::{CallId, Drained, PublishError};
 use std::collections::BTreeSet;
 
 /// Beyond the deadline and the store's own time.

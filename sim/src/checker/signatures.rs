@@ -9,9 +9,9 @@ use super::Checker;
 use crate::book::{Book, EndpointPage};
 use crate::by_id::ById;
 use crate::trace::{Line, What, Wire};
-use postrider::engine::Wall;
-use postrider::signature::{Scheme, Verifier};
-use postrider::{DeliveryId, EndpointId};
+use postrider_engine::Wall;
+use postrider_engine::signature::{Scheme, Verifier};
+use postrider_engine::{DeliveryId, EndpointId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

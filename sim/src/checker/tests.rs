@@ -14,14 +14,12 @@ use crate::trace::{Audit, Audited, Line, Reply, What, Wire, Wish};
 use crate::verdict::Verdict;
 use crate::world::EPOCH;
 use bytes::Bytes;
-use postrider::engine::signature::{Message, Scheme, Signer};
-use postrider::engine::{
-    Attempted, CallId, Change, EndpointSecret, EndpointUpdate, Idempotency, LaneId, Mono,
-    NewDelivery, NewEvent, Now, OrderingKey, Publish, Receipt, Seq, Target, Wall,
-};
-use postrider::{
-    Attempt, AttemptId, DeliveryId, DeliveryState, Endpoint, EndpointId, EndpointStatus, Event,
-    EventId, FailReason, Footprint, Ledger, Outcome, Published, Response, Secret,
+use postrider_engine::signature::{Message, Scheme, Signer};
+use postrider_engine::{
+    Attempt, AttemptId, Attempted, CallId, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
+    EndpointSecret, EndpointStatus, EndpointUpdate, Event, EventId, FailReason, Footprint,
+    Idempotency, LaneId, Ledger, Mono, NewDelivery, NewEvent, Now, OrderingKey, Outcome, Publish,
+    Published, Receipt, Response, Secret, Seq, Target, Wall,
 };
 use std::sync::Arc;
 
@@ -147,7 +145,7 @@ impl Scene {
                 expires_at: None,
             }],
             status: EndpointStatus::Active,
-            health: postrider::engine::Health::default(),
+            health: postrider_engine::Health::default(),
             created_at: self.now().wall,
             revision: 1,
         });
@@ -179,7 +177,7 @@ impl Scene {
         let (id, page) = self.book.endpoints.first_key_value().unwrap();
         let (id, mut record) = (*id, page.durable.clone());
         change(&mut record);
-        let wish = postrider::engine::EndpointChange::Pause;
+        let wish = postrider_engine::EndpointChange::Pause;
         let call = self.call(Wish::Change(id, wish));
         self.ok(What::Durable {
             change: Change::ChangeEndpoint(Arc::new(EndpointUpdate {

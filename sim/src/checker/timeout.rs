@@ -4,7 +4,7 @@
 use super::Checker;
 use crate::book::{Book, GRACE_MS};
 use crate::trace::{Line, What};
-use postrider::DeliveryId;
+use postrider_engine::DeliveryId;
 use std::collections::BTreeSet;
 
 /// A fast clock may pass over the very millisecond.

@@ -85,7 +85,11 @@ pub(super) fn run(args: &Args, json: bool) -> Result<Answer, Box<dyn Error>> {
     let turmoil = Seeds::from(first, SEEDS_TURMOIL);
     let mut coverage = Coverage::default();
     let mut steps = vec![run_meta(Seeds::from(first, SEEDS_TWICE))?];
-    for (tier, seeds) in [(Tier::World, world), (Tier::Turmoil, turmoil)] {
+    for tier in Tier::BUILT.iter().copied() {
+        let seeds = match tier {
+            Tier::World => world,
+            Tier::Turmoil => turmoil,
+        };
         let jobs = Jobs::of(tier, None, None);
         let each = seeds.all().map(|seed| Job::Seed(tier, seed));
         let swept = Swept::of(&jobs, tier_name(tier), seeds.count(), each)?;
@@ -145,7 +149,7 @@ fn first_seed(commit: &str) -> Result<u64, NoCommit> {
 fn run_meta(seeds: Seeds) -> Result<Step, Box<dyn Error>> {
     let mut failures = Vec::new();
     for seed in seeds.all() {
-        for tier in [Tier::World, Tier::Turmoil] {
+        for tier in Tier::BUILT.iter().copied() {
             let compared = meta::compare(seed, tier, 2)?;
             if compared.difference.is_some() {
                 failures.extend(compared.text(seed, 2));
@@ -161,7 +165,7 @@ fn run_meta(seeds: Seeds) -> Result<Step, Box<dyn Error>> {
     Ok(Step {
         name: "meta",
         ok,
-        said: format!("seeds {seeds} in both tiers: {verdict}"),
+        said: format!("seeds {seeds} in every tier: {verdict}"),
         failures,
     })
 }

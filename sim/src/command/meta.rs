@@ -79,7 +79,7 @@ pub(super) struct Difference {
 pub(super) fn run(args: &Args, json: bool) -> Result<Answer, Box<dyn Error>> {
     let tiers = match args.tier {
         Some(tier) => vec![tier],
-        None => vec![Tier::World, Tier::Turmoil],
+        None => Tier::BUILT.to_vec(),
     };
     let compared: Vec<Compared> = tiers
         .into_iter()

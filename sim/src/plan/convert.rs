@@ -2,10 +2,9 @@
 
 use super::{Bounds, Delays, EndpointPlan, Publish, Retry, To};
 use bytes::Bytes;
-use postrider::engine::{EventPattern, NewEvent, OrderingKey, Target};
-use postrider::{
-    BreakerPolicy, EndpointId, EndpointSpec, EventType, InvalidName, Limits, OnFailed, Ordering,
-    RateLimit, RetryPolicy, Schedule, TenantId,
+use postrider_engine::{
+    BreakerPolicy, EndpointId, EndpointSpec, EventPattern, EventType, InvalidName, Limits,
+    NewEvent, OnFailed, Ordering, OrderingKey, RateLimit, RetryPolicy, Schedule, Target, TenantId,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +76,7 @@ impl EndpointPlan {
                 cooldown_max_ms: 600_000,
             }),
             disable_after_ms: Some(5 * 86_400_000),
+            headers: Vec::new(),
         }
     }
 
@@ -120,6 +120,7 @@ impl EndpointPlan {
             cooldown_max: ms(breaker.cooldown_max_ms),
         });
         spec.disable_after = self.disable_after_ms.map(ms);
+        spec.headers.clone_from(&self.headers);
         Ok(spec)
     }
 }

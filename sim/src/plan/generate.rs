@@ -234,6 +234,7 @@ impl Swarm {
             concurrency: number(rolls.between(1, 16)),
             rate,
             breaker,
+            headers: Vec::new(),
             disable_after_ms: rolls
                 .percent(15)
                 .then(|| rolls.between(self.span_ms / 4, self.span_ms)),

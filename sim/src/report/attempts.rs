@@ -2,8 +2,7 @@
 
 use super::mark::Mark;
 use crate::trace::{Line, What};
-use postrider::engine::{Change, Receipt};
-use postrider::{DeliveryId, DeliveryState, Outcome};
+use postrider_engine::{Change, DeliveryId, DeliveryState, Outcome, Receipt};
 use std::collections::BTreeMap;
 
 /// The deliveries of a run.

@@ -2,7 +2,7 @@
 
 use super::mark::{Mark, Tracks};
 use crate::trace::{Line, What};
-use postrider::engine::{BatchId, Change, LaneId};
+use postrider_engine::{BatchId, Change, LaneId};
 use std::collections::BTreeMap;
 
 /// Commits and reads.

@@ -8,8 +8,7 @@ use super::ties::{Ties, attempt};
 use crate::plan::{FaultKind, Plan, When};
 use crate::trace::{Line, Names, Stop, What, Wish};
 use crate::watch::Run;
-use postrider::engine::LaneId;
-use postrider::{DeliveryId, EndpointId, EndpointStatus, Fact};
+use postrider_engine::{DeliveryId, EndpointId, EndpointStatus, Fact, LaneId};
 use serde::Serialize;
 use std::collections::BTreeMap;
 

@@ -1,8 +1,7 @@
 //! What belongs to what: which delivery is in which lane, which call made which event.
 
 use crate::trace::{Line, Names, Reply, What, Wish};
-use postrider::engine::{CallId, Change, LaneId, Receipt};
-use postrider::{DeliveryId, EndpointId, EventId, Fact};
+use postrider_engine::{CallId, Change, DeliveryId, EndpointId, EventId, Fact, LaneId, Receipt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

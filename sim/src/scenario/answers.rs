@@ -5,7 +5,7 @@ use super::{
     publish_to_each, receiver_of, storm,
 };
 use crate::plan::{Answer, Delays, Fault, FaultKind, Tier, To, When};
-use postrider::{DeliveryState, EndpointStatus, FailReason};
+use postrider_engine::{DeliveryState, EndpointStatus, FailReason};
 
 pub(super) const TIMEOUT_EDGE: Scenario = Scenario {
     name: "timeout-edge",

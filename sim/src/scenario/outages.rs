@@ -6,7 +6,7 @@ use super::{
 };
 use crate::book::Book;
 use crate::plan::{Answer, Delays, Tier};
-use postrider::DeliveryState;
+use postrider_engine::DeliveryState;
 
 /// What a delivery to a healthy receiver may take: the way there and back, and some syncs.
 const PROMPT_MS: u64 = 400;

@@ -70,6 +70,7 @@ const OF_ENDPOINT: &[fn(&mut EndpointPlan)] = &[
     |endpoint| endpoint.rate = None,
     |endpoint| endpoint.breaker = None,
     |endpoint| endpoint.disable_after_ms = None,
+    |endpoint| endpoint.headers.clear(),
     |endpoint| endpoint.retry.jitter_percent = 0,
     |endpoint| endpoint.retry.also_retry.clear(),
     |endpoint| endpoint.retry.delays = Delays::Listed(Vec::new()),
@@ -103,6 +104,7 @@ const OF_CHANGE: &[fn(&mut EndpointPlan, &EndpointPlan)] = &[
     |to, from| to.rate = from.rate,
     |to, from| to.breaker = from.breaker,
     |to, from| to.disable_after_ms = from.disable_after_ms,
+    |to, from| to.headers.clone_from(&from.headers),
     |to, from| {
         // What does not count in a change.
         to.tenant = from.tenant;

@@ -2,8 +2,10 @@
 
 use super::{Line, Reply, Stop, What, Wire, Wish};
 use crate::by_id::ById;
-use postrider::engine::{AttemptResult, Change, DeliveryState, Fact, LaneId, Outcome, Receipt};
-use postrider::{DeliveryId, EndpointId, EventId};
+use postrider_engine::{
+    AttemptResult, Change, DeliveryId, DeliveryState, EndpointId, EventId, Fact, LaneId, Outcome,
+    Receipt,
+};
 use std::fmt::{self, Display, Write as _};
 use std::hash::Hash;
 
@@ -260,7 +262,7 @@ fn wished(wish: &Wish, names: &mut Names, out: &mut String) -> fmt::Result {
         Wish::Register(number) => write!(out, "register endpoint {number} of the plan"),
         Wish::Change(id, change) => {
             let endpoint = names.endpoint(*id);
-            use postrider::engine::EndpointChange as Kind;
+            use postrider_engine::EndpointChange as Kind;
             match change {
                 Kind::Pause => write!(out, "pause {endpoint}"),
                 Kind::Resume => write!(out, "resume {endpoint}"),

@@ -5,8 +5,7 @@ use super::{Happening, World};
 use crate::plan::Act;
 use crate::trace::{Reply, What, Wish};
 use crate::workload::{self, Known};
-use postrider::Closed;
-use postrider::engine::{CallId, Command, EndpointChange, Input};
+use postrider_engine::{CallId, Closed, Command, EndpointChange, Input};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! The sender's two clocks, made from true time.
 
-use postrider::engine::{Mono, Now, Wall};
+use postrider_engine::{Mono, Now, Wall};
 
 /// 2025-01-01T00:00:00Z: where true time begins on a right calendar.
 pub const EPOCH: Wall = Wall(1_735_689_600_000);

@@ -7,7 +7,7 @@
 
 use crate::chance::Chance;
 use crate::plan::Disk as Pace;
-use postrider::engine::{Batch, BatchId, Change, CommitError, MemoryStore, Receipt};
+use postrider_engine::{Batch, BatchId, Change, CommitError, MemoryStore, Receipt};
 use std::collections::VecDeque;
 
 /// What one sector holds, in bytes.

@@ -13,10 +13,10 @@ use crate::plan::{Plan, When};
 use crate::trace::{Reply, What, Wire, Wish};
 use crate::watch::{Keep, Watch};
 use crate::workload::{Caller, Counts};
-use postrider::engine::{
-    Answer, AttemptId, Batch, CallId, Change, Input, Load, Mono, Now, Receipt, Request, Scheduler,
+use postrider_engine::{
+    Answer, AttemptId, Batch, CallId, Change, DeliveryId, EndpointId, Fact, Input, Load, Mono, Now,
+    Receipt, Request, Scheduler,
 };
-use postrider::{DeliveryId, EndpointId, Fact};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -177,7 +177,7 @@ impl Host {
                     || lane.stopped_at.is_some()
                     || book.endpoints.get(&id.endpoint).is_none_or(|page| {
                         let receiver = crate::book::Book::receiver_of(&page.told.spec.url);
-                        page.told.status != postrider::EndpointStatus::Active
+                        page.told.status != postrider_engine::EndpointStatus::Active
                             || receiver.is_none_or(|receiver| dead.contains(&receiver))
                     })
             })

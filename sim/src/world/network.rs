@@ -6,8 +6,7 @@ use crate::chance::Chance;
 use crate::plan::{Answer, FaultKind, Plan};
 use crate::trace::Wire;
 use bytes::Bytes;
-use postrider::engine::{AttemptId, Mono, Outcome, Phase, Response};
-use postrider::{Failure, FailureKind};
+use postrider_engine::{AttemptId, Failure, FailureKind, Mono, Outcome, Phase, Response};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

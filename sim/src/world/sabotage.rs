@@ -5,13 +5,10 @@
 use crate::bug::Bug;
 use crate::trace::{Reply, Wire};
 use bytes::Bytes;
-use postrider::engine::{
-    Batch, Change, Command, EndpointChange, Input, Loaded, Mono, Now, Outcome, Receipt, Recovered,
-    Seq,
-};
-use postrider::{
-    DeliveryState, EndpointId, EndpointSpec, EndpointStatus, FailReason, Limits, Ordering,
-    RetryPolicy, Schedule,
+use postrider_engine::{
+    Batch, Change, Command, DeliveryState, EndpointChange, EndpointId, EndpointSpec,
+    EndpointStatus, FailReason, Input, Limits, Loaded, Mono, Now, Ordering, Outcome, Receipt,
+    Recovered, RetryPolicy, Schedule, Seq,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -103,7 +100,7 @@ impl Sabotage {
             _ => return,
         }
         if spec.ordering == Ordering::None {
-            spec.on_failed = postrider::OnFailed::Continue;
+            spec.on_failed = postrider_engine::OnFailed::Continue;
         }
     }
 
@@ -153,7 +150,7 @@ impl Sabotage {
     pub(super) fn batch(
         &mut self,
         mut batch: Batch,
-        tail: impl Fn(&postrider::engine::LaneId) -> Seq,
+        tail: impl Fn(&postrider_engine::LaneId) -> Seq,
     ) -> (Batch, Option<Input>) {
         let id = batch.id;
         let mut at_once = None;
@@ -222,7 +219,7 @@ impl Sabotage {
     pub(super) fn refused(
         &self,
         batch: &Batch,
-        tail: impl Fn(&postrider::engine::LaneId) -> Seq,
+        tail: impl Fn(&postrider_engine::LaneId) -> Seq,
     ) -> Option<Receipt> {
         let Change::Publish(publish) = &batch.change else {
             return None;
@@ -269,7 +266,7 @@ impl Sabotage {
             match self.bug {
                 Some(Bug::EarlyAfterRestart) => {
                     for delivery in &mut lane.retrying {
-                        delivery.due = postrider::engine::Wall(0);
+                        delivery.due = postrider_engine::Wall(0);
                     }
                 }
                 Some(Bug::ForgetAfterRestart) => lane.retrying.clear(),
@@ -346,8 +343,8 @@ impl Sabotage {
     }
 
     /// Whether a fact is told twice.
-    pub(super) fn tells_twice(&self, fact: &postrider::Fact) -> bool {
-        self.is(Bug::EndTwice) && matches!(fact, postrider::Fact::Delivered { .. })
+    pub(super) fn tells_twice(&self, fact: &postrider_engine::Fact) -> bool {
+        self.is(Bug::EndTwice) && matches!(fact, postrider_engine::Fact::Delivered { .. })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Attempts, what is recorded of them, and when they leave.
 
 use super::*;
-use postrider::engine::DisabledReason;
+use postrider_engine::DisabledReason;
 
 fn retried_at(scene: &Scene, id: DeliveryId, wait_ms: u64) -> What {
     let mut end = scene.end_of(id);

@@ -1,8 +1,7 @@
 //! What is submitted, repeated and refused.
 
 use super::*;
-use postrider::engine::Closed;
-use postrider::{Drained, PublishError};
+use postrider_engine::{Closed, Drained, PublishError};
 
 #[test]
 fn an_event_is_recorded_that_nobody_submitted() {

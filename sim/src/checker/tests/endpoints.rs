@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::plan::{Breaker, Rate};
-use postrider::engine::EndpointChange;
+use postrider_engine::EndpointChange;
 
 #[test]
 fn something_is_sent_to_an_endpoint_that_is_paused() {

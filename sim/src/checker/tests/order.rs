@@ -1,8 +1,7 @@
 //! Order, ends, and what must be durable first.
 
 use super::*;
-use postrider::Fact;
-use postrider::engine::Of;
+use postrider_engine::{Fact, Of};
 
 #[test]
 fn a_delivery_that_is_not_the_first_of_its_lane_is_sent() {

@@ -52,7 +52,7 @@ fn a_dead_letter_is_forgotten_or_made_up() {
 fn a_dead_letter_that_is_discarded_is_none_any_more() {
     let (mut scene, id, audit) = audited("dead_letters", status(404));
     let page = &scene.book.deliveries[&id];
-    let placed = postrider::engine::Placed {
+    let placed = postrider_engine::Placed {
         delivery: id,
         event: page.event,
         lane: page.lane.clone(),
@@ -120,4 +120,20 @@ fn the_engine_holds_more_than_its_bounds() {
         scene.ok(What::Started { life: 1 });
         assert!(scene.checker.weigh(&held, &scene.book).is_err(), "{held:?}");
     }
+}
+
+#[test]
+fn the_engine_says_that_it_holds_less_than_it_can() {
+    let mut scene = Scene::of("memory");
+    let held = Footprint {
+        endpoints: 1,
+        state_bytes: 255,
+        ..Footprint::default()
+    };
+    assert!(scene.checker.weigh(&held, &scene.book).is_err());
+    let held = Footprint {
+        state_bytes: 256,
+        ..held
+    };
+    assert_eq!(scene.checker.weigh(&held, &scene.book), Ok(()));
 }

@@ -96,7 +96,7 @@ fn a_call_has_no_answer_to_the_end() {
     let call = scene.call(Wish::Delete(endpoint));
     scene.ok(What::Stopped(Stop::End));
     assert!(scene.checker.end(&scene.book).is_err());
-    let reply = Reply::Nothing(postrider::Closed::Crashed);
+    let reply = Reply::Nothing(postrider_engine::Closed::Crashed);
     scene.ok(What::Answered { call, reply });
     assert_eq!(scene.checker.end(&scene.book), Ok(()));
 }

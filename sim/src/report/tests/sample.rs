@@ -6,13 +6,11 @@
 use super::sim::plan::{Answer, Fault, FaultKind, Plan, When};
 use super::sim::trace::{Line, Reply, Stop, What, Wire, Wish};
 use super::sim::{Checker, Keep, Run, Watch, book::Book};
-use postrider::engine::{
-    Attempted, BatchId, CallId, Change, FailureKind, LaneId, Mono, NewDelivery, Now, OrderingKey,
-    Publish, Receipt, Response, Seq, Wall,
-};
-use postrider::{
-    Attempt, AttemptId, DeliveryId, DeliveryState, Drained, Endpoint, EndpointId, EndpointSpec,
-    EndpointStatus, Event, EventId, Fact, FailReason, Failure, Outcome, Published,
+use postrider_engine::{
+    Attempt, AttemptId, Attempted, BatchId, CallId, Change, DeliveryId, DeliveryState, Drained,
+    Endpoint, EndpointId, EndpointSpec, EndpointStatus, Event, EventId, Fact, FailReason, Failure,
+    FailureKind, LaneId, Mono, NewDelivery, Now, OrderingKey, Outcome, Publish, Published, Receipt,
+    Response, Seq, Wall,
 };
 use std::sync::Arc;
 
@@ -180,7 +178,7 @@ impl Teller {
             new,
             at: Wall(WALL_START + at_ms),
         };
-        let placed = postrider::engine::Placed {
+        let placed = postrider_engine::Placed {
             delivery: new,
             event: EventId::from_u128(of.as_u128() - 1),
             lane: lane.clone(),
@@ -336,7 +334,7 @@ fn outcome(does: Does, took_ms: u64) -> Outcome {
             head_ms: took_ms,
         }),
         Does::Hang => Outcome::Failure(Failure::new(
-            FailureKind::Timeout(postrider::engine::Phase::Response),
+            FailureKind::Timeout(postrider_engine::Phase::Response),
             "no head within the attempt's time",
         )),
     }
