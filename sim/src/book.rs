@@ -3,9 +3,10 @@
 //! It believes the store's durable changes, the receivers and the callers, never the engine.
 
 mod pages;
+mod slack;
 
 use crate::by_id::ById;
-use crate::plan::{Plan, Tier};
+use crate::plan::{FaultKind, Plan};
 use crate::trace::{Line, Reply, What, Wire, Wish};
 use crate::verdict::Verdict;
 use postrider_engine::{
@@ -55,6 +56,8 @@ pub struct Book {
     pub recording: ById<DeliveryId, Recording>,
     /// Faults that last, by place in the plan.
     pub faults: BTreeSet<usize>,
+    /// When the calendar jumped last, in true time.
+    pub jumped_ms: Option<u64>,
     /// Requests that were sent.
     pub attempts: u64,
 }
@@ -79,15 +82,9 @@ impl Book {
             in_flight: ById::default(),
             recording: ById::default(),
             faults: BTreeSet::new(),
+            jumped_ms: None,
             attempts: 0,
         }
-    }
-
-    /// Whether lines stand in the exact order in which the engine took and gave them. Under
-    /// turmoil answers and facts reach their line a little later.
-    #[must_use]
-    pub fn is_exact(&self) -> bool {
-        self.plan.tier == Tier::World
     }
 
     /// Takes a line in. Checkers have seen it before.
@@ -112,7 +109,10 @@ impl Book {
                 self.landed(*delivery, *number, ending);
             }
             What::Fact(fact) => self.fact(fact, line.at_ms),
-            What::Fault { index, .. } => {
+            What::Fault { index, kind } => {
+                if matches!(kind, FaultKind::WallJump { .. }) {
+                    self.jumped_ms = Some(line.at_ms);
+                }
                 self.faults.insert(*index);
             }
             What::FaultOver { index } => {
@@ -556,16 +556,7 @@ impl Book {
         let lanes = self.lanes.range(first_lane(endpoint)..);
         lanes.take_while(move |(id, _)| id.endpoint == endpoint)
     }
-
-    /// How much later than it happened a line may stand, in milliseconds.
-    #[must_use]
-    pub fn slack_ms(&self) -> u64 {
-        if self.is_exact() { 0 } else { TURMOIL_SLACK_MS }
-    }
 }
-
-/// Under turmoil the tasks of a host take turns, and its clock has ticks: no line is later.
-const TURMOIL_SLACK_MS: u64 = 100;
 
 /// The lane that stands before all others of an endpoint.
 fn first_lane(endpoint: EndpointId) -> LaneId {

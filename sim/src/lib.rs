@@ -30,6 +30,7 @@ pub mod turmoil_tier;
 pub mod verdict;
 pub mod waits;
 mod watch;
+mod workload;
 mod world;
 
 pub use bug::Bug;

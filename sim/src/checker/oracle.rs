@@ -2,9 +2,8 @@
 //! and endpoint, predicted from the outcome and from what was told of the endpoint at that moment.
 //! Every outcome is recorded exactly once, unless the process ends first.
 //!
-//! When a retry is due is the promise `attempts`. Under turmoil a change of the endpoint may be
-//! told a little later than it holds: there what it says now is accepted, too, and health is not
-//! judged.
+//! When a retry is due is the promise `attempts`. Under turmoil health is not judged, and of what
+//! ends beside a change of its endpoint, or a jump of the calendar, the outcome alone.
 
 use super::Checker;
 use crate::book::{Book, Recording};
@@ -15,7 +14,6 @@ use postrider_engine::{
     Attempted, Change, CommitError, DeliveryState, DisabledReason, EndpointSpec, EndpointStatus,
     FailReason, FailureKind, Health, OnFailed, Outcome, Phase,
 };
-use std::sync::Arc;
 
 /// After the end of a run's faults a result is durable after so long, at most: the engine's pause
 /// before it tries a full store again, and the disk.
@@ -95,32 +93,11 @@ fn recorded(end: &Attempted, book: &Book) -> Result<(), String> {
         ));
     };
     outcome(end, recording).map_err(|said| format!("attempt {number} of {id}: {said}"))?;
-    let now = book.endpoints.get(&end.lane.endpoint);
-    let alternative = now.filter(|_| !book.is_exact()).map(|page| {
-        let mut other = recording.clone();
-        other.spec = Arc::clone(&page.durable.spec);
-        other.leaving |= page.is_leaving();
-        if let Some(outcome) = &recording.outcome {
-            let policy = &other.spec.retry;
-            other.verdict = Verdict::of(
-                outcome,
-                recording.wire.timeout_ms,
-                policy,
-                recording.at.wall,
-            );
-        }
-        other
-    });
-    let first = follows(end, recording, book.is_exact());
-    match (first, alternative) {
-        (Ok(()), _) => Ok(()),
-        (Err(said), other) => {
-            if other.is_some_and(|other| follows(end, &other, false).is_ok()) {
-                return Ok(());
-            }
-            Err(format!("attempt {number} of {id}: {said}"))
-        }
+    if book.is_unsure_of(end.lane.endpoint, recording.at_ms) {
+        return Ok(());
     }
+    follows(end, recording, book.is_exact())
+        .map_err(|said| format!("attempt {number} of {id}: {said}"))
 }
 
 /// The attempt itself is recorded as it was.

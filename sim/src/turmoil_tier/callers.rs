@@ -2,29 +2,20 @@
 //! nothing.
 
 use super::agenda::Task;
-use super::stage::{Caller, Stage, State, Who};
-use crate::plan::{Act, Publish};
+use super::stage::{Stage, State, Who};
+use crate::plan::Act;
 use crate::trace::{Reply, What, Wish};
+use crate::workload::{self, Caller, Known};
 use postrider::engine::{CallId, EndpointChange, NewEvent, Target};
 use postrider::{
-    Closed, DeliveryId, DiscardError, Endpoint, EndpointError, EndpointId, Postrider, PublishError,
+    Closed, DiscardError, Endpoint, EndpointError, EndpointId, Postrider, PublishError,
     ResendError, Submission,
 };
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often a publisher tries an event again that it has no answer for.
-const TRIES_MAX: u32 = 6;
-
 /// How long after a registration failed it is tried again.
 const AGAIN_MS: u64 = 500;
-
-/// What a step comes to.
-enum Asked {
-    Call(Wish),
-    Many(Vec<Wish>),
-    Nothing,
-}
 
 /// Makes every step of the workload when its time comes, for as long as the sender is there.
 pub(super) async fn play(stage: Arc<Stage>, postrider: Postrider) {
@@ -55,27 +46,25 @@ pub(super) fn miss(stage: &Stage) {
     while let Some(task) = state.agenda.take_due(now_ms) {
         match task {
             Task::Register(_) => state.agenda.put(now_ms + AGAIN_MS, task),
-            Task::Step { index, tries } => state.try_again(stage, index, tries),
+            Task::Step { index, tries } => {
+                state.try_again(stage, workload::again(&stage.plan, index, tries));
+            }
         }
     }
 }
 
 fn begin(stage: &Arc<Stage>, postrider: &Postrider, task: Task) {
-    if let Task::Step { index, .. } = task
-        && let Some(Act::Restart { within_ms, down_ms }) =
-            stage.plan.workload.get(index).map(|step| &step.act)
-    {
-        let (within_ms, down_ms) = (*within_ms, *down_ms);
-        return restart(stage, postrider, within_ms, down_ms);
-    }
+    let act = |index: usize| stage.plan.workload.get(index).map(|step| &step.act);
     let (wishes, step) = match task {
-        Task::Register(number) => (Asked::Call(Wish::Register(number)), None),
-        Task::Step { index, tries } => (asked(stage, index), Some((index, tries))),
-    };
-    let (wishes, step) = match wishes {
-        Asked::Call(wish) => (vec![wish], step),
-        Asked::Many(wishes) => (wishes, None),
-        Asked::Nothing => return,
+        Task::Register(number) => (vec![Wish::Register(number)], None),
+        Task::Step { index, tries } => match act(index) {
+            Some(&Act::Restart { within_ms, down_ms }) => {
+                return restart(stage, postrider, within_ms, down_ms);
+            }
+            Some(act @ Act::ResendDead(_)) => (wishes(stage, act), None),
+            Some(act) => (wishes(stage, act), Some((index, tries))),
+            None => return,
+        },
     };
     let calls: Vec<(CallId, Wish)> = wishes
         .into_iter()
@@ -92,54 +81,17 @@ fn begin(stage: &Arc<Stage>, postrider: &Postrider, task: Task) {
     });
 }
 
-fn asked(stage: &Stage, index: usize) -> Asked {
-    let Some(step) = stage.plan.workload.get(index) else {
-        return Asked::Nothing;
-    };
+fn wishes(stage: &Stage, act: &Act) -> Vec<Wish> {
     let state = stage.state();
-    let change = |number: &usize, change: EndpointChange| {
-        let id = state.endpoints.get(number);
-        id.map(|id| Wish::Change(*id, change))
+    let known = Known {
+        plan: &stage.plan,
+        endpoints: &state.endpoints,
+        deliveries: &state.deliveries,
     };
-    let wish = match &step.act {
-        Act::Publish(publish) => event(stage, &state, publish).map(Wish::Publish),
-        Act::Pause(number) => change(number, EndpointChange::Pause),
-        Act::Resume(number) => change(number, EndpointChange::Resume),
-        Act::Disable(number) => change(number, EndpointChange::Disable),
-        Act::Enable(number) => change(number, EndpointChange::Enable),
-        Act::Change(number, new) => {
-            let spec = new.spec().ok();
-            spec.and_then(|spec| change(number, EndpointChange::Spec(Box::new(spec))))
-        }
-        Act::Rotate {
-            endpoint,
-            overlap_ms,
-        } => {
-            let overlap = Duration::from_millis(*overlap_ms);
-            let secret = None;
-            change(endpoint, EndpointChange::RotateSecret { secret, overlap })
-        }
-        Act::Delete(number) => state.endpoints.get(number).map(|id| Wish::Delete(*id)),
-        Act::Resend(number) => state.known(*number).map(Wish::Resend),
-        Act::Discard(number) => state.known(*number).map(Wish::Discard),
-        Act::ResendDead(number) => {
-            let Some(id) = state.endpoints.get(number) else {
-                return Asked::Nothing;
-            };
-            let dead = state.disk.held.dead_letters(*id);
-            return Asked::Many(dead.map(|record| Wish::Resend(record.id)).collect());
-        }
-        Act::Restart { .. } => None,
-    };
-    wish.map_or(Asked::Nothing, Asked::Call)
-}
-
-fn event(stage: &Stage, state: &State, publish: &Publish) -> Option<NewEvent> {
-    let endpoint = |number: usize| {
-        let id = state.endpoints.get(&number)?;
-        Some((*id, stage.plan.endpoints.get(number)?.tenant))
-    };
-    publish.event(endpoint).ok().flatten()
+    known.wishes(act, |id| {
+        let dead = state.disk.held.dead_letters(id);
+        dead.map(|record| record.id).collect()
+    })
 }
 
 async fn ask(stage: &Stage, postrider: &Postrider, wish: Wish) -> Reply {
@@ -253,46 +205,30 @@ impl State {
         call
     }
 
-    /// The delivery that a number leads to.
-    fn known(&self, number: u64) -> Option<DeliveryId> {
-        let index = number.checked_rem(self.deliveries.len() as u64)?;
-        self.deliveries.get(usize::try_from(index).ok()?).copied()
-    }
-
     /// A caller has its answer.
     fn replied(&mut self, stage: &Stage, call: CallId, reply: Reply) {
-        let Some(Caller { wish, step }) = self.calls.remove(&call) else {
+        let Some(caller) = self.calls.remove(&call) else {
             return;
         };
-        match (&reply, &wish, step) {
-            (Reply::Endpoint(Ok(endpoint)), Wish::Register(number), _) => {
+        match (&reply, &caller.wish) {
+            (Reply::Endpoint(Ok(endpoint)), Wish::Register(number)) => {
                 self.endpoints.insert(*number, endpoint.id);
             }
-            (Reply::Endpoint(Err(_)) | Reply::Nothing(_), Wish::Register(number), _) => {
+            (Reply::Endpoint(Err(_)) | Reply::Nothing(_), Wish::Register(number)) => {
                 let at_ms = self.now_ms() + AGAIN_MS;
                 self.agenda.put(at_ms, Task::Register(*number));
                 stage.put.notify_one();
             }
-            (
-                Reply::Nothing(_)
-                | Reply::Published(Err(PublishError::Full(_) | PublishError::Closed(_))),
-                Wish::Publish(_),
-                Some((index, tries)),
-            ) => self.try_again(stage, index, tries),
-            _ => (),
+            _ => self.try_again(stage, caller.again(&reply, &stage.plan)),
         }
         self.note(What::Answered { call, reply });
     }
 
-    /// A publisher that does not know whether its event was taken tries again if it may: with an
-    /// idempotency key.
-    fn try_again(&mut self, stage: &Stage, index: usize, tries: u32) {
-        let act = stage.plan.workload.get(index).map(|step| &step.act);
-        let has_key = matches!(act, Some(Act::Publish(publish)) if publish.once.is_some());
-        if has_key && tries < TRIES_MAX {
-            let at_ms = self.now_ms() + (200 << tries);
-            let tries = tries + 1;
-            self.agenda.put(at_ms, Task::Step { index, tries });
+    /// A step is tried again.
+    fn try_again(&mut self, stage: &Stage, again: Option<(usize, u32, u64)>) {
+        if let Some((index, tries, in_ms)) = again {
+            let task = Task::Step { index, tries };
+            self.agenda.put(self.now_ms() + in_ms, task);
             stage.put.notify_one();
         }
     }

@@ -10,8 +10,9 @@ use super::weather::Weather;
 use crate::book::Book;
 use crate::chance::Chance;
 use crate::plan::{FaultKind, Plan, When};
-use crate::trace::{Stop, What, Wire, Wish};
+use crate::trace::{Stop, What, Wire};
 use crate::watch::Watch;
+use crate::workload::{Caller, Counts};
 use crate::world::EPOCH;
 use postrider::engine::{CallId, CommitError, Mono, Now, Wall};
 use postrider::{DeliveryId, EndpointId, Footprint};
@@ -67,23 +68,6 @@ pub(super) struct Stage {
     state: Mutex<State>,
     /// The workload has something new in it.
     pub(super) put: Notify,
-}
-
-/// Who waits for an answer.
-#[derive(Clone, Debug)]
-pub(super) struct Caller {
-    pub(super) wish: Wish,
-    /// The step of the workload, and how often it was tried.
-    pub(super) step: Option<(usize, u32)>,
-}
-
-/// How many there have been, over all lives.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) commits: u64,
-    pub(super) loads: u64,
-    pub(super) requests: u64,
-    pub(super) responses: u64,
 }
 
 /// Everything that changes.

@@ -12,6 +12,7 @@ use crate::checker::Checker;
 use crate::plan::{Plan, When};
 use crate::trace::{Reply, What, Wire, Wish};
 use crate::watch::{Keep, Watch};
+use crate::workload::{Caller, Counts};
 use postrider_engine::{
     Answer, AttemptId, Batch, CallId, Change, DeliveryId, EndpointId, Fact, Input, Load, Mono, Now,
     Receipt, Request, Scheduler,
@@ -54,23 +55,6 @@ pub(crate) struct Host {
     pub(super) sabotage: Sabotage,
     /// What a planted bug tells the engine after this turn.
     pub(super) at_once: VecDeque<Input>,
-}
-
-/// Who waits for an answer.
-#[derive(Clone, Debug)]
-pub(super) struct Caller {
-    pub(super) wish: Wish,
-    /// The step of the workload, and how often it was tried.
-    pub(super) step: Option<(usize, u32)>,
-}
-
-/// How many there have been, over all lives.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) commits: u64,
-    pub(super) loads: u64,
-    pub(super) requests: u64,
-    pub(super) responses: u64,
 }
 
 impl Host {
