@@ -55,6 +55,8 @@ pub fn all() -> &'static [Scenario] {
         endpoints::PROBE,
         endpoints::JITTER,
         endpoints::SECRETS,
+        endpoints::SHARE,
+        sender::PATIENCE,
         edges::SPECS,
         edges::RETRY_AFTER_FORMS,
     ]

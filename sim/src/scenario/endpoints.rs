@@ -1,7 +1,10 @@
 //! What an endpoint asks for: a breaker, delays that spread, secrets of its own.
 
-use super::{MINUTE, SECOND, Scenario, all_delivered, at, calm, ensure, publish_to_each, storm};
-use crate::plan::{Act, Answer, Breaker, Delays, FaultKind, Step, Tier};
+use super::{
+    MINUTE, SECOND, Scenario, all_delivered, answering, at, calm, ensure, publish, publish_to_each,
+    storm,
+};
+use crate::plan::{Act, Answer, Breaker, Delays, FaultKind, Step, Tier, To};
 
 pub(super) const PROBE: Scenario = Scenario {
     name: "probe-of-old-secrets",
@@ -96,4 +99,30 @@ pub(super) const SECRETS: Scenario = Scenario {
         plan
     },
     end: all_delivered,
+};
+
+pub(super) const SHARE: Scenario = Scenario {
+    name: "share-of-slots",
+    story: "An endpoint with a hundred lanes is the only one: it may have an eighth of the free \
+            slots, and has it.",
+    tier: Tier::World,
+    plan: |seed| {
+        let mut plan = calm("share-of-slots", seed, 1);
+        plan.bounds.attempts_max = 64;
+        plan.endpoints[0].concurrency = 1_024;
+        plan.receivers[0] = answering(Answer::Late(200, 10 * SECOND));
+        for key in 0..100 {
+            publish(&mut plan, 2 * SECOND, To::Endpoint(0), Some(key));
+        }
+        plan
+    },
+    end: |book| {
+        all_delivered(book)?;
+        let last = book.deliveries.values().filter_map(|it| it.ended_ms).max();
+        let last = last.unwrap_or_default();
+        // Seven at a time: more would leave fewer than seven eighths to others.
+        ensure((145 * SECOND..160 * SECOND).contains(&last), || {
+            format!("all was delivered after {last} ms")
+        })
+    },
 };

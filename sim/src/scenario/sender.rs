@@ -207,3 +207,32 @@ pub(super) const ROTATION: Scenario = Scenario {
     },
     end: all_delivered,
 };
+
+pub(super) const PATIENCE: Scenario = Scenario {
+    name: "shutdown-with-time",
+    story: "The sender is shut down with time enough: what is under way is waited for, and nothing \
+            is sent twice.",
+    tier: Tier::World,
+    plan: |seed| {
+        let mut plan = calm("shutdown-with-time", seed, 3);
+        for receiver in &mut plan.receivers {
+            *receiver = answering(Answer::Late(200, 10 * SECOND));
+        }
+        publish_to_each(&mut plan, 4, SECOND);
+        let act = Act::Restart {
+            within_ms: MINUTE,
+            down_ms: 5 * SECOND,
+        };
+        plan.workload.push(Step {
+            at_ms: 8 * SECOND,
+            act,
+        });
+        plan
+    },
+    end: |book| {
+        all_delivered(book)?;
+        ensure(book.life == 2, || format!("it lived {} lives", book.life))?;
+        let twice = book.deliveries.values().filter(|it| it.sent > 1).count();
+        ensure(twice == 0, || format!("{twice} were sent twice"))
+    },
+};
