@@ -57,6 +57,7 @@ pub fn all() -> &'static [Scenario] {
         endpoints::SECRETS,
         endpoints::SHARE,
         sender::PATIENCE,
+        sender::SAME_AGAIN,
         edges::SPECS,
         edges::RETRY_AFTER_FORMS,
     ]

@@ -236,3 +236,29 @@ pub(super) const PATIENCE: Scenario = Scenario {
         ensure(twice == 0, || format!("{twice} were sent twice"))
     },
 };
+
+pub(super) const SAME_AGAIN: Scenario = Scenario {
+    name: "same-again",
+    story: "Publishers give each event an idempotency key and send it twice: each is taken once.",
+    tier: Tier::World,
+    plan: |seed| {
+        let mut plan = calm("same-again", seed, 2);
+        publish_to_each(&mut plan, 10, SECOND);
+        for (number, step) in (0..).zip(&mut plan.workload) {
+            if let Act::Publish(event) = &mut step.act {
+                event.once = Some(number);
+            }
+        }
+        let again = plan.workload.clone().into_iter().map(|mut step| {
+            step.at_ms += MINUTE;
+            step
+        });
+        plan.workload.extend(again);
+        plan
+    },
+    end: |book| {
+        all_delivered(book)?;
+        let taken = book.events.len();
+        ensure(taken == 20, || format!("{taken} of 20 events were taken"))
+    },
+};
