@@ -3,6 +3,7 @@
 
 mod answers;
 mod edges;
+mod endpoints;
 mod outages;
 mod sender;
 
@@ -51,6 +52,9 @@ pub fn all() -> &'static [Scenario] {
         sender::CLOCK_JUMPS,
         sender::DISK_FULL,
         sender::ROTATION,
+        endpoints::PROBE,
+        endpoints::JITTER,
+        endpoints::SECRETS,
         edges::SPECS,
         edges::RETRY_AFTER_FORMS,
     ]

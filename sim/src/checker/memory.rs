@@ -79,6 +79,11 @@ impl Checker for Memory {
                 held.payload_bytes,
                 held.payload_bytes_bound,
             ),
+            (
+                "payload_bytes_bound",
+                held.payload_bytes_bound,
+                payload_bytes_bound(limits),
+            ),
             ("state_bytes", held.state_bytes, state_bytes(most)),
         ];
         if let Some((name, found, bound)) = within.iter().find(|(_, found, bound)| found > bound) {
@@ -86,6 +91,10 @@ impl Checker for Memory {
         }
         if held.state_bytes < least_bytes(held) {
             return Err(format!("state_bytes is too little: {held:?}"));
+        }
+        // While nothing is being accepted, what is at hand belongs to deliveries that are pending.
+        if held.commits == 0 && held.payload_bytes as u64 > held.pending_bytes {
+            return Err(format!("payload_bytes is too much: {held:?}"));
         }
         if held.pending_deliveries > limits.pending_deliveries_max {
             return Err(format!(
@@ -100,6 +109,27 @@ impl Checker for Memory {
         }
         Ok(())
     }
+}
+
+/// The windows, an own payload for each request, and events that are being accepted; one of them
+/// may be alone and large.
+fn payload_bytes_bound(limits: &Limits) -> usize {
+    let own = limits.attempts_max.saturating_mul(limits.payload_bytes_max);
+    let accepting = limits.commit_bytes_max.max(limits.payload_bytes_max);
+    limits
+        .window_bytes_max
+        .saturating_add(own)
+        .saturating_add(accepting)
+}
+
+/// What it cannot hold in less: ids, times and places alone.
+fn least_bytes(held: &Footprint) -> usize {
+    held.lanes * 64
+        + held.window_deliveries * 64
+        + held.endpoints * 256
+        + held.attempts * 96
+        + held.commits * 32
+        + held.timers * 32
 }
 
 /// What an engine gives back when it is dropped is what it said that it holds. Payloads that others
@@ -118,16 +148,6 @@ pub(crate) fn fits(freed: usize, held: &Footprint) -> Result<(), String> {
 const RECORD_BYTES: usize = 2 << 10;
 /// Room that queues keep after a rush.
 const ROOM_BYTES: usize = 4 << 10;
-
-/// What it cannot hold in less: ids, times and places alone.
-fn least_bytes(held: &Footprint) -> usize {
-    held.lanes * 64
-        + held.window_deliveries * 64
-        + held.endpoints * 256
-        + held.attempts * 96
-        + held.commits * 32
-        + held.timers * 32
-}
 
 fn state_bytes(most: &Footprint) -> usize {
     EMPTY_BYTES

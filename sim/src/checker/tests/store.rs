@@ -137,3 +137,20 @@ fn the_engine_says_that_it_holds_less_than_it_can() {
     };
     assert_eq!(scene.checker.weigh(&held, &scene.book), Ok(()));
 }
+
+#[test]
+fn the_engine_holds_payloads_of_nothing_that_is_pending() {
+    let mut scene = Scene::of("memory");
+    let held = Footprint {
+        payload_bytes: 9,
+        payload_bytes_bound: 1_000,
+        pending_bytes: 8,
+        ..Footprint::default()
+    };
+    assert!(scene.checker.weigh(&held, &scene.book).is_err());
+    let held = Footprint {
+        pending_bytes: 9,
+        ..held
+    };
+    assert_eq!(scene.checker.weigh(&held, &scene.book), Ok(()));
+}
