@@ -149,7 +149,7 @@ fn figures(plan: &Plan, run: &Run) -> String {
 /// generator stays as it is, and only what has not been shrunk.
 fn replay(plan: &Plan, run: &Run) -> String {
     let mut commands = vec!["postrider-sim replay PLAN.json".to_owned()];
-    if plan.story.is_empty() {
+    if plan.to_json() == Plan::generate(plan.seed, plan.tier).to_json() {
         let (seed, tier) = (run.seed, tier_name(run.tier));
         commands.push(format!("postrider-sim run --seed {seed} --tier {tier}"));
     }

@@ -110,6 +110,9 @@ fn is_of_this_hour(id: u128) -> bool {
         && (EPOCH.0..EPOCH.0 + 60 * MINUTE).contains(&made)
 }
 
+/// Takes one more endpoint, and whether it is allowed.
+type Add<'a> = &'a mut dyn FnMut(bool, &dyn Fn(&mut EndpointPlan));
+
 /// Endpoints, and whether each is allowed.
 fn specs() -> Vec<(bool, EndpointPlan)> {
     let mut specs = Vec::new();
@@ -172,11 +175,8 @@ fn specs() -> Vec<(bool, EndpointPlan)> {
     specs
 }
 
-/// Takes a spec: whether it is allowed, and what makes it.
-type Add<'a> = dyn FnMut(bool, &dyn Fn(&mut EndpointPlan)) + 'a;
-
 /// The same, of retry policies.
-fn policies(add: &mut Add<'_>) {
+fn policies(add: Add<'_>) {
     let most = Limits::default().retries_max;
     let retries_max = u32::try_from(most).unwrap_or(u32::MAX);
     for (first_ms, factor, cap_ms, retries, allowed) in [
