@@ -147,7 +147,7 @@ pub(crate) fn fits(freed: usize, held: &Footprint) -> Result<(), String> {
 /// The record of an endpoint: URL, secrets, headers, policies.
 const RECORD_BYTES: usize = 2 << 10;
 /// Room that queues keep after a rush.
-const ROOM_BYTES: usize = 4 << 10;
+const ROOM_BYTES: usize = 16 << 10;
 
 fn state_bytes(most: &Footprint) -> usize {
     EMPTY_BYTES
