@@ -49,6 +49,8 @@ pub use postrider_engine::{
     Response, RetryPolicy, Schedule, Secret, TenantId,
 };
 pub use status::{EventState, EventStatus, ReadError};
+#[cfg(feature = "sqlite")]
+pub use store::SqliteStore;
 pub use store::{MemoryStore, Store};
 pub use submission::Submission;
 

@@ -1,10 +1,27 @@
 //! The stores keep what they promise.
 
+mod changes;
+mod differential;
+mod durable;
+
+use postrider::store::SqliteStore;
 use postrider::{MemoryBounds, MemoryStore};
 use std::sync::Arc;
 
 #[tokio::test]
 async fn the_store_in_memory_conforms() {
     let make = || Arc::new(MemoryStore::bounded(MemoryBounds::default()));
+    postrider::store::conformance::check(make).await;
+}
+
+#[tokio::test]
+async fn the_store_in_a_file_conforms() {
+    let directory = tempfile::tempdir().unwrap();
+    let number = std::cell::Cell::new(0);
+    let make = || {
+        number.set(number.get() + 1);
+        let path = directory.path().join(format!("{}.db", number.get()));
+        Arc::new(SqliteStore::open(path).unwrap())
+    };
     postrider::store::conformance::check(make).await;
 }

@@ -1,0 +1,326 @@
+//! The durable store: one SQLite file.
+//!
+//! One thread writes, in transactions that are synced before they are answered
+//! (`synchronous=FULL`, in a write-ahead log); readers have connections of their own. A lock file
+//! keeps a second process away.
+
+mod changes;
+mod lanes;
+mod reads;
+mod reserve;
+mod rows;
+mod schema;
+mod seal;
+mod spec;
+mod writer;
+
+pub use schema::SchemaError;
+pub use seal::{KeyRing, SealError};
+
+use super::{Store, StoreError, StoreFuture};
+use lanes::Lanes;
+use postrider_engine::{
+    Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
+    Loaded, Receipt, Recovered,
+};
+use reserve::Reserve;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use writer::{Job, Writer};
+
+/// Connections that are kept for readers.
+const READERS_MAX: usize = 4;
+
+/// How long a connection waits for another one of this process.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// A store in one SQLite file. What it has acknowledged survives a crash of the process and a loss
+/// of power.
+///
+/// Beside the file `NAME` stand SQLite's own `NAME-wal` and `NAME-shm`, `NAME-lock`,
+/// `NAME-reserve` (room for results when the disk is full) and, unless a [`KeyRing`] is given,
+/// `NAME-key`.
+pub struct SqliteStore {
+    path: PathBuf,
+    keys: Arc<KeyRing>,
+    jobs: Option<mpsc::Sender<Job>>,
+    writer: Option<JoinHandle<()>>,
+    readers: Mutex<Vec<Connection>>,
+    /// Held for as long as the store is open.
+    _lock: File,
+}
+
+/// Why a store was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("{0} is in use by another process: stop that one first, or use another file")]
+    InUse(PathBuf),
+    /// A file could not be used.
+    #[error("{path} cannot be used: {error}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// It is no database of this Postrider.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// Secrets cannot be sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+/// What goes wrong between this store and its file.
+#[derive(Debug, thiserror::Error)]
+enum StoreFault {
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error("the store has stopped")]
+    Stopped,
+}
+
+impl StoreFault {
+    fn is_full(&self) -> bool {
+        match self {
+            Self::Sqlite(error) => error.sqlite_error_code() == Some(ErrorCode::DiskFull),
+            _ => false,
+        }
+    }
+}
+
+impl From<StoreFault> for StoreError {
+    fn from(fault: StoreFault) -> Self {
+        Self(fault.to_string())
+    }
+}
+
+impl SqliteStore {
+    /// Opens the file, or makes it. The secrets of endpoints are sealed with a key in a file
+    /// beside it.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        let lock = lock(path)?;
+        let (keys, is_new) = KeyRing::in_file(&beside(path, "key"))?;
+        if is_new {
+            tracing::info!(key = %beside(path, "key").display(), "postrider.store.key_made");
+        }
+        Self::locked(path, keys, lock)
+    }
+
+    /// The same, with keys of one's own.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`].
+    pub fn open_with(path: impl AsRef<Path>, keys: KeyRing) -> Result<Self, OpenError> {
+        let lock = lock(path.as_ref())?;
+        Self::locked(path.as_ref(), keys, lock)
+    }
+
+    fn locked(path: &Path, keys: KeyRing, lock: File) -> Result<Self, OpenError> {
+        let mut connection = Connection::open(path).map_err(SchemaError::Sqlite)?;
+        prepare(&connection).map_err(SchemaError::Sqlite)?;
+        schema::migrate(&mut connection)?;
+        seal::sync_directory(path).map_err(|error| OpenError::File {
+            path: path.to_owned(),
+            error,
+        })?;
+        let keys = Arc::new(keys);
+        let writer = Writer {
+            connection,
+            keys: Arc::clone(&keys),
+            reserve: Reserve::open(beside(path, "reserve")),
+            lanes: Lanes::default(),
+            failed: None,
+        };
+        let (jobs, asked) = mpsc::channel();
+        let thread = thread::Builder::new().name("postrider-writer".to_owned());
+        let writer = thread.spawn(move || writer.run(&asked));
+        let writer = writer.map_err(|error| OpenError::File {
+            path: path.to_owned(),
+            error,
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            keys,
+            jobs: Some(jobs),
+            writer: Some(writer),
+            readers: Mutex::new(Vec::new()),
+            _lock: lock,
+        })
+    }
+
+    fn ask(&self, job: Job) {
+        if let Some(jobs) = &self.jobs {
+            // If the writer has ended, the answer's sender goes with the job.
+            let _ = jobs.send(job);
+        }
+    }
+
+    fn reader(&self) -> Result<Connection, StoreFault> {
+        let kept = self
+            .readers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        if let Some(kept) = kept {
+            return Ok(kept);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(BUSY)?;
+        connection.set_prepared_statement_cache_capacity(32);
+        Ok(connection)
+    }
+
+    /// Reads on a thread that may wait for the disk.
+    fn read<T: Send + 'static>(
+        self: Arc<Self>,
+        read: impl FnOnce(&Connection, &KeyRing) -> Result<T, StoreFault> + Send + 'static,
+    ) -> StoreFuture<Result<T, StoreError>> {
+        Box::pin(async move {
+            let reading = tokio::task::spawn_blocking(move || {
+                let connection = self.reader()?;
+                let done = read(&connection, &self.keys);
+                let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+                if readers.len() < READERS_MAX && done.is_ok() {
+                    readers.push(connection);
+                }
+                done
+            });
+            let done = reading.await.unwrap_or(Err(StoreFault::Stopped));
+            done.map_err(StoreError::from)
+        })
+    }
+}
+
+impl Store for SqliteStore {
+    fn recover(self: Arc<Self>) -> StoreFuture<Result<Recovered, StoreError>> {
+        let (reply, recovered) = oneshot::channel();
+        self.ask(Job::Recover(reply));
+        Box::pin(async move {
+            let recovered = recovered.await.unwrap_or(Err(StoreFault::Stopped));
+            recovered.map_err(StoreError::from)
+        })
+    }
+
+    fn commit(
+        self: Arc<Self>,
+        changes: Vec<Change>,
+    ) -> StoreFuture<Vec<Result<Receipt, CommitError>>> {
+        let count = changes.len();
+        let (reply, answers) = oneshot::channel();
+        self.ask(Job::Commit(changes, reply));
+        Box::pin(async move {
+            let stopped = || Err(CommitError::Failed(StoreFault::Stopped.to_string()));
+            let answers = answers.await;
+            answers.unwrap_or_else(|_| (0..count).map(|_| stopped()).collect())
+        })
+    }
+
+    fn load(self: Arc<Self>, load: Load) -> StoreFuture<Result<Loaded, StoreError>> {
+        self.read(move |connection, _| reads::load(connection, &load))
+    }
+
+    fn endpoint(
+        self: Arc<Self>,
+        id: EndpointId,
+    ) -> StoreFuture<Result<Option<Endpoint>, StoreError>> {
+        self.read(move |connection, keys| reads::endpoint(connection, keys, id))
+    }
+
+    fn endpoints(self: Arc<Self>) -> StoreFuture<Result<Vec<Endpoint>, StoreError>> {
+        self.read(reads::endpoints)
+    }
+
+    fn deliveries_of(
+        self: Arc<Self>,
+        event: EventId,
+    ) -> StoreFuture<Result<Option<Vec<DeliveryRecord>>, StoreError>> {
+        self.read(move |connection, _| reads::deliveries_of(connection, event))
+    }
+
+    fn delivery(
+        self: Arc<Self>,
+        id: DeliveryId,
+    ) -> StoreFuture<Result<Option<DeliveryRecord>, StoreError>> {
+        self.read(move |connection, _| reads::delivery(connection, id))
+    }
+
+    fn dead_letters(
+        self: Arc<Self>,
+        endpoint: EndpointId,
+        after: Option<DeliveryId>,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<DeliveryRecord>, StoreError>> {
+        self.read(move |connection, _| reads::dead_letters(connection, endpoint, after, most))
+    }
+
+    fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>> {
+        self.read(move |connection, _| reads::ledger(connection, endpoint))
+    }
+}
+
+impl Drop for SqliteStore {
+    /// Waits for the writer to close the file; what it was given is written.
+    fn drop(&mut self) {
+        self.jobs = None;
+        self.readers
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        if let Some(writer) = self.writer.take() {
+            // A writer that panicked has told so already.
+            let _ = writer.join();
+        }
+    }
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", -32_768)?;
+    Ok(())
+}
+
+/// `NAME-what` in the directory of `NAME`.
+fn beside(path: &Path, what: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push("-");
+    name.push(what);
+    path.with_file_name(name)
+}
+
+/// The operating system lets go of it when the process ends, however it does.
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let name = beside(path, "lock");
+    let mut options = OpenOptions::new();
+    let opened = options.create(true).truncate(false).write(true).open(&name);
+    let file = opened.map_err(|error| OpenError::File {
+        path: name.clone(),
+        error,
+    })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
+        Err(TryLockError::Error(error)) => Err(OpenError::File { path: name, error }),
+    }
+}

@@ -1,0 +1,509 @@
+//! Makes changes in a transaction, as the engine's store in memory does.
+
+use super::StoreFault;
+use super::lanes::Lanes;
+use super::reads;
+use super::rows::{self, DELIVERY_COLUMNS, DeliveryRow, signed};
+use super::seal::KeyRing;
+use super::spec;
+use postrider_engine::{
+    Attempt, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId, EndpointStatus,
+    EndpointUpdate, EventId, Idempotency, LaneId, Outcome, Placed, Publish, Receipt, Refusal, Seq,
+    TenantId, Wall,
+};
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// A transaction, and what is known of the lanes in it.
+pub(super) struct Changes<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) lanes: &'a mut Lanes,
+    pub(super) keys: &'a KeyRing,
+}
+
+impl Changes<'_> {
+    /// Makes one change.
+    pub(super) fn make(&mut self, change: &Change) -> Result<Receipt, StoreFault> {
+        match change {
+            Change::Publish(publish) => self.publish(publish),
+            Change::Attempted(end) => self.attempted(end),
+            Change::AddEndpoint(endpoint) => self.add_endpoint(endpoint),
+            Change::ChangeEndpoint(update) => self.change_endpoint(update),
+            Change::DeleteEndpoint { endpoint, keep, at } => {
+                self.delete_endpoint(*endpoint, keep, *at)
+            }
+            Change::Resend { of, new, .. } => self.resend(*of, *new),
+            Change::Discard { delivery, at } => self.discard(*delivery, *at),
+        }
+    }
+
+    fn publish(&mut self, publish: &Publish) -> Result<Receipt, StoreFault> {
+        let event = &publish.event;
+        let tenant = event.tenant.as_str();
+        if let Some(key) = &publish.idempotency
+            && let Some(earlier) = self.published_before(tenant, key)?
+        {
+            return Ok(earlier);
+        }
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO postrider_event (id, tenant, type, key, published_at, payload, checksum)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?;
+        insert.execute(params![
+            event.id.as_u128().to_be_bytes(),
+            tenant,
+            event.event_type.as_str(),
+            event.ordering_key.get().unwrap_or_default(),
+            signed(event.published_at.0),
+            &event.payload[..],
+            rows::event_checksum(event),
+        ])?;
+        let number = self.connection.last_insert_rowid();
+        if let Some(key) = &publish.idempotency {
+            let mut insert = self.connection.prepare_cached(
+                "INSERT INTO postrider_idempotency (tenant, key, digest, event)
+                 VALUES (?1, ?2, ?3, ?4)",
+            )?;
+            let id = event.id.as_u128().to_be_bytes();
+            insert.execute(params![tenant, &*key.key, key.digest, id])?;
+        }
+        let bytes = signed(event.payload.len() as u64);
+        let places = publish.deliveries.iter().map(|new| {
+            let lane = self.lanes.named(self.connection, &new.lane)?;
+            self.enqueue(new.id, lane, (number, bytes), None)
+        });
+        Ok(Receipt::Published(places.collect::<Result<_, _>>()?))
+    }
+
+    fn published_before(
+        &self,
+        tenant: &str,
+        key: &Idempotency,
+    ) -> Result<Option<Receipt>, StoreFault> {
+        let mut known = self.connection.prepare_cached(
+            "SELECT digest, event FROM postrider_idempotency WHERE tenant = ?1 AND key = ?2",
+        )?;
+        let known = known.query_row(params![tenant, &*key.key], |row| {
+            Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, [u8; 16]>(1)?))
+        });
+        Ok(known.optional()?.map(|(digest, event)| {
+            let earlier = EventId::from_u128(u128::from_be_bytes(event));
+            if digest == key.digest {
+                Receipt::Duplicate(earlier)
+            } else {
+                Receipt::KeyReused(earlier)
+            }
+        }))
+    }
+
+    /// Puts a delivery at the end of its lane, or in the place of the dead letter at which the
+    /// lane has stopped, if that is what it makes anew.
+    fn enqueue(
+        &mut self,
+        id: DeliveryId,
+        lane: i64,
+        (event, bytes): (i64, i64),
+        resend_of: Option<u128>,
+    ) -> Result<Seq, StoreFault> {
+        let seq = self.lanes.take_place(lane, resend_of, bytes)?;
+        let row = DeliveryRow {
+            number: 0,
+            id: id.as_u128(),
+            event,
+            lane,
+            seq: signed(seq.0),
+            bytes,
+            state: DeliveryState::Pending,
+            attempts: 0,
+            ended_at: None,
+            resend_of,
+            resent_as: None,
+        };
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO postrider_delivery
+                 (id, event, lane, seq, bytes, state, detail, attempts, resend_of, checksum)
+             VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, 0, ?6, ?7)",
+        )?;
+        insert.execute(params![
+            row.id.to_be_bytes(),
+            event,
+            lane,
+            row.seq,
+            bytes,
+            resend_of.map(u128::to_be_bytes),
+            row.checksum(),
+        ])?;
+        Ok(seq)
+    }
+
+    fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreFault> {
+        let mut select = self.connection.prepare_cached(&format!(
+            "SELECT {DELIVERY_COLUMNS} FROM postrider_delivery d WHERE d.id = ?1"
+        ))?;
+        let mut rows = select.query([id.as_u128().to_be_bytes()])?;
+        rows.next()?.map(DeliveryRow::read).transpose()
+    }
+
+    fn write(&self, row: &DeliveryRow) -> Result<(), StoreFault> {
+        let (state, detail) = rows::state(row.state);
+        let mut update = self.connection.prepare_cached(
+            "UPDATE postrider_delivery
+             SET state = ?2, detail = ?3, attempts = ?4, ended_at = ?5, resent_as = ?6,
+                 checksum = ?7
+             WHERE number = ?1",
+        )?;
+        update.execute(params![
+            row.number,
+            state,
+            detail,
+            row.attempts,
+            row.ended_at,
+            row.resent_as.map(u128::to_be_bytes),
+            row.checksum(),
+        ])?;
+        Ok(())
+    }
+
+    fn attempted(&mut self, end: &Attempted) -> Result<Receipt, StoreFault> {
+        let known = self.delivery(end.delivery)?;
+        let Some(mut row) = known.filter(|row| !row.state.is_end()) else {
+            return Ok(Receipt::Stale);
+        };
+        row.attempts = row.attempts.saturating_add(1);
+        self.insert_attempt(&row, &end.attempt)?;
+        if end.stop_lane {
+            let stopped = (signed(end.seq.0), row.id);
+            self.lanes.read(self.connection, row.lane)?.stopped = Some(stopped);
+            self.lanes.touch(row.lane);
+        }
+        if end.state.is_end() {
+            let at = end.attempt.started_at.0 + end.attempt.duration_ms;
+            self.end(&mut row, end.state, Wall(at))?;
+        } else {
+            row.state = end.state;
+            self.write(&row)?;
+        }
+        if let Some(health) = end.health {
+            self.write_health(end.lane.endpoint, health)?;
+        }
+        if let Some(reason) = end.disable {
+            self.write_status(end.lane.endpoint, EndpointStatus::Disabled(reason))?;
+        }
+        Ok(Receipt::Applied)
+    }
+
+    fn insert_attempt(&self, row: &DeliveryRow, attempt: &Attempt) -> Result<(), StoreFault> {
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO postrider_attempt
+                 (delivery, place, number, id, started_at, duration_ms, status, failure, detail,
+                  headers, body, body_cut, head_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        )?;
+        let (started, took) = (signed(attempt.started_at.0), signed(attempt.duration_ms));
+        let id = attempt.id.as_u128().to_be_bytes();
+        let number = attempt.number;
+        match &attempt.outcome {
+            Outcome::Response(response) => insert.execute(params![
+                row.number,
+                row.attempts,
+                number,
+                id,
+                started,
+                took,
+                response.status,
+                None::<i64>,
+                "",
+                rows::headers(&response.headers),
+                &response.body[..],
+                response.body_cut,
+                signed(response.head_ms),
+            ])?,
+            Outcome::Failure(failure) => insert.execute(params![
+                row.number,
+                row.attempts,
+                number,
+                id,
+                started,
+                took,
+                None::<u16>,
+                rows::failure(failure.kind),
+                failure.detail,
+                "[]",
+                &[][..],
+                false,
+                0,
+            ])?,
+        };
+        Ok(())
+    }
+
+    /// A pending delivery ends.
+    fn end(
+        &mut self,
+        row: &mut DeliveryRow,
+        state: DeliveryState,
+        at: Wall,
+    ) -> Result<(), StoreFault> {
+        row.state = state;
+        row.ended_at = Some(signed(at.0));
+        self.write(row)?;
+        self.lanes.read(self.connection, row.lane)?;
+        self.lanes.left(row.lane, state, row.bytes);
+        Ok(())
+    }
+
+    fn add_endpoint(&mut self, endpoint: &Endpoint) -> Result<Receipt, StoreFault> {
+        let health = endpoint.health;
+        let tenant = &endpoint.spec.tenant;
+        let secrets = self.keys.seal(tenant, endpoint.id, &endpoint.secrets)?;
+        self.connection.execute(
+            "INSERT OR REPLACE INTO postrider_endpoint
+                 (id, tenant, spec, secrets, status, failures, failing_since, open_until,
+                  created_at, revision)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            params![
+                endpoint.id.as_u128().to_be_bytes(),
+                tenant.as_str(),
+                spec::to_json(&endpoint.spec).map_err(|error| fault(&error))?,
+                secrets,
+                rows::status(endpoint.status),
+                health.failures,
+                health.failing_since.map(|at| signed(at.0)),
+                health.open_until.map(|at| signed(at.0)),
+                signed(endpoint.created_at.0),
+                signed(endpoint.revision),
+            ],
+        )?;
+        Ok(Receipt::Applied)
+    }
+
+    fn change_endpoint(&mut self, update: &EndpointUpdate) -> Result<Receipt, StoreFault> {
+        let id = update.endpoint.as_u128().to_be_bytes();
+        if let Some(status) = update.status {
+            self.write_status(update.endpoint, status)?;
+        }
+        if let Some(health) = update.health {
+            self.write_health(update.endpoint, health)?;
+        }
+        if let Some(spec) = &update.spec {
+            let text = spec::to_json(spec).map_err(|error| fault(&error))?;
+            self.connection.execute(
+                "UPDATE postrider_endpoint SET spec = ?2 WHERE id = ?1",
+                params![id, text],
+            )?;
+        }
+        if let Some(secrets) = &update.secrets {
+            let tenant: Option<String> = self
+                .connection
+                .query_row(
+                    "SELECT tenant FROM postrider_endpoint WHERE id = ?1",
+                    [id],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            if let Some(tenant) = tenant {
+                let tenant: TenantId = tenant.parse().map_err(|error| fault(&error))?;
+                let sealed = self.keys.seal(&tenant, update.endpoint, secrets)?;
+                self.connection.execute(
+                    "UPDATE postrider_endpoint SET secrets = ?2 WHERE id = ?1",
+                    params![id, sealed],
+                )?;
+            }
+        }
+        if update.spec.is_some() || update.secrets.is_some() {
+            self.connection.execute(
+                "UPDATE postrider_endpoint SET revision = revision + 1 WHERE id = ?1",
+                [id],
+            )?;
+        }
+        Ok(Receipt::Applied)
+    }
+
+    fn write_status(&self, id: EndpointId, status: EndpointStatus) -> Result<(), StoreFault> {
+        let mut update = self
+            .connection
+            .prepare_cached("UPDATE postrider_endpoint SET status = ?2 WHERE id = ?1")?;
+        update.execute(params![id.as_u128().to_be_bytes(), rows::status(status)])?;
+        Ok(())
+    }
+
+    fn write_health(
+        &self,
+        id: EndpointId,
+        health: postrider_engine::Health,
+    ) -> Result<(), StoreFault> {
+        let mut update = self.connection.prepare_cached(
+            "UPDATE postrider_endpoint
+             SET failures = ?2, failing_since = ?3, open_until = ?4
+             WHERE id = ?1",
+        )?;
+        update.execute(params![
+            id.as_u128().to_be_bytes(),
+            health.failures,
+            health.failing_since.map(|at| signed(at.0)),
+            health.open_until.map(|at| signed(at.0)),
+        ])?;
+        Ok(())
+    }
+
+    fn delete_endpoint(
+        &mut self,
+        id: EndpointId,
+        keep: &[DeliveryId],
+        at: Wall,
+    ) -> Result<Receipt, StoreFault> {
+        let bytes = id.as_u128().to_be_bytes();
+        let lanes: Vec<i64> = self
+            .connection
+            .prepare_cached("SELECT number FROM postrider_lane WHERE endpoint = ?1")?
+            .query_map([bytes], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        for lane in lanes {
+            self.lanes.read(self.connection, lane)?.stopped = None;
+            self.lanes.touch(lane);
+            for mut row in self.pending(lane)? {
+                if !keep.contains(&DeliveryId::from_u128(row.id)) {
+                    self.end(&mut row, DeliveryState::Discarded, at)?;
+                }
+            }
+        }
+        self.lanes.forget_account(id);
+        self.connection
+            .execute("DELETE FROM postrider_endpoint WHERE id = ?1", [bytes])?;
+        Ok(Receipt::Applied)
+    }
+
+    /// Ends what was under way to endpoints that are gone: its result was to be recorded, and the
+    /// process that would have recorded it has ended.
+    pub(super) fn discard_orphans(&mut self) -> Result<(), StoreFault> {
+        let lanes: Vec<i64> = self
+            .connection
+            .prepare_cached(
+                "SELECT l.number FROM postrider_lane l
+                 WHERE (l.pending > 0 OR l.stopped_at IS NOT NULL)
+                   AND NOT EXISTS (SELECT 1 FROM postrider_endpoint e WHERE e.id = l.endpoint)",
+            )?
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        for lane in lanes {
+            for mut row in self.pending(lane)? {
+                let mut published = self
+                    .connection
+                    .prepare_cached("SELECT published_at FROM postrider_event WHERE number = ?1")?;
+                let at: i64 = published.query_row([row.event], |row| row.get(0))?;
+                let at = Wall(rows::unsigned(at)?);
+                self.end(&mut row, DeliveryState::Discarded, at)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Seals with the first key what another one has sealed.
+    pub(super) fn seal_anew(&self) -> Result<(), StoreFault> {
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT id, secrets FROM postrider_endpoint")?;
+        let sealed = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let sealed: Vec<([u8; 16], Vec<u8>)> = sealed.collect::<Result<_, _>>()?;
+        for (id, _) in sealed.iter().filter(|(_, sealed)| self.keys.is_old(sealed)) {
+            let endpoint = EndpointId::from_u128(u128::from_be_bytes(*id));
+            if let Some(known) = reads::endpoint(self.connection, self.keys, endpoint)? {
+                let tenant = &known.spec.tenant;
+                let sealed = self.keys.seal(tenant, endpoint, &known.secrets)?;
+                self.connection.execute(
+                    "UPDATE postrider_endpoint SET secrets = ?2 WHERE id = ?1",
+                    params![id, sealed],
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn pending(&self, lane: i64) -> Result<Vec<DeliveryRow>, StoreFault> {
+        let mut select = self.connection.prepare_cached(&format!(
+            "SELECT {DELIVERY_COLUMNS} FROM postrider_delivery d
+             WHERE d.lane = ?1 AND d.state <= 1 ORDER BY d.seq"
+        ))?;
+        let mut rows = select.query([lane])?;
+        let mut pending = Vec::new();
+        while let Some(row) = rows.next()? {
+            pending.push(DeliveryRow::read(row)?);
+        }
+        Ok(pending)
+    }
+
+    fn resend(&mut self, of: DeliveryId, new: DeliveryId) -> Result<Receipt, StoreFault> {
+        let Some(mut original) = self.delivery(of)? else {
+            return Ok(Receipt::Refused(Refusal::NoSuchDelivery));
+        };
+        if !original.state.is_end() {
+            return Ok(Receipt::Refused(Refusal::StillPending));
+        }
+        let placed = self.placed(&original)?;
+        let endpoint = placed.lane.endpoint;
+        let mut known = self
+            .connection
+            .prepare_cached("SELECT 1 FROM postrider_endpoint WHERE id = ?1")?;
+        if !known.exists([endpoint.as_u128().to_be_bytes()])? {
+            return Ok(Receipt::Refused(Refusal::NoSuchEndpoint(endpoint)));
+        }
+        let seq = self.enqueue(
+            new,
+            original.lane,
+            (original.event, original.bytes),
+            Some(original.id),
+        )?;
+        original.resent_as = Some(new.as_u128());
+        self.write(&original)?;
+        Ok(Receipt::Resent(Placed {
+            delivery: new,
+            seq,
+            ..placed
+        }))
+    }
+
+    fn discard(&mut self, id: DeliveryId, at: Wall) -> Result<Receipt, StoreFault> {
+        let Some(mut row) = self.delivery(id)? else {
+            return Ok(Receipt::Refused(Refusal::NoSuchDelivery));
+        };
+        let placed = self.placed(&row)?;
+        let was_pending = match row.state {
+            DeliveryState::Delivered | DeliveryState::Discarded => {
+                return Ok(Receipt::Refused(Refusal::AlreadyEnded));
+            }
+            DeliveryState::Pending | DeliveryState::Retrying { .. } => {
+                self.end(&mut row, DeliveryState::Discarded, at)?;
+                true
+            }
+            DeliveryState::Failed(_) => {
+                row.state = DeliveryState::Discarded;
+                self.write(&row)?;
+                self.lanes.gave_up_dead(row.lane, row.id);
+                false
+            }
+        };
+        Ok(Receipt::Discarded {
+            placed,
+            was_pending,
+        })
+    }
+
+    /// Where a delivery stands.
+    fn placed(&mut self, row: &DeliveryRow) -> Result<Placed, StoreFault> {
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT id FROM postrider_event WHERE number = ?1")?;
+        let event: [u8; 16] = select.query_row([row.event], |row| row.get(0))?;
+        let lane: LaneId = self.lanes.read(self.connection, row.lane)?.id.clone();
+        Ok(Placed {
+            delivery: DeliveryId::from_u128(row.id),
+            event: EventId::from_u128(u128::from_be_bytes(event)),
+            lane,
+            seq: Seq(rows::unsigned(row.seq)?),
+            payload_bytes: u32::try_from(row.bytes).unwrap_or(u32::MAX),
+        })
+    }
+}
+
+fn fault(error: &dyn std::fmt::Display) -> StoreFault {
+    StoreFault::Damaged(error.to_string())
+}

@@ -1,0 +1,290 @@
+//! What is read from a database. Every connection may be asked; each call is one statement or one
+//! snapshot.
+
+use super::StoreFault;
+use super::lanes::{lane_id, number_of};
+use super::rows::{
+    self, ATTEMPT_COLUMNS, DELIVERY_COLUMNS, DELIVERY_WIDTH, DeliveryRow, EVENT_COLUMNS,
+};
+use super::seal::KeyRing;
+use super::spec;
+use postrider_engine::{
+    DeliveryId, DeliveryRecord, DeliveryState, Endpoint, EndpointId, EventId, Health, LaneId,
+    Ledger, Load, Loaded, LoadedDelivery, Recovered, RecoveredDelivery, RecoveredEndpoint,
+    RecoveredLane, Seq, TenantId, Wall,
+};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::sync::Arc;
+
+const ENDPOINT_COLUMNS: &str = "id, tenant, spec, secrets, status, failures, failing_since, \
+     open_until, created_at, revision";
+
+fn endpoint_of(row: &Row<'_>, keys: &KeyRing) -> Result<Endpoint, StoreFault> {
+    let id = EndpointId::from_u128(u128::from_be_bytes(row.get(0)?));
+    let tenant: TenantId = row
+        .get::<_, String>(1)?
+        .parse()
+        .map_err(|_| StoreFault::Damaged(format!("the tenant of {id} is no name")))?;
+    let spec = spec::from_json(&row.get::<_, String>(2)?);
+    let time = |at: usize| -> Result<Option<Wall>, StoreFault> {
+        let value: Option<i64> = row.get(at)?;
+        value.map(|at| rows::unsigned(at).map(Wall)).transpose()
+    };
+    Ok(Endpoint {
+        id,
+        spec: Arc::new(spec.map_err(|error| StoreFault::Damaged(format!("{id}: {error}")))?),
+        secrets: keys.open(&tenant, id, &row.get::<_, Vec<u8>>(3)?)?,
+        status: rows::read_status(row.get(4)?)?,
+        health: Health {
+            failures: row.get(5)?,
+            failing_since: time(6)?,
+            open_until: time(7)?,
+        },
+        created_at: Wall(rows::unsigned(row.get(8)?)?),
+        revision: rows::unsigned(row.get(9)?)?,
+    })
+}
+
+pub(super) fn endpoint(
+    connection: &Connection,
+    keys: &KeyRing,
+    id: EndpointId,
+) -> Result<Option<Endpoint>, StoreFault> {
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT {ENDPOINT_COLUMNS} FROM postrider_endpoint WHERE id = ?1"
+    ))?;
+    let mut rows = select.query([id.as_u128().to_be_bytes()])?;
+    rows.next()?.map(|row| endpoint_of(row, keys)).transpose()
+}
+
+pub(super) fn endpoints(
+    connection: &Connection,
+    keys: &KeyRing,
+) -> Result<Vec<Endpoint>, StoreFault> {
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT {ENDPOINT_COLUMNS} FROM postrider_endpoint ORDER BY id"
+    ))?;
+    let mut rows = select.query([])?;
+    let mut endpoints = Vec::new();
+    while let Some(row) = rows.next()? {
+        endpoints.push(endpoint_of(row, keys)?);
+    }
+    Ok(endpoints)
+}
+
+pub(super) fn load(connection: &Connection, load: &Load) -> Result<Loaded, StoreFault> {
+    let mut loaded = Loaded {
+        lane: load.lane.clone(),
+        deliveries: Vec::new(),
+        through: load.after,
+    };
+    // One snapshot: the tail is that of the rows.
+    let snapshot = connection.unchecked_transaction()?;
+    let Some((lane, tail)) = number_of(&snapshot, &load.lane)? else {
+        return Ok(loaded);
+    };
+    let mut select = snapshot.prepare_cached(&format!(
+        "SELECT {DELIVERY_COLUMNS}, {EVENT_COLUMNS}
+         FROM postrider_delivery d JOIN postrider_event e ON e.number = d.event
+         WHERE d.lane = ?1 AND d.state <= 1 AND d.seq > ?2
+         ORDER BY d.seq"
+    ))?;
+    let mut rows = select.query(params![lane, rows::signed(load.after.0)])?;
+    let mut bytes = 0_usize;
+    while let Some(row) = rows.next()? {
+        let delivery = DeliveryRow::read(row)?;
+        bytes = bytes.saturating_add(usize::try_from(delivery.bytes).unwrap_or(usize::MAX));
+        let enough = loaded.deliveries.len() >= load.deliveries_max || bytes > load.bytes_max;
+        if enough && !loaded.deliveries.is_empty() {
+            return Ok(loaded);
+        }
+        let seq = Seq(rows::unsigned(delivery.seq)?);
+        loaded.deliveries.push(LoadedDelivery {
+            id: DeliveryId::from_u128(delivery.id),
+            seq,
+            event: Arc::new(rows::event(row, DELIVERY_WIDTH)?),
+            attempts: delivery.attempts,
+            state: delivery.state,
+        });
+        loaded.through = seq;
+    }
+    loaded.through = Seq(rows::unsigned(tail)?).max(load.after);
+    Ok(loaded)
+}
+
+/// What a core needs to go on. Reads endpoints, and lanes that hold something: of each its place
+/// and what waits for a retry, not what waits its turn.
+pub(super) fn recover(connection: &Connection, keys: &KeyRing) -> Result<Recovered, StoreFault> {
+    let mut recovered = Recovered::default();
+    for endpoint in endpoints(connection, keys)? {
+        let mut select = connection.prepare_cached(
+            "SELECT pending, pending_bytes FROM postrider_endpoint WHERE id = ?1",
+        )?;
+        let id = endpoint.id.as_u128().to_be_bytes();
+        let (pending, bytes) = select.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        recovered.endpoints.push(RecoveredEndpoint {
+            endpoint,
+            pending_deliveries: rows::unsigned(pending)?,
+            pending_bytes: rows::unsigned(bytes)?,
+        });
+    }
+    let mut select = connection.prepare_cached(
+        "SELECT l.number, l.endpoint, l.key, l.tail, l.stopped_at
+         FROM postrider_lane l JOIN postrider_endpoint e ON e.id = l.endpoint
+         WHERE l.pending > 0 OR l.stopped_at IS NOT NULL
+         ORDER BY l.endpoint, l.key",
+    )?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let id = lane_id(row.get(1)?, &row.get::<_, String>(2)?)?;
+        let stopped: Option<[u8; 16]> = row.get(4)?;
+        let tail = Seq(rows::unsigned(row.get(3)?)?);
+        let lane = recover_lane(connection, row.get(0)?, id, tail)?;
+        recovered.lanes.push(RecoveredLane {
+            stopped_at: stopped.map(|id| DeliveryId::from_u128(u128::from_be_bytes(id))),
+            ..lane
+        });
+    }
+    Ok(recovered)
+}
+
+fn recover_lane(
+    connection: &Connection,
+    number: i64,
+    id: LaneId,
+    tail: Seq,
+) -> Result<RecoveredLane, StoreFault> {
+    let mut fresh = connection.prepare_cached(
+        "SELECT seq FROM postrider_delivery
+         WHERE lane = ?1 AND state <= 1 AND state = 0 ORDER BY seq LIMIT 1",
+    )?;
+    let fresh: Option<i64> = fresh.query_row([number], |row| row.get(0)).optional()?;
+    let after = match fresh {
+        Some(seq) => Seq(rows::unsigned(seq)?.saturating_sub(1)),
+        None => tail,
+    };
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT {DELIVERY_COLUMNS}, e.id
+         FROM postrider_delivery d JOIN postrider_event e ON e.number = d.event
+         WHERE d.lane = ?1 AND d.state = 1 ORDER BY d.seq"
+    ))?;
+    let mut rows = select.query([number])?;
+    let mut retrying = Vec::new();
+    while let Some(row) = rows.next()? {
+        let delivery = DeliveryRow::read(row)?;
+        let event: [u8; 16] = row.get(DELIVERY_WIDTH)?;
+        if let DeliveryState::Retrying { due } = delivery.state {
+            retrying.push(RecoveredDelivery {
+                id: DeliveryId::from_u128(delivery.id),
+                event: EventId::from_u128(u128::from_be_bytes(event)),
+                seq: Seq(rows::unsigned(delivery.seq)?),
+                payload_bytes: u32::try_from(delivery.bytes).unwrap_or(u32::MAX),
+                attempts: delivery.attempts,
+                due,
+            });
+        }
+    }
+    Ok(RecoveredLane {
+        id,
+        after,
+        tail,
+        retrying,
+        stopped_at: None,
+    })
+}
+
+const RECORD: &str = "FROM postrider_delivery d
+     JOIN postrider_event e ON e.number = d.event
+     JOIN postrider_lane l ON l.number = d.lane";
+
+fn records(
+    connection: &Connection,
+    what: &str,
+    by: &[&dyn rusqlite::ToSql],
+) -> Result<Vec<DeliveryRecord>, StoreFault> {
+    let snapshot = connection.unchecked_transaction()?;
+    let mut select = snapshot.prepare_cached(&format!(
+        "SELECT {DELIVERY_COLUMNS}, {EVENT_COLUMNS}, l.endpoint, l.key {RECORD} {what}"
+    ))?;
+    let mut attempts = snapshot.prepare_cached(&format!(
+        "SELECT {ATTEMPT_COLUMNS} FROM postrider_attempt WHERE delivery = ?1 ORDER BY place"
+    ))?;
+    let mut rows = select.query(by)?;
+    let mut records = Vec::new();
+    while let Some(row) = rows.next()? {
+        let delivery = DeliveryRow::read(row)?;
+        let mut made = Vec::new();
+        let mut found = attempts.query([delivery.number])?;
+        while let Some(row) = found.next()? {
+            made.push(rows::attempt(row)?);
+        }
+        let ended_at = delivery.ended_at.map(rows::unsigned).transpose()?;
+        let lane = DELIVERY_WIDTH + 7;
+        records.push(DeliveryRecord {
+            id: DeliveryId::from_u128(delivery.id),
+            event: Arc::new(rows::event(row, DELIVERY_WIDTH)?),
+            lane: lane_id(row.get(lane)?, &row.get::<_, String>(lane + 1)?)?,
+            seq: Seq(rows::unsigned(delivery.seq)?),
+            state: delivery.state,
+            attempts: made,
+            ended_at: ended_at.map(Wall),
+            resend_of: delivery.resend_of.map(DeliveryId::from_u128),
+            resent_as: delivery.resent_as.map(DeliveryId::from_u128),
+        });
+    }
+    Ok(records)
+}
+
+pub(super) fn delivery(
+    connection: &Connection,
+    id: DeliveryId,
+) -> Result<Option<DeliveryRecord>, StoreFault> {
+    let id = id.as_u128().to_be_bytes();
+    Ok(records(connection, "WHERE d.id = ?1", &[&id])?.pop())
+}
+
+pub(super) fn deliveries_of(
+    connection: &Connection,
+    event: EventId,
+) -> Result<Option<Vec<DeliveryRecord>>, StoreFault> {
+    let id = event.as_u128().to_be_bytes();
+    let mut known = connection.prepare_cached("SELECT 1 FROM postrider_event WHERE id = ?1")?;
+    if !known.exists([id])? {
+        return Ok(None);
+    }
+    let what = "WHERE e.id = ?1 ORDER BY d.number";
+    Ok(Some(records(connection, what, &[&id])?))
+}
+
+pub(super) fn dead_letters(
+    connection: &Connection,
+    endpoint: EndpointId,
+    after: Option<DeliveryId>,
+    most: usize,
+) -> Result<Vec<DeliveryRecord>, StoreFault> {
+    let id = endpoint.as_u128().to_be_bytes();
+    let after = after.map_or(0, DeliveryId::as_u128).to_be_bytes();
+    let most = rows::signed(most as u64);
+    let what = "WHERE l.endpoint = ?1 AND d.state = 3 AND d.resent_as IS NULL AND d.id > ?2
+         ORDER BY d.id LIMIT ?3";
+    records(connection, what, &[&id, &after, &most])
+}
+
+pub(super) fn ledger(connection: &Connection, id: EndpointId) -> Result<Ledger, StoreFault> {
+    let mut select = connection.prepare_cached(
+        "SELECT accepted, pending, delivered, failed, discarded
+         FROM postrider_endpoint WHERE id = ?1",
+    )?;
+    let mut rows = select.query([id.as_u128().to_be_bytes()])?;
+    let Some(row) = rows.next()? else {
+        return Ok(Ledger::default());
+    };
+    let count = |at: usize| -> Result<u64, StoreFault> { rows::unsigned(row.get(at)?) };
+    Ok(Ledger {
+        accepted: count(0)?,
+        pending: count(1)?,
+        delivered: count(2)?,
+        failed: count(3)?,
+        discarded: count(4)?,
+    })
+}

@@ -1,0 +1,273 @@
+//! How values stand in columns.
+
+use super::StoreFault;
+use postrider_engine::{
+    Attempt, AttemptId, DeliveryState, DisabledReason, EndpointStatus, Event, FailReason, Failure,
+    FailureKind, OrderingKey, Outcome, Phase, Response, Wall,
+};
+use rusqlite::Row;
+
+/// Columns of `postrider_event` in the order in which [`event`] reads them, from 0.
+pub(super) const EVENT_COLUMNS: &str =
+    "e.id, e.tenant, e.type, e.key, e.published_at, e.payload, e.checksum";
+
+/// Columns of `postrider_attempt`, for [`attempt`].
+pub(super) const ATTEMPT_COLUMNS: &str = "number, id, started_at, duration_ms, status, failure, detail, headers, body, body_cut, head_ms";
+
+/// SQLite's integers are signed: what the engine counts stays far below.
+pub(super) fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+pub(super) fn unsigned(value: i64) -> Result<u64, StoreFault> {
+    u64::try_from(value).map_err(|_| StoreFault::Damaged("a number is negative".to_owned()))
+}
+
+/// An id as 16 bytes that sort as it does.
+pub(super) fn id(bytes: &[u8]) -> Result<u128, StoreFault> {
+    let bytes = bytes.try_into();
+    let bytes = bytes.map_err(|_| StoreFault::Damaged("an id has no 16 bytes".to_owned()))?;
+    Ok(u128::from_be_bytes(bytes))
+}
+
+pub(super) fn status(status: EndpointStatus) -> i64 {
+    match status {
+        EndpointStatus::Active => 0,
+        EndpointStatus::Paused => 1,
+        EndpointStatus::Disabled(DisabledReason::Manual) => 2,
+        EndpointStatus::Disabled(DisabledReason::Gone) => 3,
+        EndpointStatus::Disabled(DisabledReason::Failing) => 4,
+    }
+}
+
+pub(super) fn read_status(value: i64) -> Result<EndpointStatus, StoreFault> {
+    Ok(match value {
+        0 => EndpointStatus::Active,
+        1 => EndpointStatus::Paused,
+        2 => EndpointStatus::Disabled(DisabledReason::Manual),
+        3 => EndpointStatus::Disabled(DisabledReason::Gone),
+        4 => EndpointStatus::Disabled(DisabledReason::Failing),
+        _ => return Err(unknown("endpoint status", value)),
+    })
+}
+
+/// State and detail.
+pub(super) fn state(state: DeliveryState) -> (i64, i64) {
+    match state {
+        DeliveryState::Pending => (0, 0),
+        DeliveryState::Retrying { due } => (1, signed(due.0)),
+        DeliveryState::Delivered => (2, 0),
+        DeliveryState::Failed(reason) => {
+            let reason = match reason {
+                FailReason::Rejected => 0,
+                FailReason::Gone => 1,
+                FailReason::Redirected => 2,
+                FailReason::Exhausted => 3,
+            };
+            (3, reason)
+        }
+        DeliveryState::Discarded => (4, 0),
+    }
+}
+
+pub(super) fn read_state(state: i64, detail: i64) -> Result<DeliveryState, StoreFault> {
+    Ok(match (state, detail) {
+        (0, _) => DeliveryState::Pending,
+        (1, due) => DeliveryState::Retrying {
+            due: Wall(unsigned(due)?),
+        },
+        (2, _) => DeliveryState::Delivered,
+        (3, 0) => DeliveryState::Failed(FailReason::Rejected),
+        (3, 1) => DeliveryState::Failed(FailReason::Gone),
+        (3, 2) => DeliveryState::Failed(FailReason::Redirected),
+        (3, 3) => DeliveryState::Failed(FailReason::Exhausted),
+        (4, _) => DeliveryState::Discarded,
+        _ => return Err(unknown("delivery state", state)),
+    })
+}
+
+const KINDS: [FailureKind; 13] = [
+    FailureKind::Dns,
+    FailureKind::BlockedAddress,
+    FailureKind::Connect,
+    FailureKind::Tls,
+    FailureKind::Timeout(Phase::Resolve),
+    FailureKind::Timeout(Phase::Connect),
+    FailureKind::Timeout(Phase::Tls),
+    FailureKind::Timeout(Phase::Response),
+    FailureKind::Timeout(Phase::Unanswered),
+    FailureKind::Reset,
+    FailureKind::Malformed,
+    FailureKind::TooLarge,
+    FailureKind::Internal,
+];
+
+/// A failure's place among [`KINDS`], which is never changed, only added to.
+pub(super) fn failure(kind: FailureKind) -> i64 {
+    let place = KINDS.iter().position(|known| *known == kind);
+    signed(place.unwrap_or(KINDS.len() - 1) as u64)
+}
+
+/// Headers as JSON.
+pub(super) fn headers(headers: &[(String, String)]) -> String {
+    // Lists of texts: there is nothing that JSON could not say.
+    serde_json::to_string(headers).unwrap_or_else(|_| "[]".to_owned())
+}
+
+/// Reads an attempt, from [`ATTEMPT_COLUMNS`].
+pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt, StoreFault> {
+    let status: Option<u16> = row.get(4)?;
+    let outcome = if let Some(status) = status {
+        let headers: String = row.get(7)?;
+        let headers = serde_json::from_str(&headers);
+        Outcome::Response(Response {
+            status,
+            headers: headers.map_err(|error| StoreFault::Damaged(error.to_string()))?,
+            body: row.get::<_, Vec<u8>>(8)?.into(),
+            body_cut: row.get(9)?,
+            head_ms: unsigned(row.get(10)?)?,
+        })
+    } else {
+        let place: i64 = row.get(5)?;
+        let kind = usize::try_from(place).ok().and_then(|at| KINDS.get(at));
+        Outcome::Failure(Failure {
+            kind: *kind.ok_or_else(|| unknown("failure", place))?,
+            detail: row.get(6)?,
+        })
+    };
+    Ok(Attempt {
+        id: AttemptId::from_u128(id(row.get_ref(1)?.as_blob().map_err(damaged)?)?),
+        number: row.get(0)?,
+        started_at: Wall(unsigned(row.get(2)?)?),
+        duration_ms: unsigned(row.get(3)?)?,
+        outcome,
+    })
+}
+
+/// Reads an event, from [`EVENT_COLUMNS`] at this place.
+pub(super) fn event(row: &Row<'_>, at: usize) -> Result<Event, StoreFault> {
+    let text = |column: usize| -> Result<&str, StoreFault> {
+        row.get_ref(at + column)?.as_str().map_err(damaged)
+    };
+    let named = |column: usize| -> Result<OrderingKey, StoreFault> {
+        match text(column)? {
+            "" => Ok(OrderingKey::none()),
+            key => key.parse().map_err(damaged),
+        }
+    };
+    let bytes = row.get_ref(at)?.as_blob().map_err(damaged)?;
+    let payload = row.get_ref(at + 5)?.as_blob().map_err(damaged)?;
+    let event = Event {
+        id: postrider_engine::EventId::from_u128(id(bytes)?),
+        tenant: text(1)?.parse().map_err(damaged)?,
+        event_type: text(2)?.parse().map_err(damaged)?,
+        ordering_key: named(3)?,
+        published_at: Wall(unsigned(row.get(at + 4)?)?),
+        payload: bytes::Bytes::copy_from_slice(payload),
+    };
+    if row.get::<_, u32>(at + 6)? != event_checksum(&event) {
+        return Err(StoreFault::Damaged(format!(
+            "event {} has changed",
+            event.id
+        )));
+    }
+    Ok(event)
+}
+
+/// Over all that the row of an event holds.
+pub(super) fn event_checksum(event: &Event) -> u32 {
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(&event.id.as_u128().to_be_bytes());
+    for text in [
+        event.tenant.as_str(),
+        event.event_type.as_str(),
+        event.ordering_key.get().unwrap_or_default(),
+    ] {
+        sum.update(text.as_bytes());
+        sum.update(&[0]);
+    }
+    sum.update(&event.published_at.0.to_be_bytes());
+    sum.update(&event.payload);
+    sum.finalize()
+}
+
+/// What the row of a delivery holds besides what its checksum is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DeliveryRow {
+    pub(super) number: i64,
+    pub(super) id: u128,
+    pub(super) event: i64,
+    pub(super) lane: i64,
+    pub(super) seq: i64,
+    pub(super) bytes: i64,
+    pub(super) state: DeliveryState,
+    pub(super) attempts: u32,
+    pub(super) ended_at: Option<i64>,
+    pub(super) resend_of: Option<u128>,
+    pub(super) resent_as: Option<u128>,
+}
+
+/// Columns of `postrider_delivery`, for [`DeliveryRow::read`].
+pub(super) const DELIVERY_COLUMNS: &str = "d.number, d.id, d.event, d.lane, d.seq, d.bytes, \
+     d.state, d.detail, d.attempts, d.ended_at, d.resend_of, d.resent_as, d.checksum";
+
+/// How many these are.
+pub(super) const DELIVERY_WIDTH: usize = 13;
+
+impl DeliveryRow {
+    /// Reads it from the first columns of a row.
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, StoreFault> {
+        let optional = |at: usize| -> Result<Option<u128>, StoreFault> {
+            let bytes = row.get_ref(at)?.as_blob_or_null().map_err(damaged)?;
+            bytes.map(id).transpose()
+        };
+        let read = Self {
+            number: row.get(0)?,
+            id: id(row.get_ref(1)?.as_blob().map_err(damaged)?)?,
+            event: row.get(2)?,
+            lane: row.get(3)?,
+            seq: row.get(4)?,
+            bytes: row.get(5)?,
+            state: read_state(row.get(6)?, row.get(7)?)?,
+            attempts: row.get(8)?,
+            ended_at: row.get(9)?,
+            resend_of: optional(10)?,
+            resent_as: optional(11)?,
+        };
+        if row.get::<_, u32>(12)? != read.checksum() {
+            let id = postrider_engine::DeliveryId::from_u128(read.id);
+            return Err(StoreFault::Damaged(format!("delivery {id} has changed")));
+        }
+        Ok(read)
+    }
+
+    pub(super) fn checksum(&self) -> u32 {
+        let (state, detail) = state(self.state);
+        let mut sum = crc32fast::Hasher::new();
+        sum.update(&self.id.to_be_bytes());
+        for number in [
+            self.event,
+            self.lane,
+            self.seq,
+            self.bytes,
+            state,
+            detail,
+            i64::from(self.attempts),
+            self.ended_at.unwrap_or(-1),
+        ] {
+            sum.update(&number.to_be_bytes());
+        }
+        for id in [self.resend_of, self.resent_as] {
+            sum.update(&id.unwrap_or(0).to_be_bytes());
+        }
+        sum.finalize()
+    }
+}
+
+fn unknown(what: &str, value: i64) -> StoreFault {
+    StoreFault::Damaged(format!("no {what} has the number {value}"))
+}
+
+fn damaged(error: impl std::fmt::Display) -> StoreFault {
+    StoreFault::Damaged(error.to_string())
+}

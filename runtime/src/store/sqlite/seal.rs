@@ -1,0 +1,305 @@
+//! Endpoint secrets at rest: sealed with XChaCha20-Poly1305 (RFC 8439, with the extended nonce of
+//! draft-irtf-cfrg-xchacha-03), bound to tenant, endpoint and the key that sealed them.
+//!
+//! A sealed text is a version byte, the key's id (8 bytes), the nonce (24 bytes) and the
+//! ciphertext with its tag.
+
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use postrider_engine::{EndpointId, EndpointSecret, Secret, TenantId, Wall};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+const VERSION: u8 = 1;
+const KEY_ID_BYTES: usize = 8;
+const NONCE_BYTES: usize = 24;
+
+/// Keys that endpoint secrets are sealed with. The first one seals; all of them open.
+#[derive(Clone)]
+pub struct KeyRing(Vec<SealingKey>);
+
+#[derive(Clone)]
+struct SealingKey {
+    id: [u8; KEY_ID_BYTES],
+    key: Zeroizing<[u8; 32]>,
+}
+
+/// Why secrets could not be sealed or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// The ring has no key.
+    #[error("a key ring needs at least one key")]
+    NoKey,
+    /// A key is not 64 hexadecimal digits.
+    #[error("a sealing key is 64 hexadecimal digits (32 bytes)")]
+    Key,
+    /// The system gives no randomness.
+    #[error("the system gives no randomness: {0}")]
+    Randomness(getrandom::Error),
+    /// The key file could not be read or made.
+    #[error("the key file cannot be used: {0}")]
+    File(#[from] io::Error),
+    /// The secrets were sealed with a key that is not in the ring.
+    #[error("the secrets of {0} were sealed with a key that is not in the key ring")]
+    UnknownKey(EndpointId),
+    /// The record was changed since it was sealed, or is another endpoint's.
+    #[error("the sealed secrets of {0} are damaged")]
+    Damaged(EndpointId),
+}
+
+#[derive(Serialize, Deserialize)]
+struct SecretRecord {
+    secret: String,
+    expires_at: Option<u64>,
+}
+
+impl KeyRing {
+    /// A ring of these keys, each 64 hexadecimal digits, the current one first.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError::NoKey`], [`SealError::Key`].
+    pub fn new<'a>(keys: impl IntoIterator<Item = &'a str>) -> Result<Self, SealError> {
+        let keys = keys.into_iter().map(SealingKey::parse);
+        let keys = keys.collect::<Result<Vec<_>, _>>()?;
+        if keys.is_empty() {
+            return Err(SealError::NoKey);
+        }
+        Ok(Self(keys))
+    }
+
+    /// The key in this file, which is made, readable by its owner alone, if it is not there. The
+    /// second value says whether it was made.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError::File`], [`SealError::Key`], [`SealError::Randomness`].
+    pub fn in_file(path: &Path) -> Result<(Self, bool), SealError> {
+        match OpenOptions::new().read(true).open(path) {
+            Ok(mut file) => {
+                let mut text = Zeroizing::new(String::new());
+                file.read_to_string(&mut text)?;
+                Ok((Self::new([text.trim()])?, false))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut key = Zeroizing::new([0; 32]);
+                getrandom::fill(key.as_mut()).map_err(SealError::Randomness)?;
+                let text = Zeroizing::new(hex::encode(*key));
+                let mut options = OpenOptions::new();
+                options.write(true).create_new(true);
+                #[cfg(unix)]
+                std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+                let mut file = options.open(path)?;
+                file.write_all(text.as_bytes())?;
+                file.sync_all()?;
+                sync_directory(path)?;
+                Ok((Self::new([text.as_str()])?, true))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Seals the secrets of an endpoint with the first key.
+    pub(super) fn seal(
+        &self,
+        tenant: &TenantId,
+        endpoint: EndpointId,
+        secrets: &[EndpointSecret],
+    ) -> Result<Vec<u8>, SealError> {
+        let key = self.0.first().ok_or(SealError::NoKey)?;
+        let records: Vec<SecretRecord> = secrets
+            .iter()
+            .map(|secret| SecretRecord {
+                secret: secret.secret.expose_secret_text().to_owned(),
+                expires_at: secret.expires_at.map(|at| at.0),
+            })
+            .collect();
+        let text = serde_json::to_vec(&records).map_err(|_| SealError::Damaged(endpoint))?;
+        let text = Zeroizing::new(text);
+        let mut nonce = [0; NONCE_BYTES];
+        getrandom::fill(&mut nonce).map_err(SealError::Randomness)?;
+        let payload = Payload {
+            msg: &text,
+            aad: &bound_to(tenant, endpoint, key.id),
+        };
+        let sealed = key
+            .cipher()
+            .encrypt(&XNonce::from(nonce), payload)
+            .map_err(|_| SealError::Damaged(endpoint))?;
+        Ok([&[VERSION][..], &key.id, &nonce, &sealed].concat())
+    }
+
+    /// Opens what was sealed.
+    pub(super) fn open(
+        &self,
+        tenant: &TenantId,
+        endpoint: EndpointId,
+        sealed: &[u8],
+    ) -> Result<Vec<EndpointSecret>, SealError> {
+        let damaged = || SealError::Damaged(endpoint);
+        let (version, rest) = sealed.split_first().ok_or_else(damaged)?;
+        let (id, rest) = rest
+            .split_first_chunk::<KEY_ID_BYTES>()
+            .ok_or_else(damaged)?;
+        let (nonce, text) = rest
+            .split_first_chunk::<NONCE_BYTES>()
+            .ok_or_else(damaged)?;
+        if *version != VERSION {
+            return Err(damaged());
+        }
+        let key = self.0.iter().find(|key| key.id == *id);
+        let key = key.ok_or(SealError::UnknownKey(endpoint))?;
+        let payload = Payload {
+            msg: text,
+            aad: &bound_to(tenant, endpoint, key.id),
+        };
+        let text = key.cipher().decrypt(&XNonce::from(*nonce), payload);
+        let text = Zeroizing::new(text.map_err(|_| damaged())?);
+        let records: Vec<SecretRecord> = serde_json::from_slice(&text).map_err(|_| damaged())?;
+        let secrets = records.into_iter().map(|record| {
+            Ok(EndpointSecret {
+                secret: Secret::parse(record.secret).map_err(|_| damaged())?,
+                expires_at: record.expires_at.map(Wall),
+            })
+        });
+        secrets.collect()
+    }
+
+    /// Whether this was sealed with another key than the first.
+    pub(super) fn is_old(&self, sealed: &[u8]) -> bool {
+        let id = sealed.get(1..=KEY_ID_BYTES);
+        self.0.first().is_some_and(|key| id != Some(&key.id[..]))
+    }
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyRing({} keys)", self.0.len())
+    }
+}
+
+impl SealingKey {
+    fn parse(text: &str) -> Result<Self, SealError> {
+        let mut key = Zeroizing::new([0; 32]);
+        hex::decode_to_slice(text, key.as_mut()).map_err(|_| SealError::Key)?;
+        // Names the key without giving it away.
+        let digest = Sha256::new()
+            .chain_update(b"postrider sealing key")
+            .chain_update(*key)
+            .finalize();
+        let mut id = [0; KEY_ID_BYTES];
+        id.copy_from_slice(&digest[..KEY_ID_BYTES]);
+        Ok(Self { id, key })
+    }
+
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new((&*self.key).into())
+    }
+}
+
+fn bound_to(tenant: &TenantId, endpoint: EndpointId, key: [u8; KEY_ID_BYTES]) -> Vec<u8> {
+    let endpoint = endpoint.as_u128().to_be_bytes();
+    [tenant.as_str().as_bytes(), &[0], &endpoint, &key].concat()
+}
+
+/// A new file is there after a power loss only if its directory says so.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    match path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        Some(parent) => std::fs::File::open(parent)?.sync_all(),
+        None => std::fs::File::open(".")?.sync_all(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    const NEW: &str = "ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+    fn secrets() -> Vec<EndpointSecret> {
+        vec![
+            EndpointSecret {
+                secret: Secret::generate_hmac([7; 32]),
+                expires_at: None,
+            },
+            EndpointSecret {
+                secret: Secret::generate_ed25519([8; 32]),
+                expires_at: Some(Wall(9)),
+            },
+        ]
+    }
+
+    fn endpoint() -> (TenantId, EndpointId) {
+        (TenantId::default(), EndpointId::from_u128(5))
+    }
+
+    #[test]
+    fn what_is_sealed_opens_and_does_not_show_the_secret() {
+        let (tenant, id) = endpoint();
+        let ring = KeyRing::new([OLD]).unwrap();
+        let sealed = ring.seal(&tenant, id, &secrets()).unwrap();
+        let text = Secret::generate_hmac([7; 32]);
+        let text = text.expose_secret_text().as_bytes();
+        assert!(
+            !sealed
+                .windows(8)
+                .any(|part| text.windows(8).any(|it| it == part))
+        );
+        assert_eq!(ring.open(&tenant, id, &sealed).unwrap(), secrets());
+        assert_ne!(ring.seal(&tenant, id, &secrets()).unwrap(), sealed);
+    }
+
+    #[test]
+    fn sealed_secrets_of_another_endpoint_tenant_or_byte_do_not_open() {
+        let (tenant, id) = endpoint();
+        let ring = KeyRing::new([OLD]).unwrap();
+        let sealed = ring.seal(&tenant, id, &secrets()).unwrap();
+        let other = EndpointId::from_u128(6);
+        assert!(matches!(
+            ring.open(&tenant, other, &sealed),
+            Err(SealError::Damaged(_))
+        ));
+        let stranger = "acme".parse().unwrap();
+        assert!(matches!(
+            ring.open(&stranger, id, &sealed),
+            Err(SealError::Damaged(_))
+        ));
+        for at in 0..sealed.len() {
+            let mut damaged = sealed.clone();
+            damaged[at] ^= 1;
+            assert!(ring.open(&tenant, id, &damaged).is_err(), "byte {at}");
+            assert!(
+                ring.open(&tenant, id, &sealed[..at]).is_err(),
+                "cut at {at}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_new_key_in_front_opens_what_the_old_one_sealed_and_knows_that_it_is_old() {
+        let (tenant, id) = endpoint();
+        let sealed = KeyRing::new([OLD]).unwrap().seal(&tenant, id, &secrets());
+        let sealed = sealed.unwrap();
+        let ring = KeyRing::new([NEW, OLD]).unwrap();
+        assert_eq!(ring.open(&tenant, id, &sealed).unwrap(), secrets());
+        assert!(ring.is_old(&sealed));
+        assert!(!ring.is_old(&ring.seal(&tenant, id, &secrets()).unwrap()));
+        let alone = KeyRing::new([NEW]).unwrap().open(&tenant, id, &sealed);
+        assert!(matches!(alone, Err(SealError::UnknownKey(_))));
+    }
+
+    #[test]
+    fn a_ring_without_keys_or_with_a_bad_one_is_refused() {
+        assert!(matches!(KeyRing::new([]), Err(SealError::NoKey)));
+        assert!(matches!(KeyRing::new(["abc"]), Err(SealError::Key)));
+    }
+}

@@ -1,0 +1,217 @@
+//! An endpoint's spec as JSON: a form of its own, so that the engine's types may change while the
+//! records stay readable.
+
+use postrider_engine::{
+    BreakerPolicy, EndpointSpec, OnFailed, Ordering, RateLimit, RetryPolicy, Schedule,
+};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+#[derive(Serialize, Deserialize)]
+struct SpecRecord {
+    tenant: String,
+    url: String,
+    event_types: Vec<String>,
+    headers: Vec<(String, String)>,
+    fifo: bool,
+    stop_on_failed: bool,
+    timeout_ms: u64,
+    retry: RetryRecord,
+    concurrency: u32,
+    rate_limit: Option<RateRecord>,
+    breaker: Option<BreakerRecord>,
+    disable_after_ms: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RetryRecord {
+    schedule: ScheduleRecord,
+    jitter_percent: u8,
+    retry_after_max_ms: u64,
+    also_retry: Vec<u16>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ScheduleRecord {
+    Exponential {
+        first_ms: u64,
+        factor: f64,
+        cap_ms: u64,
+        retries: u32,
+    },
+    DelaysMs(Vec<u64>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct RateRecord {
+    requests: u32,
+    per_ms: u64,
+    burst: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BreakerRecord {
+    failures: u32,
+    cooldown_ms: u64,
+    cooldown_max_ms: u64,
+}
+
+/// The spec as it is recorded.
+pub(super) fn to_json(spec: &EndpointSpec) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&SpecRecord {
+        tenant: spec.tenant.as_str().to_owned(),
+        url: spec.url.to_string(),
+        event_types: spec
+            .event_types
+            .iter()
+            .map(|pattern| pattern.as_str().to_owned())
+            .collect(),
+        headers: spec.headers.clone(),
+        fifo: spec.ordering == Ordering::Fifo,
+        stop_on_failed: spec.on_failed == OnFailed::Stop,
+        timeout_ms: ms(spec.timeout),
+        retry: retry_record(&spec.retry),
+        concurrency: spec.concurrency,
+        rate_limit: spec.rate_limit.map(|rate| RateRecord {
+            requests: rate.requests,
+            per_ms: ms(rate.per),
+            burst: rate.burst,
+        }),
+        breaker: spec.breaker.map(|breaker| BreakerRecord {
+            failures: breaker.failures,
+            cooldown_ms: ms(breaker.cooldown),
+            cooldown_max_ms: ms(breaker.cooldown_max),
+        }),
+        disable_after_ms: spec.disable_after.map(ms),
+    })
+}
+
+/// Reads it back.
+pub(super) fn from_json(text: &str) -> Result<EndpointSpec, String> {
+    let record: SpecRecord = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let patterns = record.event_types.iter().map(|pattern| pattern.parse());
+    let event_types = patterns.collect::<Result<_, _>>();
+    Ok(EndpointSpec {
+        tenant: record.tenant.parse().map_err(told)?,
+        url: record.url.into(),
+        event_types: event_types.map_err(told)?,
+        headers: record.headers,
+        ordering: if record.fifo {
+            Ordering::Fifo
+        } else {
+            Ordering::None
+        },
+        on_failed: if record.stop_on_failed {
+            OnFailed::Stop
+        } else {
+            OnFailed::Continue
+        },
+        timeout: Duration::from_millis(record.timeout_ms),
+        retry: RetryPolicy {
+            schedule: schedule(record.retry.schedule),
+            jitter_percent: record.retry.jitter_percent,
+            retry_after_max: Duration::from_millis(record.retry.retry_after_max_ms),
+            also_retry: record.retry.also_retry,
+        },
+        concurrency: record.concurrency,
+        rate_limit: record.rate_limit.map(|rate| RateLimit {
+            requests: rate.requests,
+            per: Duration::from_millis(rate.per_ms),
+            burst: rate.burst,
+        }),
+        breaker: record.breaker.map(|breaker| BreakerPolicy {
+            failures: breaker.failures,
+            cooldown: Duration::from_millis(breaker.cooldown_ms),
+            cooldown_max: Duration::from_millis(breaker.cooldown_max_ms),
+        }),
+        disable_after: record.disable_after_ms.map(Duration::from_millis),
+    })
+}
+
+fn retry_record(retry: &RetryPolicy) -> RetryRecord {
+    let schedule = match &retry.schedule {
+        Schedule::Exponential {
+            first,
+            factor,
+            cap,
+            retries,
+        } => ScheduleRecord::Exponential {
+            first_ms: ms(*first),
+            factor: *factor,
+            cap_ms: ms(*cap),
+            retries: *retries,
+        },
+        Schedule::Delays(delays) => {
+            ScheduleRecord::DelaysMs(delays.iter().copied().map(ms).collect())
+        }
+    };
+    RetryRecord {
+        schedule,
+        jitter_percent: retry.jitter_percent,
+        retry_after_max_ms: ms(retry.retry_after_max),
+        also_retry: retry.also_retry.clone(),
+    }
+}
+
+fn schedule(record: ScheduleRecord) -> Schedule {
+    match record {
+        ScheduleRecord::Exponential {
+            first_ms,
+            factor,
+            cap_ms,
+            retries,
+        } => Schedule::Exponential {
+            first: Duration::from_millis(first_ms),
+            factor,
+            cap: Duration::from_millis(cap_ms),
+            retries,
+        },
+        ScheduleRecord::DelaysMs(delays) => {
+            Schedule::Delays(delays.into_iter().map(Duration::from_millis).collect())
+        }
+    }
+}
+
+/// The engine counts in whole milliseconds.
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn told(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spec_with_everything_in_it_is_read_back_as_it_was() {
+        let mut spec = EndpointSpec::new("https://example.com/hooks?a=b");
+        assert_eq!(from_json(&to_json(&spec).unwrap()), Ok(spec.clone()));
+        spec.tenant = "acme".parse().unwrap();
+        spec.event_types = vec!["payment.*".parse().unwrap(), "x".parse().unwrap()];
+        spec.headers = vec![("x-team".to_owned(), "ünï".to_owned())];
+        spec.ordering = Ordering::None;
+        spec.on_failed = OnFailed::Stop;
+        spec.timeout = Duration::from_millis(1_234);
+        spec.retry.schedule = Schedule::Delays(vec![Duration::from_secs(60); 3]);
+        spec.retry.also_retry = vec![408, 429];
+        spec.concurrency = 3;
+        spec.rate_limit = Some(RateLimit {
+            requests: 5,
+            per: Duration::from_secs(1),
+            burst: 7,
+        });
+        spec.breaker = None;
+        spec.disable_after = None;
+        assert_eq!(from_json(&to_json(&spec).unwrap()), Ok(spec));
+    }
+
+    #[test]
+    fn what_is_no_spec_is_an_error() {
+        assert!(from_json("{}").is_err());
+        assert!(from_json("not json").is_err());
+    }
+}

@@ -1,0 +1,91 @@
+//! Changes as an engine would ask for them.
+
+use bytes::Bytes;
+use postrider_engine::{
+    Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
+    EndpointSecret, EndpointSpec, EndpointStatus, Event, EventId, Failure, FailureKind, Health,
+    LaneId, NewDelivery, OrderingKey, Outcome, Publish, Response, Secret, Seq, Wall,
+};
+use std::sync::Arc;
+
+pub(super) fn endpoint(id: EndpointId) -> Change {
+    Change::AddEndpoint(Box::new(Endpoint {
+        id,
+        spec: Arc::new(EndpointSpec::new("https://example.com/hooks")),
+        secrets: vec![EndpointSecret {
+            secret: Secret::generate_hmac([7; 32]),
+            expires_at: None,
+        }],
+        status: EndpointStatus::Active,
+        health: Health::default(),
+        created_at: Wall(1),
+        revision: 1,
+    }))
+}
+
+pub(super) fn lane(endpoint: EndpointId, key: &str) -> LaneId {
+    let key = match key {
+        "" => OrderingKey::none(),
+        key => key.parse().unwrap(),
+    };
+    LaneId { endpoint, key }
+}
+
+/// An event with this number, for these deliveries.
+pub(super) fn publish(number: u128, payload: &str, to: &[(u128, LaneId)]) -> Publish {
+    let key = to
+        .first()
+        .map_or(OrderingKey::none(), |(_, lane)| lane.key.clone());
+    let deliveries = to.iter().map(|(id, lane)| NewDelivery {
+        id: DeliveryId::from_u128(*id),
+        lane: lane.clone(),
+    });
+    Publish {
+        event: Arc::new(Event {
+            id: EventId::from_u128(number),
+            tenant: Default::default(),
+            event_type: "payment.succeeded".parse().unwrap(),
+            payload: Bytes::copy_from_slice(payload.as_bytes()),
+            ordering_key: key,
+            published_at: Wall(1_000),
+        }),
+        deliveries: deliveries.collect(),
+        idempotency: None,
+    }
+}
+
+/// The end of an attempt of a delivery that stands there.
+pub(super) fn attempted(
+    delivery: u128,
+    (lane, seq): (LaneId, Seq),
+    number: u32,
+    state: DeliveryState,
+) -> Attempted {
+    let outcome = if state == DeliveryState::Delivered {
+        Outcome::Response(Response {
+            status: 204,
+            headers: vec![("x-request-id".to_owned(), format!("r{number}"))],
+            body: Bytes::new(),
+            body_cut: false,
+            head_ms: 12,
+        })
+    } else {
+        Outcome::Failure(Failure::new(FailureKind::Reset, "it broke off"))
+    };
+    Attempted {
+        delivery: DeliveryId::from_u128(delivery),
+        lane,
+        seq,
+        attempt: Attempt {
+            id: AttemptId::from_u128(delivery * 1_000 + u128::from(number)),
+            number,
+            started_at: Wall(2_000 + u64::from(number)),
+            duration_ms: 15,
+            outcome,
+        },
+        state,
+        stop_lane: false,
+        health: None,
+        disable: None,
+    }
+}

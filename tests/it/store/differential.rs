@@ -1,0 +1,257 @@
+//! The store in a file against the store in memory: the same random changes, the same answers.
+//!
+//! Places are compared by their order alone: a lane that held nothing for a while may go on
+//! counting anywhere above.
+
+use super::changes::{attempted, endpoint, lane, publish};
+use postrider::store::{SqliteStore, Store};
+use postrider::{MemoryBounds, MemoryStore};
+use postrider_engine::{
+    Change, CommitError, DeliveryId, DeliveryState, EndpointId, EndpointStatus, EndpointUpdate,
+    FailReason, Health, Idempotency, LaneId, Load, Receipt, Seq, Wall,
+};
+use postrider_sim::chance::{Chance, Rolls};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const ENDPOINTS: u128 = 3;
+const SEEDS: u64 = 24;
+const GROUPS: u64 = 40;
+
+type Answers = Vec<Result<Receipt, CommitError>>;
+
+/// One of the two stores, and where it has put each delivery.
+struct Side<S> {
+    store: Arc<S>,
+    places: BTreeMap<u128, (LaneId, Seq)>,
+    attempts: BTreeMap<u128, u32>,
+}
+
+/// A change, before the places are known.
+#[derive(Clone)]
+enum Step {
+    Plain(Change),
+    End(u128, DeliveryState, bool),
+}
+
+struct Script {
+    rolls: Rolls,
+    next: u128,
+    made: Vec<u128>,
+}
+
+impl Script {
+    fn of(&mut self, most: usize) -> u64 {
+        self.rolls.up_to(most.saturating_sub(1) as u64)
+    }
+
+    fn known(&mut self) -> u128 {
+        let place = self.of(self.made.len());
+        self.made[usize::try_from(place).unwrap()]
+    }
+
+    fn step(&mut self) -> Step {
+        let at = Wall(9_000);
+        let kind = self.rolls.up_to(99);
+        if self.made.is_empty() || kind < 40 {
+            return self.publish();
+        }
+        let delivery = DeliveryId::from_u128(self.known());
+        let endpoint_id = EndpointId::from_u128(self.rolls.between(1, 3).into());
+        match kind {
+            40..80 => {
+                let state = match self.rolls.up_to(3) {
+                    0 => DeliveryState::Delivered,
+                    1 => DeliveryState::Failed(FailReason::Exhausted),
+                    _ => DeliveryState::Retrying { due: Wall(77_000) },
+                };
+                let stops = matches!(state, DeliveryState::Failed(_)) && self.rolls.percent(50);
+                Step::End(delivery.as_u128(), state, stops)
+            }
+            80..88 => Step::Plain(Change::Discard { delivery, at }),
+            88..96 => {
+                self.next += 1;
+                let new = DeliveryId::from_u128(self.next);
+                self.made.push(self.next);
+                Step::Plain(Change::Resend {
+                    of: delivery,
+                    new,
+                    at,
+                })
+            }
+            96 | 97 => Step::Plain(Change::DeleteEndpoint {
+                endpoint: endpoint_id,
+                keep: vec![delivery],
+                at,
+            }),
+            _ => Step::Plain(Change::ChangeEndpoint(Arc::new(EndpointUpdate {
+                endpoint: endpoint_id,
+                spec: None,
+                secrets: None,
+                status: Some(EndpointStatus::Paused),
+                health: Some(Health {
+                    failures: 3,
+                    failing_since: Some(Wall(5)),
+                    open_until: None,
+                }),
+            }))),
+        }
+    }
+
+    fn publish(&mut self) -> Step {
+        let key = ["", "a", "b"][usize::try_from(self.rolls.up_to(2)).unwrap()];
+        let mut to = Vec::new();
+        for number in 1..=ENDPOINTS {
+            if self.rolls.percent(50) {
+                self.next += 1;
+                to.push((self.next, lane(EndpointId::from_u128(number), key)));
+                self.made.push(self.next);
+            }
+        }
+        self.next += 1;
+        let payload = "x".repeat(usize::try_from(self.rolls.up_to(40)).unwrap());
+        let mut event = publish(self.next, &payload, &to);
+        if self.rolls.percent(30) {
+            event.idempotency = Some(Idempotency {
+                key: format!("key-{}", self.rolls.up_to(5)).into(),
+                digest: [u8::try_from(self.rolls.up_to(1)).unwrap(); 32],
+            });
+        }
+        Step::Plain(Change::Publish(event))
+    }
+}
+
+impl<S: Store> Side<S> {
+    fn new(store: Arc<S>) -> Self {
+        Self {
+            store,
+            places: BTreeMap::new(),
+            attempts: BTreeMap::new(),
+        }
+    }
+
+    fn change(&mut self, step: &Step) -> Option<Change> {
+        let (delivery, state, stops) = match step {
+            Step::Plain(change) => return Some(change.clone()),
+            Step::End(delivery, state, stops) => (*delivery, *state, *stops),
+        };
+        let place = self.places.get(&delivery)?.clone();
+        let number = self.attempts.entry(delivery).or_default();
+        *number += 1;
+        let mut end = attempted(delivery, place, *number, state);
+        end.stop_lane = stops;
+        Some(Change::Attempted(Arc::new(end)))
+    }
+
+    /// Makes a group of changes; gives the answers without places.
+    async fn commit(&mut self, steps: &[Step]) -> Answers {
+        let changes: Vec<Change> = steps.iter().filter_map(|step| self.change(step)).collect();
+        let mut answers = Arc::clone(&self.store).commit(changes.clone()).await;
+        for (change, answer) in changes.iter().zip(&mut answers) {
+            match (change, answer) {
+                (Change::Publish(publish), Ok(Receipt::Published(seqs))) => {
+                    for (new, seq) in publish.deliveries.iter().zip(seqs.iter_mut()) {
+                        let place = (new.lane.clone(), std::mem::take(seq));
+                        self.places.insert(new.id.as_u128(), place);
+                    }
+                }
+                (Change::Resend { new, .. }, Ok(Receipt::Resent(placed))) => {
+                    let place = (placed.lane.clone(), std::mem::take(&mut placed.seq));
+                    self.places.insert(new.as_u128(), place);
+                }
+                (_, Ok(Receipt::Discarded { placed, .. })) => placed.seq = Seq::default(),
+                _ => (),
+            }
+        }
+        answers
+    }
+
+    /// Everything that can be read, without places.
+    async fn told(&self, made: &[u128]) -> String {
+        let store = || Arc::clone(&self.store);
+        let mut told = String::new();
+        for id in made {
+            let record = store().delivery(DeliveryId::from_u128(*id)).await.unwrap();
+            let record = record.map(|record| postrider::DeliveryRecord {
+                seq: Seq::default(),
+                ..record
+            });
+            told += &format!("{record:?}\n");
+        }
+        for number in 1..=ENDPOINTS {
+            let id = EndpointId::from_u128(number);
+            told += &format!("{:?}\n", store().ledger(id).await.unwrap());
+            let dead = store().dead_letters(id, None, 1_000).await.unwrap();
+            told += &format!("{:?}\n", dead.iter().map(|it| it.id).collect::<Vec<_>>());
+            for key in ["", "a", "b"] {
+                let load = Load {
+                    lane: lane(id, key),
+                    after: Seq(0),
+                    deliveries_max: 1_000,
+                    bytes_max: 1_000_000,
+                };
+                let loaded = store().load(load).await.unwrap().deliveries;
+                let waiting = loaded.iter().map(|it| (it.id, it.attempts, it.state));
+                told += &format!("{:?}\n", waiting.collect::<Vec<_>>());
+            }
+        }
+        told
+    }
+
+    /// What a core would start with, without places.
+    async fn recovered(&self) -> String {
+        let mut found = Arc::clone(&self.store).recover().await.unwrap();
+        for lane in &mut found.lanes {
+            (lane.after, lane.tail) = (Seq::default(), Seq::default());
+            lane.retrying
+                .iter_mut()
+                .for_each(|it| it.seq = Seq::default());
+        }
+        format!("{found:?}")
+    }
+}
+
+#[tokio::test]
+async fn the_store_in_a_file_answers_as_the_store_in_memory_does() {
+    let directory = tempfile::tempdir().unwrap();
+    for seed in 0..SEEDS {
+        let bounds = MemoryBounds {
+            ended_max: usize::MAX,
+            ..MemoryBounds::default()
+        };
+        let path = directory.path().join(format!("{seed}.db"));
+        let mut memory = Side::new(Arc::new(MemoryStore::bounded(bounds)));
+        let mut file = Side::new(Arc::new(SqliteStore::open(&path).unwrap()));
+        let mut script = Script {
+            rolls: Chance::new(seed).of("changes", 0, 0),
+            next: 100,
+            made: Vec::new(),
+        };
+        let first: Vec<Step> = (1..=ENDPOINTS)
+            .map(|number| Step::Plain(endpoint(EndpointId::from_u128(number))))
+            .collect();
+        assert_eq!(memory.commit(&first).await, file.commit(&first).await);
+        for group in 0..GROUPS {
+            let count = script.rolls.between(1, 6);
+            let steps: Vec<Step> = (0..count).map(|_| script.step()).collect();
+            let (here, there) = (memory.commit(&steps).await, file.commit(&steps).await);
+            assert_eq!(here, there, "seed {seed}, group {group}");
+            if script.rolls.percent(5) {
+                drop(file.store);
+                file.store = Arc::new(SqliteStore::open(&path).unwrap());
+            }
+        }
+        let (here, there) = (
+            memory.told(&script.made).await,
+            file.told(&script.made).await,
+        );
+        for (here, there) in here.lines().zip(there.lines()) {
+            assert_eq!(here, there, "seed {seed}");
+        }
+        assert_eq!(
+            memory.recovered().await,
+            file.recovered().await,
+            "seed {seed}"
+        );
+    }
+}
