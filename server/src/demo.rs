@@ -3,6 +3,7 @@
 
 mod chance;
 mod check;
+mod data;
 mod plan;
 mod progress;
 mod receiver;
@@ -11,16 +12,21 @@ mod run;
 
 use crate::Answer;
 use clap::builder::RangedU64ValueParser;
+use data::Data;
 use plan::Plan;
 use progress::Progress;
 use report::Report;
 use run::DemoError;
+use std::path::PathBuf;
 
 /// See it deliver in order, through storms
 ///
 /// Starts receivers on loopback ports that behave, storm, refuse, reject, hang and exhaust all
 /// retries, as the seed decides; sends them events; then checks that every event ended as
 /// promised, in order, signed, once. Exit status 1 if a promise was broken.
+///
+/// With --data the events are in a file. Kill it at any moment and start it again: it goes on
+/// where it was, and checks all lives together.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// How many events to submit
@@ -32,6 +38,9 @@ pub(crate) struct Args {
     /// What decides who misbehaves, when and how
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Keep the events in this directory; made if it is not there [default: in memory]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Print one JSON object instead of the report
     #[arg(long)]
     json: bool,
@@ -43,13 +52,17 @@ fn up_to(most: u64) -> RangedU64ValueParser<usize> {
 
 pub(crate) fn run(args: &Args) -> Result<Answer, DemoError> {
     let plan = Plan::draw(args.seed, args.events, args.endpoints);
+    let data = args.data.as_ref();
+    let data = data
+        .map(|directory| Data::open(directory, args))
+        .transpose()?;
     let progress = Progress::new(args.events as u64, args.json)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     let ran = runtime
         .map_err(DemoError::Runtime)?
-        .block_on(run::run(plan, &progress))?;
+        .block_on(run::run(plan, data, &progress))?;
     let report = Report::of(&ran);
     let text = if args.json {
         report.json()?

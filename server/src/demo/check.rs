@@ -57,8 +57,9 @@ struct Known {
 }
 
 /// Checks one endpoint: its plan, what its receiver saw, and what is on record of its events, in
-/// the order of submission.
-pub(super) fn check(plan: &EndpointPlan, log: &Log, records: &[OnRecord]) -> Broken {
+/// the order of submission. Each time the process was killed, what was under way may have come
+/// without being recorded.
+pub(super) fn check(plan: &EndpointPlan, log: &Log, records: &[OnRecord], kills: usize) -> Broken {
     let mut check = Check::new(plan, records);
     for sighting in &log.sightings {
         check.known[sighting.sequence()].sightings_in_all += 1;
@@ -71,7 +72,8 @@ pub(super) fn check(plan: &EndpointPlan, log: &Log, records: &[OnRecord]) -> Bro
         check.broken.lost += u64::from(!known.is_accepted && !has_failed);
         let beyond_record = known.arrivals.saturating_sub(record.attempts);
         let after_final = known.arrivals_after_final.saturating_sub(record.unanswered);
-        check.broken.repeat += beyond_record.max(after_final) as u64;
+        let repeats = beyond_record.max(after_final);
+        check.broken.repeat += repeats.saturating_sub(kills) as u64;
     }
     check.broken.signature = log.invalid;
     check.broken

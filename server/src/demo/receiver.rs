@@ -1,6 +1,7 @@
 //! The receivers: an HTTP server on the loopback for each endpoint, which behaves as planned and
 //! writes down what it sees.
 
+use super::data::{self, Entry, Journal};
 use super::plan::EndpointPlan;
 use crate::input::unix_seconds;
 use bytes::Bytes;
@@ -73,6 +74,7 @@ pub(super) struct Receiver {
     index: usize,
     plan: Arc<EndpointPlan>,
     verifiers: [Verifier; 2],
+    journal: Option<Arc<Journal>>,
     seen: Mutex<Seen>,
 }
 
@@ -85,9 +87,11 @@ struct Seen {
 }
 
 impl Reserved {
-    pub(super) fn new() -> io::Result<Self> {
+    /// This port, or one that is free.
+    pub(super) fn new(port: Option<u16>) -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
-        socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        socket.set_reuseaddr(true)?;
+        socket.bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0)).into())?;
         let address = socket.local_addr()?;
         Ok(Self { socket, address })
     }
@@ -122,16 +126,32 @@ async fn accept(listener: TcpListener, receiver: Arc<Receiver>) {
 }
 
 impl Receiver {
-    pub(super) fn new(index: usize, plan: Arc<EndpointPlan>) -> Result<Self, KeyError> {
+    /// A receiver that has seen what is in the entries before.
+    pub(super) fn new(
+        index: usize,
+        plan: Arc<EndpointPlan>,
+        before: &[Entry],
+        journal: Option<Arc<Journal>>,
+    ) -> Result<Self, KeyError> {
         let secret = Secret::generate_hmac(plan.secret);
         let verifier = |scheme| Verifier::new(scheme, std::slice::from_ref(&secret));
-        let arrivals = vec![0; plan.events.len()];
+        let (log, hung) = data::seen(before, index);
+        let mut arrivals = vec![0; plan.events.len()];
+        for sighting in &log.sightings {
+            if let Sighting::Arrived(sequence, _) = *sighting
+                && let Some(count) = arrivals.get_mut(sequence)
+            {
+                *count += 1;
+            }
+        }
         Ok(Self {
             index,
             verifiers: [verifier(Scheme::Standard)?, verifier(Scheme::BodyHex)?],
+            journal,
             seen: Mutex::new(Seen {
+                log,
                 arrivals,
-                ..Seen::default()
+                hung,
             }),
             plan,
         })
@@ -157,10 +177,12 @@ impl Receiver {
         };
         // A request that overtakes this one can now be seen to.
         tokio::task::yield_now().await;
-        self.seen()
-            .log
+        let mut seen = self.seen();
+        seen.log
             .sightings
             .push(Sighting::Answered(sequence, status));
+        self.write_down(Entry::Answered(self.index, sequence, status));
+        drop(seen);
         Ok(answer(StatusCode::from_u16(status).unwrap_or_default()))
     }
 
@@ -185,9 +207,11 @@ impl Receiver {
     fn arrived(&self, sequence: usize, event: EventId) -> Option<u16> {
         let mut seen = self.seen();
         seen.log.sightings.push(Sighting::Arrived(sequence, event));
+        self.write_down(Entry::Arrived(self.index, sequence, event));
         seen.arrivals[sequence] += 1;
         if seen.hung < self.plan.hangs {
             seen.hung += 1;
+            self.write_down(Entry::Silent(self.index, sequence));
             return None;
         }
         Some(
@@ -195,6 +219,13 @@ impl Receiver {
                 .answers
                 .to_request(seen.arrivals[sequence]),
         )
+    }
+
+    /// In the order in which it was seen: whoever calls holds what was seen.
+    fn write_down(&self, entry: Entry) {
+        if let Some(journal) = &self.journal {
+            journal.add(entry);
+        }
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {

@@ -66,7 +66,7 @@ impl Report {
             let row = &mut rows[endpoint.plan.behaviour as usize];
             row.endpoints += 1;
             row.counts.add(&counts);
-            sums.add(endpoint, &counts);
+            sums.add(endpoint, &counts, ran.kills);
         }
         let counts = Counts {
             order_violations: sums.broken.order,
@@ -149,10 +149,11 @@ fn settings(args: &Args) -> Vec<String> {
 }
 
 impl Sums {
-    fn add(&mut self, endpoint: &EndpointRan, counts: &Counts) {
+    fn add(&mut self, endpoint: &EndpointRan, counts: &Counts, kills: usize) {
         self.counts.add(counts);
-        let broken = check(&endpoint.plan, &endpoint.log, &endpoint.records);
+        let broken = check(&endpoint.plan, &endpoint.log, &endpoint.records, kills);
         self.broken = self.broken.and(broken);
+        self.broken.lost += endpoint.forgotten;
         let ledger = &endpoint.ledger;
         self.ledger.accepted += ledger.accepted;
         self.ledger.pending += ledger.pending;

@@ -1,15 +1,17 @@
 //! The run: starts Postrider and the receivers, submits everything, waits for the end of it.
 
 use super::check::{End, OnRecord};
+use super::data::{self, Data, DataError, Entry, Journal};
 use super::plan::{EndpointPlan, EventPlan, Plan, Submitted};
 use super::progress::Progress;
 use super::receiver::{Log, Payload, Receiver, Reserved};
 use postrider::egress::{EgressGuard, InvalidAllowList};
 use postrider::signature::KeyError;
+use postrider::store::{Store, StoreError};
 use postrider::{
-    BreakerPolicy, DeliveryState, Drained, EndpointError, EndpointId, EndpointSpec, EventId,
-    EventStatus, FailReason, Ledger, MemoryBounds, MemoryStore, Outcome, Postrider, PublishError,
-    Published, ReadError, RetryPolicy, Schedule, Secret, StartError, Submission,
+    BreakerPolicy, DeliveryState, Drained, Endpoint, EndpointError, EndpointId, EndpointSpec,
+    EventId, EventStatus, FailReason, Ledger, MemoryBounds, MemoryStore, Outcome, Postrider,
+    PublishError, Published, ReadError, RetryPolicy, Schedule, Secret, StartError, Submission,
 };
 use std::io;
 use std::sync::Arc;
@@ -65,6 +67,12 @@ pub(crate) enum DemoError {
     #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
+    Data(#[from] DataError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the journal could not be written: {0}")]
+    Journal(io::Error),
+    #[error(transparent)]
     Endpoint(#[from] EndpointError),
     #[error(transparent)]
     Publish(#[from] PublishError),
@@ -84,6 +92,8 @@ pub(super) struct Ran {
     pub(super) endpoints: Vec<EndpointRan>,
     /// What Postrider said when it was shut down.
     pub(super) drained: Option<Drained>,
+    /// How often the process has ended before it was done.
+    pub(super) kills: usize,
     pub(super) elapsed: Duration,
 }
 
@@ -94,6 +104,8 @@ pub(super) struct EndpointRan {
     pub(super) records: Vec<OnRecord>,
     pub(super) ledger: Ledger,
     pub(super) repeats: Repeats,
+    /// Events that were accepted in an earlier life and are not known any more.
+    pub(super) forgotten: u64,
 }
 
 /// Submissions that were made twice.
@@ -116,34 +128,111 @@ struct Submissions {
     endpoint: usize,
     events: Vec<EventId>,
     repeats: Repeats,
+    forgotten: u64,
 }
 
-pub(super) async fn run(plan: Plan, progress: &Progress) -> Result<Ran, DemoError> {
+/// Who submits the events of one endpoint.
+struct Publisher {
+    postrider: Postrider,
+    id: EndpointId,
+    endpoint: usize,
+    plan: Arc<EndpointPlan>,
+    journal: Option<Arc<Journal>>,
+    /// What was accepted in the lives before this one.
+    accepted: Vec<(usize, EventId)>,
+}
+
+pub(super) async fn run(
+    plan: Plan,
+    data: Option<Data>,
+    progress: &Progress,
+) -> Result<Ran, DemoError> {
     let start = Instant::now();
     check_open_files(&plan)?;
-    let postrider = start_postrider(&plan).await?;
-    let mut working = Vec::with_capacity(plan.endpoints.len());
-    let mut ports = Vec::with_capacity(plan.endpoints.len());
+    let Life {
+        store,
+        journal,
+        before,
+    } = Life::of(data, &plan);
+    let kills = data::starts(&before);
+    let known = Arc::clone(&store).endpoints().await?;
+    let mut setting_up = Vec::with_capacity(plan.endpoints.len());
     for (index, plan) in plan.endpoints.into_iter().enumerate() {
-        let (endpoint, port) = register(&postrider, index, plan).await?;
-        working.push(endpoint);
+        let plan = Arc::new(plan);
+        let receiver = Receiver::new(index, Arc::clone(&plan), &before, journal.clone())?;
+        let known = known.get(index);
+        let port = port(known).map_err(DemoError::Receiver)?;
+        setting_up.push((plan, Arc::new(receiver), known, port));
+    }
+    let postrider = start_postrider(store, plan.engine_seed, kills).await?;
+    let mut working = Vec::with_capacity(setting_up.len());
+    let mut ports = Vec::with_capacity(setting_up.len());
+    for (plan, receiver, known, port) in setting_up {
+        let id = register(&postrider, known, &port, &plan).await?;
+        working.push(Working { id, plan, receiver });
         ports.push(port);
     }
     for (endpoint, port) in working.iter().zip(ports) {
-        endpoint.listen(port)?;
+        endpoint.listen(port, kills > 0)?;
     }
-    let submissions = deliver(&postrider, &working, progress).await?;
+    let books = Books { journal, before };
+    let submissions = deliver(&postrider, &working, &books, progress).await?;
     let drained = postrider.shutdown().await;
     progress.end();
     let mut endpoints = Vec::with_capacity(working.len());
     for (endpoint, submissions) in working.into_iter().zip(submissions) {
         endpoints.push(endpoint.read(&postrider, submissions).await?);
     }
+    if let Some(journal) = books.journal {
+        journal.is_whole().map_err(DemoError::Journal)?;
+    }
     Ok(Ran {
         endpoints,
         drained,
+        kills,
         elapsed: start.elapsed(),
     })
+}
+
+/// What a process begins with.
+struct Life {
+    store: Arc<dyn Store>,
+    journal: Option<Arc<Journal>>,
+    before: Vec<Entry>,
+}
+
+/// What is written down of this life, and of those before it.
+struct Books {
+    journal: Option<Arc<Journal>>,
+    before: Vec<Entry>,
+}
+
+impl Life {
+    fn of(data: Option<Data>, plan: &Plan) -> Self {
+        match data {
+            Some(data) => Self {
+                store: Arc::new(data.store),
+                journal: Some(Arc::new(data.journal)),
+                before: data.before,
+            },
+            None => Self {
+                store: Arc::new(in_memory(plan)),
+                journal: None,
+                before: Vec::new(),
+            },
+        }
+    }
+}
+
+/// The port that an endpoint had, or a free one.
+fn port(known: Option<&Endpoint>) -> io::Result<Reserved> {
+    let port = known.and_then(|it| it.spec.url.parse::<hyper::Uri>().ok()?.port_u16());
+    let before = port.map(|port| Reserved::new(Some(port)));
+    match before {
+        Some(Ok(reserved)) => Ok(reserved),
+        // Somebody else has it by now.
+        _ => Reserved::new(None),
+    }
 }
 
 /// Fails now rather than in the middle: a lane is a connection with two ends, and so are the
@@ -159,37 +248,53 @@ fn check_open_files(plan: &Plan) -> Result<(), DemoError> {
     }
 }
 
-async fn start_postrider(plan: &Plan) -> Result<Postrider, DemoError> {
+fn in_memory(plan: &Plan) -> MemoryStore {
     let events: usize = plan
         .endpoints
         .iter()
         .map(|endpoint| endpoint.events.len())
         .sum();
-    let store = MemoryStore::bounded(MemoryBounds {
+    MemoryStore::bounded(MemoryBounds {
         deliveries_max: events,
         payload_bytes_max: events * PAYLOAD_BYTES,
         // Every event is looked up at the end.
         ended_max: events,
-    });
-    let builder = Postrider::builder()
-        .store(store)
-        .egress(EGRESS.parse::<EgressGuard>()?);
-    Ok(builder.seed(plan.engine_seed).start().await?)
+    })
 }
 
-/// Registers an endpoint. Its port refuses connections so far.
+async fn start_postrider(
+    store: Arc<dyn Store>,
+    mut seed: [u8; 32],
+    kills: usize,
+) -> Result<Postrider, DemoError> {
+    // Another life makes other ids.
+    for (byte, more) in seed.iter_mut().zip(kills.to_le_bytes()) {
+        *byte ^= more;
+    }
+    let builder = Postrider::builder()
+        .shared_store(store)
+        .egress(EGRESS.parse::<EgressGuard>()?);
+    Ok(builder.seed(seed).start().await?)
+}
+
+/// Registers an endpoint, or lets the one that was registered before have its new port. The port
+/// refuses connections so far.
 async fn register(
     postrider: &Postrider,
-    index: usize,
-    plan: EndpointPlan,
-) -> Result<(Working, Reserved), DemoError> {
-    let port = Reserved::new().map_err(DemoError::Receiver)?;
-    let secret = Secret::generate_hmac(plan.secret);
-    let spec = spec(&port.url(), &plan);
-    let id = postrider.register(spec, Some(secret)).await?.id;
-    let plan = Arc::new(plan);
-    let receiver = Arc::new(Receiver::new(index, Arc::clone(&plan))?);
-    Ok((Working { id, plan, receiver }, port))
+    known: Option<&Endpoint>,
+    port: &Reserved,
+    plan: &EndpointPlan,
+) -> Result<EndpointId, DemoError> {
+    let url = port.url();
+    let spec = spec(&url, plan);
+    match known {
+        Some(known) if *known.spec.url == *url => Ok(known.id),
+        Some(known) => Ok(postrider.update_endpoint(&known.id, spec).await?.id),
+        None => {
+            let secret = Secret::generate_hmac(plan.secret);
+            Ok(postrider.register(spec, Some(secret)).await?.id)
+        }
+    }
 }
 
 fn spec(url: &str, plan: &EndpointPlan) -> EndpointSpec {
@@ -211,12 +316,21 @@ fn spec(url: &str, plan: &EndpointPlan) -> EndpointSpec {
 async fn deliver(
     postrider: &Postrider,
     working: &[Working],
+    books: &Books,
     progress: &Progress,
 ) -> Result<Vec<Submissions>, DemoError> {
     let mut publishers = JoinSet::new();
     for (index, endpoint) in working.iter().enumerate() {
         let plan = Arc::clone(&endpoint.plan);
-        publishers.spawn(publish_all(postrider.clone(), endpoint.id, index, plan));
+        let publisher = Publisher {
+            postrider: postrider.clone(),
+            id: endpoint.id,
+            endpoint: index,
+            plan,
+            journal: books.journal.clone(),
+            accepted: data::accepted(&books.before, index),
+        };
+        publishers.spawn(publisher.publish_all());
     }
     let mut submissions = Vec::with_capacity(working.len());
     let mut look = interval(LOOK_EVERY);
@@ -259,37 +373,47 @@ async fn account(postrider: &Postrider, working: &[Working]) -> Result<Ledger, D
     Ok(sum)
 }
 
-/// Submits the events of one endpoint: each after the one before was accepted.
-async fn publish_all(
-    postrider: Postrider,
-    id: EndpointId,
-    endpoint: usize,
-    plan: Arc<EndpointPlan>,
-) -> Result<Submissions, DemoError> {
-    let mut events = Vec::with_capacity(plan.events.len());
-    let mut repeats = Repeats::default();
-    for (sequence, event) in plan.events.iter().enumerate() {
-        let payload = serde_json::to_vec(&Payload { endpoint, sequence })?;
-        let mut submission = Submission::new("demo.event", payload).to(&id);
-        if plan.lanes > 1 {
-            submission = submission.ordering_key(format!("customer-{}", event.lane));
+impl Publisher {
+    /// Submits the events of one endpoint: each after the one before was accepted. Where a life
+    /// may follow another, each has an idempotency key: what was accepted before is accepted
+    /// again as the same event.
+    async fn publish_all(self) -> Result<Submissions, DemoError> {
+        let mut events = Vec::with_capacity(self.plan.events.len());
+        let (mut repeats, mut forgotten) = (Repeats::default(), 0);
+        let endpoint = self.endpoint;
+        for (sequence, event) in self.plan.events.iter().enumerate() {
+            let payload = serde_json::to_vec(&Payload { endpoint, sequence })?;
+            let mut submission = Submission::new("demo.event", payload).to(&self.id);
+            if self.plan.lanes > 1 {
+                submission = submission.ordering_key(format!("customer-{}", event.lane));
+            }
+            if event.submitted != Submitted::Once || self.journal.is_some() {
+                submission = submission.idempotency_key(format!("{endpoint}-{sequence}"));
+            }
+            let before = self.accepted.iter().find(|(number, _)| *number == sequence);
+            let (published, repeated) = publish(&self.postrider, event, submission).await?;
+            if let Some(again) = repeated {
+                let new = [published.duplicate, again.duplicate];
+                let new = new.iter().filter(|duplicate| !**duplicate).count();
+                // It may have become durable in a life that nobody was told of.
+                let may_be_old = self.journal.is_some() && new == 0;
+                let is_one = again.event == published.event && (new == 1 || may_be_old);
+                repeats.made += 1;
+                repeats.wrong += u64::from(!is_one);
+            }
+            forgotten += u64::from(before.is_some_and(|(_, id)| *id != published.event));
+            if let Some(journal) = self.journal.as_ref().filter(|_| before.is_none()) {
+                journal.add(Entry::Accepted(endpoint, sequence, published.event));
+            }
+            events.push(published.event);
         }
-        if event.submitted != Submitted::Once {
-            submission = submission.idempotency_key(format!("{endpoint}-{sequence}"));
-        }
-        let (published, repeated) = publish(&postrider, event, submission).await?;
-        if let Some(again) = repeated {
-            let is_one = again.event == published.event && again.duplicate != published.duplicate;
-            repeats.made += 1;
-            repeats.wrong += u64::from(!is_one);
-        }
-        events.push(published.event);
+        Ok(Submissions {
+            endpoint,
+            events,
+            repeats,
+            forgotten,
+        })
     }
-    Ok(Submissions {
-        endpoint,
-        events,
-        repeats,
-    })
 }
 
 /// Submits an event, and once more if it is to be.
@@ -314,10 +438,10 @@ async fn publish(
 
 impl Working {
     /// Lets the receiver listen, now or when it is to.
-    fn listen(&self, port: Reserved) -> Result<(), DemoError> {
+    fn listen(&self, port: Reserved, has_refused: bool) -> Result<(), DemoError> {
         let receiver = Arc::clone(&self.receiver);
         let refuses_for = self.plan.refuses_for;
-        if refuses_for.is_zero() {
+        if refuses_for.is_zero() || has_refused {
             return port.serve(receiver).map_err(DemoError::Receiver);
         }
         tokio::spawn(async move {
@@ -347,6 +471,7 @@ impl Working {
             ledger: postrider.ledger(&self.id).await?,
             plan: self.plan,
             repeats: submissions.repeats,
+            forgotten: submissions.forgotten,
         })
     }
 }

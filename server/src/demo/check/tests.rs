@@ -52,6 +52,11 @@ fn log(requests: &[(usize, Option<u16>)]) -> Log {
     }
 }
 
+/// The check of a run that nobody killed.
+fn check(plan: &EndpointPlan, log: &Log, records: &[OnRecord]) -> Broken {
+    super::check(plan, log, records, 0)
+}
+
 const KEPT: Broken = Broken {
     order: 0,
     signature: 0,
@@ -186,4 +191,17 @@ fn a_request_that_names_another_event_is_found() {
     log.sightings[2] = Sighting::Arrived(0, id(7));
     let broken = check(&plan(&[0]), &log, &[record(0, End::Delivered, 2)]);
     assert_eq!(broken, Broken { id: 1, ..KEPT });
+}
+
+#[test]
+fn a_repeat_for_each_kill_is_allowed_and_one_more_is_found() {
+    let log = log(&[
+        (0, Some(200)),
+        (0, Some(200)),
+        (0, Some(200)),
+        (1, Some(200)),
+    ]);
+    let kills = |kills| super::check(&plan(&[0, 0]), &log, &delivered(2), kills);
+    assert_eq!(kills(2), KEPT);
+    assert_eq!(kills(1), Broken { repeat: 1, ..KEPT });
 }
