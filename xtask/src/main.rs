@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod crash;
 mod install;
 mod mutants;
 mod test;
@@ -31,6 +32,8 @@ enum Word {
     Test(test::Args),
     /// Prints what a delivery costs, beside what the bare parts cost
     Bench(bench::Args),
+    /// Kills the real binary over and over, and asks whether anything was lost
+    Crash(crash::Args),
     /// Breaks the engine in small ways and asks the simulation whether it notices
     Mutants(mutants::Args),
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().word {
         Some(Word::Test(args)) => test::run(&args),
         Some(Word::Bench(args)) => bench::run(&args),
+        Some(Word::Crash(args)) => crash::run(&args),
         Some(Word::Mutants(args)) => mutants::run(&args),
         None => Cli::command()
             .print_help()

@@ -37,6 +37,8 @@ const STEPS: &[Step] = &[
     step("tests", "cargo test --workspace --tests"),
     // Seeded storms: see `docs/simulation.md`.
     step("simulation", "cargo run --quiet --profile checked -p postrider-sim -- ci"),
+    // The real binary, killed and started again: see `docs/guarantees.md`.
+    step("crash", "cargo xtask crash --kills 30"),
     step("doc-tests", "cargo test --workspace --doc"),
     Step {
         environment: &[("RUSTDOCFLAGS", "-D warnings")],
