@@ -2,7 +2,7 @@
 
 use crate::median;
 use crate::process::{cpu_seconds, measure, start};
-use postrider::{MemoryBounds, MemoryStore, Postrider};
+use postrider::{MemoryBounds, MemoryStore, Postrider, SqliteStore};
 use std::time::{Duration, Instant};
 
 pub(crate) const ENDPOINTS: usize = 100;
@@ -45,7 +45,7 @@ pub(crate) fn figures() {
     );
 }
 
-pub(crate) fn run(address: &str, count: usize) {
+pub(crate) fn run(address: &str, count: usize, durable: bool) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -56,12 +56,14 @@ pub(crate) fn run(address: &str, count: usize) {
             ended_max: 1_000,
             ..MemoryBounds::default()
         };
-        let postrider = Postrider::builder()
-            .egress("127.0.0.0/8".parse().unwrap())
-            .store(MemoryStore::bounded(bounds))
-            .start()
-            .await
-            .unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let builder = Postrider::builder().egress("127.0.0.0/8".parse().unwrap());
+        let builder = if durable {
+            builder.store(SqliteStore::open(directory.path().join("events.db")).unwrap())
+        } else {
+            builder.store(MemoryStore::bounded(bounds))
+        };
+        let postrider = builder.start().await.unwrap();
         let url = format!("http://{address}/");
         let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
         let mut endpoints = Vec::new();

@@ -17,6 +17,7 @@ mod http;
 mod isolation;
 mod process;
 mod receiver;
+mod store;
 
 /// The allocator of the `postrider` binary, for both sides of each comparison.
 #[global_allocator]
@@ -31,7 +32,8 @@ fn main() {
     match words.as_slice() {
         // The other processes of a benchmark are this program again.
         ["receiver"] => receiver::run(),
-        ["postrider", address, count] => http::run(address, count.parse().unwrap()),
+        ["postrider", address, count] => http::run(address, count.parse().unwrap(), false),
+        ["postrider-durable", address, count] => http::run(address, count.parse().unwrap(), true),
         ["bare", address, count] => bare::run(address, count.parse().unwrap()),
         ["isolation", address, hanging] => isolation::run(address, hanging.parse().unwrap()),
         ["memory"] => engine::memory(),
@@ -39,12 +41,16 @@ fn main() {
             engine::figures();
             http::figures();
             isolation::figures();
+            store::figures();
         }
         ["engine"] => engine::figures(),
         ["http"] => http::figures(),
         ["isolation"] => isolation::figures(),
+        ["store"] => store::figures(),
         other => {
-            println!("unknown benchmark {other:?}: engine, http, isolation, or none for all");
+            println!(
+                "unknown benchmark {other:?}: engine, http, isolation, store, or none for all"
+            );
             std::process::exit(2);
         }
     }

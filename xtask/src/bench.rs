@@ -4,7 +4,7 @@ use std::process::Command;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// One of engine, http, isolation; all of them if left out
+    /// One of engine, http, isolation, store; all of them if left out
     figure: Option<String>,
 }
 
