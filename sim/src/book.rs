@@ -3,6 +3,7 @@
 //! It believes the store's durable changes, the receivers and the callers, never the engine.
 
 mod pages;
+mod retention;
 mod slack;
 
 use crate::by_id::ById;
@@ -60,6 +61,7 @@ pub struct Book {
     pub jumped_ms: Option<u64>,
     /// Requests that were sent.
     pub attempts: u64,
+    retention: retention::Retention,
 }
 
 impl Book {
@@ -84,6 +86,7 @@ impl Book {
             faults: BTreeSet::new(),
             jumped_ms: None,
             attempts: 0,
+            retention: retention::Retention::default(),
         }
     }
 
@@ -352,6 +355,9 @@ impl Book {
                     acknowledged: false,
                 };
                 self.events.insert(publish.event.id, page);
+                if publish.deliveries.is_empty() {
+                    self.for_nobody(publish.event.id);
+                }
                 for (delivery, seq) in publish.deliveries.iter().zip(places) {
                     let event = publish.event.id;
                     self.made(delivery.id, event, delivery.lane.clone(), *seq, None, at_ms);
@@ -378,7 +384,9 @@ impl Book {
                 self.deleted(*endpoint, keep, at_ms);
             }
             (Change::Resend { of, new, .. }, Receipt::Resent(placed)) => {
+                let mut was_dead = false;
                 if let Some(original) = self.deliveries.get_mut(of) {
+                    was_dead = original.is_dead();
                     original.resent_as = Some(*new);
                 }
                 if let Some(lane) = self.lanes.get_mut(&placed.lane)
@@ -394,6 +402,9 @@ impl Book {
                     Some(*of),
                     at_ms,
                 );
+                if was_dead {
+                    self.retired(*of);
+                }
             }
             (Change::Discard { delivery, .. }, Receipt::Discarded { .. }) => {
                 self.ended(*delivery, DeliveryState::Discarded, at_ms);
@@ -442,12 +453,15 @@ impl Book {
             told_end: false,
         };
         self.deliveries.insert(id, delivery);
+        self.kept(event);
     }
 
     fn attempted(&mut self, end: &Attempted, at_ms: u64) {
         if let Some(delivery) = self.deliveries.get_mut(&end.delivery) {
             delivery.attempts = end.attempt.number;
-            delivery.state = end.state;
+            if !end.state.is_end() {
+                delivery.state = end.state;
+            }
         }
         if end.state.is_end() {
             self.ended(end.delivery, end.state, at_ms);
@@ -514,6 +528,10 @@ impl Book {
         let Some(delivery) = self.deliveries.get_mut(&id) else {
             return;
         };
+        // One that failed and was made anew counts as ended since then.
+        let was_made_anew =
+            matches!(delivery.state, DeliveryState::Failed(_)) && !delivery.is_dead();
+        let retires = !matches!(state, DeliveryState::Failed(_)) && !was_made_anew;
         delivery.state = state;
         delivery.ended_ms = Some(at_ms);
         let Some(lane) = self.lanes.get_mut(&delivery.lane) else {
@@ -532,6 +550,9 @@ impl Book {
         }
         if lane.stopped_at == Some(id) && state == DeliveryState::Discarded {
             lane.stopped_at = None;
+        }
+        if retires {
+            self.retired(id);
         }
     }
 

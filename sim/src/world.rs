@@ -217,8 +217,10 @@ impl World {
             return;
         };
         self.turns += 1;
-        turn(core, &mut self.host, input);
-        self.host.watch.weigh(&core.footprint());
+        let reason = turn(core, &mut self.host, input);
+        let held = core.footprint();
+        self.host.watch.weigh(&held);
+        self.host.watch.rest(reason, &held);
         while let Some(input) = self.host.at_once.pop_front() {
             turn(core, &mut self.host, input);
         }

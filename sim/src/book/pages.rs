@@ -51,6 +51,14 @@ pub struct DeliveryPage {
     pub told_end: bool,
 }
 
+impl DeliveryPage {
+    /// It failed and was not made anew.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        matches!(self.state, DeliveryState::Failed(_)) && self.resent_as.is_none()
+    }
+}
+
 /// A lane.
 #[derive(Clone, Debug, Default)]
 pub struct LanePage {

@@ -2,12 +2,13 @@
 //! off and draws its own weights, so that no two runs try the same mixture (Groce, Zhang, Eide,
 //! Chen and Regehr, "Swarm Testing", 2012).
 
+mod bounds;
 mod faults;
 mod workload;
 
 use super::{
-    Act, Answer, Bounds, Breaker, Delays, Disk, End, EndpointPlan, Plan, Rate, Receiver, Retry,
-    Step, Tier, VERSION, Weighted,
+    Act, Answer, Breaker, Delays, Disk, End, EndpointPlan, Plan, Rate, Receiver, Retry, Step, Tier,
+    VERSION, Weighted,
 };
 use crate::chance::{Chance, Rolls};
 
@@ -51,7 +52,7 @@ impl Plan {
             .collect();
         let workload = swarm.workload(&endpoints);
         let faults = swarm.faults();
-        let bounds = swarm.bounds();
+        let bounds = swarm.bounds(seed);
         let disk = swarm.disk();
         let end = swarm.end(&endpoints, &workload);
         Self {
@@ -277,28 +278,6 @@ impl Swarm {
             } else {
                 Vec::new()
             },
-        }
-    }
-
-    fn bounds(&mut self) -> Bounds {
-        let rolls = &mut self.rolls;
-        if rolls.percent(35) {
-            return Bounds::default();
-        }
-        let attempts_max = index(rolls.between(16, 200));
-        let window_bytes_endpoint_max = index(rolls.between(300, 8_000));
-        Bounds {
-            attempts_max,
-            attempts_failing_max: index(rolls.between(2, attempts_max as u64 / 2)),
-            window_deliveries_max: index(rolls.between(1, 16)),
-            window_bytes_endpoint_max,
-            window_bytes_max: window_bytes_endpoint_max * index(rolls.between(1, 6)),
-            pending_deliveries_max: if rolls.percent(30) {
-                rolls.between(20, 200)
-            } else {
-                1_000_000
-            },
-            commits_in_flight_max: index(rolls.between(20, 2_000)),
         }
     }
 

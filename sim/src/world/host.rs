@@ -71,7 +71,7 @@ impl Host {
             watch: Watch::new(plan, checkers, keep),
             agenda: Agenda::new(),
             clocks: Clocks::new(plan.mono_permille),
-            disk: Disk::new(plan.disk, chance),
+            disk: Disk::new(plan.disk, plan.bounds.store, chance),
             network: Network::new(plan, chance),
             at_ms: 0,
             life: 0,
