@@ -1,6 +1,9 @@
 //! P4, I7: what the engine holds stays within the plan's bounds, and its own structures within a
 //! fixed number of bytes per lane, endpoint, request and change that there ever were at once.
 //!
+//! What it counts as pending, under way and registered is what there is; and when nothing is under
+//! way, it keeps no payload at hand but of lanes that a rate limit or a dead letter holds back.
+//!
 //! The world tier weighs the engine after every turn; where nobody does, this sees nothing. That
 //! the engine's account is true is shown when it ends: dropping it frees no more than that.
 
@@ -107,8 +110,62 @@ impl Checker for Memory {
         if held.pending_bytes > limits.pending_bytes_max.saturating_add(over as u64) {
             return Err(format!("{} bytes are pending", held.pending_bytes));
         }
+        if book.is_exact() && book.up {
+            true_counts(held, book)?;
+        }
         Ok(())
     }
+}
+
+/// What is counted is what there is. While something is on its way to or from the store it may be
+/// counted or not.
+fn true_counts(held: &Footprint, book: &Book) -> Result<(), String> {
+    if held.attempts != book.in_flight.len() {
+        let known = book.in_flight.len();
+        return Err(format!("{known} requests are under way: {held:?}"));
+    }
+    if held.commits > 0 || book.draining.is_some() {
+        return Ok(());
+    }
+    let here = book.endpoints.values().filter(|page| !page.deleted).count();
+    let (mut count, mut gone) = (0, 0);
+    for (lane, page) in &book.lanes {
+        let deleted = book
+            .endpoints
+            .get(&lane.endpoint)
+            .is_some_and(|it| it.deleted);
+        let pending = page.pending.len() as u64;
+        *(if deleted { &mut gone } else { &mut count }) += pending;
+    }
+    if !(count..=count + gone).contains(&held.pending_deliveries) {
+        return Err(format!("{count} deliveries are pending: {held:?}"));
+    }
+    if held.slots > 0 {
+        return Ok(());
+    }
+    // Nothing is under way: what is gone is forgotten, and who waits has let go.
+    if held.endpoints != here {
+        return Err(format!("{here} endpoints are there: {held:?}"));
+    }
+    if held.payload_bytes > at_hand(book) {
+        let most = at_hand(book);
+        return Err(format!("more than {most} bytes are kept at hand: {held:?}"));
+    }
+    Ok(())
+}
+
+/// Payload bytes that may be at hand while nothing is under way: of lanes that a rate limit holds
+/// back, or a dead letter at which they have stopped.
+fn at_hand(book: &Book) -> usize {
+    let waits = book.lanes.iter().filter(|(id, lane)| {
+        let page = book.endpoints.get(&id.endpoint);
+        let limited = page.is_some_and(|page| page.told.spec.rate_limit.is_some());
+        limited || lane.stopped_at.is_some()
+    });
+    let pending = waits.flat_map(|(_, lane)| lane.pending.values());
+    let events = pending.filter_map(|id| Some(book.deliveries.get(id)?.event));
+    let bytes = events.filter_map(|event| Some(book.events.get(&event)?.event.payload.len()));
+    bytes.sum()
 }
 
 /// The windows, an own payload for each request, and events that are being accepted; one of them

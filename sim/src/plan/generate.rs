@@ -15,6 +15,8 @@ use crate::chance::{Chance, Rolls};
 /// What one seed draws from.
 struct Swarm {
     rolls: Rolls,
+    /// For draws that came later: the others stay as they were.
+    chance: Chance,
     tier: Tier,
     /// From the first event to healing.
     span_ms: u64,
@@ -45,14 +47,14 @@ impl Plan {
             Tier::World => "plan",
             Tier::Turmoil => "turmoil plan",
         };
-        let mut swarm = Swarm::new(Chance::new(seed).of(purpose, 0, 0), tier);
+        let mut swarm = Swarm::new(Chance::new(seed), purpose, tier);
         let receivers: Vec<Receiver> = (0..swarm.receivers).map(|_| swarm.receiver()).collect();
         let endpoints: Vec<EndpointPlan> = (0..swarm.endpoints)
             .map(|number| swarm.endpoint(number))
             .collect();
         let workload = swarm.workload(&endpoints);
         let faults = swarm.faults();
-        let bounds = swarm.bounds(seed);
+        let bounds = swarm.bounds();
         let disk = swarm.disk();
         let end = swarm.end(&endpoints, &workload);
         Self {
@@ -73,7 +75,8 @@ impl Plan {
 }
 
 impl Swarm {
-    fn new(mut rolls: Rolls, tier: Tier) -> Self {
+    fn new(chance: Chance, purpose: &str, tier: Tier) -> Self {
+        let mut rolls = chance.of(purpose, 0, 0);
         let spans = match tier {
             Tier::World => &[
                 20 * SECOND,
@@ -114,6 +117,7 @@ impl Swarm {
             },
             is_busy: world && rolls.percent(12),
             rolls,
+            chance,
             tier,
         }
     }

@@ -1,14 +1,13 @@
 //! The bounds of the engine and its store.
 
 use super::{MINUTE, Swarm, index};
-use crate::chance::Chance;
 use crate::plan::Bounds;
 
 impl Swarm {
-    pub(super) fn bounds(&mut self, seed: u64) -> Bounds {
+    pub(super) fn bounds(&mut self) -> Bounds {
         let mut bounds = self.usual();
         if self.is_world() {
-            self.tighten(&mut bounds, Chance::new(seed));
+            self.tighten(&mut bounds);
         }
         bounds
     }
@@ -38,9 +37,9 @@ impl Swarm {
 
     /// In some runs one bound or another is reached often. Drawn apart from all the rest: the
     /// other runs know nothing of it.
-    fn tighten(&self, bounds: &mut Bounds, chance: Chance) {
+    fn tighten(&self, bounds: &mut Bounds) {
         let rolls = |purpose| {
-            let mut rolls = chance.of(purpose, 0, 0);
+            let mut rolls = self.chance.of(purpose, 0, 0);
             rolls.percent(12).then_some(rolls)
         };
         if let Some(mut rolls) = rolls("pending bytes") {
