@@ -13,11 +13,12 @@ use crate::verdict::Verdict;
 use postrider_engine::{
     Attempted, CallId, Change, DeliveryId, DeliveryState, DisabledReason, Endpoint, EndpointChange,
     EndpointId, EndpointStatus, EndpointUpdate, EventId, Fact, Health, LaneId, Ordering,
-    OrderingKey, Receipt, Seq, Wall,
+    OrderingKey, Receipt, Seq,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use pages::judge;
 pub use pages::{DeliveryPage, EndpointPage, EventPage, Flight, LanePage, Recording};
 
 /// How long after its deadline a request is given up by the engine itself, in milliseconds of the
@@ -584,20 +585,5 @@ fn first_lane(endpoint: EndpointId) -> LaneId {
     LaneId {
         endpoint,
         key: OrderingKey::none(),
-    }
-}
-
-/// Takes an outcome into the health of an endpoint.
-fn judge(health: &mut Health, verdict: Verdict, wall: Wall) {
-    match verdict {
-        Verdict::Delivered => *health = Health::default(),
-        Verdict::Refused(_) => {
-            health.failures = 0;
-            health.failing_since.get_or_insert(wall);
-        }
-        Verdict::Failed { .. } => {
-            health.failures = health.failures.saturating_add(1);
-            health.failing_since.get_or_insert(wall);
-        }
     }
 }

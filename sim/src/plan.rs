@@ -46,6 +46,9 @@ pub struct Plan {
     pub disk: Disk,
     /// The sender's monotonic clock runs so fast: 1,000 is true time.
     pub mono_permille: u64,
+    /// The sender's timer rings up to so much late.
+    #[serde(default)]
+    pub alarm_late_max_ms: u64,
     /// How the run ends.
     pub end: End,
 }

@@ -69,6 +69,7 @@ impl Plan {
             faults,
             disk,
             mono_permille: swarm.mono_permille(),
+            alarm_late_max_ms: swarm.alarm_late_max_ms(),
             end,
         }
     }
@@ -309,6 +310,12 @@ impl Swarm {
         } else {
             self.rolls.between(990, 1_010)
         }
+    }
+
+    fn alarm_late_max_ms(&self) -> u64 {
+        let mut rolls = self.chance.of("late alarms", 0, 0);
+        let late_ms = rolls.between(1, 2);
+        u64::from(self.is_world() && rolls.percent(25)) * late_ms
     }
 
     fn end(&mut self, endpoints: &[EndpointPlan], workload: &[Step]) -> End {

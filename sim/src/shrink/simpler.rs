@@ -33,6 +33,7 @@ const OF_PLAN: &[fn(&mut Plan)] = &[
         plan.disk.sync_max_ms = 0;
     },
     |plan| plan.mono_permille = 1_000,
+    |plan| plan.alarm_late_max_ms = 0,
     one_tenant,
     few_contents,
     few_keys,

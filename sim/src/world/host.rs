@@ -119,6 +119,13 @@ impl Host {
         self.agenda.put(end, Happening::End);
     }
 
+    /// When the timer rings that is set for this time.
+    pub(super) fn rings_at(&self, at: Mono) -> u64 {
+        let late_max_ms = self.plan.alarm_late_max_ms;
+        let mut rolls = self.chance.of("alarm", u64::from(self.life), at.0);
+        self.clocks.when(at) + rolls.up_to(late_max_ms)
+    }
+
     /// Tries again a little later.
     pub(super) fn later(&mut self, happening: Happening) {
         self.agenda.put(self.at_ms + 500, happening);
