@@ -8,9 +8,9 @@
 //! the engine's account is true is shown when it ends: dropping it frees no more than that.
 
 use super::Checker;
-use crate::book::Book;
+use crate::book::{Book, LanePage};
 use crate::trace::{Line, What};
-use postrider_engine::{Footprint, Limits};
+use postrider_engine::{DeliveryId, EndpointStatus, Footprint, LaneId, Limits, Ordering};
 
 /// What an engine that holds nothing takes.
 const EMPTY_BYTES: usize = 32 << 10;
@@ -130,12 +130,13 @@ fn true_counts(held: &Footprint, book: &Book) -> Result<(), String> {
     let here = book.endpoints.values().filter(|page| !page.deleted).count();
     let (mut count, mut gone) = (0, 0);
     for (lane, page) in &book.lanes {
-        let deleted = book
-            .endpoints
-            .get(&lane.endpoint)
-            .is_some_and(|it| it.deleted);
         let pending = page.pending.len() as u64;
-        *(if deleted { &mut gone } else { &mut count }) += pending;
+        let sum = if is_gone(lane, book) {
+            &mut gone
+        } else {
+            &mut count
+        };
+        *sum += pending;
     }
     if !(count..=count + gone).contains(&held.pending_deliveries) {
         return Err(format!("{count} deliveries are pending: {held:?}"));
@@ -143,29 +144,74 @@ fn true_counts(held: &Footprint, book: &Book) -> Result<(), String> {
     if held.slots > 0 {
         return Ok(());
     }
-    // Nothing is under way: what is gone is forgotten, and who waits has let go.
+    at_rest(held, here, book)
+}
+
+/// Nothing is under way: what is gone is forgotten, and who waits has let go.
+fn at_rest(held: &Footprint, here: usize, book: &Book) -> Result<(), String> {
     if held.endpoints != here {
         return Err(format!("{here} endpoints are there: {held:?}"));
     }
-    if held.payload_bytes > at_hand(book) {
-        let most = at_hand(book);
+    let most = at_hand(book);
+    if held.payload_bytes > most {
         return Err(format!("more than {most} bytes are kept at hand: {held:?}"));
+    }
+    let lanes = book.lanes.iter().filter(|(id, lane)| holds(id, lane, book));
+    let most = here + lanes.clone().count();
+    if held.lanes > most {
+        return Err(format!("more than {most} lanes are kept: {held:?}"));
+    }
+    let pending = |gone: bool| {
+        let lanes = book
+            .lanes
+            .iter()
+            .filter(move |(id, _)| is_gone(id, book) == gone);
+        let ids = lanes.flat_map(|(_, lane)| lane.pending.values());
+        ids.map(|id| bytes_of(*id, book) as u64).sum::<u64>()
+    };
+    let least = pending(false);
+    if !(least..=least + pending(true)).contains(&held.pending_bytes) {
+        return Err(format!("{least} bytes are pending: {held:?}"));
     }
     Ok(())
 }
 
+fn is_gone(lane: &LaneId, book: &Book) -> bool {
+    let page = book.endpoints.get(&lane.endpoint);
+    page.is_some_and(|page| page.deleted)
+}
+
+/// A lane with a key that is kept in memory. Where its endpoint may be held back, what was
+/// discarded may not have been noticed yet.
+fn holds(id: &LaneId, lane: &LanePage, book: &Book) -> bool {
+    let Some(page) = book.endpoints.get(&id.endpoint) else {
+        return false;
+    };
+    let spec = &page.told.spec;
+    let held_back = page.told.status != EndpointStatus::Active
+        || spec.breaker.is_some()
+        || spec.rate_limit.is_some();
+    let has_any = held_back || !lane.pending.is_empty() || lane.stopped_at.is_some();
+    id.key.get().is_some() && !page.deleted && has_any
+}
+
+fn bytes_of(id: DeliveryId, book: &Book) -> usize {
+    let event = book.deliveries.get(&id).map(|page| page.event);
+    let page = event.and_then(|event| book.events.get(&event));
+    page.map_or(0, |page| page.event.payload.len())
+}
+
 /// Payload bytes that may be at hand while nothing is under way: of lanes that a rate limit holds
-/// back, or a dead letter at which they have stopped.
+/// back, or a dead letter at which they have stopped, or whose order has come later.
 fn at_hand(book: &Book) -> usize {
     let waits = book.lanes.iter().filter(|(id, lane)| {
         let page = book.endpoints.get(&id.endpoint);
         let limited = page.is_some_and(|page| page.told.spec.rate_limit.is_some());
-        limited || lane.stopped_at.is_some()
+        let is_fifo = page.is_some_and(|page| page.told.spec.ordering == Ordering::Fifo);
+        limited || lane.stopped_at.is_some() || lane.unordered && is_fifo
     });
     let pending = waits.flat_map(|(_, lane)| lane.pending.values());
-    let events = pending.filter_map(|id| Some(book.deliveries.get(id)?.event));
-    let bytes = events.filter_map(|event| Some(book.events.get(&event)?.event.payload.len()));
-    bytes.sum()
+    pending.map(|id| bytes_of(*id, book)).sum()
 }
 
 /// The windows, an own payload for each request, and events that are being accepted; one of them
