@@ -3,6 +3,7 @@
 //! It believes the store's durable changes, the receivers and the callers, never the engine.
 
 mod pages;
+mod retention;
 mod slack;
 
 use crate::by_id::ById;
@@ -12,11 +13,12 @@ use crate::verdict::Verdict;
 use postrider_engine::{
     Attempted, CallId, Change, DeliveryId, DeliveryState, DisabledReason, Endpoint, EndpointChange,
     EndpointId, EndpointStatus, EndpointUpdate, EventId, Fact, Health, LaneId, Ordering,
-    OrderingKey, Receipt, Seq, Wall,
+    OrderingKey, Receipt, Seq,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use pages::judge;
 pub use pages::{DeliveryPage, EndpointPage, EventPage, Flight, LanePage, Recording};
 
 /// How long after its deadline a request is given up by the engine itself, in milliseconds of the
@@ -60,6 +62,7 @@ pub struct Book {
     pub jumped_ms: Option<u64>,
     /// Requests that were sent.
     pub attempts: u64,
+    retention: retention::Retention,
 }
 
 impl Book {
@@ -84,6 +87,7 @@ impl Book {
             faults: BTreeSet::new(),
             jumped_ms: None,
             attempts: 0,
+            retention: retention::Retention::default(),
         }
     }
 
@@ -352,6 +356,9 @@ impl Book {
                     acknowledged: false,
                 };
                 self.events.insert(publish.event.id, page);
+                if publish.deliveries.is_empty() {
+                    self.for_nobody(publish.event.id);
+                }
                 for (delivery, seq) in publish.deliveries.iter().zip(places) {
                     let event = publish.event.id;
                     self.made(delivery.id, event, delivery.lane.clone(), *seq, None, at_ms);
@@ -378,7 +385,9 @@ impl Book {
                 self.deleted(*endpoint, keep, at_ms);
             }
             (Change::Resend { of, new, .. }, Receipt::Resent(placed)) => {
+                let mut was_dead = false;
                 if let Some(original) = self.deliveries.get_mut(of) {
+                    was_dead = original.is_dead();
                     original.resent_as = Some(*new);
                 }
                 if let Some(lane) = self.lanes.get_mut(&placed.lane)
@@ -394,6 +403,9 @@ impl Book {
                     Some(*of),
                     at_ms,
                 );
+                if was_dead {
+                    self.retired(*of);
+                }
             }
             (Change::Discard { delivery, .. }, Receipt::Discarded { .. }) => {
                 self.ended(*delivery, DeliveryState::Discarded, at_ms);
@@ -442,12 +454,15 @@ impl Book {
             told_end: false,
         };
         self.deliveries.insert(id, delivery);
+        self.kept(event);
     }
 
     fn attempted(&mut self, end: &Attempted, at_ms: u64) {
         if let Some(delivery) = self.deliveries.get_mut(&end.delivery) {
             delivery.attempts = end.attempt.number;
-            delivery.state = end.state;
+            if !end.state.is_end() {
+                delivery.state = end.state;
+            }
         }
         if end.state.is_end() {
             self.ended(end.delivery, end.state, at_ms);
@@ -514,6 +529,10 @@ impl Book {
         let Some(delivery) = self.deliveries.get_mut(&id) else {
             return;
         };
+        // One that failed and was made anew counts as ended since then.
+        let was_made_anew =
+            matches!(delivery.state, DeliveryState::Failed(_)) && !delivery.is_dead();
+        let retires = !matches!(state, DeliveryState::Failed(_)) && !was_made_anew;
         delivery.state = state;
         delivery.ended_ms = Some(at_ms);
         let Some(lane) = self.lanes.get_mut(&delivery.lane) else {
@@ -532,6 +551,9 @@ impl Book {
         }
         if lane.stopped_at == Some(id) && state == DeliveryState::Discarded {
             lane.stopped_at = None;
+        }
+        if retires {
+            self.retired(id);
         }
     }
 
@@ -563,20 +585,5 @@ fn first_lane(endpoint: EndpointId) -> LaneId {
     LaneId {
         endpoint,
         key: OrderingKey::none(),
-    }
-}
-
-/// Takes an outcome into the health of an endpoint.
-fn judge(health: &mut Health, verdict: Verdict, wall: Wall) {
-    match verdict {
-        Verdict::Delivered => *health = Health::default(),
-        Verdict::Refused(_) => {
-            health.failures = 0;
-            health.failing_since.get_or_insert(wall);
-        }
-        Verdict::Failed { .. } => {
-            health.failures = health.failures.saturating_add(1);
-            health.failing_since.get_or_insert(wall);
-        }
     }
 }

@@ -17,6 +17,8 @@ mod one_end;
 mod oracle;
 mod order;
 mod rate;
+mod reason;
+mod refused;
 mod rejected;
 mod shutdown;
 mod signatures;
@@ -26,7 +28,7 @@ mod timeout;
 
 use crate::book::Book;
 use crate::trace::Line;
-use postrider_engine::Footprint;
+use postrider_engine::{Footprint, Reason};
 use serde::{Deserialize, Serialize};
 
 /// Watches one promise.
@@ -48,6 +50,16 @@ pub trait Checker {
     /// How the promise broke, in words.
     fn weigh(&mut self, footprint: &Footprint, book: &Book) -> Result<(), String> {
         let _ = (footprint, book);
+        Ok(())
+    }
+
+    /// Hears why the engine has nothing more to do after a turn.
+    ///
+    /// # Errors
+    ///
+    /// How the promise broke, in words.
+    fn rest(&mut self, reason: Reason, footprint: &Footprint, book: &Book) -> Result<(), String> {
+        let _ = (reason, footprint, book);
         Ok(())
     }
 
@@ -97,6 +109,8 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::<signatures::Signatures>::default(),
         Box::<memory::Memory>::default(),
         Box::<shutdown::Shutdown>::default(),
+        Box::<reason::Reasons>::default(),
+        Box::<refused::Refused>::default(),
         Box::<isolation::Isolation>::default(),
         Box::<liveness::Liveness>::default(),
     ]

@@ -7,11 +7,14 @@
 //! receivers are places in the plan's lists. A step that means something that is not there (any
 //! more) is passed over, so that any part of a plan is a plan.
 
+mod bounds;
 mod convert;
 mod generate;
 
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+
+pub use bounds::{Bounds, StoreBounds};
 
 /// The version of the format.
 pub const VERSION: u32 = 1;
@@ -43,6 +46,9 @@ pub struct Plan {
     pub disk: Disk,
     /// The sender's monotonic clock runs so fast: 1,000 is true time.
     pub mono_permille: u64,
+    /// The sender's timer rings up to so much late.
+    #[serde(default)]
+    pub alarm_late_max_ms: u64,
     /// How the run ends.
     pub end: End,
 }
@@ -67,26 +73,6 @@ impl Tier {
         #[cfg(feature = "turmoil")]
         Self::Turmoil,
     ];
-}
-
-/// The bounds of the engine, where a plan makes them tighter than the defaults, and of the store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Bounds {
-    /// [`postrider_engine::Limits::attempts_max`].
-    pub attempts_max: usize,
-    /// [`postrider_engine::Limits::attempts_failing_max`].
-    pub attempts_failing_max: usize,
-    /// [`postrider_engine::Limits::window_deliveries_max`].
-    pub window_deliveries_max: usize,
-    /// [`postrider_engine::Limits::window_bytes_max`].
-    pub window_bytes_max: usize,
-    /// [`postrider_engine::Limits::window_bytes_endpoint_max`].
-    pub window_bytes_endpoint_max: usize,
-    /// [`postrider_engine::Limits::pending_deliveries_max`].
-    pub pending_deliveries_max: u64,
-    /// [`postrider_engine::Limits::commits_in_flight_max`].
-    pub commits_in_flight_max: usize,
 }
 
 /// A merchant's server: `r0.example`, `r1.example`, …

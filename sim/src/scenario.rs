@@ -115,6 +115,7 @@ fn calm(story: &str, seed: u64, receivers: usize) -> Plan {
             sync_max_ms: 4,
         },
         mono_permille: 1_000,
+        alarm_late_max_ms: 0,
         end: End {
             healed_at_ms: HOUR,
             dead: Vec::new(),

@@ -5,7 +5,7 @@ use crate::checker::{Checker, Violation};
 use crate::coverage::Coverage;
 use crate::plan::{Plan, Tier};
 use crate::trace::{Line, Trace, What};
-use postrider_engine::{DeliveryState, Footprint, Now};
+use postrider_engine::{DeliveryState, Footprint, Now, Reason};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -133,9 +133,18 @@ impl Watch {
 
     /// The engine holds so much after a turn.
     pub fn weigh(&mut self, footprint: &Footprint) {
+        self.ask(|checker, book| checker.weigh(footprint, book));
+    }
+
+    /// The engine has nothing more to do after a turn, for this reason.
+    pub fn rest(&mut self, reason: Reason, footprint: &Footprint) {
+        self.ask(|checker, book| checker.rest(reason, footprint, book));
+    }
+
+    fn ask(&mut self, question: impl Fn(&mut dyn Checker, &Book) -> Result<(), String>) {
         for checker in &mut self.checkers {
             if self.violation.is_none()
-                && let Err(said) = checker.weigh(footprint, &self.book)
+                && let Err(said) = question(checker.as_mut(), &self.book)
             {
                 let promise = checker.promise().to_owned();
                 self.violation = Some(Violation {

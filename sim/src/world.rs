@@ -134,7 +134,7 @@ impl World {
     /// Whatever happens next, happens.
     fn step(&mut self) {
         let host = &mut self.host;
-        let alarm = host.armed.map(|at| host.clocks.when(at).max(host.at_ms));
+        let alarm = host.armed.map(|at| host.rings_at(at).max(host.at_ms));
         let packet = host.network.packets.next_at();
         let other = host.agenda.next_at();
         let Some(at_ms) = [other, packet, alarm].into_iter().flatten().min() else {
@@ -217,8 +217,10 @@ impl World {
             return;
         };
         self.turns += 1;
-        turn(core, &mut self.host, input);
-        self.host.watch.weigh(&core.footprint());
+        let reason = turn(core, &mut self.host, input);
+        let held = core.footprint();
+        self.host.watch.weigh(&held);
+        self.host.watch.rest(reason, &held);
         while let Some(input) = self.host.at_once.pop_front() {
             turn(core, &mut self.host, input);
         }

@@ -4,7 +4,7 @@ use crate::trace::Wire;
 use crate::verdict::Verdict;
 use postrider_engine::{
     CallId, DeliveryId, DeliveryState, Endpoint, EndpointId, EndpointSpec, EndpointStatus, Event,
-    EventId, Health, LaneId, Now, Outcome, Seq,
+    EventId, Health, LaneId, Now, Outcome, Seq, Wall,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,6 +49,14 @@ pub struct DeliveryPage {
     pub ended_ms: Option<u64>,
     /// The engine has said that it ended.
     pub told_end: bool,
+}
+
+impl DeliveryPage {
+    /// It failed and was not made anew.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        matches!(self.state, DeliveryState::Failed(_)) && self.resent_as.is_none()
+    }
 }
 
 /// A lane.
@@ -154,5 +162,20 @@ impl EndpointPage {
     #[must_use]
     pub fn is_leaving(&self) -> bool {
         self.deleted || self.leaving.is_some()
+    }
+}
+
+/// Takes an outcome into the health of an endpoint.
+pub(super) fn judge(health: &mut Health, verdict: Verdict, wall: Wall) {
+    match verdict {
+        Verdict::Delivered => *health = Health::default(),
+        Verdict::Refused(_) => {
+            health.failures = 0;
+            health.failing_since.get_or_insert(wall);
+        }
+        Verdict::Failed { .. } => {
+            health.failures = health.failures.saturating_add(1);
+            health.failing_since.get_or_insert(wall);
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! jitter or when the receiver asks for it, within its clamp, and it does not leave before. What
 //! was due is judged by the monotonic clock from the outcome on, and after a restart by the
 //! calendar that the fresh process reads, but never for longer than the policy's longest wait.
+//! When an attempt began and how long it took is recorded and told as it was (in the world tier).
 //! Under turmoil what ends beside a change of its endpoint, or a jump of the calendar, is not judged:
 //! which came first is not to be seen there.
 
@@ -14,7 +15,7 @@ use crate::by_id::ById;
 use crate::trace::{Line, What};
 use crate::verdict::Verdict;
 use crate::waits;
-use postrider_engine::{Attempted, Change, DeliveryId, DeliveryState, Mono, Now, Wall};
+use postrider_engine::{Attempted, Change, DeliveryId, DeliveryState, Fact, Mono, Now, Wall};
 
 #[derive(Default)]
 pub(super) struct Attempts {
@@ -22,6 +23,8 @@ pub(super) struct Attempts {
     last: ById<DeliveryId, (u32, u32)>,
     /// No retry leaves before this, in this life.
     due: ById<DeliveryId, Mono>,
+    /// The number of the last attempt that is recorded, how long it took, and what follows.
+    recorded: ById<DeliveryId, (u32, u64, DeliveryState)>,
 }
 
 impl Checker for Attempts {
@@ -36,6 +39,7 @@ impl Checker for Attempts {
                 Ok(())
             }
             What::Sent(wire) => self.sent(wire.delivery, wire.number, wire.at, book),
+            What::Fact(fact) => self.told(fact),
             What::Durable {
                 change: Change::Attempted(end),
                 ..
@@ -69,6 +73,35 @@ impl Attempts {
         }
     }
 
+    /// What is told of an attempt is what is recorded of it.
+    fn told(&self, fact: &Fact) -> Result<(), String> {
+        let (of, same) = match *fact {
+            Fact::AttemptEnded {
+                of,
+                number,
+                duration_ms,
+                ..
+            } => {
+                let known = self.recorded.get(&of.delivery);
+                let same = known.is_none_or(|it| (it.0, it.1) == (number, duration_ms));
+                (of, same)
+            }
+            Fact::RetryScheduled { of, due } => {
+                let known = self.recorded.get(&of.delivery);
+                let same = known.is_none_or(|it| it.2 == DeliveryState::Retrying { due });
+                (of, same)
+            }
+            _ => return Ok(()),
+        };
+        if same {
+            return Ok(());
+        }
+        let id = of.delivery;
+        Err(format!(
+            "of {id} something else is told than recorded: {fact:?}"
+        ))
+    }
+
     fn sent(&mut self, id: DeliveryId, number: u32, at: Now, book: &Book) -> Result<(), String> {
         let (life, before) = self.last.insert(id, (book.life, number)).unwrap_or((0, 0));
         let next = if life == book.life {
@@ -95,6 +128,11 @@ impl Attempts {
         book: &Book,
     ) -> Result<(), String> {
         let id = end.delivery;
+        if book.is_exact() {
+            timed(end, recording)?;
+            let known = (end.attempt.number, end.attempt.duration_ms, end.state);
+            self.recorded.insert(id, known);
+        }
         let DeliveryState::Retrying { due } = end.state else {
             return Ok(());
         };
@@ -128,4 +166,18 @@ impl Attempts {
         self.due.insert(id, Mono(due));
         Ok(())
     }
+}
+
+/// It began when it was sent, and took as long as the engine's clock says.
+fn timed(end: &Attempted, recording: &Recording) -> Result<(), String> {
+    let attempt = &end.attempt;
+    let (sent, heard) = (recording.wire.at, recording.at);
+    let took = heard.mono.0.saturating_sub(sent.mono.0);
+    if attempt.started_at == sent.wall && attempt.duration_ms == took {
+        return Ok(());
+    }
+    Err(format!(
+        "attempt {} of {} took {took} ms from {} on, and is recorded with {} from {}",
+        attempt.number, end.delivery, sent.wall.0, attempt.duration_ms, attempt.started_at.0
+    ))
 }

@@ -13,7 +13,8 @@ use crate::trace::{Line, Reply, What, Wish};
 use crate::verdict::Verdict;
 use crate::waits::ms;
 use postrider_engine::{
-    BreakerPolicy, CallId, DeliveryId, Endpoint, EndpointChange, EndpointId, Mono, Now,
+    BreakerPolicy, CallId, DeliveryId, Endpoint, EndpointChange, EndpointId, Fact, Footprint, Mono,
+    Now,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +24,8 @@ pub(super) struct Breakers {
     open: BTreeMap<EndpointId, State>,
     /// Those of which it is not known.
     unsure: BTreeSet<EndpointId>,
+    /// What the engine must tell in this turn: that a breaker has opened until then, or closed.
+    owed: Vec<(EndpointId, Option<Mono>)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,17 +58,43 @@ impl Checker for Breakers {
                 reply: Reply::Endpoint(Ok(endpoint)),
             } => self.changed(*call, endpoint, book),
             What::Sent(wire) => return self.sent(wire.delivery, line, book),
+            What::Fact(Fact::BreakerOpened { endpoint, until }) if book.is_exact() => {
+                return self.told(*endpoint, Some(*until));
+            }
+            What::Fact(Fact::BreakerClosed { endpoint }) if book.is_exact() => {
+                return self.told(*endpoint, None);
+            }
             _ => (),
         }
         Ok(())
     }
+
+    fn weigh(&mut self, _: &Footprint, book: &Book) -> Result<(), String> {
+        let owed = std::mem::take(&mut self.owed);
+        match owed.first() {
+            Some((endpoint, until)) if book.is_exact() => Err(format!(
+                "nobody is told of the breaker of {endpoint}: {until:?}"
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Breakers {
+    fn told(&mut self, endpoint: EndpointId, until: Option<Mono>) -> Result<(), String> {
+        let place = self.owed.iter().position(|owed| *owed == (endpoint, until));
+        let place = place.ok_or_else(|| {
+            format!("the breaker of {endpoint} is told to be what it is not: {until:?}")
+        })?;
+        self.owed.swap_remove(place);
+        Ok(())
+    }
+
     /// A fresh process goes on with what is durable, by the calendar.
     fn started(&mut self, line: &Line, book: &Book) {
         self.open.clear();
         self.unsure.clear();
+        self.owed.clear();
         for (id, page) in book.endpoints.iter().filter(|(_, page)| !page.deleted) {
             let record = &page.durable;
             if let (Some(until), Some(policy)) = (record.health.open_until, record.spec.breaker) {
@@ -136,7 +165,9 @@ impl Breakers {
         }
         if !matches!(ending.verdict, Verdict::Failed { .. }) {
             self.unsure.remove(&endpoint);
-            self.open.remove(&endpoint);
+            if self.open.remove(&endpoint).is_some() {
+                self.owed.push((endpoint, None));
+            }
             return;
         }
         if self.unsure.contains(&endpoint) {
@@ -151,8 +182,10 @@ impl Breakers {
             Some(state) if probe => state.probes.saturating_add(1),
             Some(_) => return,
         };
+        let until = cooled(line.now, &policy, probes);
+        self.owed.push((endpoint, Some(until)));
         let state = State {
-            mode: Mode::Until(cooled(line.now, &policy, probes)),
+            mode: Mode::Until(until),
             probes,
             since_ms: line.at_ms,
         };

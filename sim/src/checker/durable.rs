@@ -1,4 +1,5 @@
-//! P1, I1: what was acknowledged is in the store, as it was submitted, and what is durable stays.
+//! P1, I1: what was acknowledged is in the store, as it was submitted, and what is durable stays:
+//! what has ended as long as the store's bound for records says, and no longer.
 
 use super::Checker;
 use crate::book::Book;
@@ -46,7 +47,8 @@ impl Durable {
             let Some(page) = page else {
                 return Err(format!("{event} was acknowledged and is not in the store"));
             };
-            for id in &page.deliveries {
+            let kept = page.deliveries.iter();
+            for id in kept.filter(|id| !book.has_forgotten(**id)) {
                 match stored.get(id) {
                     None => {
                         return Err(format!("{id} of acknowledged {event} is not in the store"));
@@ -60,8 +62,14 @@ impl Durable {
         }
         for (id, page) in &book.deliveries {
             let Some(record) = stored.get(id) else {
+                if book.has_forgotten(*id) {
+                    continue;
+                }
                 return Err(format!("{id} was durable and is not in the store"));
             };
+            if book.has_forgotten(*id) && book.is_exact() {
+                return Err(format!("{id} is still in the store, beyond its bound"));
+            }
             if record.state != page.state {
                 return Err(format!(
                     "{id} was {:?} and is {:?} in the store",

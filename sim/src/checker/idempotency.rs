@@ -1,5 +1,6 @@
 //! I11: of each tenant and idempotency key there is one event. A repeat with the same content
-//! gets that event, another content is refused; at the same time and over restarts, too.
+//! gets that event, another content is refused; at the same time and over restarts, too. What a
+//! bounded store has forgotten is new again.
 
 use super::Checker;
 use crate::book::Book;
@@ -63,6 +64,7 @@ impl Idempotency {
         book: &Book,
     ) -> Result<(), String> {
         let owner = self.owner(&event.tenant, key).map(|owner| owner.event);
+        let owner = owner.filter(|event| !book.has_forgotten_event(*event));
         match (receipt, owner) {
             (Receipt::Published(_), None) => {
                 let mut targets = book.calls.values().filter_map(|(_, wish)| match wish {

@@ -210,7 +210,7 @@ impl Content {
 }
 
 /// The lanes that an event is meant for; `None` if it must be refused.
-fn meant_for(new: &NewEvent, book: &Book) -> Option<Vec<LaneId>> {
+pub(super) fn meant_for(new: &NewEvent, book: &Book) -> Option<Vec<LaneId>> {
     let takes = |tenant: &TenantId, kind: Option<&EventType>, page: &crate::book::EndpointPage| {
         let told = &page.told;
         page.known

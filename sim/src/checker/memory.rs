@@ -1,13 +1,16 @@
 //! P4, I7: what the engine holds stays within the plan's bounds, and its own structures within a
 //! fixed number of bytes per lane, endpoint, request and change that there ever were at once.
 //!
+//! What it counts as pending, under way and registered is what there is; and when nothing is under
+//! way, it keeps no payload at hand but of lanes that a rate limit or a dead letter holds back.
+//!
 //! The world tier weighs the engine after every turn; where nobody does, this sees nothing. That
 //! the engine's account is true is shown when it ends: dropping it frees no more than that.
 
 use super::Checker;
-use crate::book::Book;
+use crate::book::{Book, LanePage};
 use crate::trace::{Line, What};
-use postrider_engine::{Footprint, Limits};
+use postrider_engine::{DeliveryId, EndpointStatus, Footprint, LaneId, Limits, Ordering};
 
 /// What an engine that holds nothing takes.
 const EMPTY_BYTES: usize = 32 << 10;
@@ -107,8 +110,108 @@ impl Checker for Memory {
         if held.pending_bytes > limits.pending_bytes_max.saturating_add(over as u64) {
             return Err(format!("{} bytes are pending", held.pending_bytes));
         }
+        if book.is_exact() && book.up {
+            true_counts(held, book)?;
+        }
         Ok(())
     }
+}
+
+/// What is counted is what there is. While something is on its way to or from the store it may be
+/// counted or not.
+fn true_counts(held: &Footprint, book: &Book) -> Result<(), String> {
+    if held.attempts != book.in_flight.len() {
+        let known = book.in_flight.len();
+        return Err(format!("{known} requests are under way: {held:?}"));
+    }
+    if held.commits > 0 || book.draining.is_some() {
+        return Ok(());
+    }
+    let here = book.endpoints.values().filter(|page| !page.deleted).count();
+    let (mut count, mut gone) = (0, 0);
+    for (lane, page) in &book.lanes {
+        let pending = page.pending.len() as u64;
+        let sum = if is_gone(lane, book) {
+            &mut gone
+        } else {
+            &mut count
+        };
+        *sum += pending;
+    }
+    if !(count..=count + gone).contains(&held.pending_deliveries) {
+        return Err(format!("{count} deliveries are pending: {held:?}"));
+    }
+    if held.slots > 0 {
+        return Ok(());
+    }
+    at_rest(held, here, book)
+}
+
+/// Nothing is under way: what is gone is forgotten, and who waits has let go.
+fn at_rest(held: &Footprint, here: usize, book: &Book) -> Result<(), String> {
+    if held.endpoints != here {
+        return Err(format!("{here} endpoints are there: {held:?}"));
+    }
+    let most = at_hand(book);
+    if held.payload_bytes > most {
+        return Err(format!("more than {most} bytes are kept at hand: {held:?}"));
+    }
+    let lanes = book.lanes.iter().filter(|(id, lane)| holds(id, lane, book));
+    let most = here + lanes.clone().count();
+    if held.lanes > most {
+        return Err(format!("more than {most} lanes are kept: {held:?}"));
+    }
+    let pending = |gone: bool| {
+        let lanes = book
+            .lanes
+            .iter()
+            .filter(move |(id, _)| is_gone(id, book) == gone);
+        let ids = lanes.flat_map(|(_, lane)| lane.pending.values());
+        ids.map(|id| bytes_of(*id, book) as u64).sum::<u64>()
+    };
+    let least = pending(false);
+    if !(least..=least + pending(true)).contains(&held.pending_bytes) {
+        return Err(format!("{least} bytes are pending: {held:?}"));
+    }
+    Ok(())
+}
+
+fn is_gone(lane: &LaneId, book: &Book) -> bool {
+    let page = book.endpoints.get(&lane.endpoint);
+    page.is_some_and(|page| page.deleted)
+}
+
+/// A lane with a key that is kept in memory. Where its endpoint may be held back, what was
+/// discarded may not have been noticed yet.
+fn holds(id: &LaneId, lane: &LanePage, book: &Book) -> bool {
+    let Some(page) = book.endpoints.get(&id.endpoint) else {
+        return false;
+    };
+    let spec = &page.told.spec;
+    let held_back = page.told.status != EndpointStatus::Active
+        || spec.breaker.is_some()
+        || spec.rate_limit.is_some();
+    let has_any = held_back || !lane.pending.is_empty() || lane.stopped_at.is_some();
+    id.key.get().is_some() && !page.deleted && has_any
+}
+
+fn bytes_of(id: DeliveryId, book: &Book) -> usize {
+    let event = book.deliveries.get(&id).map(|page| page.event);
+    let page = event.and_then(|event| book.events.get(&event));
+    page.map_or(0, |page| page.event.payload.len())
+}
+
+/// Payload bytes that may be at hand while nothing is under way: of lanes that a rate limit holds
+/// back, or a dead letter at which they have stopped, or whose order has come later.
+fn at_hand(book: &Book) -> usize {
+    let waits = book.lanes.iter().filter(|(id, lane)| {
+        let page = book.endpoints.get(&id.endpoint);
+        let limited = page.is_some_and(|page| page.told.spec.rate_limit.is_some());
+        let is_fifo = page.is_some_and(|page| page.told.spec.ordering == Ordering::Fifo);
+        limited || lane.stopped_at.is_some() || lane.unordered && is_fifo
+    });
+    let pending = waits.flat_map(|(_, lane)| lane.pending.values());
+    pending.map(|id| bytes_of(*id, book)).sum()
 }
 
 /// The windows, an own payload for each request, and events that are being accepted; one of them

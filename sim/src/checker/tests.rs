@@ -4,6 +4,7 @@ mod attempts;
 mod calls;
 mod endpoints;
 mod order;
+mod refusals;
 mod store;
 mod waits;
 
@@ -60,6 +61,7 @@ fn plan() -> Plan {
             sync_max_ms: 1,
         },
         mono_permille: 1_000,
+        alarm_late_max_ms: 0,
         end: End {
             healed_at_ms: 1_000,
             dead: Vec::new(),
@@ -331,7 +333,7 @@ impl Scene {
                 id: AttemptId::from_u128(u128::from(self.lines)),
                 number,
                 started_at: recording.wire.at.wall,
-                duration_ms: 0,
+                duration_ms: recording.at.mono.0 - recording.wire.at.mono.0,
                 outcome: recording.outcome.as_deref().cloned().unwrap(),
             },
             state,

@@ -1,48 +1,16 @@
 //! What a plan's words mean to the engine.
 
-use super::{Bounds, Delays, EndpointPlan, Publish, Retry, To};
+use super::{Delays, EndpointPlan, Publish, Retry, To};
 use bytes::Bytes;
 use postrider_engine::{
-    BreakerPolicy, EndpointId, EndpointSpec, EventPattern, EventType, InvalidName, Limits,
-    NewEvent, OnFailed, Ordering, OrderingKey, RateLimit, RetryPolicy, Schedule, Target, TenantId,
+    BreakerPolicy, EndpointId, EndpointSpec, EventPattern, EventType, InvalidName, NewEvent,
+    OnFailed, Ordering, OrderingKey, RateLimit, RetryPolicy, Schedule, Target, TenantId,
 };
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The shortest payload: two numbers of eleven digits and a few brackets.
 const PAYLOAD_BYTES_MIN: usize = 24;
-
-impl Bounds {
-    /// The engine's limits.
-    #[must_use]
-    pub fn limits(&self) -> Limits {
-        Limits {
-            attempts_max: self.attempts_max,
-            attempts_failing_max: self.attempts_failing_max,
-            window_deliveries_max: self.window_deliveries_max,
-            window_bytes_max: self.window_bytes_max,
-            window_bytes_endpoint_max: self.window_bytes_endpoint_max,
-            pending_deliveries_max: self.pending_deliveries_max,
-            commits_in_flight_max: self.commits_in_flight_max,
-            ..Limits::default()
-        }
-    }
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        let limits = Limits::default();
-        Self {
-            attempts_max: limits.attempts_max,
-            attempts_failing_max: limits.attempts_failing_max,
-            window_deliveries_max: limits.window_deliveries_max,
-            window_bytes_max: limits.window_bytes_max,
-            window_bytes_endpoint_max: limits.window_bytes_endpoint_max,
-            pending_deliveries_max: limits.pending_deliveries_max,
-            commits_in_flight_max: limits.commits_in_flight_max,
-        }
-    }
-}
 
 impl EndpointPlan {
     /// An endpoint of this receiver with the engine's defaults.

@@ -2,18 +2,21 @@
 //! off and draws its own weights, so that no two runs try the same mixture (Groce, Zhang, Eide,
 //! Chen and Regehr, "Swarm Testing", 2012).
 
+mod bounds;
 mod faults;
 mod workload;
 
 use super::{
-    Act, Answer, Bounds, Breaker, Delays, Disk, End, EndpointPlan, Plan, Rate, Receiver, Retry,
-    Step, Tier, VERSION, Weighted,
+    Act, Answer, Breaker, Delays, Disk, End, EndpointPlan, Plan, Rate, Receiver, Retry, Step, Tier,
+    VERSION, Weighted,
 };
 use crate::chance::{Chance, Rolls};
 
 /// What one seed draws from.
 struct Swarm {
     rolls: Rolls,
+    /// For draws that came later: the others stay as they were.
+    chance: Chance,
     tier: Tier,
     /// From the first event to healing.
     span_ms: u64,
@@ -44,7 +47,7 @@ impl Plan {
             Tier::World => "plan",
             Tier::Turmoil => "turmoil plan",
         };
-        let mut swarm = Swarm::new(Chance::new(seed).of(purpose, 0, 0), tier);
+        let mut swarm = Swarm::new(Chance::new(seed), purpose, tier);
         let receivers: Vec<Receiver> = (0..swarm.receivers).map(|_| swarm.receiver()).collect();
         let endpoints: Vec<EndpointPlan> = (0..swarm.endpoints)
             .map(|number| swarm.endpoint(number))
@@ -66,13 +69,15 @@ impl Plan {
             faults,
             disk,
             mono_permille: swarm.mono_permille(),
+            alarm_late_max_ms: swarm.alarm_late_max_ms(),
             end,
         }
     }
 }
 
 impl Swarm {
-    fn new(mut rolls: Rolls, tier: Tier) -> Self {
+    fn new(chance: Chance, purpose: &str, tier: Tier) -> Self {
+        let mut rolls = chance.of(purpose, 0, 0);
         let spans = match tier {
             Tier::World => &[
                 20 * SECOND,
@@ -113,6 +118,7 @@ impl Swarm {
             },
             is_busy: world && rolls.percent(12),
             rolls,
+            chance,
             tier,
         }
     }
@@ -280,28 +286,6 @@ impl Swarm {
         }
     }
 
-    fn bounds(&mut self) -> Bounds {
-        let rolls = &mut self.rolls;
-        if rolls.percent(35) {
-            return Bounds::default();
-        }
-        let attempts_max = index(rolls.between(16, 200));
-        let window_bytes_endpoint_max = index(rolls.between(300, 8_000));
-        Bounds {
-            attempts_max,
-            attempts_failing_max: index(rolls.between(2, attempts_max as u64 / 2)),
-            window_deliveries_max: index(rolls.between(1, 16)),
-            window_bytes_endpoint_max,
-            window_bytes_max: window_bytes_endpoint_max * index(rolls.between(1, 6)),
-            pending_deliveries_max: if rolls.percent(30) {
-                rolls.between(20, 200)
-            } else {
-                1_000_000
-            },
-            commits_in_flight_max: index(rolls.between(20, 2_000)),
-        }
-    }
-
     fn disk(&mut self) -> Disk {
         let rolls = &mut self.rolls;
         match rolls.up_to(3) {
@@ -326,6 +310,12 @@ impl Swarm {
         } else {
             self.rolls.between(990, 1_010)
         }
+    }
+
+    fn alarm_late_max_ms(&self) -> u64 {
+        let mut rolls = self.chance.of("late alarms", 0, 0);
+        let late_ms = rolls.between(1, 2);
+        u64::from(self.is_world() && rolls.percent(25)) * late_ms
     }
 
     fn end(&mut self, endpoints: &[EndpointPlan], workload: &[Step]) -> End {

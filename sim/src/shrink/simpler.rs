@@ -33,6 +33,7 @@ const OF_PLAN: &[fn(&mut Plan)] = &[
         plan.disk.sync_max_ms = 0;
     },
     |plan| plan.mono_permille = 1_000,
+    |plan| plan.alarm_late_max_ms = 0,
     one_tenant,
     few_contents,
     few_keys,
@@ -46,6 +47,12 @@ const OF_BOUNDS: &[fn(&mut Plan)] = &[
     |plan| plan.bounds.window_bytes_endpoint_max = Bounds::default().window_bytes_endpoint_max,
     |plan| plan.bounds.pending_deliveries_max = Bounds::default().pending_deliveries_max,
     |plan| plan.bounds.commits_in_flight_max = Bounds::default().commits_in_flight_max,
+    |plan| plan.bounds.pending_bytes_max = Bounds::default().pending_bytes_max,
+    |plan| plan.bounds.commit_bytes_max = Bounds::default().commit_bytes_max,
+    |plan| plan.bounds.endpoints_max = Bounds::default().endpoints_max,
+    |plan| plan.bounds.store.deliveries_max = Bounds::default().store.deliveries_max,
+    |plan| plan.bounds.store.payload_bytes_max = Bounds::default().store.payload_bytes_max,
+    |plan| plan.bounds.store.ended_max = Bounds::default().store.ended_max,
 ];
 
 const OF_RECEIVER: &[fn(&mut Receiver)] = &[

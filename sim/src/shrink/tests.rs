@@ -49,6 +49,7 @@ fn large(events: u64) -> Plan {
             sync_max_ms: 9,
         },
         mono_permille: 1_001,
+        alarm_late_max_ms: 2,
         end: End {
             healed_at_ms: 4_000_000,
             dead: vec![2],

@@ -44,9 +44,9 @@ struct Work {
 }
 
 impl Disk {
-    pub(super) fn new(pace: plan::Disk, chance: Chance) -> Self {
+    pub(super) fn new(pace: plan::Disk, bounds: plan::StoreBounds, chance: Chance) -> Self {
         Self {
-            held: MemoryStore::default(),
+            held: MemoryStore::bounded(bounds.bounds()),
             pace,
             chance,
             group: Vec::new(),

@@ -137,7 +137,7 @@ impl Stage {
             refusing: BTreeSet::new(),
             addresses: Vec::new(),
             orders: Vec::new(),
-            disk: Disk::new(plan.disk, chance),
+            disk: Disk::new(plan.disk, plan.bounds.store, chance),
             weather: Weather::new(chance, receivers),
             agenda: Agenda::of(plan),
             calls: BTreeMap::new(),

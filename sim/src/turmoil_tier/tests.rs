@@ -44,6 +44,7 @@ fn plan(seed: u64, answer: Answer) -> Plan {
             sync_max_ms: 5,
         },
         mono_permille: 1_000,
+        alarm_late_max_ms: 0,
         end: End {
             healed_at_ms: 4_000,
             dead: Vec::new(),

@@ -6,7 +6,7 @@
 //! there; recovery reads the log up to the first record that is not whole.
 
 use crate::chance::Chance;
-use crate::plan::Disk as Pace;
+use crate::plan::{Disk as Pace, StoreBounds};
 use postrider_engine::{Batch, BatchId, Change, CommitError, MemoryStore, Receipt};
 use std::collections::VecDeque;
 
@@ -61,9 +61,9 @@ pub(super) enum Loss {
 pub(super) type Done = (Batch, Result<Receipt, CommitError>);
 
 impl Disk {
-    pub(super) fn new(pace: Pace, chance: Chance) -> Self {
+    pub(super) fn new(pace: Pace, bounds: StoreBounds, chance: Chance) -> Self {
         Self {
-            state: MemoryStore::default(),
+            state: MemoryStore::bounded(bounds.bounds()),
             waiting: VecDeque::new(),
             group: Vec::new(),
             phase: Phase::Idle,

@@ -71,7 +71,7 @@ impl Host {
             watch: Watch::new(plan, checkers, keep),
             agenda: Agenda::new(),
             clocks: Clocks::new(plan.mono_permille),
-            disk: Disk::new(plan.disk, chance),
+            disk: Disk::new(plan.disk, plan.bounds.store, chance),
             network: Network::new(plan, chance),
             at_ms: 0,
             life: 0,
@@ -117,6 +117,13 @@ impl Host {
         self.agenda.put(plan.end.healed_at_ms, Happening::Heal);
         let end = plan.end.healed_at_ms.saturating_add(plan.end.within_ms);
         self.agenda.put(end, Happening::End);
+    }
+
+    /// When the timer rings that is set for this time.
+    pub(super) fn rings_at(&self, at: Mono) -> u64 {
+        let late_max_ms = self.plan.alarm_late_max_ms;
+        let mut rolls = self.chance.of("alarm", u64::from(self.life), at.0);
+        self.clocks.when(at) + rolls.up_to(late_max_ms)
     }
 
     /// Tries again a little later.

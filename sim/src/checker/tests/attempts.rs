@@ -174,3 +174,35 @@ fn a_request_stays_under_way_beyond_its_grace() {
         assert_eq!(scene.see(What::Healed).is_err(), red);
     }
 }
+
+#[test]
+fn an_attempt_is_recorded_or_told_longer_than_it_took() {
+    for (wrong_ms, told_ms) in [(0, 0), (1, 1), (0, 1)] {
+        let (mut scene, id) = heard("attempts", status(200));
+        let mut end = scene.end_of(id);
+        end.attempt.duration_ms += wrong_ms;
+        let duration_ms = end.attempt.duration_ms + told_ms;
+        let attempt = end.attempt.id;
+        let recorded = scene.see(durable(end));
+        assert_eq!(recorded.is_err(), wrong_ms > 0, "{recorded:?}");
+        let page = &scene.book.deliveries[&id];
+        let of = postrider_engine::Of {
+            delivery: id,
+            event: page.event,
+            endpoint: page.lane.endpoint,
+        };
+        let fact = postrider_engine::Fact::AttemptEnded {
+            of,
+            attempt,
+            number: 1,
+            result: postrider_engine::AttemptResult::Status(200),
+            duration_ms,
+        };
+        let told = scene.see(What::Fact(fact));
+        assert_eq!(
+            wrong_ms == 0 && told.is_err(),
+            told_ms > 0 && wrong_ms == 0,
+            "{told:?}"
+        );
+    }
+}

@@ -239,3 +239,26 @@ fn an_enabled_endpoint_has_a_closed_breaker() {
     });
     scene.ok(scene.sends(ids[2]));
 }
+
+#[test]
+fn a_breaker_opens_and_closes_and_nobody_is_told_or_wrongly() {
+    use postrider_engine::Fact;
+    let (mut scene, endpoint) = with_breaker("breaker");
+    let ids: Vec<DeliveryId> = (0..3).map(|_| scene.publish(endpoint)).collect();
+    scene.attempt(ids[0], status(500));
+    let weigh = |scene: &mut Scene| scene.checker.weigh(&Footprint::default(), &scene.book);
+    assert_eq!(weigh(&mut scene), Ok(()));
+    let opened = |until| What::Fact(Fact::BreakerOpened { endpoint, until });
+    let closed = || What::Fact(Fact::BreakerClosed { endpoint });
+    let until = Mono(scene.now().mono.0 + 1_000);
+    scene.red(opened(until));
+    scene.attempt(ids[1], status(500));
+    scene.red(opened(Mono(until.0 + 1)));
+    scene.ok(opened(until));
+    assert_eq!(weigh(&mut scene), Ok(()));
+    scene.red(closed());
+    scene.pass(1_000);
+    scene.attempt(ids[2], status(200));
+    assert!(weigh(&mut scene).is_err());
+    scene.red(closed());
+}

@@ -125,6 +125,7 @@ fn the_engine_holds_more_than_its_bounds() {
 #[test]
 fn the_engine_says_that_it_holds_less_than_it_can() {
     let mut scene = Scene::of("memory");
+    scene.endpoint();
     let held = Footprint {
         endpoints: 1,
         state_bytes: 255,
@@ -142,6 +143,8 @@ fn the_engine_says_that_it_holds_less_than_it_can() {
 fn the_engine_holds_payloads_of_nothing_that_is_pending() {
     let mut scene = Scene::of("memory");
     let held = Footprint {
+        // A read is under way.
+        slots: 1,
         payload_bytes: 9,
         payload_bytes_bound: 1_000,
         pending_bytes: 8,
@@ -153,4 +156,37 @@ fn the_engine_holds_payloads_of_nothing_that_is_pending() {
         ..held
     };
     assert_eq!(scene.checker.weigh(&held, &scene.book), Ok(()));
+}
+
+#[test]
+fn the_engine_counts_what_is_not_there_or_keeps_what_has_to_wait() {
+    let mut scene = Scene::of("memory");
+    let endpoint = scene.endpoint();
+    scene.publish(endpoint);
+    let held = Footprint {
+        endpoints: 1,
+        lanes: 1,
+        window_deliveries: 1,
+        pending_deliveries: 1,
+        pending_bytes: 100,
+        payload_bytes_bound: 1_000,
+        state_bytes: 1_000,
+        ..Footprint::default()
+    };
+    assert_eq!(scene.checker.weigh(&held, &scene.book), Ok(()));
+    let wrong: [fn(&mut Footprint); 5] = [
+        |held| held.endpoints = 2,
+        |held| held.pending_deliveries = 0,
+        |held| held.pending_deliveries = 2,
+        |held| held.payload_bytes = 1,
+        |held| {
+            held.slots = 1;
+            held.attempts = 1;
+        },
+    ];
+    for change in wrong {
+        let mut held = held;
+        change(&mut held);
+        assert!(scene.checker.weigh(&held, &scene.book).is_err(), "{held:?}");
+    }
 }

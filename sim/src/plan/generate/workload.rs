@@ -107,7 +107,7 @@ impl Swarm {
             .filter(|step| matches!(&step.act, Act::Publish(publish) if publish.once.is_some()))
             .cloned()
             .collect();
-        for _ in 0..with_key.len().min(12) {
+        for repeat in 0..with_key.len().min(12) {
             let Some(mut step) = self.rolls.pick(&with_key).cloned() else {
                 return;
             };
@@ -118,6 +118,12 @@ impl Swarm {
                 && self.rolls.percent(20)
             {
                 publish.content += 1_000_000;
+            }
+            if let Act::Publish(publish) = &mut step.act
+                && self.chance.of("other key", repeat as u64, 0).percent(15)
+            {
+                // All the same but the ordering key.
+                publish.key = publish.key.map_or(Some(0), |_| None);
             }
             steps.push(step);
         }
