@@ -74,6 +74,10 @@ bugs! {
     FanOutMissesOne = "fan-out-misses-one": "an event for many misses its last endpoint",
     EndTwice = "end-twice": "a delivery is reported twice",
     GoneForgotten = "gone-forgotten": "410 does not disable the endpoint on record",
+    TightBound = "tight-bound": "events are refused before the bound on pending deliveries is reached",
+    WrongDuration = "wrong-duration": "an attempt is recorded as a millisecond longer than it was",
+    DeafBreaker = "deaf-breaker": "nobody is told that a breaker has closed",
+    KeepsRecords = "keeps-records": "the store keeps one record more of what has ended than it may",
     HangLonger = "hang-longer": "attempts may take twice their timeout",
 }
 

@@ -65,13 +65,14 @@ impl Host {
         bug: Option<Bug>,
     ) -> Self {
         let chance = Chance::new(plan.seed);
+        let sabotage = Sabotage::new(bug);
         Self {
             plan: Arc::clone(plan),
             chance,
             watch: Watch::new(plan, checkers, keep),
             agenda: Agenda::new(),
             clocks: Clocks::new(plan.mono_permille),
-            disk: Disk::new(plan.disk, plan.bounds.store, chance),
+            disk: Disk::new(plan.disk, sabotage.store(plan.bounds.store), chance),
             network: Network::new(plan, chance),
             at_ms: 0,
             life: 0,
@@ -88,7 +89,7 @@ impl Host {
             drained: None,
             down_ms: 0,
             over: false,
-            sabotage: Sabotage::new(bug),
+            sabotage,
             at_once: VecDeque::new(),
         }
     }
@@ -289,6 +290,9 @@ impl Scheduler for Host {
     }
 
     fn observe(&mut self, fact: Fact) {
+        if self.sabotage.keeps_quiet_of(&fact) {
+            return;
+        }
         if self.sabotage.tells_twice(&fact) {
             self.note(What::Fact(fact));
         }

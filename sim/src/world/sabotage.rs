@@ -3,6 +3,7 @@
 //! seen to break its word.
 
 use crate::bug::Bug;
+use crate::plan::StoreBounds;
 use crate::trace::{Reply, Wire};
 use bytes::Bytes;
 use postrider_engine::{
@@ -51,6 +52,9 @@ impl Sabotage {
     pub(super) fn limits(&self, mut limits: Limits) -> Limits {
         match self.bug {
             Some(Bug::OneSlot) => limits.attempts_max = 1,
+            Some(Bug::TightBound) => {
+                limits.pending_deliveries_max = limits.pending_deliveries_max.min(40) / 2;
+            }
             Some(Bug::KeepEverything) => {
                 limits.window_deliveries_max = 10_000;
                 limits.window_bytes_max = 1 << 30;
@@ -59,6 +63,14 @@ impl Sabotage {
             _ => (),
         }
         limits
+    }
+
+    /// The bounds of the store.
+    pub(super) fn store(&self, mut bounds: StoreBounds) -> StoreBounds {
+        if self.is(Bug::KeepsRecords) {
+            bounds.ended_max += 1;
+        }
+        bounds
     }
 
     pub(super) fn now(&self, now: Now) -> Now {
@@ -205,6 +217,7 @@ impl Sabotage {
                 if self.is(Bug::GoneForgotten) {
                     changed.disable = None;
                 }
+                changed.attempt.duration_ms += u64::from(self.is(Bug::WrongDuration));
                 if self.is(Bug::ResultBeforeCommit) {
                     at_once = Some(Input::Committed(id, Receipt::Applied));
                 }
@@ -340,6 +353,11 @@ impl Sabotage {
             _ => (),
         }
         reply
+    }
+
+    /// Whether a fact is not told.
+    pub(super) fn keeps_quiet_of(&self, fact: &postrider_engine::Fact) -> bool {
+        self.is(Bug::DeafBreaker) && matches!(fact, postrider_engine::Fact::BreakerClosed { .. })
     }
 
     /// Whether a fact is told twice.
