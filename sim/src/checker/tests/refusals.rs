@@ -161,7 +161,8 @@ fn a_record_is_kept_beyond_the_bound_of_the_store() {
 #[test]
 fn it_rests_for_something_else_than_it_says() {
     let scene = || Scene::of("reason");
-    let cases: [(Reason, fn(&mut Footprint)); 6] = [
+    type Change = fn(&mut Footprint);
+    let cases: [(Reason, Change); 6] = [
         (Reason::Idle, |_| ()),
         (Reason::Held, |held| held.pending_deliveries = 1),
         (Reason::Sending, |held| held.attempts = 1),
