@@ -91,6 +91,6 @@ fn is_limited(book: &Book) -> bool {
         let limited = |spec: &&std::sync::Arc<postrider_engine::EndpointSpec>| {
             spec.rate_limit.is_some() || spec.breaker.is_some()
         };
-        specs.iter().any(|spec| limited(spec))
+        specs.iter().any(limited)
     })
 }
