@@ -356,9 +356,7 @@ impl Book {
                     acknowledged: false,
                 };
                 self.events.insert(publish.event.id, page);
-                if publish.deliveries.is_empty() {
-                    self.for_nobody(publish.event.id);
-                }
+                self.goes_to(publish.event.id, publish.deliveries.len());
                 for (delivery, seq) in publish.deliveries.iter().zip(places) {
                     let event = publish.event.id;
                     self.made(delivery.id, event, delivery.lane.clone(), *seq, None, at_ms);

@@ -50,9 +50,12 @@ impl Book {
         }
     }
 
-    pub(super) fn for_nobody(&mut self, event: EventId) {
-        self.retention.ended.push_back(Ended::Event(event));
-        self.retain();
+    /// An event goes to so many; one for nobody has ended.
+    pub(super) fn goes_to(&mut self, event: EventId, deliveries: usize) {
+        if deliveries == 0 {
+            self.retention.ended.push_back(Ended::Event(event));
+            self.retain();
+        }
     }
 
     fn retain(&mut self) {

@@ -88,8 +88,9 @@ fn is_limited(book: &Book) -> bool {
     let mut here = book.endpoints.values().filter(|page| !page.deleted);
     here.any(|page| {
         let specs = [&page.told.spec, &page.durable.spec];
-        specs
-            .iter()
-            .any(|spec| spec.rate_limit.is_some() || spec.breaker.is_some())
+        let limited = |spec: &&std::sync::Arc<postrider_engine::EndpointSpec>| {
+            spec.rate_limit.is_some() || spec.breaker.is_some()
+        };
+        specs.iter().any(limited)
     })
 }

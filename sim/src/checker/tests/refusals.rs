@@ -160,9 +160,8 @@ fn a_record_is_kept_beyond_the_bound_of_the_store() {
 
 #[test]
 fn it_rests_for_something_else_than_it_says() {
-    let scene = || Scene::of("reason");
-    type Change = fn(&mut Footprint);
-    let cases: [(Reason, Change); 6] = [
+    type Case = (Reason, fn(&mut Footprint));
+    let cases: [Case; 6] = [
         (Reason::Idle, |_| ()),
         (Reason::Held, |held| held.pending_deliveries = 1),
         (Reason::Sending, |held| held.attempts = 1),
@@ -174,7 +173,7 @@ fn it_rests_for_something_else_than_it_says() {
     for (reason, change) in cases {
         let mut held = Footprint::default();
         change(&mut held);
-        let mut scene = scene();
+        let mut scene = Scene::of("reason");
         assert_eq!(scene.checker.rest(reason, &held, &scene.book), Ok(()));
         let others = all.iter().filter(|other| **other != reason);
         for other in others.filter(|_| reason != Reason::StoreFailed) {
@@ -192,7 +191,7 @@ fn it_rests_for_something_else_than_it_says() {
         Reason::Admission,
         Reason::Draining,
     ] {
-        let mut scene = scene();
+        let mut scene = Scene::of("reason");
         assert!(scene.checker.rest(reason, &held, &scene.book).is_err());
     }
 }
