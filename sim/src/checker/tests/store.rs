@@ -168,14 +168,16 @@ fn the_engine_counts_what_is_not_there_or_keeps_what_has_to_wait() {
         lanes: 1,
         window_deliveries: 1,
         pending_deliveries: 1,
-        pending_bytes: 100,
+        pending_bytes: 7,
         payload_bytes_bound: 1_000,
         state_bytes: 1_000,
         ..Footprint::default()
     };
     assert_eq!(scene.checker.weigh(&held, &scene.book), Ok(()));
-    let wrong: [fn(&mut Footprint); 5] = [
+    let wrong: [fn(&mut Footprint); 7] = [
         |held| held.endpoints = 2,
+        |held| held.lanes = 9,
+        |held| held.pending_bytes = 8,
         |held| held.pending_deliveries = 0,
         |held| held.pending_deliveries = 2,
         |held| held.payload_bytes = 1,
