@@ -5,6 +5,7 @@
 //! keeps a second process away.
 
 mod changes;
+mod file;
 mod lanes;
 mod reads;
 mod reserve;
@@ -14,11 +15,11 @@ mod seal;
 mod spec;
 mod writer;
 
+pub use file::SqliteFile;
 pub use schema::SchemaError;
 pub use seal::{KeyRing, SealError};
 
 use super::{Store, StoreError, StoreFuture};
-use lanes::Lanes;
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
     Loaded, Receipt, Recovered,
@@ -32,7 +33,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::sync::oneshot;
-use writer::{Job, Writer};
+use writer::Job;
 
 /// Connections that are kept for readers.
 const READERS_MAX: usize = 4;
@@ -134,24 +135,16 @@ impl SqliteStore {
     }
 
     fn locked(path: &Path, keys: KeyRing, lock: File) -> Result<Self, OpenError> {
-        let mut connection = Connection::open(path).map_err(SchemaError::Sqlite)?;
-        prepare(&connection).map_err(SchemaError::Sqlite)?;
-        schema::migrate(&mut connection)?;
+        let keys = Arc::new(keys);
+        let reserve = Reserve::open(beside(path, "reserve"));
+        let file = SqliteFile::open(path, Arc::clone(&keys), reserve)?;
         seal::sync_directory(path).map_err(|error| OpenError::File {
             path: path.to_owned(),
             error,
         })?;
-        let keys = Arc::new(keys);
-        let writer = Writer {
-            connection,
-            keys: Arc::clone(&keys),
-            reserve: Reserve::open(beside(path, "reserve")),
-            lanes: Lanes::default(),
-            failed: None,
-        };
         let (jobs, asked) = mpsc::channel();
         let thread = thread::Builder::new().name("postrider-writer".to_owned());
-        let writer = thread.spawn(move || writer.run(&asked));
+        let writer = thread.spawn(move || writer::run(file, &asked));
         let writer = writer.map_err(|error| OpenError::File {
             path: path.to_owned(),
             error,
@@ -215,8 +208,8 @@ impl Store for SqliteStore {
         let (reply, recovered) = oneshot::channel();
         self.ask(Job::Recover(reply));
         Box::pin(async move {
-            let recovered = recovered.await.unwrap_or(Err(StoreFault::Stopped));
-            recovered.map_err(StoreError::from)
+            let stopped = || Err(StoreFault::Stopped.into());
+            recovered.await.unwrap_or_else(|_| stopped())
         })
     }
 
@@ -290,15 +283,6 @@ impl Drop for SqliteStore {
             let _ = writer.join();
         }
     }
-}
-
-fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY)?;
-    connection.set_prepared_statement_cache_capacity(64);
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "cache_size", -32_768)?;
-    Ok(())
 }
 
 /// `NAME-what` in the directory of `NAME`.
