@@ -13,9 +13,9 @@
 use postrider_engine::signature::{Scheme, Verifier};
 use postrider_engine::{
     Answer, AttemptId, Batch, CallId, Command, Core, EndpointSpec, Fact, Failure, FailureKind,
-    Input, Limits, Load, MemoryStore, Mono, NewEvent, Now, OrderingKey, Outcome, Phase, Reason,
-    Recovered, Request, Response, RetryPolicy, Schedule, Scheduler, Secret, Target, TenantId, Wall,
-    turn,
+    HeaderLines, Input, Limits, Load, MemoryStore, Mono, NewEvent, Now, OrderingKey, Outcome,
+    Phase, Reason, Recovered, Request, Response, RetryPolicy, Schedule, Scheduler, Secret, Target,
+    TenantId, Wall, turn,
 };
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -61,7 +61,9 @@ impl Scheduler for Host {
         let (start, inputs) = (self.start, self.inputs.clone());
         thread::spawn(move || {
             let outcome = attempt(&request, start, deadline);
-            let _ = inputs.send(Input::AttemptDone(request.attempt, outcome));
+            // Nobody will read this history: it goes without the headers.
+            let headers = HeaderLines::default();
+            let _ = inputs.send(Input::AttemptDone(request.attempt, outcome, headers));
         });
     }
 

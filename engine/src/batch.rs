@@ -4,7 +4,7 @@ use crate::delivery::{Attempt, DeliveryState, Event, LaneId, Seq};
 use crate::endpoint::{
     DisabledReason, Endpoint, EndpointSecret, EndpointSpec, EndpointStatus, Health,
 };
-use crate::id::{DeliveryId, EndpointId, EventId};
+use crate::id::{DeliveryId, EndpointId, EventId, ReplayId};
 use crate::time::Wall;
 use std::sync::Arc;
 
@@ -48,12 +48,15 @@ pub enum Change {
         at: Wall,
     },
     /// A delivery that has ended is made anew, at the end of its lane, or, if its lane stopped at
-    /// it, in its place. [`Receipt::Resent`] or [`Receipt::Refused`].
+    /// it, in its place. [`Receipt::Resent`], [`Receipt::Stale`] or [`Receipt::Refused`].
     Resend {
         /// The delivery that has ended.
         of: DeliveryId,
         /// The one to make.
         new: DeliveryId,
+        /// The replay that makes it, if one does. It makes each delivery anew once: if it has made
+        /// this one, nothing changes and the answer is [`Receipt::Stale`].
+        replay: Option<ReplayId>,
         /// When.
         at: Wall,
     },
@@ -76,6 +79,10 @@ pub struct Publish {
     pub deliveries: Arc<[NewDelivery]>,
     /// If the publisher gave a key.
     pub idempotency: Option<Idempotency>,
+    /// It comes out of the store's outbox, from which it goes in the same step. If it is not there
+    /// any more, it was published before: [`Receipt::Duplicate`]. A store without an outbox has
+    /// nothing to take it out of.
+    pub from_outbox: bool,
 }
 
 /// A delivery to make. It gets the next place of its lane.

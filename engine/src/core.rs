@@ -103,13 +103,16 @@ impl Core {
             wall: now.wall,
         };
         match input {
-            Input::Publish(call, event) => self.publish(call, event),
+            Input::Publish(call, event) => self.publish(call, event, None),
+            Input::FromOutbox(call, id, event) => self.publish(call, event, Some(id)),
             Input::Command(call, command) => self.command(call, command),
             Input::Committed(batch, receipt) => self.committed(batch, receipt),
             Input::CommitFailed(batch, error) => self.commit_failed(batch, error),
             Input::Loaded(loaded) => self.loaded(loaded),
             Input::StoreFailed => self.store_failed(),
-            Input::AttemptDone(attempt, outcome) => self.attempt_done(attempt, outcome),
+            Input::AttemptDone(attempt, outcome, headers) => {
+                self.attempt_done(attempt, outcome, headers);
+            }
             Input::Drain(call, deadline) => self.drain(call, deadline),
             Input::Tick => (),
         }

@@ -129,6 +129,34 @@ pub struct Attempt {
     pub started_at: Wall,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
+    /// The headers of the request; none if it was never made.
+    pub request_headers: HeaderLines,
     /// How it ended.
     pub outcome: Outcome,
+}
+
+/// The headers of a request as they were sent, in one text, without what is secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderLines(Box<str>);
+
+impl HeaderLines {
+    /// Stands for a value that must not be kept.
+    pub const SECRET: &'static str = "[secret]";
+
+    /// Lines of `name: value`, each with a line feed at its end.
+    #[must_use]
+    pub fn from_lines(lines: impl Into<Box<str>>) -> Self {
+        Self(lines.into())
+    }
+
+    /// The lines.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Names and values, in the order in which they were sent.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.lines().filter_map(|line| line.split_once(": "))
+    }
 }

@@ -231,6 +231,9 @@ pub enum ResendError {
     /// It has not ended.
     #[error("delivery {0} is still being delivered: wait for its end, or discard it first")]
     StillPending(DeliveryId),
+    /// The same replay has made it anew before.
+    #[error("delivery {0} was already made anew by this replay")]
+    AlreadyReplayed(DeliveryId),
     /// Its endpoint is not there any more.
     #[error("endpoint {0} of the delivery is not there any more")]
     NoSuchEndpoint(EndpointId),

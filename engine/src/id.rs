@@ -48,6 +48,12 @@ macro_rules! typed_id {
             pub const fn as_u128(self) -> u128 {
                 self.0
             }
+
+            /// The smallest id that can be made at this time: those made before it are smaller.
+            #[must_use]
+            pub const fn first_at(wall: Wall) -> Self {
+                Self(((wall.0 & 0xffff_ffff_ffff) as u128) << 80)
+            }
         }
 
         impl fmt::Display for $name {
@@ -85,6 +91,8 @@ typed_id! {
     DeliveryId = "dlv";
     /// One HTTP request of a delivery: `att_…`.
     AttemptId = "att";
+    /// A replay of many deliveries: `rpl_…`.
+    ReplayId = "rpl";
 }
 
 fn encode(uuid: u128) -> [u8; SUFFIX_CHARS] {

@@ -1,9 +1,9 @@
 //! What a host tells the core.
 
 use crate::batch::{BatchId, CommitError, Receipt};
-use crate::delivery::{DeliveryState, Event, LaneId, Seq};
+use crate::delivery::{DeliveryState, Event, HeaderLines, LaneId, Seq};
 use crate::endpoint::{Endpoint, EndpointSpec};
-use crate::id::{AttemptId, DeliveryId, EndpointId, EventId};
+use crate::id::{AttemptId, DeliveryId, EndpointId, EventId, ReplayId};
 use crate::names::{EventType, OrderingKey, TenantId};
 use crate::outcome::Outcome;
 use crate::time::{Mono, Wall};
@@ -21,6 +21,9 @@ pub struct CallId(pub u64);
 pub enum Input {
     /// Someone submits an event. Answered by [`crate::Answer::Published`].
     Publish(CallId, NewEvent),
+    /// The host has found an event in the store's outbox, under this id. Answered by
+    /// [`crate::Answer::Published`].
+    FromOutbox(CallId, EventId, NewEvent),
     /// An administrator wants something.
     Command(CallId, Command),
     /// A batch is durable.
@@ -31,9 +34,9 @@ pub enum Input {
     Loaded(Loaded),
     /// The store cannot be read: the core stops as after [`CommitError::Failed`].
     StoreFailed,
-    /// A request ended. Exactly one per [`crate::Output::Send`], except after a
-    /// [`crate::Output::Cancel`]: then none or one.
-    AttemptDone(AttemptId, Outcome),
+    /// A request ended, and these were its headers. Exactly one per [`crate::Output::Send`], except
+    /// after a [`crate::Output::Cancel`]: then none or one.
+    AttemptDone(AttemptId, Outcome, HeaderLines),
     /// Take no new submissions, start nothing, finish what is under way; at the deadline give it
     /// up. Answered by [`crate::Answer::Drained`].
     Drain(CallId, Mono),
@@ -80,6 +83,9 @@ pub enum Command {
     /// A delivery that has ended is made anew, with a full set of attempts.
     /// [`crate::Answer::Resent`].
     Resend(DeliveryId),
+    /// The same, as part of a replay: refused if that replay has made it anew before.
+    /// [`crate::Answer::Resent`].
+    Replay(DeliveryId, ReplayId),
     /// A pending delivery or a dead letter is given up. [`crate::Answer::Discarded`].
     Discard(DeliveryId),
 }

@@ -38,7 +38,7 @@ pub use batch::{
     Placed, Publish, Receipt, Refusal,
 };
 pub use breaker::BreakerPolicy;
-pub use delivery::{Attempt, DeliveryState, Event, FailReason, LaneId, Seq};
+pub use delivery::{Attempt, DeliveryState, Event, FailReason, HeaderLines, LaneId, Seq};
 pub use endpoint::{
     DisabledReason, Endpoint, EndpointSecret, EndpointSpec, EndpointStatus, Health, OnFailed,
     Ordering,
@@ -48,7 +48,7 @@ pub use error::{
 };
 pub use fact::{AttemptResult, Fact, Of};
 pub use footprint::Footprint;
-pub use id::{AttemptId, DeliveryId, EndpointId, EventId, InvalidId};
+pub use id::{AttemptId, DeliveryId, EndpointId, EventId, InvalidId, ReplayId};
 pub use input::{
     CallId, Command, EndpointChange, Input, Loaded, LoadedDelivery, NewEvent, Recovered,
     RecoveredDelivery, RecoveredEndpoint, RecoveredLane, Target,

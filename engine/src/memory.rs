@@ -8,9 +8,9 @@ mod reads;
 use crate::batch::{
     Attempted, Change, CommitError, EndpointUpdate, Placed, Publish, Receipt, Refusal,
 };
-use crate::delivery::{Attempt, DeliveryState, Event, LaneId, Seq};
+use crate::delivery::{Attempt, DeliveryState, Event, HeaderLines, LaneId, Seq};
 use crate::endpoint::{Endpoint, EndpointStatus};
-use crate::id::{DeliveryId, EndpointId, EventId};
+use crate::id::{DeliveryId, EndpointId, EventId, ReplayId};
 use crate::names::TenantId;
 use crate::time::Wall;
 use bytes::Bytes;
@@ -53,7 +53,8 @@ pub struct DeliveryRecord {
     pub seq: Seq,
     /// What has become of it.
     pub state: DeliveryState,
-    /// Its attempts, first to last. Only the last one keeps its response body.
+    /// Its attempts, first to last. In memory only the last one keeps its request headers and its
+    /// response body.
     pub attempts: Vec<Attempt>,
     /// When it ended.
     pub ended_at: Option<Wall>,
@@ -61,6 +62,8 @@ pub struct DeliveryRecord {
     pub resend_of: Option<DeliveryId>,
     /// The delivery that makes it anew: it is not a dead letter any more.
     pub resent_as: Option<DeliveryId>,
+    /// The replay that made it, if one did.
+    pub replay: Option<ReplayId>,
 }
 
 /// The account of an endpoint: every accepted delivery is in exactly one of the others.
@@ -120,6 +123,7 @@ struct StoredDelivery {
 struct Resends {
     of: Option<DeliveryId>,
     by: Option<DeliveryId>,
+    replay: Option<ReplayId>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -167,7 +171,9 @@ impl MemoryStore {
                 self.delete_endpoint(endpoint, &keep, at);
                 Ok(Receipt::Applied)
             }
-            Change::Resend { of, new, .. } => self.resend(of, new),
+            Change::Resend {
+                of, new, replay, ..
+            } => self.resend(of, new, replay),
             Change::Discard { delivery, at } => Ok(self.discard(delivery, at)),
         }
     }
@@ -177,6 +183,7 @@ impl MemoryStore {
             event,
             deliveries,
             idempotency,
+            from_outbox: _,
         } = publish;
         let key = idempotency.map(|given| {
             let owned = (event.tenant.clone(), given.key);
@@ -230,7 +237,7 @@ impl MemoryStore {
         id: DeliveryId,
         lane_id: &LaneId,
         event: &Arc<Event>,
-        resend_of: Option<DeliveryId>,
+        resends: Option<Resends>,
     ) -> Seq {
         let key = match self.lanes.get_key_value(lane_id) {
             Some((key, _)) => key.clone(),
@@ -244,7 +251,8 @@ impl MemoryStore {
             stopped_at,
         };
         let lane = self.lanes.entry(key.clone()).or_insert_with(new);
-        let in_place = resend_of.and_then(|of| lane.stopped_at.filter(|(_, at)| *at == of));
+        let of = resends.and_then(|resends| resends.of);
+        let in_place = lane.stopped_at.filter(|(_, at)| Some(*at) == of);
         let seq = if let Some((seq, _)) = in_place {
             lane.stopped_at = None;
             seq
@@ -264,12 +272,7 @@ impl MemoryStore {
             state: DeliveryState::Pending,
             attempts: Vec::new(),
             ended_at: None,
-            resends: resend_of.map(|of| {
-                Box::new(Resends {
-                    of: Some(of),
-                    by: None,
-                })
-            }),
+            resends: resends.map(Box::new),
         };
         self.deliveries.insert(id, Box::new(stored));
         seq
@@ -433,12 +436,20 @@ impl MemoryStore {
         }
     }
 
-    fn resend(&mut self, of: DeliveryId, new: DeliveryId) -> Result<Receipt, CommitError> {
+    fn resend(
+        &mut self,
+        of: DeliveryId,
+        new: DeliveryId,
+        replay: Option<ReplayId>,
+    ) -> Result<Receipt, CommitError> {
         let Some(original) = self.deliveries.get(&of) else {
             return Ok(Receipt::Refused(Refusal::NoSuchDelivery));
         };
         if !original.state.is_end() {
             return Ok(Receipt::Refused(Refusal::StillPending));
+        }
+        if replay.is_some() && self.replayed_by(original) == replay {
+            return Ok(Receipt::Stale);
         }
         let lane = original.lane.clone();
         if !self.endpoints.contains_key(&lane.endpoint) {
@@ -447,7 +458,12 @@ impl MemoryStore {
         let event = original.event.clone();
         let was_dead = original.is_dead();
         self.make_room(1, event.payload.len())?;
-        let seq = self.enqueue(new, &lane, &event, Some(of));
+        let resends = Resends {
+            of: Some(of),
+            by: None,
+            replay,
+        };
+        let seq = self.enqueue(new, &lane, &event, Some(resends));
         if let Some(stored) = self.events.get_mut(&event.id) {
             stored.deliveries.push(new);
         }
@@ -465,6 +481,12 @@ impl MemoryStore {
             seq,
             payload_bytes,
         }))
+    }
+
+    /// The replay that has made it anew, if that is how it was made anew last.
+    fn replayed_by(&self, original: &StoredDelivery) -> Option<ReplayId> {
+        let by = original.resends.as_ref()?.by?;
+        self.deliveries.get(&by)?.resends.as_ref()?.replay
     }
 
     fn discard(&mut self, id: DeliveryId, at: Wall) -> Receipt {
@@ -537,12 +559,14 @@ impl StoredDelivery {
             ended_at: self.ended_at,
             resend_of: resends.of,
             resent_as: resends.by,
+            replay: resends.replay,
         }
     }
 }
 
-/// Drops the response body of an attempt that is not the last one any more.
+/// Drops what is large of an attempt that is not the last one any more.
 fn forget_body(attempt: &mut Attempt) {
+    attempt.request_headers = HeaderLines::default();
     if let crate::Outcome::Response(response) = &mut attempt.outcome
         && !response.body.is_empty()
     {

@@ -1,6 +1,6 @@
 //! One HTTP request, as the core wants it sent.
 
-use crate::delivery::Event;
+use crate::delivery::{Event, HeaderLines};
 use crate::endpoint::Endpoint;
 use crate::error::InvalidSpec;
 use crate::id::{AttemptId, DeliveryId, EndpointId};
@@ -93,6 +93,28 @@ impl Request {
         &self.event.payload
     }
 
+    /// These headers as they are recorded: an endpoint's own headers whose name speaks of
+    /// credentials lose their value. Signatures are no secrets: they were sent to the receiver,
+    /// and help it to find out why it does not verify them.
+    #[must_use]
+    pub fn header_lines(headers: &[(&str, Cow<'_, str>)]) -> HeaderLines {
+        let bytes = headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + 3);
+        let mut lines = String::with_capacity(bytes.sum());
+        for (name, value) in headers {
+            let kept = if speaks_of_credentials(name) {
+                HeaderLines::SECRET
+            } else {
+                value
+            };
+            for part in [name, ": ", kept, "\n"] {
+                lines.push_str(part);
+            }
+        }
+        HeaderLines::from_lines(lines)
+    }
+
     /// The headers to send, names in lower case: content type, identification, signatures by
     /// every secret that is live, and the endpoint's own. Makes the signatures each time.
     ///
@@ -124,5 +146,48 @@ impl Request {
         let own = self.route.headers.iter();
         headers.extend(own.map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str()))));
         Ok(headers)
+    }
+}
+
+/// Parts of names under which credentials travel.
+const CREDENTIALS: [&str; 8] = [
+    "auth",
+    "cookie",
+    "credential",
+    "key",
+    "password",
+    "secret",
+    "session",
+    "token",
+];
+
+fn speaks_of_credentials(name: &str) -> bool {
+    CREDENTIALS.iter().any(|word| name.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recorded_headers_are_what_was_sent_less_what_is_secret() {
+        let headers = [
+            ("webhook-signature", Cow::Borrowed("v1,abc=")),
+            ("authorization", Cow::Borrowed("Bearer xyz")),
+            ("x-team-api-key", Cow::Borrowed("k1")),
+            ("x-team", Cow::Borrowed("a: b")),
+        ];
+        let lines = Request::header_lines(&headers);
+        let read: Vec<_> = lines.iter().collect();
+        let secret = HeaderLines::SECRET;
+        assert_eq!(
+            read,
+            [
+                ("webhook-signature", "v1,abc="),
+                ("authorization", secret),
+                ("x-team-api-key", secret),
+                ("x-team", "a: b"),
+            ]
+        );
     }
 }

@@ -28,6 +28,7 @@ mod endpoint_url;
 mod facts;
 mod postrider;
 mod shell;
+mod statistics;
 mod status;
 pub mod store;
 mod submission;
@@ -48,6 +49,7 @@ pub use postrider_engine::{
     OnFailed, Ordering, OrderingKey, Outcome, PublishError, Published, RateLimit, ResendError,
     Response, RetryPolicy, Schedule, Secret, TenantId,
 };
+pub use statistics::{Hour, Latency};
 pub use status::{EventState, EventStatus, ReadError};
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;

@@ -155,7 +155,7 @@ impl Shell {
     }
 
     fn turn(&mut self, input: Input) {
-        if let Input::AttemptDone(attempt, _) = &input {
+        if let Input::AttemptDone(attempt, ..) = &input {
             self.host.attempts.ended(*attempt);
         }
         self.reason = turn(&mut self.core, &mut self.host, input);

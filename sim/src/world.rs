@@ -26,7 +26,7 @@ use crate::trace::{Audit, Stop, What};
 use crate::watch::{Keep, Run};
 use disk::Loss;
 use network::{Exchange, Packet};
-use postrider_engine::{BatchId, Command, Core, Input, Loaded, Mono, Outcome, turn};
+use postrider_engine::{BatchId, Command, Core, HeaderLines, Input, Loaded, Mono, Outcome, turn};
 use std::sync::Arc;
 
 /// More turns than any run needs: beyond, the engine and its host go round in circles.
@@ -187,9 +187,17 @@ impl World {
             outcome: Arc::clone(&shared),
         });
         let again = matches!(exchange.mishap, Some(FaultKind::RepeatOutcome));
-        self.input(Input::AttemptDone(exchange.attempt, (*shared).clone()));
+        self.input(Input::AttemptDone(
+            exchange.attempt,
+            (*shared).clone(),
+            HeaderLines::default(),
+        ));
         if again {
-            self.input(Input::AttemptDone(exchange.attempt, (*shared).clone()));
+            self.input(Input::AttemptDone(
+                exchange.attempt,
+                (*shared).clone(),
+                HeaderLines::default(),
+            ));
         }
     }
 

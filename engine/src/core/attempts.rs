@@ -4,7 +4,7 @@ use super::Core;
 use crate::batch::{Attempted, Change, Receipt};
 use crate::breaker::Turned;
 use crate::commits::Next;
-use crate::delivery::{Attempt, DeliveryState, FailReason, Seq};
+use crate::delivery::{Attempt, DeliveryState, FailReason, HeaderLines, Seq};
 use crate::endpoint::{DisabledReason, EndpointStatus, OnFailed, Ordering};
 use crate::endpoint_state::{Answered, Existence};
 use crate::fact::{Fact, Of};
@@ -44,12 +44,12 @@ struct Decision {
 }
 
 impl Core {
-    pub(super) fn attempt_done(&mut self, id: AttemptId, outcome: Outcome) {
+    pub(super) fn attempt_done(&mut self, id: AttemptId, outcome: Outcome, headers: HeaderLines) {
         // One that was cancelled, or answered twice, is not known any more.
         let Some(flight) = self.attempts.remove(&id) else {
             return;
         };
-        self.end_attempt(id, flight, outcome);
+        self.end_attempt(id, flight, outcome, headers);
     }
 
     /// Ends the attempts that their host has forgotten.
@@ -72,7 +72,8 @@ impl Core {
             self.outputs.push_back(Output::Cancel(id));
             let kind = FailureKind::Timeout(AttemptPhase::Unanswered);
             let failure = Failure::new(kind, "the host did not answer by the deadline");
-            self.end_attempt(id, flight, Outcome::Failure(failure));
+            let headers = HeaderLines::default();
+            self.end_attempt(id, flight, Outcome::Failure(failure), headers);
         }
         let deadlines = self.attempts.values().map(|flight| flight.deadline);
         self.overdue_at = deadlines
@@ -80,7 +81,13 @@ impl Core {
             .map(|deadline| deadline.after(super::ANSWER_GRACE));
     }
 
-    fn end_attempt(&mut self, id: AttemptId, flight: InFlight, outcome: Outcome) {
+    fn end_attempt(
+        &mut self,
+        id: AttemptId,
+        flight: InFlight,
+        outcome: Outcome,
+        headers: HeaderLines,
+    ) {
         let Some(lane) = self.lanes.get_mut(flight.lane) else {
             return;
         };
@@ -105,6 +112,7 @@ impl Core {
             attempt: Attempt {
                 id,
                 number: flight.number,
+                request_headers: headers,
                 started_at: flight.started.wall,
                 duration_ms: self.now.mono.0 - flight.started.mono.0,
                 outcome,

@@ -5,14 +5,14 @@ use crate::batch::{Change, Placed, Receipt, Refusal};
 use crate::commits::Next;
 use crate::error::{DiscardError, Full, ResendError};
 use crate::fact::{Fact, Of};
-use crate::id::DeliveryId;
+use crate::id::{DeliveryId, ReplayId};
 use crate::input::CallId;
 use crate::lane::{Entry, Phase};
 use crate::output::{Answer, Output};
 use crate::slab::Key;
 
 impl Core {
-    pub(super) fn resend(&mut self, call: CallId, original: DeliveryId) {
+    pub(super) fn resend(&mut self, call: CallId, original: DeliveryId, replay: Option<ReplayId>) {
         if let Err(refused) = self.check_open().and_then(|()| self.reserve_resend()) {
             return self.answer(call, Answer::Resent(Err(refused.into())));
         }
@@ -21,6 +21,7 @@ impl Core {
         let change = Change::Resend {
             of: original,
             new,
+            replay,
             at,
         };
         self.commit(change, Next::Resent { call, original });
@@ -58,6 +59,10 @@ impl Core {
                         ResendError::NoSuchDelivery(original)
                     }
                 };
+                return self.answer(call, Answer::Resent(Err(error)));
+            }
+            Receipt::Stale => {
+                let error = ResendError::AlreadyReplayed(original);
                 return self.answer(call, Answer::Resent(Err(error)));
             }
             other => unreachable!("a resend is not answered by {other:?}"),

@@ -38,7 +38,8 @@ impl Core {
                     self.answer(call, Answer::Deleted(Err(error)));
                 }
             }
-            Command::Resend(delivery) => self.resend(call, delivery),
+            Command::Resend(delivery) => self.resend(call, delivery, None),
+            Command::Replay(delivery, replay) => self.resend(call, delivery, Some(replay)),
             Command::Discard(delivery) => self.discard(call, delivery),
         }
     }

@@ -8,7 +8,7 @@ use crate::endpoint::Ordering;
 use crate::endpoint_state::Existence;
 use crate::error::{Full, PublishError};
 use crate::fact::Fact;
-use crate::id::EndpointId;
+use crate::id::{EndpointId, EventId};
 use crate::input::{CallId, NewEvent, Target};
 use crate::lane::{Entry, Phase};
 use crate::names::OrderingKey;
@@ -18,13 +18,19 @@ use postrider_signature::content_digest;
 use std::sync::Arc;
 
 impl Core {
-    pub(super) fn publish(&mut self, call: CallId, new: NewEvent) {
-        if let Err(error) = self.try_publish(call, new) {
+    /// `known` is the id of an event from the outbox.
+    pub(super) fn publish(&mut self, call: CallId, new: NewEvent, known: Option<EventId>) {
+        if let Err(error) = self.try_publish(call, new, known) {
             self.answer(call, Answer::Published(Err(error)));
         }
     }
 
-    fn try_publish(&mut self, call: CallId, new: NewEvent) -> Result<(), PublishError> {
+    fn try_publish(
+        &mut self,
+        call: CallId,
+        new: NewEvent,
+        known: Option<EventId>,
+    ) -> Result<(), PublishError> {
         if let Some(closed) = self.closed() {
             return Err(closed.into());
         }
@@ -47,7 +53,7 @@ impl Core {
             Idempotency { key, digest }
         });
         let event = Arc::new(Event {
-            id: self.chance.event_id(self.now.wall),
+            id: known.unwrap_or_else(|| self.chance.event_id(self.now.wall)),
             tenant: new.tenant,
             event_type: new.event_type,
             payload: new.payload,
@@ -58,6 +64,7 @@ impl Core {
             event: event.clone(),
             deliveries: deliveries.clone(),
             idempotency,
+            from_outbox: known.is_some(),
         };
         self.commit(
             Change::Publish(publish),

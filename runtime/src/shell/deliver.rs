@@ -4,7 +4,7 @@ use crate::EndpointUrl;
 use crate::transport::{Transport, WireRequest};
 use http::{HeaderName, HeaderValue};
 use postrider_engine::{
-    AttemptId, EndpointId, Failure, FailureKind, Input, Limits, Outcome, Request,
+    AttemptId, EndpointId, Failure, FailureKind, HeaderLines, Input, Limits, Outcome, Request,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -44,6 +44,7 @@ impl Attempts {
         let attempt = request.attempt;
         let mut done = Done {
             attempt,
+            headers: HeaderLines::default(),
             inputs: Some(self.inputs.clone()),
         };
         let Some(url) = self.url_of(&request) else {
@@ -55,7 +56,8 @@ impl Attempts {
         let response_bytes_max = self.response_bytes_max;
         let task = tokio::spawn(async move {
             let outcome = match headers_of(&request) {
-                Some(headers) => {
+                Some((headers, lines)) => {
+                    done.headers = lines;
                     let body = request.body().clone();
                     let wire = WireRequest {
                         url,
@@ -125,8 +127,10 @@ const NAMES: [HeaderName; 10] = [
     HeaderName::from_static("x-signature"),
 ];
 
-fn headers_of(request: &Request) -> Option<Vec<(HeaderName, HeaderValue)>> {
+/// The headers to send, and what is recorded of them.
+fn headers_of(request: &Request) -> Option<(Vec<(HeaderName, HeaderValue)>, HeaderLines)> {
     let headers = request.headers().ok()?;
+    let lines = Request::header_lines(&headers);
     let mut wire = Vec::with_capacity(headers.len());
     let mut known = NAMES.into_iter();
     for (name, value) in headers {
@@ -142,7 +146,7 @@ fn headers_of(request: &Request) -> Option<Vec<(HeaderName, HeaderValue)>> {
         };
         wire.push((name, value.ok()?));
     }
-    Some(wire)
+    Some((wire, lines))
 }
 
 /// What the future gives, or what it said when it panicked. Caught here and not by tokio, whose
@@ -172,6 +176,7 @@ fn internal(detail: &str) -> Outcome {
 /// Tells the core how the attempt ended, also if its task panics or is dropped.
 struct Done {
     attempt: AttemptId,
+    headers: HeaderLines,
     inputs: Option<mpsc::UnboundedSender<Input>>,
 }
 
@@ -179,7 +184,8 @@ impl Done {
     fn with(&mut self, outcome: Outcome) {
         if let Some(inputs) = self.inputs.take() {
             // The shell may have stopped.
-            let _ = inputs.send(Input::AttemptDone(self.attempt, outcome));
+            let headers = std::mem::take(&mut self.headers);
+            let _ = inputs.send(Input::AttemptDone(self.attempt, outcome, headers));
         }
     }
 }

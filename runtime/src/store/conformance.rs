@@ -14,8 +14,8 @@ use bytes::Bytes;
 use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
     EndpointSecret, EndpointSpec, EndpointStatus, EndpointUpdate, Event, EventId, FailReason,
-    Failure, FailureKind, Health, Idempotency, LaneId, Load, NewDelivery, OrderingKey, Outcome,
-    Publish, Receipt, Refusal, Secret, Seq, Wall,
+    Failure, FailureKind, HeaderLines, Health, Idempotency, LaneId, Load, NewDelivery, OrderingKey,
+    Outcome, Publish, Receipt, Refusal, Secret, Seq, Wall,
 };
 use std::sync::Arc;
 
@@ -83,6 +83,7 @@ impl<S: Store> Subject<'_, S> {
             lane: lane(),
             seq,
             attempt: Attempt {
+                request_headers: HeaderLines::default(),
                 id: AttemptId::from_u128(number),
                 number: 1,
                 started_at: Wall(10),
@@ -144,6 +145,7 @@ fn publish(number: u128, idempotency: Option<Idempotency>) -> Change {
         event: Arc::new(event),
         deliveries: [delivery].into(),
         idempotency,
+        from_outbox: false,
     })
 }
 
@@ -292,6 +294,7 @@ async fn a_stopped_lane_takes_a_resend_in_place<S: Store>(store: &Arc<S>) {
         .commit(Change::Resend {
             of,
             new,
+            replay: None,
             at: Wall(20),
         })
         .await
@@ -318,6 +321,7 @@ async fn a_resend_goes_to_the_end_of_its_lane<S: Store>(store: &Arc<S>) {
         subject.commit(Change::Resend {
             of,
             new,
+            replay: None,
             at: Wall(20),
         })
     };
@@ -334,6 +338,7 @@ async fn a_resend_goes_to_the_end_of_its_lane<S: Store>(store: &Arc<S>) {
         .commit(Change::Resend {
             of,
             new,
+            replay: None,
             at: Wall(20),
         })
         .await;
@@ -411,6 +416,7 @@ async fn a_deleted_endpoint_keeps_only_what_is_under_way<S: Store>(store: &Arc<S
         .commit(Change::Resend {
             of,
             new,
+            replay: None,
             at: Wall(30),
         })
         .await;

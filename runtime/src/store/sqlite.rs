@@ -6,7 +6,9 @@
 
 mod changes;
 mod file;
+mod hours;
 mod lanes;
+mod options;
 mod reads;
 mod reserve;
 mod rows;
@@ -16,6 +18,7 @@ mod spec;
 mod writer;
 
 pub use file::SqliteFile;
+pub use options::SqliteOptions;
 pub use schema::SchemaError;
 pub use seal::{KeyRing, SealError};
 
@@ -115,29 +118,24 @@ impl SqliteStore {
     ///
     /// [`OpenError`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let path = path.as_ref();
+        SqliteOptions::default().open(path)
+    }
+
+    /// How to open it otherwise.
+    #[must_use]
+    pub fn options() -> SqliteOptions {
+        SqliteOptions::default()
+    }
+
+    fn with(path: &Path, options: SqliteOptions) -> Result<Self, OpenError> {
         let lock = lock(path)?;
-        let (keys, is_new) = KeyRing::in_file(&beside(path, "key"))?;
-        if is_new {
-            tracing::info!(key = %beside(path, "key").display(), "postrider.store.key_made");
-        }
-        Self::locked(path, keys, lock)
-    }
-
-    /// The same, with keys of one's own.
-    ///
-    /// # Errors
-    ///
-    /// [`OpenError`].
-    pub fn open_with(path: impl AsRef<Path>, keys: KeyRing) -> Result<Self, OpenError> {
-        let lock = lock(path.as_ref())?;
-        Self::locked(path.as_ref(), keys, lock)
-    }
-
-    fn locked(path: &Path, keys: KeyRing, lock: File) -> Result<Self, OpenError> {
+        let keys = match options.keys {
+            Some(keys) => keys,
+            None => key_in_file(path)?,
+        };
         let keys = Arc::new(keys);
         let reserve = Reserve::open(beside(path, "reserve"));
-        let file = SqliteFile::open(path, Arc::clone(&keys), reserve)?;
+        let file = SqliteFile::open(path, Arc::clone(&keys), reserve, options.home)?;
         seal::sync_directory(path).map_err(|error| OpenError::File {
             path: path.to_owned(),
             error,
@@ -283,6 +281,15 @@ impl Drop for SqliteStore {
             let _ = writer.join();
         }
     }
+}
+
+fn key_in_file(path: &Path) -> Result<KeyRing, OpenError> {
+    let key = beside(path, "key");
+    let (keys, is_new) = KeyRing::in_file(&key)?;
+    if is_new {
+        tracing::info!(key = %key.display(), "postrider.store.key_made");
+    }
+    Ok(keys)
 }
 
 /// `NAME-what` in the directory of `NAME`.

@@ -246,6 +246,8 @@ impl Refused {
         match error {
             ResendError::NoSuchDelivery(_) => self.refusal == Some(Refusal::NoSuchDelivery),
             ResendError::StillPending(_) => self.refusal == Some(Refusal::StillPending),
+            // Nobody asks for a replay here.
+            ResendError::AlreadyReplayed(_) => false,
             ResendError::NoSuchEndpoint(id) => self.refusal == Some(Refusal::NoSuchEndpoint(*id)),
             ResendError::Full(Full::Store) => self.store_full,
             ResendError::Full(_) => at_once && self.over_by_resend(limits).is_some(),

@@ -19,8 +19,8 @@ use postrider_engine::signature::{Message, Scheme, Signer};
 use postrider_engine::{
     Attempt, AttemptId, Attempted, CallId, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
     EndpointSecret, EndpointStatus, EndpointUpdate, Event, EventId, FailReason, Footprint,
-    Idempotency, LaneId, Ledger, Mono, NewDelivery, NewEvent, Now, OrderingKey, Outcome, Publish,
-    Published, Receipt, Response, Secret, Seq, Target, Wall,
+    HeaderLines, Idempotency, LaneId, Ledger, Mono, NewDelivery, NewEvent, Now, OrderingKey,
+    Outcome, Publish, Published, Receipt, Response, Secret, Seq, Target, Wall,
 };
 use std::sync::Arc;
 
@@ -242,6 +242,7 @@ impl Scene {
                 key: key.into(),
                 digest: [0; 32],
             }),
+            from_outbox: false,
         };
         let receipt = Receipt::Published(vec![Seq(last + 1)]);
         (Change::Publish(publish), receipt)
@@ -330,6 +331,7 @@ impl Scene {
             lane: page.lane.clone(),
             seq: page.seq,
             attempt: Attempt {
+                request_headers: HeaderLines::default(),
                 id: AttemptId::from_u128(u128::from(self.lines)),
                 number,
                 started_at: recording.wire.at.wall,

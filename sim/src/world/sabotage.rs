@@ -138,7 +138,7 @@ impl Sabotage {
             {
                 *change = EndpointChange::Resume;
             }
-            Input::AttemptDone(_, Outcome::Response(response)) => {
+            Input::AttemptDone(_, Outcome::Response(response), _) => {
                 if self.is(Bug::RetryRejection) && (400..500).contains(&response.status) {
                     response.status = 503;
                 }

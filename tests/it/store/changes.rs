@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
-    EndpointSecret, EndpointSpec, EndpointStatus, Event, EventId, Failure, FailureKind, Health,
-    LaneId, NewDelivery, OrderingKey, Outcome, Publish, Response, Secret, Seq, Wall,
+    EndpointSecret, EndpointSpec, EndpointStatus, Event, EventId, Failure, FailureKind,
+    HeaderLines, Health, LaneId, NewDelivery, OrderingKey, Outcome, Publish, Response, Secret, Seq,
+    Wall,
 };
 use std::sync::Arc;
 
@@ -51,6 +52,7 @@ pub(super) fn publish(number: u128, payload: &str, to: &[(u128, LaneId)]) -> Pub
         }),
         deliveries: deliveries.collect(),
         idempotency: None,
+        from_outbox: false,
     }
 }
 
@@ -77,6 +79,7 @@ pub(super) fn attempted(
         lane,
         seq,
         attempt: Attempt {
+            request_headers: HeaderLines::default(),
             id: AttemptId::from_u128(delivery * 1_000 + u128::from(number)),
             number,
             started_at: Wall(2_000 + u64::from(number)),

@@ -76,6 +76,7 @@ impl Script {
                 Step::Plain(Change::Resend {
                     of: delivery,
                     new,
+                    replay: None,
                     at,
                 })
             }

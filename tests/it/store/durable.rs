@@ -104,7 +104,8 @@ async fn a_file_of_something_else_is_left_alone() {
     let newer = directory.path().join("newer.db");
     drop(open(&newer));
     let connection = rusqlite::Connection::open(&newer).unwrap();
-    connection.pragma_update(None, "user_version", 99).unwrap();
+    let newer_schema = "UPDATE postrider_meta SET value = 99 WHERE name = 'version'";
+    connection.execute(newer_schema, []).unwrap();
     drop(connection);
     let error = SqliteStore::open(&newer).err().unwrap();
     assert!(error.to_string().contains("use a newer one"), "{error}");
@@ -144,7 +145,7 @@ async fn secrets_are_sealed_in_the_file_and_sealed_anew_with_a_new_key() {
     let (old, new) = ("1".repeat(64), "2".repeat(64));
     let with = |keys: &[&String]| {
         let ring = KeyRing::new(keys.iter().map(|key| key.as_str())).unwrap();
-        Arc::new(SqliteStore::open_with(&path, ring).unwrap())
+        Arc::new(SqliteStore::options().keys(ring).open(&path).unwrap())
     };
     let store = with(&[&old]);
     commit(&store, vec![endpoint(ENDPOINT)]).await;

@@ -142,7 +142,11 @@ fn a_request_under_way_is_cancelled_when_its_delivery_is_discarded() {
     assert!(is_discarded(bench.discard(delivery)));
     assert_eq!(bench.host.cancelled, [attempt]);
     assert_eq!(bench.under_way(), ["b"]);
-    bench.input(crate::Input::AttemptDone(attempt, status(200)));
+    bench.input(crate::Input::AttemptDone(
+        attempt,
+        status(200),
+        Default::default(),
+    ));
     assert_eq!(bench.state_of(event), DeliveryState::Discarded);
 }
 

@@ -83,7 +83,7 @@ fn what_is_still_under_way_at_the_deadline_is_cancelled_and_kept() {
         store_failed: false,
     };
     assert_eq!(bench.drained(call), Some(left));
-    bench.input(Input::AttemptDone(attempt, status(200)));
+    bench.input(Input::AttemptDone(attempt, status(200), Default::default()));
     assert_eq!(bench.state_of(event), DeliveryState::Pending);
     bench.crash();
     assert_eq!(

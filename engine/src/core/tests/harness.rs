@@ -342,7 +342,7 @@ impl Bench {
         self.host
             .under_way
             .retain(|sent| sent.request.attempt != attempt);
-        self.input(Input::AttemptDone(attempt, outcome));
+        self.input(Input::AttemptDone(attempt, outcome, Default::default()));
     }
 
     /// Answers the request with this payload.

@@ -130,7 +130,11 @@ fn a_host_that_never_answers_costs_the_attempt_its_deadline_and_a_grace() {
     };
     assert_eq!(failure.kind, FailureKind::Timeout(Phase::Unanswered));
     // Its answer comes too late: it is not heard.
-    bench.input(Input::AttemptDone(sent.request.attempt, status(200)));
+    bench.input(Input::AttemptDone(
+        sent.request.attempt,
+        status(200),
+        Default::default(),
+    ));
     assert!(matches!(
         bench.state_of(event),
         DeliveryState::Retrying { .. }
@@ -146,7 +150,7 @@ fn an_answer_is_heard_once() {
     let event = bench.publish(endpoint, "", "a");
     let attempt = bench.host.sent[0].request.attempt;
     bench.respond(status(200));
-    bench.input(Input::AttemptDone(attempt, status(500)));
+    bench.input(Input::AttemptDone(attempt, status(500), Default::default()));
     assert_eq!(bench.state_of(event), DeliveryState::Delivered);
     assert_eq!(bench.delivery_of(event).attempts.len(), 1);
 }

@@ -8,10 +8,13 @@ use super::seal::KeyRing;
 use super::spec;
 use postrider_engine::{
     Attempt, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId, EndpointStatus,
-    EndpointUpdate, EventId, Idempotency, LaneId, Outcome, Placed, Publish, Receipt, Refusal, Seq,
-    TenantId, Wall,
+    EndpointUpdate, EventId, Idempotency, LaneId, Outcome, Placed, Publish, Receipt, Refusal,
+    ReplayId, Seq, TenantId, Wall,
 };
 use rusqlite::{Connection, OptionalExtension, params};
+
+/// Rows that are read at once where there may be very many.
+const AT_ONCE: usize = 1_000;
 
 /// A transaction, and what is known of the lanes in it.
 pub(super) struct Changes<'a> {
@@ -31,7 +34,12 @@ impl Changes<'_> {
             Change::DeleteEndpoint { endpoint, keep, at } => {
                 self.delete_endpoint(*endpoint, keep, *at)
             }
-            Change::Resend { of, new, .. } => self.resend(*of, *new),
+            Change::Resend {
+                of,
+                new,
+                replay,
+                at,
+            } => self.resend(*of, (*new, *replay), *at),
             Change::Discard { delivery, at } => self.discard(*delivery, *at),
         }
     }
@@ -42,11 +50,20 @@ impl Changes<'_> {
         if let Some(key) = &publish.idempotency
             && let Some(earlier) = self.published_before(tenant, key)?
         {
+            if publish.from_outbox && matches!(earlier, Receipt::Duplicate(_)) {
+                self.leave_outbox(event.id)?;
+            }
             return Ok(earlier);
         }
+        if publish.from_outbox && !self.leave_outbox(event.id)? {
+            return Ok(Receipt::Duplicate(event.id));
+        }
+        let first = self.lanes.next_delivery(self.connection)?;
         let mut insert = self.connection.prepare_cached(
-            "INSERT INTO postrider_event (id, tenant, type, key, published_at, payload, checksum)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO postrider_event
+                 (id, tenant, type, key, published_at, payload, checksum, first, count,
+                  idempotency)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?;
         insert.execute(params![
             event.id.as_u128().to_be_bytes(),
@@ -56,6 +73,9 @@ impl Changes<'_> {
             signed(event.published_at.0),
             &event.payload[..],
             rows::event_checksum(event),
+            first,
+            signed(publish.deliveries.len() as u64),
+            publish.idempotency.as_ref().map(|key| &*key.key),
         ])?;
         let number = self.connection.last_insert_rowid();
         if let Some(key) = &publish.idempotency {
@@ -69,9 +89,17 @@ impl Changes<'_> {
         let bytes = signed(event.payload.len() as u64);
         let places = publish.deliveries.iter().map(|new| {
             let lane = self.lanes.named(self.connection, &new.lane)?;
-            self.enqueue(new.id, lane, (number, bytes), None)
+            self.enqueue(new.id, lane, (number, bytes), None, event.published_at)
         });
         Ok(Receipt::Published(places.collect::<Result<_, _>>()?))
+    }
+
+    /// Takes an event out of the outbox. False if it is not there.
+    fn leave_outbox(&self, id: EventId) -> Result<bool, StoreFault> {
+        let mut delete = self
+            .connection
+            .prepare_cached("DELETE FROM postrider_outbox WHERE id = ?1")?;
+        Ok(delete.execute([id.as_u128().to_be_bytes()])? > 0)
     }
 
     fn published_before(
@@ -102,13 +130,19 @@ impl Changes<'_> {
         id: DeliveryId,
         lane: i64,
         (event, bytes): (i64, i64),
-        resend_of: Option<u128>,
+        made_by: Option<(u128, Option<ReplayId>)>,
+        at: Wall,
     ) -> Result<Seq, StoreFault> {
+        let resend_of = made_by.map(|(of, _)| of);
+        let replay = made_by.and_then(|(_, replay)| replay);
         let seq = self.lanes.take_place(lane, resend_of, bytes)?;
+        let owner = self.lanes.read(self.connection, lane)?.owner;
+        self.lanes.hours.at(self.connection, owner, at)?.accepted += 1;
         let row = DeliveryRow {
-            number: 0,
+            number: self.lanes.next_delivery(self.connection)?,
             id: id.as_u128(),
             event,
+            owner,
             lane,
             seq: signed(seq.0),
             bytes,
@@ -117,21 +151,27 @@ impl Changes<'_> {
             ended_at: None,
             resend_of,
             resent_as: None,
+            replay: replay.map(ReplayId::as_u128),
         };
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO postrider_delivery
-                 (id, event, lane, seq, bytes, state, detail, attempts, resend_of, checksum)
-             VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, 0, ?6, ?7)",
+                 (number, id, event, owner, lane, seq, bytes, state, detail, attempts, resend_of,
+                  replay, checksum)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, ?8, ?9, ?10)",
         )?;
         insert.execute(params![
+            row.number,
             row.id.to_be_bytes(),
             event,
+            owner,
             lane,
             row.seq,
             bytes,
             resend_of.map(u128::to_be_bytes),
+            row.replay.map(u128::to_be_bytes),
             row.checksum(),
         ])?;
+        self.lanes.took_number();
         Ok(seq)
     }
 
@@ -170,14 +210,16 @@ impl Changes<'_> {
         };
         row.attempts = row.attempts.saturating_add(1);
         self.insert_attempt(&row, &end.attempt)?;
+        let at = Wall(end.attempt.started_at.0 + end.attempt.duration_ms);
+        let hour = self.lanes.hours.at(self.connection, row.owner, at)?;
+        hour.attempted(&end.attempt);
         if end.stop_lane {
             let stopped = (signed(end.seq.0), row.id);
             self.lanes.read(self.connection, row.lane)?.stopped = Some(stopped);
             self.lanes.touch(row.lane);
         }
         if end.state.is_end() {
-            let at = end.attempt.started_at.0 + end.attempt.duration_ms;
-            self.end(&mut row, end.state, Wall(at))?;
+            self.end(&mut row, end.state, at)?;
         } else {
             row.state = end.state;
             self.write(&row)?;
@@ -192,47 +234,32 @@ impl Changes<'_> {
     }
 
     fn insert_attempt(&self, row: &DeliveryRow, attempt: &Attempt) -> Result<(), StoreFault> {
+        let (response, failure) = match &attempt.outcome {
+            Outcome::Response(response) => (Some(response), None),
+            Outcome::Failure(failure) => (None, Some(failure)),
+        };
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO postrider_attempt
-                 (delivery, place, number, id, started_at, duration_ms, status, failure, detail,
-                  headers, body, body_cut, head_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                 (delivery, place, number, id, started_at, duration_ms, request_headers, status,
+                  failure, detail, headers, body, body_cut, head_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?;
-        let (started, took) = (signed(attempt.started_at.0), signed(attempt.duration_ms));
-        let id = attempt.id.as_u128().to_be_bytes();
-        let number = attempt.number;
-        match &attempt.outcome {
-            Outcome::Response(response) => insert.execute(params![
-                row.number,
-                row.attempts,
-                number,
-                id,
-                started,
-                took,
-                response.status,
-                None::<i64>,
-                "",
-                rows::headers(&response.headers),
-                &response.body[..],
-                response.body_cut,
-                signed(response.head_ms),
-            ])?,
-            Outcome::Failure(failure) => insert.execute(params![
-                row.number,
-                row.attempts,
-                number,
-                id,
-                started,
-                took,
-                None::<u16>,
-                rows::failure(failure.kind),
-                failure.detail,
-                "[]",
-                &[][..],
-                false,
-                0,
-            ])?,
-        };
+        insert.execute(params![
+            row.number,
+            row.attempts,
+            attempt.number,
+            attempt.id.as_u128().to_be_bytes(),
+            signed(attempt.started_at.0),
+            signed(attempt.duration_ms),
+            attempt.request_headers.as_str(),
+            response.map(|response| response.status),
+            failure.map(|failure| rows::failure(failure.kind)),
+            failure.map_or("", |failure| &failure.detail),
+            rows::headers(response.map_or(&[], |response| &response.headers)),
+            response.map_or(&[][..], |response| &response.body),
+            response.is_some_and(|response| response.body_cut),
+            response.map_or(0, |response| signed(response.head_ms)),
+        ])?;
         Ok(())
     }
 
@@ -248,6 +275,10 @@ impl Changes<'_> {
         self.write(row)?;
         self.lanes.read(self.connection, row.lane)?;
         self.lanes.left(row.lane, state, row.bytes);
+        self.lanes
+            .hours
+            .at(self.connection, row.owner, at)?
+            .ended(state);
         Ok(())
     }
 
@@ -360,11 +391,7 @@ impl Changes<'_> {
         for lane in lanes {
             self.lanes.read(self.connection, lane)?.stopped = None;
             self.lanes.touch(lane);
-            for mut row in self.pending(lane)? {
-                if !keep.contains(&DeliveryId::from_u128(row.id)) {
-                    self.end(&mut row, DeliveryState::Discarded, at)?;
-                }
-            }
+            self.discard_pending(lane, keep, |_, _| Ok(at))?;
         }
         self.lanes.forget_account(id);
         self.connection
@@ -385,14 +412,13 @@ impl Changes<'_> {
             .query_map([], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
         for lane in lanes {
-            for mut row in self.pending(lane)? {
-                let mut published = self
-                    .connection
+            // When its endpoint was deleted is not on record.
+            self.discard_pending(lane, &[], |connection, row| {
+                let mut published = connection
                     .prepare_cached("SELECT published_at FROM postrider_event WHERE number = ?1")?;
                 let at: i64 = published.query_row([row.event], |row| row.get(0))?;
-                let at = Wall(rows::unsigned(at)?);
-                self.end(&mut row, DeliveryState::Discarded, at)?;
-            }
+                Ok(Wall(rows::unsigned(at)?))
+            })?;
         }
         Ok(())
     }
@@ -418,12 +444,37 @@ impl Changes<'_> {
         Ok(())
     }
 
-    fn pending(&self, lane: i64) -> Result<Vec<DeliveryRow>, StoreFault> {
+    /// Ends what has not ended in a lane, except some of it: however much it is, little of it is
+    /// in memory at once.
+    fn discard_pending(
+        &mut self,
+        lane: i64,
+        keep: &[DeliveryId],
+        at: impl Fn(&Connection, &DeliveryRow) -> Result<Wall, StoreFault>,
+    ) -> Result<(), StoreFault> {
+        let mut after = -1;
+        loop {
+            let rows = self.pending(lane, after)?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            after = last.seq;
+            for mut row in rows {
+                if !keep.contains(&DeliveryId::from_u128(row.id)) {
+                    let at = at(self.connection, &row)?;
+                    self.end(&mut row, DeliveryState::Discarded, at)?;
+                }
+            }
+        }
+    }
+
+    /// The next ones that have not ended, after this place.
+    fn pending(&self, lane: i64, after: i64) -> Result<Vec<DeliveryRow>, StoreFault> {
         let mut select = self.connection.prepare_cached(&format!(
             "SELECT {DELIVERY_COLUMNS} FROM postrider_delivery d
-             WHERE d.lane = ?1 AND d.state <= 1 ORDER BY d.seq"
+             WHERE d.lane = ?1 AND d.state <= 1 AND d.seq > ?2 ORDER BY d.seq LIMIT {AT_ONCE}"
         ))?;
-        let mut rows = select.query([lane])?;
+        let mut rows = select.query([lane, after])?;
         let mut pending = Vec::new();
         while let Some(row) = rows.next()? {
             pending.push(DeliveryRow::read(row)?);
@@ -431,12 +482,20 @@ impl Changes<'_> {
         Ok(pending)
     }
 
-    fn resend(&mut self, of: DeliveryId, new: DeliveryId) -> Result<Receipt, StoreFault> {
+    fn resend(
+        &mut self,
+        of: DeliveryId,
+        (new, replay): (DeliveryId, Option<ReplayId>),
+        at: Wall,
+    ) -> Result<Receipt, StoreFault> {
         let Some(mut original) = self.delivery(of)? else {
             return Ok(Receipt::Refused(Refusal::NoSuchDelivery));
         };
         if !original.state.is_end() {
             return Ok(Receipt::Refused(Refusal::StillPending));
+        }
+        if replay.is_some() && self.replayed_by(&original)? == replay {
+            return Ok(Receipt::Stale);
         }
         let placed = self.placed(&original)?;
         let endpoint = placed.lane.endpoint;
@@ -450,7 +509,8 @@ impl Changes<'_> {
             new,
             original.lane,
             (original.event, original.bytes),
-            Some(original.id),
+            Some((original.id, replay)),
+            at,
         )?;
         original.resent_as = Some(new.as_u128());
         self.write(&original)?;
@@ -459,6 +519,15 @@ impl Changes<'_> {
             seq,
             ..placed
         }))
+    }
+
+    /// The replay that has made it anew, if that is how it was made anew last.
+    fn replayed_by(&self, original: &DeliveryRow) -> Result<Option<ReplayId>, StoreFault> {
+        let Some(by) = original.resent_as else {
+            return Ok(None);
+        };
+        let by = self.delivery(DeliveryId::from_u128(by))?;
+        Ok(by.and_then(|by| by.replay).map(ReplayId::from_u128))
     }
 
     fn discard(&mut self, id: DeliveryId, at: Wall) -> Result<Receipt, StoreFault> {

@@ -4,13 +4,16 @@
 use super::changes::Changes;
 use super::lanes::Lanes;
 use super::reserve::Reserve;
+use super::schema::{self, Home};
 use super::seal::KeyRing;
-use super::{BUSY, OpenError, SchemaError, StoreFault, reads, schema};
+use super::{BUSY, OpenError, SchemaError, StoreFault, reads};
 use crate::store::StoreError;
 use postrider_engine::{Change, CommitError, Load, Loaded, Receipt, Recovered};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 /// One SQLite file, opened to be written. All calls wait for the disk.
 pub struct SqliteFile {
@@ -38,7 +41,7 @@ impl SqliteFile {
         let connection = connection.map_err(SchemaError::Sqlite)?;
         let exclusive = connection.pragma_update(None, "locking_mode", "EXCLUSIVE");
         exclusive.map_err(SchemaError::Sqlite)?;
-        Self::prepared(connection, Arc::new(keys), None)
+        Self::prepared(connection, Arc::new(keys), None, Home::Own)
     }
 
     /// Opens the file of the system's, without asking whether another process has it.
@@ -46,18 +49,22 @@ impl SqliteFile {
         path: &Path,
         keys: Arc<KeyRing>,
         reserve: Reserve,
+        home: Home,
     ) -> Result<Self, OpenError> {
         let connection = Connection::open(path).map_err(SchemaError::Sqlite)?;
-        Self::prepared(connection, keys, Some(reserve))
+        Self::prepared(connection, keys, Some(reserve), home)
     }
 
     fn prepared(
         mut connection: Connection,
         keys: Arc<KeyRing>,
         reserve: Option<Reserve>,
+        home: Home,
     ) -> Result<Self, OpenError> {
         prepare(&connection).map_err(SchemaError::Sqlite)?;
-        schema::migrate(&mut connection)?;
+        schema::migrate(&mut connection, home)?;
+        let patient = connection.busy_handler(Some(wait_for_application));
+        patient.map_err(SchemaError::Sqlite)?;
         Ok(Self {
             connection,
             keys,
@@ -174,6 +181,18 @@ fn grows(change: &Change) -> bool {
 fn failed(changes: &[Change], reason: &str) -> Answers {
     let failed = || Err(CommitError::Failed(reason.to_owned()));
     changes.iter().map(|_| failed()).collect()
+}
+
+/// An application that writes into the same database has it locked. Giving up would be no answer:
+/// what was asked is neither done nor refused.
+fn wait_for_application(times: i32) -> bool {
+    const EACH: Duration = Duration::from_millis(2);
+    const TELL_EVERY: i32 = 2_500;
+    if times > 0 && times % TELL_EVERY == 0 {
+        tracing::warn!("postrider.store.locked_by_application");
+    }
+    thread::sleep(EACH);
+    true
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {

@@ -1,8 +1,10 @@
-//! Lanes and accounts as the writer knows them: read once, changed in memory, and written once per
+//! Lanes, accounts and hours as the writer knows them: read once, changed in memory, and written once per
 //! transaction, however many deliveries pass.
 
 use super::StoreFault;
+use super::hours::Hours;
 use super::rows::{self, signed};
+use super::schema::{self, FORGOTTEN_TAIL};
 use postrider_engine::{DeliveryState, EndpointId, LaneId, OrderingKey, Seq};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,13 +20,20 @@ pub(super) struct Lanes {
     dirty: BTreeSet<i64>,
     /// What the transaction adds to the accounts.
     accounts: BTreeMap<EndpointId, Account>,
+    /// What the transaction adds to the statistics.
+    pub(super) hours: Hours,
+    /// The number of the next delivery, once it is known.
+    next_delivery: Option<i64>,
 }
 
 /// What is known of a lane.
 pub(super) struct Lane {
     pub(super) id: LaneId,
+    pub(super) owner: i64,
     tail: u64,
     pending: i64,
+    /// All its deliveries on record.
+    kept: i64,
     /// The place and the delivery of the dead letter at which it has stopped.
     pub(super) stopped: Option<(i64, u128)>,
 }
@@ -39,7 +48,7 @@ struct Account {
     discarded: i64,
 }
 
-const COLUMNS: &str = "number, endpoint, key, tail, pending, stopped_seq, stopped_at";
+const COLUMNS: &str = "number, endpoint, key, tail, pending, stopped_seq, stopped_at, owner, kept";
 
 impl Lanes {
     /// The number of a lane, which is made if it is not there.
@@ -60,15 +69,21 @@ impl Lanes {
         if let Some(row) = rows.next()? {
             return self.remember(row);
         }
+        // Places grow even over the lives of a lane.
+        let tail = schema::meta(connection, FORGOTTEN_TAIL)?;
+        let owner = owner_of(connection, id.endpoint)?;
         let mut insert = connection.prepare_cached(
-            "INSERT INTO postrider_lane (endpoint, key, tail, pending) VALUES (?1, ?2, 0, 0)",
+            "INSERT INTO postrider_lane (owner, endpoint, key, tail, pending, kept)
+             VALUES (?1, ?2, ?3, ?4, 0, 0)",
         )?;
-        insert.execute(params![endpoint, key])?;
+        insert.execute(params![owner, endpoint, key, tail])?;
         let number = connection.last_insert_rowid();
         let lane = Lane {
             id: id.clone(),
-            tail: 0,
+            owner,
+            tail: rows::unsigned(tail)?,
             pending: 0,
+            kept: 0,
             stopped: None,
         };
         self.numbers.insert(id.clone(), number);
@@ -99,8 +114,10 @@ impl Lanes {
         let number = row.get(0)?;
         let lane = Lane {
             id: lane_id(row.get(1)?, &row.get::<_, String>(2)?)?,
+            owner: row.get(7)?,
             tail: rows::unsigned(row.get(3)?)?,
             pending: row.get(4)?,
+            kept: row.get(8)?,
             stopped: row
                 .get::<_, Option<i64>>(5)?
                 .zip(row.get::<_, Option<[u8; 16]>>(6)?)
@@ -135,12 +152,36 @@ impl Lanes {
             lane.tail
         };
         lane.pending += 1;
+        lane.kept += 1;
         let account = self.accounts.entry(lane.id.endpoint).or_default();
         account.accepted += 1;
         account.pending += 1;
         account.pending_bytes += bytes;
         self.dirty.insert(number);
         Ok(Seq(seq))
+    }
+
+    /// The number of the next delivery.
+    pub(super) fn next_delivery(&mut self, connection: &Connection) -> rusqlite::Result<i64> {
+        if let Some(next) = self.next_delivery {
+            return Ok(next);
+        }
+        let last = "SELECT coalesce(max(number), 0) FROM postrider_delivery";
+        let last: i64 = connection.query_row(last, [], |row| row.get(0))?;
+        Ok(*self.next_delivery.insert(last + 1))
+    }
+
+    /// That number was given away.
+    pub(super) fn took_number(&mut self) {
+        self.next_delivery = self.next_delivery.map(|next| next + 1);
+    }
+
+    /// The record of a delivery of a known lane, which has ended, goes.
+    pub(super) fn dropped(&mut self, number: i64) {
+        if let Some(lane) = self.known.get_mut(&number) {
+            lane.kept -= 1;
+            self.dirty.insert(number);
+        }
     }
 
     /// A pending delivery of a known lane has ended.
@@ -183,17 +224,20 @@ impl Lanes {
     pub(super) fn flush(&mut self, connection: &Connection) -> Result<(), StoreFault> {
         let mut update = connection.prepare_cached(
             "UPDATE postrider_lane
-             SET tail = ?2, pending = ?3, stopped_seq = ?4, stopped_at = ?5
+             SET tail = ?2, pending = ?3, stopped_seq = ?4, stopped_at = ?5, kept = ?6
              WHERE number = ?1",
         )?;
         for number in std::mem::take(&mut self.dirty) {
-            if let Some(lane) = self.known.get(&number) {
+            if self.known.get(&number).is_some_and(Lane::is_empty) {
+                self.forget_lane(connection, number)?;
+            } else if let Some(lane) = self.known.get(&number) {
                 update.execute(params![
                     number,
                     signed(lane.tail),
                     lane.pending,
                     lane.stopped.map(|(seq, _)| seq),
                     lane.stopped.map(|(_, id)| id.to_be_bytes()),
+                    lane.kept,
                 ])?;
             }
         }
@@ -215,9 +259,33 @@ impl Lanes {
                 account.discarded,
             ])?;
         }
+        self.hours.flush(connection)?;
         if self.known.len() > REMEMBERED_MAX {
             self.forget();
         }
+        Ok(())
+    }
+
+    /// Nothing is on record of a lane any more.
+    fn forget_lane(&mut self, connection: &Connection, number: i64) -> Result<(), StoreFault> {
+        let Some(lane) = self.known.remove(&number) else {
+            return Ok(());
+        };
+        self.numbers.remove(&lane.id);
+        let tail = signed(lane.tail).max(schema::meta(connection, FORGOTTEN_TAIL)?);
+        connection
+            .prepare_cached("INSERT OR REPLACE INTO postrider_meta (name, value) VALUES (?1, ?2)")?
+            .execute(params![FORGOTTEN_TAIL, tail])?;
+        connection
+            .prepare_cached("DELETE FROM postrider_lane WHERE number = ?1")?
+            .execute([number])?;
+        connection
+            .prepare_cached(
+                "DELETE FROM postrider_owner AS o WHERE number = ?1
+                   AND NOT EXISTS (SELECT 1 FROM postrider_lane l WHERE l.endpoint = o.endpoint)
+                   AND NOT EXISTS (SELECT 1 FROM postrider_endpoint e WHERE e.id = o.endpoint)",
+            )?
+            .execute([lane.owner])?;
         Ok(())
     }
 
@@ -225,6 +293,35 @@ impl Lanes {
     pub(super) fn forget(&mut self) {
         *self = Self::default();
     }
+}
+
+impl Lane {
+    /// Whether nothing is on record of it.
+    fn is_empty(&self) -> bool {
+        self.kept == 0 && self.pending == 0 && self.stopped.is_none()
+    }
+}
+
+/// The number of an endpoint, which is made if it has none.
+fn owner_of(connection: &Connection, endpoint: EndpointId) -> rusqlite::Result<i64> {
+    if let Some(number) = known_owner(connection, endpoint)? {
+        return Ok(number);
+    }
+    let mut insert =
+        connection.prepare_cached("INSERT INTO postrider_owner (endpoint) VALUES (?1)")?;
+    insert.execute([endpoint.as_u128().to_be_bytes()])?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// The number of an endpoint, if anything is on record of it.
+pub(super) fn known_owner(
+    connection: &Connection,
+    endpoint: EndpointId,
+) -> rusqlite::Result<Option<i64>> {
+    let mut select =
+        connection.prepare_cached("SELECT number FROM postrider_owner WHERE endpoint = ?1")?;
+    let endpoint = endpoint.as_u128().to_be_bytes();
+    select.query_row([endpoint], |row| row.get(0)).optional()
 }
 
 /// A lane's id from its columns.

@@ -2,7 +2,7 @@
 //! snapshot.
 
 use super::StoreFault;
-use super::lanes::{lane_id, number_of};
+use super::lanes::{known_owner, lane_id, number_of};
 use super::rows::{
     self, ATTEMPT_COLUMNS, DELIVERY_COLUMNS, DELIVERY_WIDTH, DeliveryRow, EVENT_COLUMNS,
 };
@@ -11,7 +11,7 @@ use super::spec;
 use postrider_engine::{
     DeliveryId, DeliveryRecord, DeliveryState, Endpoint, EndpointId, EventId, Health, LaneId,
     Ledger, Load, Loaded, LoadedDelivery, Recovered, RecoveredDelivery, RecoveredEndpoint,
-    RecoveredLane, Seq, TenantId, Wall,
+    RecoveredLane, ReplayId, Seq, TenantId, Wall,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::sync::Arc;
@@ -230,6 +230,7 @@ fn records(
             ended_at: ended_at.map(Wall),
             resend_of: delivery.resend_of.map(DeliveryId::from_u128),
             resent_as: delivery.resent_as.map(DeliveryId::from_u128),
+            replay: delivery.replay.map(ReplayId::from_u128),
         });
     }
     Ok(records)
@@ -248,12 +249,17 @@ pub(super) fn deliveries_of(
     event: EventId,
 ) -> Result<Option<Vec<DeliveryRecord>>, StoreFault> {
     let id = event.as_u128().to_be_bytes();
-    let mut known = connection.prepare_cached("SELECT 1 FROM postrider_event WHERE id = ?1")?;
-    if !known.exists([id])? {
+    let mut known = connection
+        .prepare_cached("SELECT number, first, count FROM postrider_event WHERE id = ?1")?;
+    let known = known.query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    let Some((number, first, count)): Option<(i64, i64, i64)> = known.optional()? else {
         return Ok(None);
-    }
-    let what = "WHERE e.id = ?1 ORDER BY d.number";
-    Ok(Some(records(connection, what, &[&id])?))
+    };
+    let made = "WHERE d.number >= ?1 AND d.number < ?2 ORDER BY d.number";
+    let mut found = records(connection, made, &[&first, &(first + count)])?;
+    let again = "WHERE d.event = ?1 AND d.resend_of IS NOT NULL ORDER BY d.number";
+    found.extend(records(connection, again, &[&number])?);
+    Ok(Some(found))
 }
 
 pub(super) fn dead_letters(
@@ -262,12 +268,14 @@ pub(super) fn dead_letters(
     after: Option<DeliveryId>,
     most: usize,
 ) -> Result<Vec<DeliveryRecord>, StoreFault> {
-    let id = endpoint.as_u128().to_be_bytes();
+    let Some(owner) = known_owner(connection, endpoint)? else {
+        return Ok(Vec::new());
+    };
     let after = after.map_or(0, DeliveryId::as_u128).to_be_bytes();
     let most = rows::signed(most as u64);
-    let what = "WHERE l.endpoint = ?1 AND d.state = 3 AND d.resent_as IS NULL AND d.id > ?2
+    let what = "WHERE d.owner = ?1 AND d.state = 3 AND d.resent_as IS NULL AND d.id > ?2
          ORDER BY d.id LIMIT ?3";
-    records(connection, what, &[&id, &after, &most])
+    records(connection, what, &[&owner, &after, &most])
 }
 
 pub(super) fn ledger(connection: &Connection, id: EndpointId) -> Result<Ledger, StoreFault> {

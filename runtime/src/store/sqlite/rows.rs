@@ -3,7 +3,7 @@
 use super::StoreFault;
 use postrider_engine::{
     Attempt, AttemptId, DeliveryState, DisabledReason, EndpointStatus, Event, FailReason, Failure,
-    FailureKind, OrderingKey, Outcome, Phase, Response, Wall,
+    FailureKind, HeaderLines, OrderingKey, Outcome, Phase, Response, Wall,
 };
 use rusqlite::Row;
 
@@ -12,7 +12,7 @@ pub(super) const EVENT_COLUMNS: &str =
     "e.id, e.tenant, e.type, e.key, e.published_at, e.payload, e.checksum";
 
 /// Columns of `postrider_attempt`, for [`attempt`].
-pub(super) const ATTEMPT_COLUMNS: &str = "number, id, started_at, duration_ms, status, failure, detail, headers, body, body_cut, head_ms";
+pub(super) const ATTEMPT_COLUMNS: &str = "number, id, started_at, duration_ms, status, failure, detail, headers, body, body_cut, head_ms, request_headers";
 
 /// SQLite's integers are signed: what the engine counts stays far below.
 pub(super) fn signed(value: u64) -> i64 {
@@ -136,6 +136,7 @@ pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt, StoreFault> {
         })
     };
     Ok(Attempt {
+        request_headers: HeaderLines::from_lines(row.get::<_, String>(11)?),
         id: AttemptId::from_u128(id(row.get_ref(1)?.as_blob().map_err(damaged)?)?),
         number: row.get(0)?,
         started_at: Wall(unsigned(row.get(2)?)?),
@@ -197,6 +198,7 @@ pub(super) struct DeliveryRow {
     pub(super) number: i64,
     pub(super) id: u128,
     pub(super) event: i64,
+    pub(super) owner: i64,
     pub(super) lane: i64,
     pub(super) seq: i64,
     pub(super) bytes: i64,
@@ -205,14 +207,16 @@ pub(super) struct DeliveryRow {
     pub(super) ended_at: Option<i64>,
     pub(super) resend_of: Option<u128>,
     pub(super) resent_as: Option<u128>,
+    pub(super) replay: Option<u128>,
 }
 
 /// Columns of `postrider_delivery`, for [`DeliveryRow::read`].
-pub(super) const DELIVERY_COLUMNS: &str = "d.number, d.id, d.event, d.lane, d.seq, d.bytes, \
-     d.state, d.detail, d.attempts, d.ended_at, d.resend_of, d.resent_as, d.checksum";
+pub(super) const DELIVERY_COLUMNS: &str = "d.number, d.id, d.event, d.owner, d.lane, d.seq, \
+     d.bytes, d.state, d.detail, d.attempts, d.ended_at, d.resend_of, d.resent_as, d.replay, \
+     d.checksum";
 
 /// How many these are.
-pub(super) const DELIVERY_WIDTH: usize = 13;
+pub(super) const DELIVERY_WIDTH: usize = 15;
 
 impl DeliveryRow {
     /// Reads it from the first columns of a row.
@@ -225,16 +229,18 @@ impl DeliveryRow {
             number: row.get(0)?,
             id: id(row.get_ref(1)?.as_blob().map_err(damaged)?)?,
             event: row.get(2)?,
-            lane: row.get(3)?,
-            seq: row.get(4)?,
-            bytes: row.get(5)?,
-            state: read_state(row.get(6)?, row.get(7)?)?,
-            attempts: row.get(8)?,
-            ended_at: row.get(9)?,
-            resend_of: optional(10)?,
-            resent_as: optional(11)?,
+            owner: row.get(3)?,
+            lane: row.get(4)?,
+            seq: row.get(5)?,
+            bytes: row.get(6)?,
+            state: read_state(row.get(7)?, row.get(8)?)?,
+            attempts: row.get(9)?,
+            ended_at: row.get(10)?,
+            resend_of: optional(11)?,
+            resent_as: optional(12)?,
+            replay: optional(13)?,
         };
-        if row.get::<_, u32>(12)? != read.checksum() {
+        if row.get::<_, u32>(14)? != read.checksum() {
             let id = postrider_engine::DeliveryId::from_u128(read.id);
             return Err(StoreFault::Damaged(format!("delivery {id} has changed")));
         }
@@ -247,6 +253,7 @@ impl DeliveryRow {
         sum.update(&self.id.to_be_bytes());
         for number in [
             self.event,
+            self.owner,
             self.lane,
             self.seq,
             self.bytes,
@@ -257,7 +264,7 @@ impl DeliveryRow {
         ] {
             sum.update(&number.to_be_bytes());
         }
-        for id in [self.resend_of, self.resent_as] {
+        for id in [self.resend_of, self.resent_as, self.replay] {
             sum.update(&id.unwrap_or(0).to_be_bytes());
         }
         sum.finalize()

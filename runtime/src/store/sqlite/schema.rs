@@ -1,6 +1,6 @@
 //! The tables, and what is asked of a file before it is used.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 /// `PSTR`: the file is Postrider's.
 pub(super) const APPLICATION_ID: i32 = 0x5053_5452;
@@ -13,10 +13,16 @@ const MIGRATIONS: &[&str] = &[FIRST];
 
 /// Names begin with `postrider_`, so that the tables can live in an application's database.
 ///
-/// - A lane's `tail` is the last place that was assigned; `pending` counts what has not ended.
+/// - An owner is an endpoint by a short number, which outlives it: lanes, deliveries and
+///   statistics name it.
+/// - A lane's `tail` is the last place that was assigned; `pending` counts what has not ended,
+///   `kept` all deliveries on record.
+/// - An event's deliveries are those with `count` numbers from `first` on; resends come later and
+///   are found by an index. `idempotency` is its publisher's key.
 /// - A delivery's `state` is 0 pending, 1 retrying, 2 delivered, 3 failed, 4 discarded; `detail`
 ///   is when a retry is due (Unix milliseconds) or why it failed.
 /// - An attempt's `place` counts those of its delivery.
+/// - An hour is a number of hours since 1970; `latency` a histogram of the durations of attempts.
 /// - `checksum` is a CRC-32 over the row's other columns, so that a flipped bit is found.
 const FIRST: &str = "
 CREATE TABLE postrider_endpoint (
@@ -38,12 +44,20 @@ CREATE TABLE postrider_endpoint (
     discarded INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE postrider_owner (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    endpoint BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX postrider_owner_endpoint ON postrider_owner (endpoint);
+
 CREATE TABLE postrider_lane (
-    number INTEGER PRIMARY KEY,
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner INTEGER NOT NULL,
     endpoint BLOB NOT NULL,
     key TEXT NOT NULL,
     tail INTEGER NOT NULL,
     pending INTEGER NOT NULL,
+    kept INTEGER NOT NULL,
     stopped_seq INTEGER,
     stopped_at BLOB
 ) STRICT;
@@ -58,15 +72,20 @@ CREATE TABLE postrider_event (
     type TEXT NOT NULL,
     key TEXT NOT NULL,
     published_at INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    idempotency TEXT,
     payload BLOB NOT NULL,
     checksum INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX postrider_event_id ON postrider_event (id);
+CREATE INDEX postrider_event_for_nobody ON postrider_event (published_at) WHERE count = 0;
 
 CREATE TABLE postrider_delivery (
     number INTEGER PRIMARY KEY,
     id BLOB NOT NULL,
     event INTEGER NOT NULL,
+    owner INTEGER NOT NULL,
     lane INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
@@ -76,15 +95,21 @@ CREATE TABLE postrider_delivery (
     ended_at INTEGER,
     resend_of BLOB,
     resent_as BLOB,
+    replay BLOB,
     checksum INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX postrider_delivery_id ON postrider_delivery (id);
-CREATE INDEX postrider_delivery_event ON postrider_delivery (event);
+CREATE INDEX postrider_delivery_owner ON postrider_delivery (owner, id);
+CREATE INDEX postrider_delivery_resend ON postrider_delivery (event)
+    WHERE resend_of IS NOT NULL;
 CREATE INDEX postrider_delivery_pending ON postrider_delivery (lane, seq, state)
     WHERE state <= 1;
 CREATE INDEX postrider_delivery_retrying ON postrider_delivery (lane, seq) WHERE state = 1;
-CREATE INDEX postrider_delivery_dead ON postrider_delivery (lane, id)
+CREATE INDEX postrider_delivery_dead ON postrider_delivery (owner, id)
     WHERE state = 3 AND resent_as IS NULL;
+CREATE INDEX postrider_delivery_ended ON postrider_delivery (ended_at)
+    WHERE state > 1 AND state <> 3;
+CREATE INDEX postrider_delivery_failed ON postrider_delivery (ended_at) WHERE state = 3;
 
 CREATE TABLE postrider_attempt (
     delivery INTEGER NOT NULL,
@@ -93,6 +118,7 @@ CREATE TABLE postrider_attempt (
     id BLOB NOT NULL,
     started_at INTEGER NOT NULL,
     duration_ms INTEGER NOT NULL,
+    request_headers TEXT NOT NULL,
     status INTEGER,
     failure INTEGER,
     detail TEXT NOT NULL,
@@ -110,7 +136,56 @@ CREATE TABLE postrider_idempotency (
     event BLOB NOT NULL,
     PRIMARY KEY (tenant, key)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE postrider_hour (
+    owner INTEGER NOT NULL,
+    hour INTEGER NOT NULL,
+    accepted INTEGER NOT NULL,
+    delivered INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    discarded INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    attempts_failed INTEGER NOT NULL,
+    latency BLOB NOT NULL,
+    PRIMARY KEY (owner, hour)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX postrider_hour_age ON postrider_hour (hour);
+
+CREATE TABLE postrider_outbox (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id BLOB NOT NULL,
+    tenant TEXT NOT NULL,
+    endpoint BLOB,
+    type TEXT NOT NULL,
+    key TEXT NOT NULL,
+    idempotency TEXT,
+    payload BLOB NOT NULL,
+    refused TEXT
+) STRICT;
+CREATE UNIQUE INDEX postrider_outbox_id ON postrider_outbox (id);
+CREATE INDEX postrider_outbox_waiting ON postrider_outbox (number) WHERE refused IS NULL;
+
+CREATE TABLE postrider_replay (
+    id BLOB PRIMARY KEY NOT NULL,
+    request TEXT NOT NULL,
+    state INTEGER NOT NULL,
+    after BLOB,
+    resent INTEGER NOT NULL,
+    skipped INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE postrider_meta (
+    name TEXT PRIMARY KEY NOT NULL,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
+
+/// In `postrider_meta`: how many of the migrations the tables have seen.
+const VERSION: &str = "version";
+
+/// In `postrider_meta`: no lane that was forgotten had a place above this one.
+pub(super) const FORGOTTEN_TAIL: &str = "forgotten_tail";
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -134,34 +209,68 @@ pub enum SchemaError {
     Sqlite(#[from] rusqlite::Error),
 }
 
+/// Whose database it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Home {
+    /// Postrider's: it is marked as such, and what is not is left alone.
+    #[default]
+    Own,
+    /// An application's, which has its tables beside ours.
+    Shared,
+}
+
 /// Brings a database to the newest schema. Each step is a transaction: whoever is interrupted
 /// begins again where it was.
-pub(super) fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
+pub(super) fn migrate(connection: &mut Connection, home: Home) -> Result<(), SchemaError> {
     if rusqlite::version_number() < SQLITE_VERSION_MIN {
         return Err(SchemaError::SqliteTooOld("3.51.3"));
     }
-    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    let application = pragma("application_id")?;
-    let found = usize::try_from(pragma("user_version")?).unwrap_or(usize::MAX);
-    let is_new = application == 0 && found == 0 && is_empty(connection)?;
-    if application != APPLICATION_ID && !is_new {
-        return Err(SchemaError::NotOurs);
+    let found = version(connection)?;
+    if home == Home::Own {
+        let marked: i32 =
+            connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        let is_new = marked == 0 && has_no_tables(connection)?;
+        if marked != APPLICATION_ID && !is_new {
+            return Err(SchemaError::NotOurs);
+        }
     }
     let known = MIGRATIONS.len();
     if found > known {
         return Err(SchemaError::TooNew { found, known });
     }
-    for (version, step) in (1_i32..).zip(MIGRATIONS).skip(found) {
-        let transaction = connection.transaction()?;
+    for (version, step) in (1_i64..).zip(MIGRATIONS).skip(found) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(step)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", version)?;
+        transaction.execute(
+            "INSERT OR REPLACE INTO postrider_meta (name, value) VALUES (?1, ?2)",
+            params![VERSION, version],
+        )?;
+        if home == Home::Own {
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        }
         transaction.commit()?;
     }
     Ok(())
 }
 
-fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+/// How many migrations the tables have seen; 0 if there are none.
+fn version(connection: &Connection) -> rusqlite::Result<usize> {
+    if !connection.table_exists(None, "postrider_meta")? {
+        return Ok(0);
+    }
+    let version = meta(connection, VERSION)?;
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}
+
+/// A number of `postrider_meta`; 0 if it is not there.
+pub(super) fn meta(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+    let mut select =
+        connection.prepare_cached("SELECT value FROM postrider_meta WHERE name = ?1")?;
+    let value = select.query_row([name], |row| row.get(0)).optional()?;
+    Ok(value.unwrap_or(0))
+}
+
+fn has_no_tables(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| {
         row.get(0)
     })

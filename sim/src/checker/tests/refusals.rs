@@ -108,6 +108,7 @@ fn a_resend_is_refused_and_nobody_has_refused_it() {
         change: Change::Resend {
             of: id,
             new: DeliveryId::from_u128(99),
+            replay: None,
             at: Wall(0),
         },
         receipt: Receipt::Refused(refusal),

@@ -9,8 +9,8 @@ use super::sim::{Checker, Keep, Run, Watch, book::Book};
 use postrider_engine::{
     Attempt, AttemptId, Attempted, BatchId, CallId, Change, DeliveryId, DeliveryState, Drained,
     Endpoint, EndpointId, EndpointSpec, EndpointStatus, Event, EventId, Fact, FailReason, Failure,
-    FailureKind, LaneId, Mono, NewDelivery, Now, OrderingKey, Outcome, Publish, Published, Receipt,
-    Response, Seq, Wall,
+    FailureKind, HeaderLines, LaneId, Mono, NewDelivery, Now, OrderingKey, Outcome, Publish,
+    Published, Receipt, Response, Seq, Wall,
 };
 use std::sync::Arc;
 
@@ -152,6 +152,7 @@ impl Teller {
             }]
             .into(),
             idempotency: None,
+            from_outbox: false,
         };
         let receipt = Receipt::Published(vec![Seq(seq)]);
         self.commit(at_ms, 2, &Change::Publish(publish), receipt);
@@ -176,6 +177,7 @@ impl Teller {
         let change = Change::Resend {
             of,
             new,
+            replay: None,
             at: Wall(WALL_START + at_ms),
         };
         let placed = postrider_engine::Placed {
@@ -240,6 +242,7 @@ impl Teller {
             return Err(crash + down + 5);
         }
         let attempt = Attempt {
+            request_headers: HeaderLines::default(),
             id: AttemptId::from_u128(self.id()),
             number,
             started_at: Wall(WALL_START + at_ms),

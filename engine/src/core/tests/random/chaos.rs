@@ -215,7 +215,7 @@ impl Chaos {
         if self.dice.percent(95) {
             self.bench.host.under_way.swap_remove(index);
         }
-        self.input(Input::AttemptDone(attempt, outcome));
+        self.input(Input::AttemptDone(attempt, outcome, Default::default()));
         self.bench
             .host
             .under_way

@@ -46,7 +46,11 @@ impl Chaos {
         self.read();
         self.answer_load();
         if let Some(sent) = self.bench.host.under_way.pop() {
-            self.input(Input::AttemptDone(sent.request.attempt, status(200)));
+            self.input(Input::AttemptDone(
+                sent.request.attempt,
+                status(200),
+                Default::default(),
+            ));
         }
         waits
     }
