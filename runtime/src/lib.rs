@@ -26,6 +26,7 @@ mod clock;
 pub mod egress;
 mod endpoint_url;
 mod facts;
+mod history;
 mod postrider;
 mod shell;
 mod statistics;
@@ -38,6 +39,10 @@ pub use builder::{Builder, StartError};
 pub use clock::{Clock, SystemClock};
 pub use endpoint_url::{EndpointUrl, Host, InvalidUrl};
 pub use facts::{Facts, FactsError};
+pub use history::{
+    Cursor, DeliveryFilter, DeliveryPage, DeliveryQuery, Direction, InvalidCursor, InvalidState,
+    StateKind, Statistics,
+};
 pub use postrider::Postrider;
 pub use postrider_engine as engine;
 pub use postrider_engine::signature;
@@ -45,9 +50,9 @@ pub use postrider_engine::{
     Attempt, AttemptId, AttemptResult, BreakerPolicy, Closed, DeliveryId, DeliveryRecord,
     DeliveryState, DisabledReason, DiscardError, Drained, Endpoint, EndpointError, EndpointId,
     EndpointSpec, EndpointStatus, Event, EventId, EventPattern, EventType, Fact, FailReason,
-    Failure, FailureKind, Footprint, Full, InvalidName, InvalidSpec, Ledger, Limits, MemoryBounds,
-    OnFailed, Ordering, OrderingKey, Outcome, PublishError, Published, RateLimit, ResendError,
-    Response, RetryPolicy, Schedule, Secret, TenantId,
+    Failure, FailureKind, Footprint, Full, HeaderLines, InvalidName, InvalidSpec, Ledger, Limits,
+    MemoryBounds, OnFailed, Ordering, OrderingKey, Outcome, PublishError, Published, RateLimit,
+    ReplayId, ResendError, Response, RetryPolicy, Schedule, Secret, TenantId, Wall,
 };
 pub use statistics::{Hour, Latency};
 pub use status::{EventState, EventStatus, ReadError};

@@ -4,6 +4,7 @@ use crate::EndpointUrl;
 use crate::builder::Builder;
 use crate::egress::EgressGuard;
 use crate::facts::Facts;
+use crate::history::{DeliveryPage, DeliveryQuery, Statistics};
 use crate::shell::Call;
 use crate::status::{EventStatus, ReadError};
 use crate::store::Store;
@@ -11,7 +12,7 @@ use crate::submission::Submission;
 use postrider_engine::{
     Answer, Closed, Command, DeliveryId, DeliveryRecord, DiscardError, Drained, Endpoint,
     EndpointChange, EndpointError, EndpointId, EndpointSpec, EventId, Fact, Footprint, InvalidSpec,
-    Ledger, PublishError, Published, ResendError, Secret,
+    Ledger, PublishError, Published, ResendError, Secret, Wall,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -310,6 +311,31 @@ impl Postrider {
     /// If the store cannot be read.
     pub async fn ledger(&self, endpoint: &EndpointId) -> Result<Ledger, ReadError> {
         Ok(self.store().ledger(*endpoint).await?)
+    }
+
+    /// A page of deliveries with their attempts, newest first unless said otherwise.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn deliveries(&self, query: DeliveryQuery) -> Result<DeliveryPage, ReadError> {
+        Ok(self.store().deliveries(query).await?)
+    }
+
+    /// What has come of the deliveries to an endpoint, by the hour: the hours from the one in
+    /// which `from` lies, as far as they begin before `until`.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn statistics(
+        &self,
+        endpoint: &EndpointId,
+        from: Wall,
+        until: Wall,
+    ) -> Result<Statistics, ReadError> {
+        let hours = self.store().hours(*endpoint, from, until).await?;
+        Ok(Statistics::of(hours, from))
     }
 
     /// Facts from now on.

@@ -9,9 +9,11 @@ pub use memory::MemoryStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 
+use crate::history::{DeliveryPage, DeliveryQuery};
+use crate::statistics::Hour;
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
-    Loaded, Receipt, Recovered,
+    Loaded, Receipt, Recovered, Wall,
 };
 use std::pin::Pin;
 use std::sync::Arc;
@@ -67,6 +69,21 @@ pub trait Store: Send + Sync + 'static {
         after: Option<DeliveryId>,
         most: usize,
     ) -> StoreFuture<Result<Vec<DeliveryRecord>, StoreError>>;
+
+    /// A page of deliveries.
+    fn deliveries(
+        self: Arc<Self>,
+        query: DeliveryQuery,
+    ) -> StoreFuture<Result<DeliveryPage, StoreError>>;
+
+    /// The hours of an endpoint from the one in which `from` lies, as far as they begin before
+    /// `until` and something happened in them, oldest first.
+    fn hours(
+        self: Arc<Self>,
+        endpoint: EndpointId,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Vec<Hour>, StoreError>>;
 
     /// The account of an endpoint; all zero for one that is not there.
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>>;

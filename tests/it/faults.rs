@@ -2,13 +2,13 @@
 
 use crate::receiver::{Receiver, SECRET, end_of, hasty, loopback, until};
 use postrider::engine::{
-    Change, CommitError, DeliveryId, EventId, Load, Loaded, Receipt, Recovered,
+    Change, CommitError, DeliveryId, EventId, Load, Loaded, Receipt, Recovered, Wall,
 };
 use postrider::store::{StoreError, StoreFuture};
 use postrider::transport::{Transport, WireRequest};
 use postrider::{
-    Closed, DeliveryRecord, Endpoint, EndpointId, EventState, Ledger, MemoryStore, Outcome,
-    Postrider, PublishError, Response, Secret, Store,
+    Closed, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId, EventState, Hour,
+    Ledger, MemoryStore, Outcome, Postrider, PublishError, Response, Secret, Store,
 };
 use std::io;
 use std::pin::Pin;
@@ -123,6 +123,20 @@ impl Store for Failing {
         most: usize,
     ) -> StoreFuture<Result<Vec<DeliveryRecord>, StoreError>> {
         Arc::clone(&self.inner).dead_letters(endpoint, after, most)
+    }
+    fn deliveries(
+        self: Arc<Self>,
+        query: DeliveryQuery,
+    ) -> StoreFuture<Result<DeliveryPage, StoreError>> {
+        Arc::clone(&self.inner).deliveries(query)
+    }
+    fn hours(
+        self: Arc<Self>,
+        endpoint: EndpointId,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Vec<Hour>, StoreError>> {
+        Arc::clone(&self.inner).hours(endpoint, from, until)
     }
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>> {
         Arc::clone(&self.inner).ledger(endpoint)

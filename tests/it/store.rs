@@ -3,8 +3,9 @@
 mod changes;
 mod differential;
 mod durable;
+mod history;
+mod upkeep;
 
-use postrider::store::SqliteStore;
 use postrider::{MemoryBounds, MemoryStore};
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ async fn the_store_in_a_file_conforms() {
     let make = || {
         number.set(number.get() + 1);
         let path = directory.path().join(format!("{}.db", number.get()));
-        Arc::new(SqliteStore::open(path).unwrap())
+        changes::open(path)
     };
     postrider::store::conformance::check(make).await;
 }

@@ -129,6 +129,13 @@ impl MemoryStore {
         self.deliveries.get(&id).map(|stored| stored.record(id))
     }
 
+    /// Every delivery on record, oldest first.
+    pub fn deliveries(&self) -> impl DoubleEndedIterator<Item = DeliveryRecord> {
+        self.deliveries
+            .iter()
+            .map(|(id, stored)| stored.record(*id))
+    }
+
     /// The deliveries of an event, resends included; `None` if the event is not known (any more).
     #[must_use]
     pub fn deliveries_of(&self, event: EventId) -> Option<Vec<DeliveryRecord>> {
@@ -149,6 +156,13 @@ impl MemoryStore {
             .iter()
             .filter(move |(_, stored)| stored.lane.endpoint == endpoint && stored.is_dead());
         dead.map(|(id, stored)| stored.record(*id))
+    }
+
+    /// Deliveries to an endpoint that have not ended.
+    #[must_use]
+    pub fn pending(&self, endpoint: EndpointId) -> u64 {
+        let lanes = self.lanes_of(endpoint);
+        lanes.map(|(_, lane)| lane.pending.len() as u64).sum()
     }
 
     /// The account of an endpoint.

@@ -1,10 +1,13 @@
 //! The store in memory.
 
 use super::{Store, StoreError, StoreFuture};
+use crate::history::{Cursor, DeliveryPage, DeliveryQuery, Direction};
+use crate::statistics::{Hour, MS_PER_HOUR};
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
-    Loaded, MemoryBounds, Receipt, Recovered,
+    Loaded, MemoryBounds, Receipt, Recovered, Wall,
 };
+use std::collections::BTreeMap;
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +16,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     held: Mutex<postrider_engine::MemoryStore>,
+    hours: Mutex<Hours>,
 }
+
+/// Hours that are kept, over all endpoints; the oldest go first.
+const HOURS_MAX: usize = 2_000;
+
+/// Statistics by hour and endpoint.
+#[derive(Debug, Default)]
+struct Hours(BTreeMap<(u64, EndpointId), Hour>);
 
 impl MemoryStore {
     /// An empty store that holds so much.
@@ -21,12 +32,17 @@ impl MemoryStore {
     pub fn bounded(bounds: MemoryBounds) -> Self {
         Self {
             held: Mutex::new(postrider_engine::MemoryStore::bounded(bounds)),
+            hours: Mutex::default(),
         }
     }
 
     fn held(&self) -> MutexGuard<'_, postrider_engine::MemoryStore> {
         // A panic between two changes leaves whole changes only.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn counted(&self) -> MutexGuard<'_, Hours> {
+        self.hours.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn answer<T: Send + 'static>(
@@ -47,10 +63,17 @@ impl Store for MemoryStore {
         changes: Vec<Change>,
     ) -> StoreFuture<Vec<Result<Receipt, CommitError>>> {
         let mut held = self.held();
+        let mut hours = self.counted();
         let receipts: Vec<_> = changes
             .into_iter()
-            .map(|change| held.apply(change))
+            .map(|change| {
+                let counted = Counted::of(&change, &held);
+                let receipt = held.apply(change)?;
+                hours.count(&counted, &receipt);
+                Ok(receipt)
+            })
             .collect();
+        drop((held, hours));
         Box::pin(ready(receipts))
     }
 
@@ -97,7 +120,129 @@ impl Store for MemoryStore {
         })
     }
 
+    fn deliveries(
+        self: Arc<Self>,
+        query: DeliveryQuery,
+    ) -> StoreFuture<Result<DeliveryPage, StoreError>> {
+        self.answer(|held| page(held, &query))
+    }
+
+    fn hours(
+        self: Arc<Self>,
+        endpoint: EndpointId,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Vec<Hour>, StoreError>> {
+        let hours = self.counted();
+        let between = from.0 / MS_PER_HOUR..until.0.div_ceil(MS_PER_HOUR);
+        let found = hours.0.iter();
+        let found = found.filter(|((hour, of), _)| *of == endpoint && between.contains(hour));
+        Box::pin(ready(Ok(found.map(|(_, hour)| hour.clone()).collect())))
+    }
+
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>> {
         self.answer(|held| held.ledger(endpoint))
+    }
+}
+
+/// A page of what is held.
+fn page(held: &postrider_engine::MemoryStore, query: &DeliveryQuery) -> DeliveryPage {
+    let (from, until) = query.ids();
+    let between = held.deliveries().filter(|record| {
+        let id = record.id.as_u128();
+        (from..until).contains(&id)
+            && query
+                .filter
+                .endpoint
+                .is_none_or(|endpoint| record.lane.endpoint == endpoint)
+            && query.filter.takes(record.state, &record.event.event_type)
+    });
+    let most = query.most.saturating_add(1);
+    let mut deliveries: Vec<DeliveryRecord> = match query.direction {
+        Direction::NewestFirst => between.rev().take(most).collect(),
+        Direction::OldestFirst => between.take(most).collect(),
+    };
+    let is_more = deliveries.len() > query.most;
+    deliveries.truncate(query.most);
+    let next = deliveries.last().filter(|_| is_more);
+    DeliveryPage {
+        next: next.map(|last| Cursor(last.id)),
+        deliveries,
+    }
+}
+
+/// What a change adds to the statistics, if it is made.
+enum Counted {
+    Accepted(Vec<EndpointId>, Wall),
+    Attempted(Arc<postrider_engine::Attempted>, Wall),
+    Resent(Wall),
+    Discarded(Wall),
+    Gone(EndpointId, u64, Wall),
+    Nothing,
+}
+
+impl Counted {
+    fn of(change: &Change, held: &postrider_engine::MemoryStore) -> Self {
+        match change {
+            Change::Publish(publish) => {
+                let to = publish.deliveries.iter().map(|new| new.lane.endpoint);
+                Self::Accepted(to.collect(), publish.event.published_at)
+            }
+            Change::Attempted(end) => {
+                let at = end.attempt.started_at.0 + end.attempt.duration_ms;
+                Self::Attempted(Arc::clone(end), Wall(at))
+            }
+            Change::Resend { at, .. } => Self::Resent(*at),
+            Change::Discard { at, .. } => Self::Discarded(*at),
+            Change::DeleteEndpoint { endpoint, keep, at } => {
+                let pending = held.pending(*endpoint);
+                let kept = keep.iter().filter_map(|id| held.delivery(*id));
+                let kept = kept.filter(|it| it.lane.endpoint == *endpoint && !it.state.is_end());
+                Self::Gone(*endpoint, pending - kept.count() as u64, *at)
+            }
+            Change::AddEndpoint(_) | Change::ChangeEndpoint(_) => Self::Nothing,
+        }
+    }
+}
+
+impl Hours {
+    fn at(&mut self, endpoint: EndpointId, at: Wall) -> &mut Hour {
+        if self.0.len() > HOURS_MAX {
+            self.0.pop_first();
+        }
+        let hour = at.0 / MS_PER_HOUR;
+        let new = || Hour::new(Wall(hour * MS_PER_HOUR));
+        self.0.entry((hour, endpoint)).or_insert_with(new)
+    }
+
+    fn count(&mut self, counted: &Counted, receipt: &Receipt) {
+        match (counted, receipt) {
+            (Counted::Accepted(to, at), Receipt::Published(_)) => {
+                for endpoint in to {
+                    self.at(*endpoint, *at).accepted += 1;
+                }
+            }
+            (Counted::Attempted(end, at), Receipt::Applied) => {
+                let hour = self.at(end.lane.endpoint, *at);
+                hour.attempted(&end.attempt);
+                if end.state.is_end() {
+                    hour.ended(end.state);
+                }
+            }
+            (Counted::Resent(at), Receipt::Resent(placed)) => {
+                self.at(placed.lane.endpoint, *at).accepted += 1;
+            }
+            (
+                Counted::Discarded(at),
+                Receipt::Discarded {
+                    placed,
+                    was_pending: true,
+                },
+            ) => self.at(placed.lane.endpoint, *at).discarded += 1,
+            (Counted::Gone(endpoint, pending, at), _) if *pending > 0 => {
+                self.at(*endpoint, *at).discarded += pending;
+            }
+            _ => (),
+        }
     }
 }

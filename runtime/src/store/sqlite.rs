@@ -4,28 +4,35 @@
 //! (`synchronous=FULL`, in a write-ahead log); readers have connections of their own. A lock file
 //! keeps a second process away.
 
+mod backup;
 mod changes;
 mod file;
+mod history;
 mod hours;
 mod lanes;
 mod options;
 mod reads;
 mod reserve;
+mod retention;
 mod rows;
 mod schema;
 mod seal;
 mod spec;
 mod writer;
 
+pub use backup::BackupError;
 pub use file::SqliteFile;
 pub use options::SqliteOptions;
+pub use retention::Retention;
 pub use schema::SchemaError;
 pub use seal::{KeyRing, SealError};
 
 use super::{Store, StoreError, StoreFuture};
+use crate::history::{DeliveryPage, DeliveryQuery};
+use crate::statistics::Hour;
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
-    Loaded, Receipt, Recovered,
+    Loaded, Receipt, Recovered, Wall,
 };
 use reserve::Reserve;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -36,7 +43,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::sync::oneshot;
-use writer::Job;
+use writer::{Housekeeping, Job};
 
 /// Connections that are kept for readers.
 const READERS_MAX: usize = 4;
@@ -142,7 +149,8 @@ impl SqliteStore {
         })?;
         let (jobs, asked) = mpsc::channel();
         let thread = thread::Builder::new().name("postrider-writer".to_owned());
-        let writer = thread.spawn(move || writer::run(file, &asked));
+        let housekeeping = Housekeeping::new(options.retention, options.clock);
+        let writer = thread.spawn(move || writer::run(file, &asked, housekeeping));
         let writer = writer.map_err(|error| OpenError::File {
             path: path.to_owned(),
             error,
@@ -261,6 +269,22 @@ impl Store for SqliteStore {
         most: usize,
     ) -> StoreFuture<Result<Vec<DeliveryRecord>, StoreError>> {
         self.read(move |connection, _| reads::dead_letters(connection, endpoint, after, most))
+    }
+
+    fn deliveries(
+        self: Arc<Self>,
+        query: DeliveryQuery,
+    ) -> StoreFuture<Result<DeliveryPage, StoreError>> {
+        self.read(move |connection, _| history::page(connection, &query))
+    }
+
+    fn hours(
+        self: Arc<Self>,
+        endpoint: EndpointId,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Vec<Hour>, StoreError>> {
+        self.read(move |connection, _| history::hours(connection, endpoint, (from, until)))
     }
 
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>> {

@@ -7,9 +7,13 @@ use crate::plan::{self, When};
 use crate::trace::What;
 use postrider::engine::{
     BatchId, Change, CommitError, Load, Loaded, MemoryStore, Outcome, Phase, Receipt, Recovered,
+    Wall,
 };
 use postrider::store::{Store, StoreError, StoreFuture};
-use postrider::{DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, FailureKind, Ledger};
+use postrider::{
+    DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId, EventId,
+    FailureKind, Hour, Ledger,
+};
 use std::future::ready;
 use std::sync::Arc;
 
@@ -351,7 +355,28 @@ impl Store for DiskStore {
         })
     }
 
+    fn deliveries(
+        self: Arc<Self>,
+        _: DeliveryQuery,
+    ) -> StoreFuture<Result<DeliveryPage, StoreError>> {
+        Box::pin(ready(Err(no_history())))
+    }
+
+    fn hours(
+        self: Arc<Self>,
+        _: EndpointId,
+        _: Wall,
+        _: Wall,
+    ) -> StoreFuture<Result<Vec<Hour>, StoreError>> {
+        Box::pin(ready(Err(no_history())))
+    }
+
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>> {
         self.answer(|held| held.ledger(endpoint))
     }
+}
+
+/// Nobody in the simulation reads as people do.
+fn no_history() -> StoreError {
+    StoreError("the simulation keeps no history".to_owned())
 }

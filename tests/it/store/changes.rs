@@ -1,12 +1,15 @@
 //! Changes as an engine would ask for them.
 
 use bytes::Bytes;
+use postrider::SqliteStore;
+use postrider::store::sqlite::Retention;
 use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
     EndpointSecret, EndpointSpec, EndpointStatus, Event, EventId, Failure, FailureKind,
     HeaderLines, Health, LaneId, NewDelivery, OrderingKey, Outcome, Publish, Response, Secret, Seq,
     Wall,
 };
+use std::path::Path;
 use std::sync::Arc;
 
 pub(super) fn endpoint(id: EndpointId) -> Change {
@@ -91,4 +94,10 @@ pub(super) fn attempted(
         health: None,
         disable: None,
     }
+}
+
+/// The events of these tests happened in 1970: none of them is too old.
+pub(super) fn open(path: impl AsRef<Path>) -> Arc<SqliteStore> {
+    let options = SqliteStore::options().retention(Retention::FOREVER);
+    Arc::new(options.open(path).unwrap())
 }

@@ -3,12 +3,13 @@
 //! Places are compared by their order alone: a lane that held nothing for a while may go on
 //! counting anywhere above.
 
-use super::changes::{attempted, endpoint, lane, publish};
-use postrider::store::{SqliteStore, Store};
+use super::changes::{attempted, endpoint, lane, open, publish};
+use postrider::store::Store;
+use postrider::{DeliveryFilter, DeliveryQuery, Direction, StateKind};
 use postrider::{MemoryBounds, MemoryStore};
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryState, EndpointId, EndpointStatus, EndpointUpdate,
-    FailReason, Health, Idempotency, LaneId, Load, Receipt, Seq, Wall,
+    FailReason, Health, Idempotency, LaneId, Load, Receipt, ReplayId, Seq, Wall,
 };
 use postrider_sim::chance::{Chance, Rolls};
 use std::collections::BTreeMap;
@@ -76,7 +77,7 @@ impl Script {
                 Step::Plain(Change::Resend {
                     of: delivery,
                     new,
-                    replay: None,
+                    replay: self.rolls.percent(50).then_some(ReplayId::from_u128(1)),
                     at,
                 })
             }
@@ -179,9 +180,12 @@ impl<S: Store> Side<S> {
             });
             told += &format!("{record:?}\n");
         }
+        told += &self.pages(None).await;
         for number in 1..=ENDPOINTS {
             let id = EndpointId::from_u128(number);
             told += &format!("{:?}\n", store().ledger(id).await.unwrap());
+            told += &format!("{:?}\n", store().hours(id, Wall(0), Wall(1 << 40)).await);
+            told += &self.pages(Some(id)).await;
             let dead = store().dead_letters(id, None, 1_000).await.unwrap();
             told += &format!("{:?}\n", dead.iter().map(|it| it.id).collect::<Vec<_>>());
             for key in ["", "a", "b"] {
@@ -194,6 +198,36 @@ impl<S: Store> Side<S> {
                 let loaded = store().load(load).await.unwrap().deliveries;
                 let waiting = loaded.iter().map(|it| (it.id, it.attempts, it.state));
                 told += &format!("{:?}\n", waiting.collect::<Vec<_>>());
+            }
+        }
+        told
+    }
+
+    /// The ids of every page of some lists of deliveries.
+    async fn pages(&self, endpoint: Option<EndpointId>) -> String {
+        let mut told = String::new();
+        for states in [vec![], vec![StateKind::Failed], vec![StateKind::Retrying]] {
+            for direction in [Direction::NewestFirst, Direction::OldestFirst] {
+                let mut query = DeliveryQuery {
+                    filter: DeliveryFilter {
+                        endpoint,
+                        states: states.clone(),
+                        ..DeliveryFilter::default()
+                    },
+                    direction,
+                    after: None,
+                    most: 7,
+                };
+                loop {
+                    let page = Arc::clone(&self.store).deliveries(query.clone());
+                    let page = page.await.unwrap();
+                    let ids = page.deliveries.iter().map(|it| (it.id, it.attempts.len()));
+                    told += &format!("{:?}\n", ids.collect::<Vec<_>>());
+                    query.after = page.next;
+                    if page.next.is_none() {
+                        break;
+                    }
+                }
             }
         }
         told
@@ -222,7 +256,7 @@ async fn the_store_in_a_file_answers_as_the_store_in_memory_does() {
         };
         let path = directory.path().join(format!("{seed}.db"));
         let mut memory = Side::new(Arc::new(MemoryStore::bounded(bounds)));
-        let mut file = Side::new(Arc::new(SqliteStore::open(&path).unwrap()));
+        let mut file = Side::new(open(&path));
         let mut script = Script {
             rolls: Chance::new(seed).of("changes", 0, 0),
             next: 100,
@@ -239,7 +273,7 @@ async fn the_store_in_a_file_answers_as_the_store_in_memory_does() {
             assert_eq!(here, there, "seed {seed}, group {group}");
             if script.rolls.percent(5) {
                 drop(file.store);
-                file.store = Arc::new(SqliteStore::open(&path).unwrap());
+                file.store = open(&path);
             }
         }
         let (here, there) = (

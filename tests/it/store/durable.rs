@@ -1,7 +1,7 @@
 //! What stands in a file is there when it is opened again, is found when it is damaged, and is
 //! nobody else's meanwhile.
 
-use super::changes::{attempted, endpoint, lane, publish};
+use super::changes::{attempted, endpoint, lane, open, publish};
 use postrider::store::sqlite::{KeyRing, OpenError, SchemaError};
 use postrider::store::{SqliteStore, Store};
 use postrider_engine::{
@@ -12,10 +12,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 const ENDPOINT: EndpointId = EndpointId::from_u128(9);
-
-fn open(path: &Path) -> Arc<SqliteStore> {
-    Arc::new(SqliteStore::open(path).unwrap())
-}
 
 async fn commit(store: &Arc<SqliteStore>, changes: Vec<Change>) -> Vec<Receipt> {
     let answers = Arc::clone(store).commit(changes).await;

@@ -4,11 +4,12 @@
 use super::changes::Changes;
 use super::lanes::Lanes;
 use super::reserve::Reserve;
+use super::retention::Retention;
 use super::schema::{self, Home};
 use super::seal::KeyRing;
 use super::{BUSY, OpenError, SchemaError, StoreFault, reads};
 use crate::store::StoreError;
-use postrider_engine::{Change, CommitError, Load, Loaded, Receipt, Recovered};
+use postrider_engine::{Change, CommitError, Load, Loaded, Receipt, Recovered, Wall};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::Path;
 use std::sync::Arc;
@@ -113,25 +114,17 @@ impl SqliteFile {
 
     /// Makes all of them, or none. What would make more is refused unless it may.
     fn transact(&mut self, changes: &[Change], may_grow: bool) -> Result<Answers, StoreFault> {
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut answers = Vec::with_capacity(changes.len());
-        let mut making = Changes {
-            connection: &transaction,
-            lanes: &mut self.lanes,
-            keys: &self.keys,
-        };
-        for change in changes {
-            if may_grow || !grows(change) {
-                answers.push(Ok(making.make(change)?));
-            } else {
-                answers.push(Err(CommitError::Full));
+        self.in_transaction(|making| {
+            let mut answers = Vec::with_capacity(changes.len());
+            for change in changes {
+                if may_grow || !grows(change) {
+                    answers.push(Ok(making.make(change)?));
+                } else {
+                    answers.push(Err(CommitError::Full));
+                }
             }
-        }
-        self.lanes.flush(&transaction)?;
-        transaction.commit()?;
-        Ok(answers)
+            Ok(answers)
+        })
     }
 
     /// Ends what a crash has left half-done, and says what there is: what a core needs to go on.
@@ -141,6 +134,45 @@ impl SqliteFile {
     /// If the file cannot be read or written.
     pub fn recover(&mut self) -> Result<Recovered, StoreError> {
         Ok(self.recovered()?)
+    }
+
+    /// Drops some of what is older than it need be kept; gives how many records that were. When
+    /// it gives 0 there is nothing more to drop.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or written. If the disk is full, nothing has changed; after
+    /// another error the file must be opened anew, as after one of [`Self::commit`].
+    pub fn drop_old(&mut self, retention: &Retention, now: Wall) -> Result<usize, StoreError> {
+        if let Some(reason) = &self.failed {
+            return Err(StoreError(reason.clone()));
+        }
+        let dropped = self.in_transaction(|changes| changes.drop_old(retention, now));
+        dropped.map_err(|error| {
+            self.lanes.forget();
+            if !error.is_full() {
+                self.failed = Some(error.to_string());
+            }
+            error.into()
+        })
+    }
+
+    fn in_transaction<T>(
+        &mut self,
+        make: impl FnOnce(&mut Changes<'_>) -> Result<T, StoreFault>,
+    ) -> Result<T, StoreFault> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut changes = Changes {
+            connection: &transaction,
+            lanes: &mut self.lanes,
+            keys: &self.keys,
+        };
+        let made = make(&mut changes)?;
+        self.lanes.flush(&transaction)?;
+        transaction.commit()?;
+        Ok(made)
     }
 
     /// The next deliveries of a lane.
@@ -153,20 +185,13 @@ impl SqliteFile {
     }
 
     fn recovered(&mut self) -> Result<Recovered, StoreFault> {
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut changes = Changes {
-            connection: &transaction,
-            lanes: &mut self.lanes,
-            keys: &self.keys,
-        };
-        changes.discard_orphans()?;
-        changes.seal_anew()?;
-        self.lanes.flush(&transaction)?;
-        let recovered = reads::recover(&transaction, &self.keys)?;
-        transaction.commit()?;
-        Ok(recovered)
+        let keys = Arc::clone(&self.keys);
+        self.in_transaction(|changes| {
+            changes.discard_orphans()?;
+            changes.seal_anew()?;
+            changes.lanes.flush(changes.connection)?;
+            reads::recover(changes.connection, &keys)
+        })
     }
 }
 

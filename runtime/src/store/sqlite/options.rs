@@ -1,14 +1,28 @@
 //! How a file is opened.
 
 use super::schema::Home;
-use super::{KeyRing, OpenError, SqliteStore};
+use super::{KeyRing, OpenError, Retention, SqliteStore};
+use crate::clock::{Clock, SystemClock};
 use std::path::Path;
+use std::sync::Arc;
 
 /// How a file is opened. [`SqliteStore::options`] makes one.
-#[derive(Default)]
 pub struct SqliteOptions {
     pub(super) keys: Option<KeyRing>,
     pub(super) home: Home,
+    pub(super) retention: Retention,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            keys: None,
+            home: Home::default(),
+            retention: Retention::default(),
+            clock: Arc::new(SystemClock),
+        }
+    }
 }
 
 impl SqliteOptions {
@@ -26,6 +40,20 @@ impl SqliteOptions {
     #[must_use]
     pub fn in_application_database(mut self) -> Self {
         self.home = Home::Shared;
+        self
+    }
+
+    /// How long records are kept. Default: [`Retention::default`].
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// The calendar that retention goes by. Default: the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
         self
     }
 

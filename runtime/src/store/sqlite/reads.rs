@@ -5,6 +5,7 @@ use super::StoreFault;
 use super::lanes::{known_owner, lane_id, number_of};
 use super::rows::{
     self, ATTEMPT_COLUMNS, DELIVERY_COLUMNS, DELIVERY_WIDTH, DeliveryRow, EVENT_COLUMNS,
+    EVENT_WIDTH,
 };
 use super::seal::KeyRing;
 use super::spec;
@@ -13,7 +14,7 @@ use postrider_engine::{
     Ledger, Load, Loaded, LoadedDelivery, Recovered, RecoveredDelivery, RecoveredEndpoint,
     RecoveredLane, ReplayId, Seq, TenantId, Wall,
 };
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use std::sync::Arc;
 
 const ENDPOINT_COLUMNS: &str = "id, tenant, spec, secrets, status, failures, failing_since, \
@@ -193,9 +194,44 @@ fn recover_lane(
     })
 }
 
-const RECORD: &str = "FROM postrider_delivery d
+/// The rest of a record after the columns of its delivery and its event, and where they are.
+pub(super) const RECORD: &str = "l.endpoint, l.key FROM postrider_delivery d
      JOIN postrider_event e ON e.number = d.event
      JOIN postrider_lane l ON l.number = d.lane";
+
+/// Reads the attempts of a delivery.
+pub(super) fn attempts(connection: &Connection) -> rusqlite::Result<CachedStatement<'_>> {
+    connection.prepare_cached(&format!(
+        "SELECT {ATTEMPT_COLUMNS} FROM postrider_attempt WHERE delivery = ?1 ORDER BY place"
+    ))
+}
+
+/// A whole record, from the columns of its delivery and its event, and [`RECORD`].
+pub(super) fn record(
+    row: &Row<'_>,
+    delivery: &DeliveryRow,
+    attempts: &mut CachedStatement<'_>,
+) -> Result<DeliveryRecord, StoreFault> {
+    let mut made = Vec::new();
+    let mut found = attempts.query([delivery.number])?;
+    while let Some(row) = found.next()? {
+        made.push(rows::attempt(row)?);
+    }
+    let ended_at = delivery.ended_at.map(rows::unsigned).transpose()?;
+    let lane = DELIVERY_WIDTH + EVENT_WIDTH;
+    Ok(DeliveryRecord {
+        id: DeliveryId::from_u128(delivery.id),
+        event: Arc::new(rows::event(row, DELIVERY_WIDTH)?),
+        lane: lane_id(row.get(lane)?, &row.get::<_, String>(lane + 1)?)?,
+        seq: Seq(rows::unsigned(delivery.seq)?),
+        state: delivery.state,
+        attempts: made,
+        ended_at: ended_at.map(Wall),
+        resend_of: delivery.resend_of.map(DeliveryId::from_u128),
+        resent_as: delivery.resent_as.map(DeliveryId::from_u128),
+        replay: delivery.replay.map(ReplayId::from_u128),
+    })
+}
 
 fn records(
     connection: &Connection,
@@ -204,34 +240,14 @@ fn records(
 ) -> Result<Vec<DeliveryRecord>, StoreFault> {
     let snapshot = connection.unchecked_transaction()?;
     let mut select = snapshot.prepare_cached(&format!(
-        "SELECT {DELIVERY_COLUMNS}, {EVENT_COLUMNS}, l.endpoint, l.key {RECORD} {what}"
+        "SELECT {DELIVERY_COLUMNS}, {EVENT_COLUMNS}, {RECORD} {what}"
     ))?;
-    let mut attempts = snapshot.prepare_cached(&format!(
-        "SELECT {ATTEMPT_COLUMNS} FROM postrider_attempt WHERE delivery = ?1 ORDER BY place"
-    ))?;
+    let mut attempts = attempts(&snapshot)?;
     let mut rows = select.query(by)?;
     let mut records = Vec::new();
     while let Some(row) = rows.next()? {
         let delivery = DeliveryRow::read(row)?;
-        let mut made = Vec::new();
-        let mut found = attempts.query([delivery.number])?;
-        while let Some(row) = found.next()? {
-            made.push(rows::attempt(row)?);
-        }
-        let ended_at = delivery.ended_at.map(rows::unsigned).transpose()?;
-        let lane = DELIVERY_WIDTH + 7;
-        records.push(DeliveryRecord {
-            id: DeliveryId::from_u128(delivery.id),
-            event: Arc::new(rows::event(row, DELIVERY_WIDTH)?),
-            lane: lane_id(row.get(lane)?, &row.get::<_, String>(lane + 1)?)?,
-            seq: Seq(rows::unsigned(delivery.seq)?),
-            state: delivery.state,
-            attempts: made,
-            ended_at: ended_at.map(Wall),
-            resend_of: delivery.resend_of.map(DeliveryId::from_u128),
-            resent_as: delivery.resent_as.map(DeliveryId::from_u128),
-            replay: delivery.replay.map(ReplayId::from_u128),
-        });
+        records.push(record(row, &delivery, &mut attempts)?);
     }
     Ok(records)
 }

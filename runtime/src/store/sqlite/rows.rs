@@ -11,6 +11,9 @@ use rusqlite::Row;
 pub(super) const EVENT_COLUMNS: &str =
     "e.id, e.tenant, e.type, e.key, e.published_at, e.payload, e.checksum";
 
+/// How many these are.
+pub(super) const EVENT_WIDTH: usize = 7;
+
 /// Columns of `postrider_attempt`, for [`attempt`].
 pub(super) const ATTEMPT_COLUMNS: &str = "number, id, started_at, duration_ms, status, failure, detail, headers, body, body_cut, head_ms, request_headers";
 
@@ -275,6 +278,6 @@ fn unknown(what: &str, value: i64) -> StoreFault {
     StoreFault::Damaged(format!("no {what} has the number {value}"))
 }
 
-fn damaged(error: impl std::fmt::Display) -> StoreFault {
+pub(super) fn damaged(error: impl std::fmt::Display) -> StoreFault {
     StoreFault::Damaged(error.to_string())
 }

@@ -105,8 +105,7 @@ CREATE INDEX postrider_delivery_resend ON postrider_delivery (event)
 CREATE INDEX postrider_delivery_pending ON postrider_delivery (lane, seq, state)
     WHERE state <= 1;
 CREATE INDEX postrider_delivery_retrying ON postrider_delivery (lane, seq) WHERE state = 1;
-CREATE INDEX postrider_delivery_dead ON postrider_delivery (owner, id)
-    WHERE state = 3 AND resent_as IS NULL;
+CREATE INDEX postrider_delivery_dead ON postrider_delivery (owner, id) WHERE state = 3;
 CREATE INDEX postrider_delivery_ended ON postrider_delivery (ended_at)
     WHERE state > 1 AND state <> 3;
 CREATE INDEX postrider_delivery_failed ON postrider_delivery (ended_at) WHERE state = 3;

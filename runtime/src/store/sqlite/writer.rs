@@ -1,10 +1,16 @@
 //! The one thread that writes. It takes whatever the engine has gathered while the last group was
 //! being synced, makes it in one transaction, and answers when that is on the disk.
+//!
+//! Between two groups it drops what is old, a step at a time.
 
 use super::file::{Answers, SqliteFile};
+use super::retention::Retention;
+use crate::clock::Clock;
 use crate::store::StoreError;
 use postrider_engine::{Change, Recovered};
-use std::sync::mpsc::Receiver;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// What the writer is asked for.
@@ -15,13 +21,60 @@ pub(super) enum Job {
     Recover(oneshot::Sender<Result<Recovered, StoreError>>),
 }
 
+/// When there was nothing old, it is looked for again after this.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// A step that dropped something is followed by the next one after this, so that most of the time
+/// is left to delivery.
+const REST: Duration = Duration::from_millis(20);
+
+/// What is done between two groups.
+pub(super) struct Housekeeping {
+    retention: Retention,
+    clock: Arc<dyn Clock>,
+    next: Instant,
+}
+
+impl Housekeeping {
+    pub(super) fn new(retention: Retention, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            retention,
+            clock,
+            next: Instant::now() + REST,
+        }
+    }
+
+    fn left(&self) -> Duration {
+        self.next.saturating_duration_since(Instant::now())
+    }
+
+    fn step(&mut self, file: &mut SqliteFile) {
+        let dropped = file.drop_old(&self.retention, self.clock.wall());
+        let rest = match dropped {
+            Ok(0) => LOOK_EVERY,
+            Ok(_) => REST,
+            // The next commit says so to somebody.
+            Err(error) => {
+                tracing::error!(%error, "postrider.store.retention_failed");
+                LOOK_EVERY
+            }
+        };
+        self.next = Instant::now() + rest;
+    }
+}
+
 /// Works until nobody asks any more.
-pub(super) fn run(mut file: SqliteFile, jobs: &Receiver<Job>) {
-    while let Ok(job) = jobs.recv() {
+pub(super) fn run(mut file: SqliteFile, jobs: &Receiver<Job>, mut housekeeping: Housekeeping) {
+    loop {
         // Whoever asked may be gone.
-        match job {
-            Job::Commit(changes, reply) => drop(reply.send(file.commit(&changes))),
-            Job::Recover(reply) => drop(reply.send(file.recover())),
+        match jobs.recv_timeout(housekeeping.left()) {
+            Ok(Job::Commit(changes, reply)) => drop(reply.send(file.commit(&changes))),
+            Ok(Job::Recover(reply)) => drop(reply.send(file.recover())),
+            Err(RecvTimeoutError::Timeout) => (),
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if housekeeping.left().is_zero() {
+            housekeeping.step(&mut file);
         }
     }
 }
