@@ -218,16 +218,18 @@ impl<S: Store> Side<S> {
                     after: None,
                     most: 7,
                 };
+                let mut found = Vec::new();
                 loop {
                     let page = Arc::clone(&self.store).deliveries(query.clone());
                     let page = page.await.unwrap();
                     let ids = page.deliveries.iter().map(|it| (it.id, it.attempts.len()));
-                    told += &format!("{:?}\n", ids.collect::<Vec<_>>());
+                    found.extend(ids);
                     query.after = page.next;
                     if page.next.is_none() {
                         break;
                     }
                 }
+                told += &format!("{endpoint:?} {states:?} {direction:?}: {found:?}\n");
             }
         }
         told

@@ -189,7 +189,7 @@ async fn what_was_under_way_to_a_deleted_endpoint_ends_at_the_next_start() {
 #[tokio::test]
 async fn dead_letters_are_found_oldest_first_and_page_by_page() {
     let directory = tempfile::tempdir().unwrap();
-    let store = open(&directory.path().join("events.db"));
+    let store = open(directory.path().join("events.db"));
     let failed = DeliveryState::Failed(FailReason::Exhausted);
     let mut changes = vec![endpoint(ENDPOINT)];
     for number in 1..=5 {
