@@ -26,6 +26,7 @@ mod clock;
 pub mod egress;
 mod endpoint_url;
 mod facts;
+pub mod outbox;
 mod postrider;
 mod shell;
 mod statistics;
@@ -38,6 +39,8 @@ pub use builder::{Builder, StartError};
 pub use clock::{Clock, SystemClock};
 pub use endpoint_url::{EndpointUrl, Host, InvalidUrl};
 pub use facts::{Facts, FactsError};
+#[cfg(feature = "sqlite")]
+pub use outbox::{Outbox, OutboxError};
 pub use postrider::Postrider;
 pub use postrider_engine as engine;
 pub use postrider_engine::signature;
@@ -49,6 +52,10 @@ pub use postrider_engine::{
     OnFailed, Ordering, OrderingKey, Outcome, PublishError, Published, RateLimit, ResendError,
     Response, RetryPolicy, Schedule, Secret, TenantId,
 };
+/// The SQLite that this crate is built with, for applications that publish in their own
+/// transactions: see [`outbox`].
+#[cfg(feature = "sqlite")]
+pub use rusqlite;
 pub use statistics::{Hour, Latency};
 pub use status::{EventState, EventStatus, ReadError};
 #[cfg(feature = "sqlite")]

@@ -9,6 +9,7 @@ pub use memory::MemoryStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 
+use crate::outbox::OutboxSource;
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
     Loaded, Receipt, Recovered,
@@ -70,6 +71,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// The account of an endpoint; all zero for one that is not there.
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>>;
+
+    /// Where applications put events in their own transactions, if this store has such a place.
+    fn outbox_source(self: Arc<Self>) -> Option<Arc<dyn OutboxSource>> {
+        None
+    }
 }
 
 /// The store could not be read.

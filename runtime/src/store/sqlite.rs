@@ -9,6 +9,7 @@ mod file;
 mod hours;
 mod lanes;
 mod options;
+mod outbox;
 mod reads;
 mod reserve;
 mod rows;
@@ -23,6 +24,8 @@ pub use schema::SchemaError;
 pub use seal::{KeyRing, SealError};
 
 use super::{Store, StoreError, StoreFuture};
+use crate::outbox::{Outbox, OutboxSource};
+use outbox::SqliteOutbox;
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
     Loaded, Receipt, Recovered,
@@ -56,6 +59,7 @@ pub struct SqliteStore {
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
     readers: Mutex<Vec<Connection>>,
+    outbox: Arc<SqliteOutbox>,
     /// Held for as long as the store is open.
     _lock: File,
 }
@@ -153,8 +157,16 @@ impl SqliteStore {
             jobs: Some(jobs),
             writer: Some(writer),
             readers: Mutex::new(Vec::new()),
+            outbox: Arc::new(SqliteOutbox::new(path)),
             _lock: lock,
         })
+    }
+
+    /// What an application publishes with, in its own transactions on this file: see
+    /// [`crate::outbox`].
+    #[must_use]
+    pub fn outbox(&self) -> Outbox {
+        self.outbox.for_application()
     }
 
     fn ask(&self, job: Job) {
@@ -265,6 +277,10 @@ impl Store for SqliteStore {
 
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>> {
         self.read(move |connection, _| reads::ledger(connection, endpoint))
+    }
+
+    fn outbox_source(self: Arc<Self>) -> Option<Arc<dyn OutboxSource>> {
+        Some(self.outbox.clone())
     }
 }
 
