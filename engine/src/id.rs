@@ -54,6 +54,13 @@ macro_rules! typed_id {
             pub const fn first_at(wall: Wall) -> Self {
                 Self(((wall.0 & 0xffff_ffff_ffff) as u128) << 80)
             }
+
+            /// The id made at this time from the lowest 74 bits of this random number, for a host
+            /// that makes ids beside the core. The core itself makes its own.
+            #[must_use]
+            pub const fn from_parts(wall: Wall, random: u128) -> Self {
+                Self(version_7(wall.0, random))
+            }
         }
 
         impl fmt::Display for $name {
@@ -114,15 +121,24 @@ fn decode(suffix: &str) -> Option<u128> {
     })
 }
 
+/// The random bits of a UUIDv7: 12 after the version, 62 after the variant.
+const RANDOM_BITS: u32 = 74;
+
+/// A UUIDv7 (RFC 9562, section 5.7): the lowest 48 bits of the milliseconds, the lowest 74 of the
+/// random number.
+const fn version_7(unix_ms: u64, random: u128) -> u128 {
+    let time = ((unix_ms & 0xffff_ffff_ffff) as u128) << 80;
+    let high = ((random >> 62) & 0xfff) << 64;
+    let low = random & ((1 << 62) - 1);
+    time | (0x7 << 76) | high | (0b10 << 62) | low
+}
+
 /// The engine's only source of chance: ids, jitter, generated secrets.
 pub(crate) struct Chance {
     stream: ChaCha12Rng,
     last_ms: u64,
     last_random: u128,
 }
-
-/// The random bits of a UUIDv7: 12 after the version, 62 after the variant.
-const RANDOM_BITS: u32 = 74;
 
 impl Chance {
     pub(crate) fn new(seed: [u8; 32]) -> Self {
@@ -149,10 +165,7 @@ impl Chance {
                 self.last_ms += 1;
             }
         }
-        let time = u128::from(self.last_ms & 0xffff_ffff_ffff) << 80;
-        let high = (self.last_random >> 62) << 64;
-        let low = self.last_random & ((1 << 62) - 1);
-        time | (0x7 << 76) | high | (0b10 << 62) | low
+        version_7(self.last_ms, self.last_random)
     }
 
     pub(crate) fn endpoint_id(&mut self, wall: Wall) -> EndpointId {
@@ -206,6 +219,18 @@ mod tests {
         assert_eq!(id >> 80, 0x0123_4567_89ab);
         assert_eq!((id >> 76) & 0xf, 7);
         assert_eq!((id >> 62) & 0b11, 0b10);
+    }
+
+    #[test]
+    fn an_id_from_parts_has_the_form_of_every_other_one() {
+        for random in [0, 1, u128::MAX, 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef] {
+            let id = EventId::from_parts(Wall(0x0123_4567_89ab), random).as_u128();
+            assert_eq!(id >> 80, 0x0123_4567_89ab);
+            assert_eq!((id >> 76) & 0xf, 7);
+            assert_eq!((id >> 62) & 0b11, 0b10);
+            let kept = ((id >> 64) & 0xfff) << 62 | (id & ((1 << 62) - 1));
+            assert_eq!(kept, random & ((1 << RANDOM_BITS) - 1));
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::clock::{Clock, SystemClock};
 use crate::egress::EgressGuard;
+use crate::outbox::Pump;
 use crate::postrider::Postrider;
 use crate::shell::{Parts, Shell};
 use crate::store::{MemoryStore, Store, StoreError};
@@ -151,7 +152,15 @@ impl Builder {
             facts: facts.clone(),
             shutdown_timeout: self.shutdown_timeout,
         })?;
-        tokio::spawn(shell.run(inputs));
+        let pump = Arc::clone(&self.store).outbox_source();
+        let pump = pump.map(|source| tokio::spawn(Pump::new(source, calls.downgrade()).run()));
+        tokio::spawn(async move {
+            shell.run(inputs).await;
+            // It would find out by itself, a little later.
+            if let Some(pump) = pump {
+                pump.abort();
+            }
+        });
         Ok(Postrider::new(
             calls,
             self.store,

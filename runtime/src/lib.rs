@@ -27,6 +27,7 @@ pub mod egress;
 mod endpoint_url;
 mod facts;
 mod history;
+pub mod outbox;
 mod postrider;
 mod shell;
 mod statistics;
@@ -43,6 +44,8 @@ pub use history::{
     Cursor, DeliveryFilter, DeliveryPage, DeliveryQuery, Direction, InvalidCursor, InvalidState,
     StateKind, Statistics,
 };
+#[cfg(feature = "sqlite")]
+pub use outbox::{Outbox, OutboxError};
 pub use postrider::Postrider;
 pub use postrider_engine as engine;
 pub use postrider_engine::signature;
@@ -54,6 +57,10 @@ pub use postrider_engine::{
     MemoryBounds, OnFailed, Ordering, OrderingKey, Outcome, PublishError, Published, RateLimit,
     ReplayId, ResendError, Response, RetryPolicy, Schedule, Secret, TenantId, Wall,
 };
+/// The SQLite that this crate is built with, for applications that publish in their own
+/// transactions: see [`outbox`].
+#[cfg(feature = "sqlite")]
+pub use rusqlite;
 pub use statistics::{Hour, Latency};
 pub use status::{EventState, EventStatus, ReadError};
 #[cfg(feature = "sqlite")]

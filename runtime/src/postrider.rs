@@ -371,7 +371,7 @@ impl Postrider {
         }
     }
 
-    fn store(&self) -> Arc<dyn Store> {
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.0.store)
     }
 

@@ -11,9 +11,9 @@ use crate::store::{Store, StoreError, StoreFuture};
 use crate::transport::Transport;
 use deliver::Attempts;
 use postrider_engine::{
-    Answer, AttemptId, Batch, BatchId, CallId, Change, Command, CommitError, Core, Fact, Footprint,
-    Input, Limits, Load, Loaded, Mono, NewEvent, Now, Reason, Receipt, Recovered, Request,
-    Scheduler, turn,
+    Answer, AttemptId, Batch, BatchId, CallId, Change, Command, CommitError, Core, EventId, Fact,
+    Footprint, Input, Limits, Load, Loaded, Mono, NewEvent, Now, PublishError, Reason, Receipt,
+    Recovered, Request, Scheduler, turn,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{pending, poll_fn};
@@ -25,9 +25,23 @@ use tokio::time::{Instant, sleep_until};
 /// What a handle asks of the shell.
 pub(crate) enum Call {
     Publish(NewEvent, oneshot::Sender<Answer>),
+    /// Events from the store's outbox, in their order. What is answered may be fewer: those behind
+    /// one that finds no room are not looked at.
+    FromOutbox(Vec<(EventId, NewEvent)>, oneshot::Sender<AllTaken>),
     Command(Command, oneshot::Sender<Answer>),
     Drain(Instant, oneshot::Sender<Answer>),
     Footprint(oneshot::Sender<Footprint>),
+}
+
+/// What has become of events from the outbox, in their order.
+pub(crate) type AllTaken = Vec<(EventId, Taken)>;
+
+/// What has become of an event from the outbox.
+pub(crate) enum Taken {
+    /// The core has refused it.
+    Refused(Answer),
+    /// The store is asked; this will be the answer.
+    Asked(oneshot::Receiver<Answer>),
 }
 
 /// Calls taken in one go, so that answers from the network are not kept waiting.
@@ -164,6 +178,11 @@ impl Shell {
     fn call(&mut self, call: Call) {
         let input = match call {
             Call::Publish(event, reply) => Input::Publish(self.host.expect(reply), event),
+            Call::FromOutbox(events, reply) => {
+                // The pump may have gone; what is taken is taken all the same.
+                let _ = reply.send(self.take_from_outbox(events));
+                return;
+            }
             Call::Command(command, reply) => Input::Command(self.host.expect(reply), command),
             Call::Drain(deadline, reply) => {
                 let left = deadline.saturating_duration_since(Instant::now());
@@ -177,6 +196,30 @@ impl Shell {
             }
         };
         self.turn(input);
+    }
+
+    /// Gives the core these events. All that it takes go to the store as one group, so that either
+    /// all or none of them find no room there.
+    fn take_from_outbox(&mut self, events: Vec<(EventId, NewEvent)>) -> AllTaken {
+        let mut taken = Vec::with_capacity(events.len());
+        for (id, event) in events {
+            let (reply, mut answer) = oneshot::channel();
+            let call = self.host.expect(reply);
+            self.turn(Input::FromOutbox(call, id, event));
+            let Ok(answered) = answer.try_recv() else {
+                taken.push((id, Taken::Asked(answer)));
+                continue;
+            };
+            let later_must_wait = matches!(
+                answered,
+                Answer::Published(Err(PublishError::Full(_) | PublishError::Closed(_)))
+            );
+            taken.push((id, Taken::Refused(answered)));
+            if later_must_wait {
+                break;
+            }
+        }
+        taken
     }
 
     /// Gives the store what the core wants of it, and takes the answers that come at once.

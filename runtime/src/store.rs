@@ -10,6 +10,7 @@ pub use memory::MemoryStore;
 pub use sqlite::SqliteStore;
 
 use crate::history::{DeliveryPage, DeliveryQuery};
+use crate::outbox::OutboxSource;
 use crate::statistics::Hour;
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
@@ -87,6 +88,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// The account of an endpoint; all zero for one that is not there.
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>>;
+
+    /// Where applications put events in their own transactions, if this store has such a place.
+    fn outbox_source(self: Arc<Self>) -> Option<Arc<dyn OutboxSource>> {
+        None
+    }
 }
 
 /// The store could not be read.

@@ -11,6 +11,7 @@ mod history;
 mod hours;
 mod lanes;
 mod options;
+mod outbox;
 mod reads;
 mod reserve;
 mod retention;
@@ -29,7 +30,9 @@ pub use seal::{KeyRing, SealError};
 
 use super::{Store, StoreError, StoreFuture};
 use crate::history::{DeliveryPage, DeliveryQuery};
+use crate::outbox::{Outbox, OutboxSource};
 use crate::statistics::Hour;
+use outbox::SqliteOutbox;
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
     Loaded, Receipt, Recovered, Wall,
@@ -63,6 +66,7 @@ pub struct SqliteStore {
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
     readers: Mutex<Vec<Connection>>,
+    outbox: Arc<SqliteOutbox>,
     /// Held for as long as the store is open.
     _lock: File,
 }
@@ -161,8 +165,16 @@ impl SqliteStore {
             jobs: Some(jobs),
             writer: Some(writer),
             readers: Mutex::new(Vec::new()),
+            outbox: Arc::new(SqliteOutbox::new(path)),
             _lock: lock,
         })
+    }
+
+    /// What an application publishes with, in its own transactions on this file: see
+    /// [`crate::outbox`].
+    #[must_use]
+    pub fn outbox(&self) -> Outbox {
+        self.outbox.for_application()
     }
 
     fn ask(&self, job: Job) {
@@ -289,6 +301,10 @@ impl Store for SqliteStore {
 
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>> {
         self.read(move |connection, _| reads::ledger(connection, endpoint))
+    }
+
+    fn outbox_source(self: Arc<Self>) -> Option<Arc<dyn OutboxSource>> {
+        Some(self.outbox.clone())
     }
 }
 

@@ -23,6 +23,8 @@ const MIGRATIONS: &[&str] = &[FIRST];
 ///   is when a retry is due (Unix milliseconds) or why it failed.
 /// - An attempt's `place` counts those of its delivery.
 /// - An hour is a number of hours since 1970; `latency` a histogram of the durations of attempts.
+/// - An outbox is written by applications (see [`crate::outbox`]); `refused` says why an event of
+///   it will not be accepted.
 /// - `checksum` is a CRC-32 over the row's other columns, so that a flipped bit is found.
 const FIRST: &str = "
 CREATE TABLE postrider_endpoint (
@@ -152,9 +154,9 @@ CREATE INDEX postrider_hour_age ON postrider_hour (hour);
 
 CREATE TABLE postrider_outbox (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
-    id BLOB NOT NULL,
+    id BLOB NOT NULL CHECK (length(id) = 16),
     tenant TEXT NOT NULL,
-    endpoint BLOB,
+    endpoint BLOB CHECK (length(endpoint) = 16),
     type TEXT NOT NULL,
     key TEXT NOT NULL,
     idempotency TEXT,

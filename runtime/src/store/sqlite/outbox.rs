@@ -1,0 +1,218 @@
+//! The outbox as the engine sees it: on a connection of its own, which writes no other table.
+
+use super::{BUSY, StoreFault, rows};
+use crate::outbox::{Outbox, OutboxSource, RefusedEvent, Waiting};
+use crate::store::{StoreError, StoreFuture};
+use bytes::Bytes;
+use postrider_engine::{EndpointId, EventId, NewEvent, OrderingKey, Target};
+use rusqlite::{Connection, OpenFlags, Row, params};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Notify;
+
+/// Payload bytes after which no more events are read at once.
+const BYTES_AT_ONCE: usize = 4 << 20;
+
+/// Knows the file, not the store: it does not keep that open.
+pub(super) struct SqliteOutbox {
+    path: PathBuf,
+    hint: Arc<Notify>,
+    opened: Mutex<Option<Opened>>,
+}
+
+struct Opened {
+    connection: Connection,
+    /// SQLite's number for the last commit of somebody else that was there when the outbox was
+    /// read last.
+    seen: i64,
+}
+
+impl SqliteOutbox {
+    pub(super) fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            hint: Arc::default(),
+            opened: Mutex::new(None),
+        }
+    }
+
+    pub(super) fn for_application(&self) -> Outbox {
+        Outbox::hinting(Arc::clone(&self.hint))
+    }
+
+    fn open(&self) -> Result<Opened, StoreFault> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(BUSY)?;
+        let seen = version(&connection)?;
+        Ok(Opened { connection, seen })
+    }
+
+    /// Uses the connection on a thread that may wait for the disk.
+    fn with<T: Send + 'static>(
+        self: Arc<Self>,
+        what: impl FnOnce(&mut Opened) -> Result<T, StoreFault> + Send + 'static,
+    ) -> StoreFuture<Result<T, StoreError>> {
+        Box::pin(async move {
+            let asked = tokio::task::spawn_blocking(move || {
+                let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut open = match opened.take() {
+                    Some(open) => open,
+                    None => self.open()?,
+                };
+                let done = what(&mut open);
+                // After an error a new connection is worth a try.
+                if done.is_ok() {
+                    *opened = Some(open);
+                }
+                done
+            });
+            let done = asked.await.unwrap_or(Err(StoreFault::Stopped));
+            done.map_err(StoreError::from)
+        })
+    }
+}
+
+impl OutboxSource for SqliteOutbox {
+    fn waiting(self: Arc<Self>, most: usize) -> StoreFuture<Result<Vec<Waiting>, StoreError>> {
+        self.with(move |open| {
+            // Before the table is read: whatever is committed in between is seen as a change.
+            open.seen = version(&open.connection)?;
+            waiting(&open.connection, most)
+        })
+    }
+
+    fn has_changed(self: Arc<Self>) -> StoreFuture<Result<bool, StoreError>> {
+        self.with(|open| Ok(version(&open.connection)? != open.seen))
+    }
+
+    fn hinted(self: Arc<Self>) -> StoreFuture<()> {
+        Box::pin(async move { self.hint.notified().await })
+    }
+
+    fn refuse(
+        self: Arc<Self>,
+        refused: Vec<(EventId, String)>,
+    ) -> StoreFuture<Result<(), StoreError>> {
+        self.with(move |open| {
+            let transaction = open.connection.transaction()?;
+            for (event, reason) in &refused {
+                transaction.execute(
+                    "UPDATE postrider_outbox SET refused = ?2 WHERE id = ?1",
+                    params![blob(*event), reason],
+                )?;
+            }
+            Ok(transaction.commit()?)
+        })
+    }
+
+    fn refused(
+        self: Arc<Self>,
+        after: Option<EventId>,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<RefusedEvent>, StoreError>> {
+        self.with(move |open| refused(&open.connection, after, most))
+    }
+
+    fn retry(self: Arc<Self>, event: EventId) -> StoreFuture<Result<bool, StoreError>> {
+        let hint = Arc::clone(&self.hint);
+        self.with(move |open| {
+            let done = open.connection.execute(
+                "UPDATE postrider_outbox SET refused = NULL
+                 WHERE id = ?1 AND refused IS NOT NULL",
+                [blob(event)],
+            )?;
+            // A connection does not see its own commits as changes.
+            hint.notify_one();
+            Ok(done > 0)
+        })
+    }
+
+    fn discard(self: Arc<Self>, event: EventId) -> StoreFuture<Result<bool, StoreError>> {
+        self.with(move |open| {
+            let done = open.connection.execute(
+                "DELETE FROM postrider_outbox WHERE id = ?1 AND refused IS NOT NULL",
+                [blob(event)],
+            )?;
+            Ok(done > 0)
+        })
+    }
+}
+
+/// Changes with each commit of another connection, in whatever process
+/// (<https://www.sqlite.org/pragma.html#pragma_data_version>).
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "data_version", |row| row.get(0))
+}
+
+fn blob(event: EventId) -> [u8; 16] {
+    event.as_u128().to_be_bytes()
+}
+
+fn waiting(connection: &Connection, most: usize) -> Result<Vec<Waiting>, StoreFault> {
+    let mut select = connection.prepare_cached(
+        "SELECT id, tenant, endpoint, type, key, idempotency, payload
+         FROM postrider_outbox WHERE refused IS NULL ORDER BY number LIMIT ?1",
+    )?;
+    let mut rows = select.query([rows::signed(most as u64)])?;
+    let (mut waiting, mut bytes) = (Vec::new(), 0);
+    while bytes < BYTES_AT_ONCE
+        && let Some(row) = rows.next()?
+    {
+        bytes += row.get_ref(6)?.as_bytes().map_or(0, <[u8]>::len);
+        waiting.push(Waiting {
+            id: EventId::from_u128(u128::from_be_bytes(row.get(0)?)),
+            // What it says was checked when it was put there; somebody else may have been at it.
+            event: event(row).map_err(|error| format!("it cannot be read: {error}")),
+        });
+    }
+    Ok(waiting)
+}
+
+fn event(row: &Row<'_>) -> Result<NewEvent, Box<dyn std::error::Error>> {
+    let endpoint: Option<[u8; 16]> = row.get(2)?;
+    let target = match endpoint {
+        Some(id) => Target::Endpoint(EndpointId::from_u128(u128::from_be_bytes(id))),
+        None => Target::Subscribers,
+    };
+    let ordering_key = match row.get_ref(4)?.as_str()? {
+        "" => OrderingKey::none(),
+        key => key.parse()?,
+    };
+    let idempotency_key: Option<String> = row.get(5)?;
+    Ok(NewEvent {
+        tenant: row.get_ref(1)?.as_str()?.parse()?,
+        target,
+        event_type: row.get_ref(3)?.as_str()?.parse()?,
+        payload: Bytes::copy_from_slice(row.get_ref(6)?.as_blob()?),
+        ordering_key,
+        idempotency_key: idempotency_key.map(Into::into),
+    })
+}
+
+fn refused(
+    connection: &Connection,
+    after: Option<EventId>,
+    most: usize,
+) -> Result<Vec<RefusedEvent>, StoreFault> {
+    let mut select = connection.prepare_cached(
+        "SELECT id, tenant, endpoint, type, length(payload), refused FROM postrider_outbox
+         WHERE refused IS NOT NULL
+             AND number > coalesce((SELECT number FROM postrider_outbox WHERE id = ?1), 0)
+         ORDER BY number LIMIT ?2",
+    )?;
+    let mut rows = select.query(params![after.map(blob), rows::signed(most as u64)])?;
+    let mut refused = Vec::new();
+    while let Some(row) = rows.next()? {
+        let endpoint: Option<[u8; 16]> = row.get(2)?;
+        refused.push(RefusedEvent {
+            event: EventId::from_u128(u128::from_be_bytes(row.get(0)?)),
+            tenant: row.get(1)?,
+            endpoint: endpoint.map(|id| EndpointId::from_u128(u128::from_be_bytes(id))),
+            event_type: row.get(3)?,
+            payload_bytes: rows::unsigned(row.get(4)?)?,
+            reason: row.get(5)?,
+        });
+    }
+    Ok(refused)
+}
