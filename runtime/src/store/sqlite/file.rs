@@ -7,7 +7,10 @@ use super::reserve::Reserve;
 use super::seal::KeyRing;
 use super::{BUSY, OpenError, SchemaError, StoreFault, reads, schema};
 use crate::store::StoreError;
-use postrider_engine::{Change, CommitError, Load, Loaded, Receipt, Recovered};
+use postrider_engine::{
+    Change, CommitError, DeliveryRecord, EndpointId, EventId, Ledger, Load, Loaded, Receipt,
+    Recovered,
+};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::Path;
 use std::sync::Arc;
@@ -143,6 +146,24 @@ impl SqliteFile {
     /// If the file cannot be read.
     pub fn load(&self, load: &Load) -> Result<Loaded, StoreError> {
         Ok(reads::load(&self.connection, load)?)
+    }
+
+    /// The deliveries of an event, resends included; `None` if the event is not known.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub fn deliveries_of(&self, event: EventId) -> Result<Option<Vec<DeliveryRecord>>, StoreError> {
+        Ok(reads::deliveries_of(&self.connection, event)?)
+    }
+
+    /// The account of an endpoint.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub fn ledger(&self, endpoint: EndpointId) -> Result<Ledger, StoreError> {
+        Ok(reads::ledger(&self.connection, endpoint)?)
     }
 
     fn recovered(&mut self) -> Result<Recovered, StoreFault> {
