@@ -131,12 +131,24 @@ impl SqliteFile {
     }
 
     /// Ends what a crash has left half-done, and says what there is: what a core needs to go on.
+    /// All of it is durable then.
     ///
     /// # Errors
     ///
     /// If the file cannot be read or written.
     pub fn recover(&mut self) -> Result<Recovered, StoreError> {
-        Ok(self.recovered()?)
+        let recovered = self.recovered()?;
+        self.make_durable()?;
+        Ok(recovered)
+    }
+
+    /// What a killed process has written and not synced is there for the next one, and would be
+    /// lost with the power. It must not be: it may be sent now, and a repeat of it is acknowledged
+    /// without anything being written.
+    fn make_durable(&self) -> Result<(), StoreFault> {
+        // It says whether a reader held it up. The log is synced all the same.
+        let mut checkpoint = self.connection.prepare("PRAGMA wal_checkpoint(TRUNCATE)")?;
+        Ok(checkpoint.query_row([], |_| Ok(()))?)
     }
 
     /// The next deliveries of a lane.
