@@ -2,6 +2,8 @@
 
 mod ci;
 mod coverage;
+#[cfg(feature = "sqlite")]
+mod crash_points;
 mod meta;
 mod regressions;
 mod replay;
@@ -40,6 +42,8 @@ pub(crate) enum Command {
     Shrink(shrink::Args),
     Scenarios(scenarios::Args),
     Coverage(coverage::Args),
+    #[cfg(feature = "sqlite")]
+    CrashPoints(crash_points::Args),
     Teeth(teeth::Args),
     Regressions(regressions::Args),
     Meta(meta::Args),
@@ -61,6 +65,8 @@ impl Command {
             Self::Shrink(args) => shrink::run(&args, json),
             Self::Scenarios(args) => scenarios::run(&args, json),
             Self::Coverage(args) => coverage::run(&args, json),
+            #[cfg(feature = "sqlite")]
+            Self::CrashPoints(args) => crash_points::run(&args, json),
             Self::Teeth(args) => teeth::run(&args, json),
             Self::Regressions(args) => regressions::run(&args, json),
             Self::Meta(args) => meta::run(&args, json),

@@ -15,6 +15,10 @@ pub mod by_id;
 pub mod chance;
 pub mod checker;
 pub mod coverage;
+#[cfg(feature = "sqlite")]
+pub mod crash_points;
+#[cfg(feature = "sqlite")]
+pub mod disk;
 #[cfg(test)]
 mod mutants;
 mod panics;

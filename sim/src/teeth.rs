@@ -1,4 +1,4 @@
-//! Shows that the checkers bite: each planted bug must be caught.
+//! Shows that the checkers bite: each planted bug must be caught, and each cheat found out.
 
 use crate::bug::Bug;
 use crate::checker;
@@ -49,6 +49,36 @@ pub fn bite(bug: Bug) -> Bite {
         bug: bug.name(),
         what: bug.what(),
         caught,
+    }
+}
+
+/// Points of one script that are tried to see whether a cheat is found out.
+#[cfg(feature = "sqlite")]
+const POINTS_MAX: u64 = 250;
+
+/// Lets the real store, its disk or who asks it go wrong, until a crash point finds it out.
+#[cfg(feature = "sqlite")]
+#[must_use]
+pub fn bite_store(cheat: crate::crash_points::Cheat) -> Bite {
+    use crate::crash_points::Points;
+
+    let points = Points::of(0, Some(cheat));
+    let broken = match points {
+        Ok(points) => {
+            let tried = points.some(POINTS_MAX).into_iter();
+            let mut tried = tried.flat_map(|point| points.try_one(point).broken);
+            tried.next()
+        }
+        Err(broken) => Some(broken),
+    };
+    Bite {
+        bug: cheat.name(),
+        what: cheat.what(),
+        caught: broken.map(|broken| Caught {
+            seed: broken.seed,
+            promise: "store".to_owned(),
+            said: format!("point {}: {}", broken.point, broken.said),
+        }),
     }
 }
 

@@ -65,19 +65,40 @@ pub(crate) fn browser() -> Result<(), String> {
     let missing = PROGRAMS.iter().filter(|(names, _)| !is_there(names));
     let missing: Vec<&str> = missing.map(|(_, package)| *package).collect();
     if !missing.is_empty() {
-        packages(&missing)?;
+        let why = format!(
+            "the browser tests need {}: install Chromium, Node.js 20 or newer and npm so that they \
+             are in the PATH",
+            missing.join(", ")
+        );
+        packages(&missing, &why)?;
     }
     driver()
 }
 
+/// Directories in which systems other than Debian have it.
+const LIBRARIES: &[&str] = &["/usr/lib64", "/usr/lib", "/usr/local/lib"];
+
+/// Installs libclang, where it is missing: the simulated disk is built with it.
+pub(crate) fn libclang() -> Result<(), String> {
+    let is_there = |directory: &&str| Path::new(directory).join("libclang.so").exists();
+    if succeeds(&["dpkg", "--status", "libclang-dev"])
+        || std::env::var_os("LIBCLANG_PATH").is_some()
+        || succeeds(&["llvm-config", "--libdir"])
+        || succeeds(&["xcode-select", "--print-path"])
+        || LIBRARIES.iter().any(is_there)
+    {
+        return Ok(());
+    }
+    packages(
+        &["libclang-dev"],
+        "the simulated disk is built with libclang: install it with its headers, and name its \
+         directory in LIBCLANG_PATH",
+    )
+}
+
 /// Installs Debian packages.
-fn packages(names: &[&str]) -> Result<(), String> {
-    let by_hand = format!(
-        "the browser tests need {}: install Chromium, Node.js 20 or newer and npm so that they are \
-         in the PATH (on Debian: `apt-get install {}`)",
-        names.join(", "),
-        names.join(" ")
-    );
+fn packages(names: &[&str], why: &str) -> Result<(), String> {
+    let by_hand = format!("{why} (on Debian: `apt-get install {}`)", names.join(" "));
     if !succeeds(&["apt-get", "--version"]) {
         return Err(by_hand);
     }

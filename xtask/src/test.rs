@@ -29,8 +29,9 @@ const STEPS: &[Step] = &[
     step("clippy", "cargo clippy --workspace --all-targets -- -D warnings"),
     // Features only add: the crate that people embed stands without its own.
     step("features", "cargo clippy -p postrider --no-default-features -- -D warnings"),
-    // The world tier stands without the runtime.
+    // The world tier stands without the runtime, the simulated disk without the simulated hosts.
     step("features-sim", "cargo clippy -p postrider-sim --all-targets --no-default-features -- -D warnings"),
+    step("features-disk", "cargo clippy -p postrider-sim --all-targets --no-default-features --features sqlite -- -D warnings"),
     // The programs that the tests run as a user would: see `tests/it/programs.rs`.
     step("programs", "cargo build --workspace --bins --examples"),
     // Style is among them: see `tests/it/tidy.rs`.
@@ -67,6 +68,9 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         return Ok(());
     }
     install::missing()?;
+    if steps.iter().any(|step| step.name != "fmt") {
+        install::libclang()?;
+    }
     if steps.iter().any(|step| step.name == "tests") {
         install::browser()?;
     }

@@ -5,9 +5,9 @@ use super::{Answer, coverage, meta, regressions, runs, scenarios, teeth, tier_na
 use crate::figures::{Passed, Simulated, counted, milliseconds};
 use crate::jobs::{Job, Jobs};
 use crate::seeds::Seeds;
+use postrider_sim::Tier;
 use postrider_sim::coverage::Coverage;
 use postrider_sim::scenario::{self, Scenario};
-use postrider_sim::{Bug, Tier};
 use serde::Serialize;
 use std::error::Error;
 use std::process::Command;
@@ -21,6 +21,10 @@ const SEEDS_WORLD: u64 = 3_000;
 
 /// Seeds on simulated hosts.
 const SEEDS_TURMOIL: u64 = 150;
+
+/// Crash points of the real store.
+#[cfg(feature = "sqlite")]
+const CRASH_POINTS: u64 = 3_000;
 
 /// The first digits of a commit that choose the seeds: as many as its short name has.
 const DIGITS: usize = 7;
@@ -109,6 +113,8 @@ pub(super) fn run(args: &Args, json: bool) -> Result<Answer, Box<dyn Error>> {
     coverage.add(&swept.tally.coverage);
     let count = counted(all.len() as u64, "story", "stories");
     steps.push(Step::of("scenarios", &count, &swept));
+    #[cfg(feature = "sqlite")]
+    steps.push(crash_points(first)?);
     steps.push(bites());
     steps.push(gate(coverage)?);
 
@@ -170,9 +176,32 @@ fn run_meta(seeds: Seeds) -> Result<Step, Box<dyn Error>> {
     })
 }
 
+/// The real store on failing disks, with scripts that the commit chooses.
+#[cfg(feature = "sqlite")]
+fn crash_points(first: u64) -> Result<Step, Box<dyn Error>> {
+    let start = Instant::now();
+    let tally = super::crash_points::sweep(first, CRASH_POINTS, None)?;
+    let wall = Passed(start.elapsed());
+    let verdict = if tally.broken.is_empty() {
+        "the store kept its word"
+    } else {
+        "the store BROKE its word"
+    };
+    let summary = super::crash_points::summary(&tally);
+    let failures = tally.broken.iter();
+    Ok(Step {
+        name: "crash-points",
+        ok: tally.broken.is_empty(),
+        said: format!("{summary}, in {wall}: {verdict}"),
+        failures: failures
+            .flat_map(|broken| super::crash_points::failure(broken, None))
+            .collect(),
+    })
+}
+
 /// Every planted bug is caught.
 fn bites() -> Step {
-    let bites = teeth::bite_all(Bug::ALL);
+    let bites = teeth::bite_all(&teeth::Prey::all());
     let missed: Vec<String> = bites
         .iter()
         .filter(|bite| bite.caught.is_none())
@@ -210,7 +239,7 @@ fn report(commit: &str, steps: &[Step], wall: Duration) -> Vec<String> {
     let mut lines = vec![format!("commit {commit}\n")];
     for step in steps {
         let mark = if step.ok { '✓' } else { '✗' };
-        lines.push(format!("{mark} {:<11} {}", step.name, step.said));
+        lines.push(format!("{mark} {:<12} {}", step.name, step.said));
     }
     lines.push(String::new());
     lines.extend(steps.iter().flat_map(|step| step.failures.clone()));

@@ -9,7 +9,10 @@ use super::schema::{self, Home};
 use super::seal::KeyRing;
 use super::{BUSY, OpenError, SchemaError, StoreFault, reads};
 use crate::store::StoreError;
-use postrider_engine::{Change, CommitError, Load, Loaded, Receipt, Recovered, Wall};
+use postrider_engine::{
+    Change, CommitError, DeliveryRecord, EndpointId, EventId, Ledger, Load, Loaded, Receipt,
+    Recovered, Wall,
+};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::Path;
 use std::sync::Arc;
@@ -128,12 +131,24 @@ impl SqliteFile {
     }
 
     /// Ends what a crash has left half-done, and says what there is: what a core needs to go on.
+    /// All of it is durable then.
     ///
     /// # Errors
     ///
     /// If the file cannot be read or written.
     pub fn recover(&mut self) -> Result<Recovered, StoreError> {
-        Ok(self.recovered()?)
+        let recovered = self.recovered()?;
+        self.make_durable()?;
+        Ok(recovered)
+    }
+
+    /// What a killed process has written and not synced is there for the next one, and would be
+    /// lost with the power. It must not be: it may be sent now, and a repeat of it is acknowledged
+    /// without anything being written.
+    fn make_durable(&self) -> Result<(), StoreFault> {
+        // It says whether a reader held it up. The log is synced all the same.
+        let mut checkpoint = self.connection.prepare("PRAGMA wal_checkpoint(TRUNCATE)")?;
+        Ok(checkpoint.query_row([], |_| Ok(()))?)
     }
 
     /// Drops some of what is older than it need be kept; gives how many records that were. When
@@ -182,6 +197,24 @@ impl SqliteFile {
     /// If the file cannot be read.
     pub fn load(&self, load: &Load) -> Result<Loaded, StoreError> {
         Ok(reads::load(&self.connection, load)?)
+    }
+
+    /// The deliveries of an event, resends included; `None` if the event is not known.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub fn deliveries_of(&self, event: EventId) -> Result<Option<Vec<DeliveryRecord>>, StoreError> {
+        Ok(reads::deliveries_of(&self.connection, event)?)
+    }
+
+    /// The account of an endpoint.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub fn ledger(&self, endpoint: EndpointId) -> Result<Ledger, StoreError> {
+        Ok(reads::ledger(&self.connection, endpoint)?)
     }
 
     fn recovered(&mut self) -> Result<Recovered, StoreFault> {
