@@ -5,8 +5,8 @@ use bytes::Bytes;
 use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, DisabledReason, Endpoint,
     EndpointId, EndpointSecret, EndpointSpec, EndpointStatus, EndpointUpdate, Event, EventId,
-    EventType, FailReason, Failure, FailureKind, Health, Idempotency, InvalidName, LaneId,
-    NewDelivery, OrderingKey, Outcome, Publish, Response, Secret, Seq, Wall,
+    EventType, FailReason, Failure, FailureKind, HeaderLines, Health, Idempotency, InvalidName,
+    LaneId, NewDelivery, OrderingKey, Outcome, Publish, Response, Secret, Seq, Wall,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -126,7 +126,12 @@ impl Writer {
             82..89 => {
                 let new = DeliveryId::from_u128(self.next());
                 self.deliveries.push((new, lane));
-                Step::Plain(Change::Resend { of: id, new, at })
+                Step::Plain(Change::Resend {
+                    of: id,
+                    new,
+                    replay: None,
+                    at,
+                })
             }
             89..92 => self.add_endpoint(),
             92..95 if self.alive.len() > 1 => {
@@ -225,6 +230,7 @@ impl Writer {
             }),
             deliveries: deliveries.into(),
             idempotency,
+            from_outbox: false,
         }))
     }
 
@@ -261,6 +267,7 @@ impl Writer {
             number,
             started_at: self.at(),
             duration_ms: self.rolls.up_to(30_000),
+            request_headers: HeaderLines::from_lines("x-attempt: 1\n"),
             outcome,
         };
         Step::End(Box::new(Attempted {
