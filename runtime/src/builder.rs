@@ -4,6 +4,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::egress::EgressGuard;
 use crate::outbox::Pump;
 use crate::postrider::Postrider;
+use crate::replay::{Replay, ReplayLog, ReplayState};
 use crate::shell::{Parts, Shell};
 use crate::store::{MemoryStore, Store, StoreError};
 use crate::transport::{HyperTransport, Transport, TransportConfig};
@@ -139,6 +140,7 @@ impl Builder {
                 Arc::new(HyperTransport::new(config))
             }
         };
+        let unfinished = unfinished_replays(&self.store).await?;
         let (calls, received) = mpsc::channel(CALLS_MAX);
         let (facts, _) = broadcast::channel(FACTS_MAX);
         let (shell, inputs) = Shell::new(Parts {
@@ -147,7 +149,7 @@ impl Builder {
             recovered: Arc::clone(&self.store).recover().await?,
             store: Arc::clone(&self.store),
             transport,
-            clock: self.clock,
+            clock: Arc::clone(&self.clock),
             calls: received,
             facts: facts.clone(),
             shutdown_timeout: self.shutdown_timeout,
@@ -161,14 +163,32 @@ impl Builder {
                 pump.abort();
             }
         });
-        Ok(Postrider::new(
+        let postrider = Postrider::new(
             calls,
-            self.store,
+            (self.store, self.clock),
             self.guard,
             &facts,
             self.shutdown_timeout,
-        ))
+        );
+        for (log, replay) in unfinished {
+            postrider.running().start(postrider.runner(log), replay);
+        }
+        Ok(postrider)
     }
+}
+
+/// The replays that a process before this one has begun.
+async fn unfinished_replays(
+    store: &Arc<dyn Store>,
+) -> Result<Vec<(Arc<dyn ReplayLog>, Replay)>, StoreError> {
+    let Some(log) = Arc::clone(store).replay_log() else {
+        return Ok(Vec::new());
+    };
+    let replays = Arc::clone(&log).replays().await?.into_iter();
+    let unfinished = replays.filter(|replay| replay.state == ReplayState::Running);
+    Ok(unfinished
+        .map(|replay| (Arc::clone(&log), replay))
+        .collect())
 }
 
 fn random() -> Result<[u8; 32], StartError> {

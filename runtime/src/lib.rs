@@ -29,6 +29,7 @@ mod facts;
 mod history;
 pub mod outbox;
 mod postrider;
+pub mod replay;
 mod shell;
 mod statistics;
 mod status;
@@ -57,6 +58,7 @@ pub use postrider_engine::{
     MemoryBounds, OnFailed, Ordering, OrderingKey, Outcome, PublishError, Published, RateLimit,
     ReplayId, ResendError, Response, RetryPolicy, Schedule, Secret, TenantId, Wall,
 };
+pub use replay::{Replay, ReplayError, ReplayRequest, ReplayState};
 /// The SQLite that this crate is built with, for applications that publish in their own
 /// transactions: see [`outbox`].
 #[cfg(feature = "sqlite")]

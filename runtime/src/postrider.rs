@@ -2,9 +2,11 @@
 
 use crate::EndpointUrl;
 use crate::builder::Builder;
+use crate::clock::Clock;
 use crate::egress::EgressGuard;
 use crate::facts::Facts;
 use crate::history::{DeliveryPage, DeliveryQuery, Statistics};
+use crate::replay::{ReplayLog, Runner, Running};
 use crate::shell::Call;
 use crate::status::{EventStatus, ReadError};
 use crate::store::Store;
@@ -32,6 +34,8 @@ struct Shared {
     facts: broadcast::WeakSender<Fact>,
     shutdown_timeout: Duration,
     shutting_down: AtomicBool,
+    clock: Arc<dyn Clock>,
+    running: Running,
 }
 
 /// Dead letters read in one go.
@@ -46,7 +50,7 @@ impl Postrider {
 
     pub(crate) fn new(
         calls: mpsc::Sender<Call>,
-        store: Arc<dyn Store>,
+        (store, clock): (Arc<dyn Store>, Arc<dyn Clock>),
         guard: EgressGuard,
         facts: &broadcast::Sender<Fact>,
         shutdown_timeout: Duration,
@@ -58,6 +62,8 @@ impl Postrider {
             facts: facts.downgrade(),
             shutdown_timeout,
             shutting_down: AtomicBool::new(false),
+            clock,
+            running: Running::default(),
         }))
     }
 
@@ -373,6 +379,31 @@ impl Postrider {
 
     pub(crate) fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.0.store)
+    }
+
+    pub(crate) fn wall(&self) -> Wall {
+        self.0.clock.wall()
+    }
+
+    /// The replays under way.
+    pub(crate) fn running(&self) -> &Running {
+        &self.0.running
+    }
+
+    pub(crate) fn runner(&self, log: Arc<dyn ReplayLog>) -> Runner {
+        Runner {
+            store: self.store(),
+            log,
+            calls: self.0.calls.downgrade(),
+        }
+    }
+
+    /// An error if nothing is accepted any more.
+    pub(crate) fn check_open(&self) -> Result<(), Closed> {
+        if self.0.calls.is_closed() || self.0.shutting_down.load(Ordering::Relaxed) {
+            return Err(self.why_closed());
+        }
+        Ok(())
     }
 
     /// Checks what only the host can: the URL.

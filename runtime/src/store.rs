@@ -11,6 +11,7 @@ pub use sqlite::SqliteStore;
 
 use crate::history::{DeliveryPage, DeliveryQuery};
 use crate::outbox::OutboxSource;
+use crate::replay::ReplayLog;
 use crate::statistics::Hour;
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
@@ -88,6 +89,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// The account of an endpoint; all zero for one that is not there.
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>>;
+
+    /// Where replays are kept, if this store keeps any.
+    fn replay_log(self: Arc<Self>) -> Option<Arc<dyn ReplayLog>> {
+        None
+    }
 
     /// Where applications put events in their own transactions, if this store has such a place.
     fn outbox_source(self: Arc<Self>) -> Option<Arc<dyn OutboxSource>> {

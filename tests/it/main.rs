@@ -14,6 +14,7 @@ mod faults;
 mod hostile;
 mod programs;
 mod receiver;
+mod replay;
 mod report;
 mod scenarios;
 mod simulation;

@@ -10,12 +10,14 @@
 )]
 
 use super::Store;
+use crate::history::{Cursor, DeliveryFilter, StateKind};
+use crate::replay::{Replay, ReplayRequest, ReplayState};
 use bytes::Bytes;
 use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
     EndpointSecret, EndpointSpec, EndpointStatus, EndpointUpdate, Event, EventId, FailReason,
     Failure, FailureKind, HeaderLines, Health, Idempotency, LaneId, Load, NewDelivery, OrderingKey,
-    Outcome, Publish, Receipt, Refusal, Secret, Seq, Wall,
+    Outcome, Publish, Receipt, Refusal, ReplayId, Secret, Seq, Wall,
 };
 use std::sync::Arc;
 
@@ -32,6 +34,8 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     a_restart_finds_what_was_pending(&make()).await;
     a_stopped_lane_takes_a_resend_in_place(&make()).await;
     a_resend_goes_to_the_end_of_its_lane(&make()).await;
+    a_replay_makes_a_delivery_anew_once(&make()).await;
+    a_replay_is_kept_as_it_was_put(&make()).await;
     a_discard_ends_a_pending_delivery_and_a_dead_letter(&make()).await;
     a_deleted_endpoint_keeps_only_what_is_under_way(&make()).await;
     an_update_changes_what_it_names(&make()).await;
@@ -343,6 +347,56 @@ async fn a_resend_goes_to_the_end_of_its_lane<S: Store>(store: &Arc<S>) {
         })
         .await;
     assert_eq!(unknown, Receipt::Refused(Refusal::NoSuchDelivery));
+}
+
+async fn a_replay_makes_a_delivery_anew_once<S: Store>(store: &Arc<S>) {
+    let subject = Subject(store);
+    subject.add_endpoint().await;
+    let seq = subject.publish(1).await;
+    subject.end(1, seq, DeliveryState::Delivered, false).await;
+    let again = |new: u128, replay: u128| Change::Resend {
+        of: DeliveryId::from_u128(1),
+        new: DeliveryId::from_u128(new),
+        replay: Some(ReplayId::from_u128(replay)),
+        at: Wall(20),
+    };
+    let first = subject.commit(again(2, 7)).await;
+    assert!(matches!(first, Receipt::Resent(_)), "{first:?}");
+    assert_eq!(subject.commit(again(3, 7)).await, Receipt::Stale);
+    let made = Arc::clone(store).delivery(DeliveryId::from_u128(2)).await;
+    assert_eq!(made.unwrap().unwrap().replay, Some(ReplayId::from_u128(7)));
+    let other = subject.commit(again(4, 8)).await;
+    assert!(matches!(other, Receipt::Resent(_)), "{other:?}");
+}
+
+async fn a_replay_is_kept_as_it_was_put<S: Store>(store: &Arc<S>) {
+    let Some(log) = Arc::clone(store).replay_log() else {
+        return;
+    };
+    let mut replay = Replay {
+        id: ReplayId::from_u128(7),
+        request: ReplayRequest {
+            filter: DeliveryFilter {
+                endpoint: Some(ENDPOINT),
+                states: vec![StateKind::Failed, StateKind::Delivered],
+                event_types: "a.*".parse().into_iter().collect(),
+                from: Some(Wall(1)),
+                until: Some(Wall(2)),
+            },
+            per_second: std::num::NonZeroU32::new(3),
+        },
+        state: ReplayState::Running,
+        after: None,
+        resent: 4,
+        skipped: 5,
+        created_at: Wall(6),
+    };
+    Arc::clone(&log).put(replay.clone()).await.unwrap();
+    assert_eq!(Arc::clone(&log).replays().await.unwrap(), [replay.clone()]);
+    replay.state = ReplayState::Cancelled;
+    replay.after = Some(Cursor(DeliveryId::from_u128(9)));
+    Arc::clone(&log).put(replay.clone()).await.unwrap();
+    assert_eq!(log.replays().await.unwrap(), [replay]);
 }
 
 async fn a_discard_ends_a_pending_delivery_and_a_dead_letter<S: Store>(store: &Arc<S>) {

@@ -2,10 +2,11 @@
 
 use super::{Store, StoreError, StoreFuture};
 use crate::history::{Cursor, DeliveryPage, DeliveryQuery, Direction};
+use crate::replay::{Replay, ReplayLog, ReplayState};
 use crate::statistics::{Hour, MS_PER_HOUR};
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
-    Loaded, MemoryBounds, Receipt, Recovered, Wall,
+    Loaded, MemoryBounds, Receipt, Recovered, ReplayId, Wall,
 };
 use std::collections::BTreeMap;
 use std::future::ready;
@@ -17,7 +18,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct MemoryStore {
     held: Mutex<postrider_engine::MemoryStore>,
     hours: Mutex<Hours>,
+    replays: Mutex<BTreeMap<ReplayId, Replay>>,
 }
+
+/// Replays that are kept; those that have ended go first, the oldest before the others.
+const REPLAYS_MAX: usize = 1_000;
 
 /// Hours that are kept, over all endpoints; the oldest go first.
 const HOURS_MAX: usize = 2_000;
@@ -33,6 +38,7 @@ impl MemoryStore {
         Self {
             held: Mutex::new(postrider_engine::MemoryStore::bounded(bounds)),
             hours: Mutex::default(),
+            replays: Mutex::default(),
         }
     }
 
@@ -142,6 +148,28 @@ impl Store for MemoryStore {
 
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>> {
         self.answer(|held| held.ledger(endpoint))
+    }
+
+    fn replay_log(self: Arc<Self>) -> Option<Arc<dyn ReplayLog>> {
+        Some(self)
+    }
+}
+
+impl ReplayLog for MemoryStore {
+    fn put(self: Arc<Self>, replay: Replay) -> StoreFuture<Result<(), StoreError>> {
+        let mut replays = self.replays.lock().unwrap_or_else(PoisonError::into_inner);
+        replays.insert(replay.id, replay);
+        let has_ended = |replay: &&Replay| replay.state != ReplayState::Running;
+        let oldest = replays.values().find(has_ended).map(|replay| replay.id);
+        if let Some(oldest) = oldest.filter(|_| replays.len() > REPLAYS_MAX) {
+            replays.remove(&oldest);
+        }
+        Box::pin(ready(Ok(())))
+    }
+
+    fn replays(self: Arc<Self>) -> StoreFuture<Result<Vec<Replay>, StoreError>> {
+        let replays = self.replays.lock().unwrap_or_else(PoisonError::into_inner);
+        Box::pin(ready(Ok(replays.values().cloned().collect())))
     }
 }
 

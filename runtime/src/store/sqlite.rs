@@ -13,6 +13,7 @@ mod lanes;
 mod options;
 mod outbox;
 mod reads;
+mod replays;
 mod reserve;
 mod retention;
 mod rows;
@@ -31,6 +32,7 @@ pub use seal::{KeyRing, SealError};
 use super::{Store, StoreError, StoreFuture};
 use crate::history::{DeliveryPage, DeliveryQuery};
 use crate::outbox::{Outbox, OutboxSource};
+use crate::replay::ReplayLog;
 use crate::statistics::Hour;
 use outbox::SqliteOutbox;
 use postrider_engine::{
@@ -301,6 +303,10 @@ impl Store for SqliteStore {
 
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>> {
         self.read(move |connection, _| reads::ledger(connection, endpoint))
+    }
+
+    fn replay_log(self: Arc<Self>) -> Option<Arc<dyn ReplayLog>> {
+        Some(self)
     }
 
     fn outbox_source(self: Arc<Self>) -> Option<Arc<dyn OutboxSource>> {

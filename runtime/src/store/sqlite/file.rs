@@ -7,7 +7,8 @@ use super::reserve::Reserve;
 use super::retention::Retention;
 use super::schema::{self, Home};
 use super::seal::KeyRing;
-use super::{BUSY, OpenError, SchemaError, StoreFault, reads};
+use super::{BUSY, OpenError, SchemaError, StoreFault, reads, replays};
+use crate::replay::Replay;
 use crate::store::StoreError;
 use postrider_engine::{
     Change, CommitError, DeliveryRecord, EndpointId, EventId, Ledger, Load, Loaded, Receipt,
@@ -159,11 +160,23 @@ impl SqliteFile {
     /// If the file cannot be read or written. If the disk is full, nothing has changed; after
     /// another error the file must be opened anew, as after one of [`Self::commit`].
     pub fn drop_old(&mut self, retention: &Retention, now: Wall) -> Result<usize, StoreError> {
+        self.beside_commits(|changes| changes.drop_old(retention, now))
+    }
+
+    /// Records a replay.
+    pub(super) fn put_replay(&mut self, replay: &Replay) -> Result<(), StoreError> {
+        self.beside_commits(|changes| replays::put(changes.connection, replay))
+    }
+
+    /// Writes what no core has asked for.
+    fn beside_commits<T>(
+        &mut self,
+        make: impl FnOnce(&mut Changes<'_>) -> Result<T, StoreFault>,
+    ) -> Result<T, StoreError> {
         if let Some(reason) = &self.failed {
             return Err(StoreError(reason.clone()));
         }
-        let dropped = self.in_transaction(|changes| changes.drop_old(retention, now));
-        dropped.map_err(|error| {
+        self.in_transaction(make).map_err(|error| {
             self.lanes.forget();
             if !error.is_full() {
                 self.failed = Some(error.to_string());

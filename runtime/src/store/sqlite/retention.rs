@@ -73,6 +73,10 @@ impl Changes<'_> {
             before(retention.failed),
         )?;
         dropped += self.drop_events_for_nobody(before(retention.ended))?;
+        dropped += self
+            .connection
+            .prepare_cached("DELETE FROM postrider_replay WHERE state <> 0 AND created_at < ?1")?
+            .execute([signed(before(retention.ended))])?;
         let hour = before(retention.statistics) / MS_PER_HOUR;
         dropped += self
             .connection

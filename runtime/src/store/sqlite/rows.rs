@@ -274,7 +274,7 @@ impl DeliveryRow {
     }
 }
 
-fn unknown(what: &str, value: i64) -> StoreFault {
+pub(super) fn unknown(what: &str, value: i64) -> StoreFault {
     StoreFault::Damaged(format!("no {what} has the number {value}"))
 }
 

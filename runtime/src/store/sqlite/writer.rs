@@ -6,6 +6,7 @@
 use super::file::{Answers, SqliteFile};
 use super::retention::Retention;
 use crate::clock::Clock;
+use crate::replay::Replay;
 use crate::store::StoreError;
 use postrider_engine::{Change, Recovered};
 use std::sync::Arc;
@@ -19,6 +20,8 @@ pub(super) enum Job {
     Commit(Vec<Change>, oneshot::Sender<Answers>),
     /// To end what a crash has left half-done, and to say what there is.
     Recover(oneshot::Sender<Result<Recovered, StoreError>>),
+    /// To record a replay.
+    PutReplay(Box<Replay>, oneshot::Sender<Result<(), StoreError>>),
 }
 
 /// When there was nothing old, it is looked for again after this.
@@ -70,6 +73,7 @@ pub(super) fn run(mut file: SqliteFile, jobs: &Receiver<Job>, mut housekeeping: 
         match jobs.recv_timeout(housekeeping.left()) {
             Ok(Job::Commit(changes, reply)) => drop(reply.send(file.commit(&changes))),
             Ok(Job::Recover(reply)) => drop(reply.send(file.recover())),
+            Ok(Job::PutReplay(replay, reply)) => drop(reply.send(file.put_replay(&replay))),
             Err(RecvTimeoutError::Timeout) => (),
             Err(RecvTimeoutError::Disconnected) => return,
         }

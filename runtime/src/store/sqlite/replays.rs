@@ -1,0 +1,132 @@
+//! Replays on record.
+
+use super::rows::{self, signed, unsigned};
+use super::{SqliteStore, StoreFault, writer::Job};
+use crate::history::{Cursor, DeliveryFilter, StateKind};
+use crate::replay::{Replay, ReplayLog, ReplayRequest, ReplayState};
+use crate::store::{StoreError, StoreFuture};
+use postrider_engine::{DeliveryId, EndpointId, ReplayId, Wall};
+use rusqlite::{Connection, Row, params};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// What was asked for, as JSON.
+#[derive(Serialize, Deserialize)]
+struct RequestRecord {
+    endpoint: Option<String>,
+    states: Vec<String>,
+    event_types: Vec<String>,
+    from_ms: Option<u64>,
+    until_ms: Option<u64>,
+    per_second: Option<u32>,
+}
+
+impl ReplayLog for SqliteStore {
+    fn put(self: Arc<Self>, replay: Replay) -> StoreFuture<Result<(), StoreError>> {
+        let (reply, done) = oneshot::channel();
+        self.ask(Job::PutReplay(Box::new(replay), reply));
+        Box::pin(async move {
+            let stopped = || Err(StoreFault::Stopped.into());
+            done.await.unwrap_or_else(|_| stopped())
+        })
+    }
+
+    fn replays(self: Arc<Self>) -> StoreFuture<Result<Vec<Replay>, StoreError>> {
+        self.read(|connection, _| all(connection))
+    }
+}
+
+pub(super) fn put(connection: &Connection, replay: &Replay) -> Result<(), StoreFault> {
+    let request = serde_json::to_string(&RequestRecord::of(&replay.request));
+    let state = match replay.state {
+        ReplayState::Running => 0,
+        ReplayState::Done => 1,
+        ReplayState::Cancelled => 2,
+    };
+    let mut replace = connection.prepare_cached(
+        "INSERT OR REPLACE INTO postrider_replay
+             (id, request, state, after, resent, skipped, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    replace.execute(params![
+        replay.id.as_u128().to_be_bytes(),
+        request.map_err(rows::damaged)?,
+        state,
+        replay.after.map(|after| after.0.as_u128().to_be_bytes()),
+        signed(replay.resent),
+        signed(replay.skipped),
+        signed(replay.created_at.0),
+    ])?;
+    Ok(())
+}
+
+fn all(connection: &Connection) -> Result<Vec<Replay>, StoreFault> {
+    let mut select = connection.prepare_cached(
+        "SELECT id, request, state, after, resent, skipped, created_at
+         FROM postrider_replay ORDER BY id",
+    )?;
+    let mut rows = select.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+fn read(row: &Row<'_>) -> Result<Replay, StoreFault> {
+    let id = |bytes: [u8; 16]| u128::from_be_bytes(bytes);
+    let request: RequestRecord =
+        serde_json::from_str(&row.get::<_, String>(1)?).map_err(rows::damaged)?;
+    let after: Option<[u8; 16]> = row.get(3)?;
+    Ok(Replay {
+        id: ReplayId::from_u128(id(row.get(0)?)),
+        request: request.request()?,
+        state: match row.get::<_, i64>(2)? {
+            0 => ReplayState::Running,
+            1 => ReplayState::Done,
+            2 => ReplayState::Cancelled,
+            other => return Err(rows::unknown("state of a replay", other)),
+        },
+        after: after.map(|after| Cursor(DeliveryId::from_u128(id(after)))),
+        resent: unsigned(row.get(4)?)?,
+        skipped: unsigned(row.get(5)?)?,
+        created_at: Wall(unsigned(row.get(6)?)?),
+    })
+}
+
+impl RequestRecord {
+    fn of(request: &ReplayRequest) -> Self {
+        let filter = &request.filter;
+        Self {
+            endpoint: filter.endpoint.map(|endpoint| endpoint.to_string()),
+            states: filter.states.iter().map(StateKind::to_string).collect(),
+            event_types: filter
+                .event_types
+                .iter()
+                .map(|it| it.as_str().to_owned())
+                .collect(),
+            from_ms: filter.from.map(|at| at.0),
+            until_ms: filter.until.map(|at| at.0),
+            per_second: request.per_second.map(std::num::NonZeroU32::get),
+        }
+    }
+
+    fn request(self) -> Result<ReplayRequest, StoreFault> {
+        let endpoint = self.endpoint.map(|id| id.parse::<EndpointId>());
+        let states = self.states.iter().map(|state| state.parse());
+        let event_types = self.event_types.iter().map(|pattern| pattern.parse());
+        Ok(ReplayRequest {
+            filter: DeliveryFilter {
+                endpoint: endpoint.transpose().map_err(rows::damaged)?,
+                states: states.collect::<Result<_, _>>().map_err(rows::damaged)?,
+                event_types: event_types
+                    .collect::<Result<_, _>>()
+                    .map_err(rows::damaged)?,
+                from: self.from_ms.map(Wall),
+                until: self.until_ms.map(Wall),
+            },
+            per_second: self.per_second.and_then(std::num::NonZeroU32::new),
+        })
+    }
+}

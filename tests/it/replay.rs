@@ -1,0 +1,178 @@
+//! Many deliveries made anew: in order, at a rate, once each, over a restart, until cancelled.
+
+use crate::receiver::{Receiver, Reply, SECRET, end_of, loopback, until};
+use postrider::store::Store;
+use postrider::{
+    DeliveryFilter, DeliveryQuery, DeliveryState, Direction, EndpointId, MemoryStore, Postrider,
+    ReplayError, ReplayId, ReplayRequest, ReplayState, SqliteStore, StateKind,
+};
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A receiver that refuses until it is told to accept.
+async fn moody() -> (Receiver, Arc<AtomicBool>) {
+    let accepts = Arc::new(AtomicBool::new(false));
+    let mood = Arc::clone(&accepts);
+    let receiver = Receiver::start(move |_, _| {
+        let status = if mood.load(Ordering::Relaxed) {
+            200
+        } else {
+            400
+        };
+        Reply::Status(status)
+    });
+    (receiver.await, accepts)
+}
+
+async fn started(store: Arc<dyn Store>) -> Postrider {
+    let builder = Postrider::builder().egress(loopback());
+    builder.shared_store(store).start().await.unwrap()
+}
+
+fn file(directory: &Path) -> Arc<dyn Store> {
+    Arc::new(SqliteStore::open(directory.join("events.db")).unwrap())
+}
+
+/// Publishes so many events, one after the other, and waits for their ends.
+async fn publish(postrider: &Postrider, endpoint: EndpointId, count: u32) {
+    let mut last = None;
+    for number in 0..count {
+        let body = number.to_string();
+        let event = postrider
+            .submit_event(&endpoint, "charge.made", &body)
+            .await;
+        last = Some(event.unwrap());
+    }
+    end_of(postrider, &last.unwrap()).await;
+}
+
+fn failed_of(endpoint: EndpointId) -> ReplayRequest {
+    ReplayRequest {
+        filter: DeliveryFilter {
+            endpoint: Some(endpoint),
+            states: vec![StateKind::Failed],
+            ..DeliveryFilter::default()
+        },
+        per_second: None,
+    }
+}
+
+async fn through(postrider: &Postrider, replay: &ReplayId) -> (u64, u64) {
+    until("the replay is through", || async {
+        let status = postrider.replay_status(replay).await.unwrap();
+        status.state == ReplayState::Done
+    })
+    .await;
+    let status = postrider.replay_status(replay).await.unwrap();
+    (status.resent, status.skipped)
+}
+
+/// How many of each body came after the first `before` requests, in the order of their coming.
+fn bodies_after(receiver: &Receiver, before: usize) -> Vec<u32> {
+    let bodies = receiver.bodies().into_iter().skip(before);
+    bodies.map(|body| body.parse().unwrap()).collect()
+}
+
+async fn replays_what_failed(store: Arc<dyn Store>) {
+    let (receiver, accepts) = moody().await;
+    let postrider = started(store).await;
+    let endpoint = postrider.register_endpoint(&receiver.url(), SECRET).await;
+    let endpoint = endpoint.unwrap();
+    publish(&postrider, endpoint, 250).await;
+    accepts.store(true, Ordering::Relaxed);
+    publish(&postrider, endpoint, 3).await;
+    let request = failed_of(endpoint);
+    assert_eq!(postrider.count_replay(&request).await, Ok(250));
+    let replay = postrider.start_replay(request.clone()).await.unwrap();
+    assert_eq!(through(&postrider, &replay).await, (250, 0));
+    until("all has come again", || async { receiver.count() == 503 }).await;
+    assert_eq!(bodies_after(&receiver, 253), (0..250).collect::<Vec<_>>());
+    assert_eq!(postrider.count_replay(&request).await, Ok(0));
+    let query = DeliveryQuery {
+        direction: Direction::NewestFirst,
+        most: 1,
+        ..DeliveryQuery::default()
+    };
+    let newest = postrider
+        .deliveries(query)
+        .await
+        .unwrap()
+        .deliveries
+        .remove(0);
+    assert_eq!(newest.replay, Some(replay));
+    let original = postrider
+        .delivery(&newest.resend_of.unwrap())
+        .await
+        .unwrap();
+    assert_eq!(original.resent_as, Some(newest.id));
+    assert!(matches!(original.state, DeliveryState::Failed(_)));
+    until("the ledger adds up", || async {
+        let ledger = postrider.ledger(&endpoint).await.unwrap();
+        (ledger.accepted, ledger.delivered, ledger.failed) == (503, 253, 250)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_replay_makes_anew_what_failed_in_order_and_leaves_the_rest() {
+    replays_what_failed(Arc::new(MemoryStore::default())).await;
+    let directory = tempfile::tempdir().unwrap();
+    replays_what_failed(file(directory.path())).await;
+}
+
+#[tokio::test]
+async fn a_replay_keeps_its_rate_and_stops_when_it_is_cancelled() {
+    let (receiver, accepts) = moody().await;
+    let directory = tempfile::tempdir().unwrap();
+    let postrider = started(file(directory.path())).await;
+    let endpoint = postrider.register_endpoint(&receiver.url(), SECRET).await;
+    let endpoint = endpoint.unwrap();
+    publish(&postrider, endpoint, 100).await;
+    accepts.store(true, Ordering::Relaxed);
+    let mut request = failed_of(endpoint);
+    request.per_second = NonZeroU32::new(50);
+    let start = Instant::now();
+    let replay = postrider.start_replay(request).await.unwrap();
+    until("some have come", || async { receiver.count() >= 120 }).await;
+    let took = start.elapsed();
+    assert!(took >= Duration::from_millis(380), "{took:?} for 20");
+    let status = postrider.cancel_replay(&replay).await.unwrap();
+    assert_eq!(status.state, ReplayState::Cancelled);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let came = receiver.count();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(receiver.count(), came, "nothing comes any more");
+    let unknown = ReplayId::from_u128(1);
+    let error = postrider.cancel_replay(&unknown).await;
+    assert_eq!(error, Err(ReplayError::NoSuchReplay(unknown)));
+}
+
+#[tokio::test]
+async fn a_replay_goes_on_after_a_restart_and_makes_each_delivery_anew_once() {
+    let (receiver, accepts) = moody().await;
+    let directory = tempfile::tempdir().unwrap();
+    let postrider = started(file(directory.path())).await;
+    let endpoint = postrider.register_endpoint(&receiver.url(), SECRET).await;
+    let endpoint = endpoint.unwrap();
+    publish(&postrider, endpoint, 230).await;
+    accepts.store(true, Ordering::Relaxed);
+    let mut request = failed_of(endpoint);
+    request.per_second = NonZeroU32::new(400);
+    let replay = postrider.start_replay(request).await.unwrap();
+    // In the middle of a page: it is not on record how far it has come.
+    until("some have come", || async { receiver.count() >= 230 + 130 }).await;
+    postrider.shutdown().await;
+    assert!(postrider.start_replay(failed_of(endpoint)).await.is_err());
+    drop(postrider);
+    until("the file is free", || async {
+        SqliteStore::open(directory.path().join("events.db")).is_ok()
+    })
+    .await;
+    let postrider = started(file(directory.path())).await;
+    assert_eq!(through(&postrider, &replay).await, (230, 0));
+    until("all has come again", || async { receiver.count() >= 460 }).await;
+    assert_eq!(bodies_after(&receiver, 230), (0..230).collect::<Vec<_>>());
+}
