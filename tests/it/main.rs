@@ -12,6 +12,7 @@ mod delivery;
 mod demo;
 mod faults;
 mod hostile;
+mod lives;
 mod programs;
 mod receiver;
 mod report;
