@@ -11,6 +11,7 @@ mod cli;
 mod delivery;
 mod demo;
 mod faults;
+mod full_disk;
 mod hostile;
 mod lives;
 mod programs;
