@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use postrider::store::sqlite::OpenError;
 use postrider::{
     EndpointId, EndpointSpec, EventId, EventState, Full, Ledger, Postrider, PublishError,
     SqliteStore, Submission,
@@ -100,23 +101,30 @@ async fn fill(disk: &Path, notes: &Path) {
         story.acknowledged().len() as u64
     );
 
-    // Killed in the middle of the rest.
+    // Killed in the middle of the rest, when somebody else has just taken all room that was left.
     story.resume(second).await;
     story.until_delivered(expected + 100).await;
+    take_the_rest(&disk.join("rest"));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let delivered = story.account().await.delivered;
+    story.say("delivered when nothing was left", delivered);
     kill_process(getpid(), Signal::KILL).unwrap();
 }
 
 /// Starts on the full disk, delivers the rest, and publishes again as soon as there is room.
 async fn go_on(disk: &Path, notes: &Path) {
     let story = Story::begin(disk, notes).await;
+    let accepted = story.acknowledged().len() as u64;
+    assert_eq!(story.account().await.accepted, accepted);
+    story.say("started where nothing is left", accepted);
+    // What the reserve had taken is there again; it is not enough to publish.
+    fs::remove_file(disk.join("rest")).unwrap();
     let url = receive(notes).await;
     for endpoint in &story.endpoints {
         let spec = EndpointSpec::new(&*url);
         let updated = story.postrider.update_endpoint(endpoint, spec).await;
         updated.unwrap();
     }
-    let accepted = story.acknowledged().len() as u64;
-    assert_eq!(story.account().await.accepted, accepted);
     story.publish_until_refused().await;
     let accepted = story.acknowledged().len() as u64;
     story.until_delivered(accepted).await;
@@ -147,6 +155,24 @@ async fn go_on(disk: &Path, notes: &Path) {
     let drained = story.postrider.shutdown().await.unwrap();
     assert!(!drained.store_failed);
     story.say("events in all, each of them received", accepted);
+    start_from_nothing(story).await;
+}
+
+/// A store that was closed has taken its smaller files away. Then somebody takes all room but the
+/// reserve: that has to do for a start.
+async fn start_from_nothing(story: Story) {
+    let Story { disk, notes, .. } = story;
+    drop(story.postrider);
+    while let Err(OpenError::InUse(_)) = SqliteStore::open(disk.join("events.db")) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    take_the_rest(&disk.join("rest"));
+    let story = Story::begin(&disk, &notes).await;
+    let accepted = story.acknowledged().len() as u64;
+    assert_eq!(story.account().await.accepted, accepted);
+    story.check_all_known(EventState::Delivered).await;
+    story.say("started where only the reserve was left", accepted);
+    story.publish_until_refused().await;
 }
 
 impl Story {
@@ -284,6 +310,14 @@ async fn answer(
 fn noted(path: &Path) -> File {
     let mut options = OpenOptions::new();
     options.create(true).append(true).open(path).unwrap()
+}
+
+/// Writes into this file until there is not a byte left.
+fn take_the_rest(path: &Path) {
+    let mut file = noted(path);
+    for bytes in [1 << 20, 4_096, 1] {
+        while file.write_all(&vec![0x5a; bytes]).is_ok() {}
+    }
 }
 
 /// A line, in one piece: it is there even if the process is killed the next moment.
