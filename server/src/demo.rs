@@ -9,15 +9,17 @@ mod progress;
 mod receiver;
 mod report;
 mod run;
+mod stop;
 
 use crate::Answer;
 use clap::builder::RangedU64ValueParser;
 use data::Data;
 use plan::Plan;
 use progress::Progress;
-use report::Report;
-use run::DemoError;
+use report::{Report, StopReport};
+use run::{DemoError, Ending};
 use std::path::PathBuf;
+use stop::Stop;
 
 /// See it deliver in order, through storms
 ///
@@ -27,6 +29,9 @@ use std::path::PathBuf;
 ///
 /// With --data the events are in a file. Kill it at any moment and start it again: it goes on
 /// where it was, and checks all lives together.
+///
+/// SIGTERM and SIGINT let it finish the requests under way and end with exit status 0; a second
+/// one ends it at once.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// How many events to submit
@@ -52,25 +57,40 @@ fn up_to(most: u64) -> RangedU64ValueParser<usize> {
 
 pub(crate) fn run(args: &Args) -> Result<Answer, DemoError> {
     let plan = Plan::draw(args.seed, args.events, args.endpoints);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(DemoError::Runtime)?;
+    // Before anything else: whoever asks it to end while it starts is heard, too.
+    let stop = {
+        let _in_runtime = runtime.enter();
+        Stop::listen().map_err(DemoError::Signals)?
+    };
     let data = args.data.as_ref();
     let data = data
         .map(|directory| Data::open(directory, args))
         .transpose()?;
     let progress = Progress::new(args.events as u64, args.json)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
-    let ran = runtime
-        .map_err(DemoError::Runtime)?
-        .block_on(run::run(plan, data, &progress))?;
-    let report = Report::of(&ran);
-    let text = if args.json {
-        report.json()?
-    } else {
-        report.text(args)
-    };
-    Ok(Answer {
-        text,
-        is_yes: report.is_kept(),
-    })
+    match runtime.block_on(run::run(plan, data, stop, &progress))? {
+        Ending::Done(ran) => {
+            let report = Report::of(&ran);
+            let text = if args.json {
+                report.json()?
+            } else {
+                report.text(args)
+            };
+            let is_yes = report.is_kept();
+            Ok(Answer { text, is_yes })
+        }
+        Ending::Stopped(stopped) => {
+            let report = StopReport::of(&stopped);
+            let text = if args.json {
+                report.json()?
+            } else {
+                report.text(args)
+            };
+            let is_yes = report.is_drained();
+            Ok(Answer { text, is_yes })
+        }
+    }
 }

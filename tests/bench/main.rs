@@ -11,6 +11,7 @@
 )]
 #![expect(clippy::cast_precision_loss, reason = "figures are rounded")]
 
+mod backlog;
 mod bare;
 mod engine;
 mod http;
@@ -37,19 +38,27 @@ fn main() {
         ["bare", address, count] => bare::run(address, count.parse().unwrap()),
         ["isolation", address, hanging] => isolation::run(address, hanging.parse().unwrap()),
         ["memory"] => engine::memory(),
+        ["backlog-fill", path, events, dead, healthy] => {
+            backlog::fill(path, events.parse().unwrap(), dead, healthy);
+        }
+        ["backlog-sender", path] => backlog::send(path),
         [] => {
             engine::figures();
             http::figures();
             isolation::figures();
             store::figures();
+            backlog::figures(backlog::EVENTS);
         }
         ["engine"] => engine::figures(),
         ["http"] => http::figures(),
         ["isolation"] => isolation::figures(),
         ["store"] => store::figures(),
+        ["backlog"] => backlog::figures(backlog::EVENTS),
+        ["backlog", "--events", events] => backlog::figures(events.parse().unwrap()),
         other => {
             println!(
-                "unknown benchmark {other:?}: engine, http, isolation, store, or none for all"
+                "unknown benchmark {other:?}: engine, http, isolation, store, backlog, or none \
+                 for all"
             );
             std::process::exit(2);
         }

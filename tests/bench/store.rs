@@ -1,22 +1,19 @@
 //! The durable store: publishing beside a bare append and sync, delivering beside the store in
-//! memory, and what a pending event takes on the disk and at a restart.
+//! memory.
 
 use crate::http::{ENDPOINTS, PAYLOAD_BYTES};
 use crate::median;
 use crate::process::{measure, start};
-use postrider::store::Store;
 use postrider::{EndpointSpec, Postrider, SqliteStore};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const PUBLISHERS: usize = 64;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(2);
 const DELIVERIES: &str = "50000";
-const BACKLOG: usize = 200_000;
 
 pub(crate) fn figures() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -25,7 +22,6 @@ pub(crate) fn figures() {
         .unwrap();
     runtime.block_on(publishing());
     delivering();
-    runtime.block_on(backlog(BACKLOG));
 }
 
 async fn publishing() {
@@ -119,31 +115,5 @@ fn delivering() {
     println!(
         "  ratio of CPU {:.2} (median of {ROUNDS} pairs; aim: at most 2)\n",
         median(ratios)
-    );
-}
-
-async fn backlog(events: usize) {
-    println!("backlog: {events} pending events of 1 KiB on one endpoint");
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("events.db");
-    let postrider = paused(&path).await;
-    let mut published = 0;
-    while published < events {
-        published += publish_for(&postrider, Duration::from_millis(500)).await;
-    }
-    postrider.shutdown().await;
-    drop(postrider);
-    let bytes = std::fs::metadata(&path).unwrap().len();
-    println!(
-        "  disk        {:.0} bytes per pending event (aim: under 1,638)",
-        bytes as f64 / published as f64
-    );
-    let start = Instant::now();
-    let store = Arc::new(SqliteStore::open(&path).unwrap());
-    let recovered = Arc::clone(&store).recover().await.unwrap();
-    assert_eq!(recovered.endpoints[0].pending_deliveries, published as u64);
-    println!(
-        "  restart     {:.3} s until the engine can go on (aim: 5 s with 10,000,000)\n",
-        start.elapsed().as_secs_f64()
     );
 }

@@ -4,12 +4,18 @@ use std::process::Command;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// One of engine, http, isolation, store; all of them if left out
+    /// One of engine, http, isolation, store, backlog; all of them if left out
     figure: Option<String>,
+    /// Pending events of the backlog [default: 200,000]
+    #[arg(long)]
+    events: Option<usize>,
 }
 
 /// Builds the benchmark as a release and runs it.
 pub(crate) fn run(args: &Args) -> Result<(), String> {
+    if args.events.is_some() && args.figure.as_deref() != Some("backlog") {
+        return Err("--events goes with `backlog`: cargo xtask bench backlog --events N".into());
+    }
     let mut cargo = Command::new("cargo");
     cargo.args([
         "bench",
@@ -20,7 +26,11 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         "figures",
         "--",
     ]);
-    let status = cargo.args(&args.figure).status();
+    cargo.args(&args.figure);
+    if let Some(events) = args.events {
+        cargo.args(["--events", &events.to_string()]);
+    }
+    let status = cargo.status();
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(_) => Err("the benchmark failed: see above".to_owned()),

@@ -1,14 +1,17 @@
 //! `cargo xtask crash`: kills the real binary with SIGKILL, over and over, and asks at the end
-//! whether anything was lost, invented or out of order.
+//! whether anything was lost, invented or out of order. Now and then it asks it to end, with
+//! SIGTERM, as whoever updates it would: then it must drain, and excuses no repeat.
 //!
-//! A campaign is one directory. Each of its processes goes on where the one before was killed;
+//! A campaign is one directory. Each of its processes goes on where the one before was ended;
 //! the last one is left alone. It compares what publishers were told and what receivers saw, in
 //! all lives, with what is on record, and its exit status is the verdict.
 
 use crate::test;
 use fastrand::Rng;
+use rustix::process::{Pid, Signal, kill_process};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -18,6 +21,9 @@ const KILLS_OF_CAMPAIGN: u32 = 10;
 /// In so many of a hundred cases the process is killed while it starts.
 const AT_START_PERCENT: u32 = 25;
 
+/// In so many of a hundred cases it is asked to end, and not killed.
+const ASKED_PERCENT: u32 = 20;
+
 /// It may take so long to start, in milliseconds.
 const START_MS: u64 = 40;
 
@@ -26,6 +32,9 @@ const LATEST_MS: u64 = 900;
 
 /// The last process of a campaign may take so long.
 const END_WITHIN: Duration = Duration::from_secs(180);
+
+/// One that was asked to end may take so long: its longest attempt takes 10 s.
+const DRAIN_WITHIN: Duration = Duration::from_secs(60);
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -57,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     let directory = std::env::temp_dir().join(format!("postrider-crash-{}", std::process::id()));
     let mut chance = Rng::with_seed(args.seed);
     let start = Instant::now();
-    let (mut killed, mut campaigns) = (0, 0);
+    let (mut killed, mut drained, mut campaigns) = (0, 0, 0);
     while killed < args.kills {
         campaigns += 1;
         let campaign = Campaign {
@@ -67,25 +76,36 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
             events: args.events,
         };
         let most = KILLS_OF_CAMPAIGN.min(args.kills - killed);
+        let ended = campaign.interrupt(most, &mut chance)?;
         // One that is killed as soon as it starts, always, never ends by itself.
-        killed += campaign.kill(most, &mut chance)?.max(1);
+        killed += ended.killed.max(1);
+        drained += ended.drained;
         campaign.finish()?;
         // What is left of a campaign that failed is worth a look.
         std::fs::remove_dir_all(&campaign.data).map_err(|error| error.to_string())?;
     }
     let seconds = start.elapsed().as_secs_f64();
     println!(
-        "{killed} kills in {campaigns} campaigns of {} events, {seconds:.0} s: nothing lost, \
-         nothing out of order",
+        "{killed} kills, and {drained} stops on request, in {campaigns} campaigns of {} events, \
+         {seconds:.0} s: nothing lost, nothing out of order",
         args.events
     );
     Ok(())
 }
 
+/// How often its processes were ended.
+#[derive(Default)]
+struct Ended {
+    killed: u32,
+    /// Asked to end, and drained.
+    drained: u32,
+}
+
 impl Campaign<'_> {
-    /// Starts it and kills it, so often at most; gives how often that was.
-    fn kill(&self, most: u32, chance: &mut Rng) -> Result<u32, String> {
-        for killed in 0..most {
+    /// Starts it and ends it, until it was killed so often or has come to its end.
+    fn interrupt(&self, kills: u32, chance: &mut Rng) -> Result<Ended, String> {
+        let mut ended = Ended::default();
+        while ended.killed < kills {
             let mut child = self.start(Stdio::null())?;
             let latest = if chance.u32(..100) < AT_START_PERCENT {
                 START_MS
@@ -93,32 +113,44 @@ impl Campaign<'_> {
                 LATEST_MS
             };
             sleep(Duration::from_millis(chance.u64(..latest)));
+            let is_asked = chance.u32(..100) < ASKED_PERCENT;
             let has_ended = child.try_wait().map_err(|error| error.to_string())?;
             if has_ended.is_some() {
-                return Ok(killed);
+                return Ok(ended);
             }
-            child.kill().map_err(|error| error.to_string())?;
-            child.wait().map_err(|error| error.to_string())?;
+            if is_asked {
+                let status = self.ask(&mut child)?;
+                // It may not have listened yet: then the system ends it, as a kill would.
+                let was_deaf = status.signal() == Some(Signal::TERM.as_raw());
+                match (status.success(), was_deaf) {
+                    (true, _) => ended.drained += 1,
+                    (false, true) => ended.killed += 1,
+                    (false, false) => return Err(self.told(&format!("asked to end: {status}"))),
+                }
+            } else {
+                child.kill().map_err(|error| error.to_string())?;
+                child.wait().map_err(|error| error.to_string())?;
+                ended.killed += 1;
+            }
         }
-        Ok(most)
+        Ok(ended)
+    }
+
+    /// Asks it to end, and waits until it has.
+    fn ask(&self, child: &mut Child) -> Result<ExitStatus, String> {
+        let asked = kill_process(Pid::from_child(child), Signal::TERM);
+        asked.map_err(|error| error.to_string())?;
+        let ended = end_of(child, DRAIN_WITHIN)?;
+        ended.ok_or_else(|| self.told("asked to end, it did not"))
     }
 
     /// Lets it run to its end, which says whether all promises were kept.
     fn finish(&self) -> Result<(), String> {
         let mut child = self.start(Stdio::inherit())?;
-        let start = Instant::now();
-        loop {
-            match child.try_wait().map_err(|error| error.to_string())? {
-                Some(status) if status.success() => return Ok(()),
-                Some(status) => return Err(self.told(&status.to_string())),
-                None if start.elapsed() > END_WITHIN => {
-                    // It may end at this very moment.
-                    let _ = child.kill();
-                    let _ = child.wait();
-                    return Err(self.told("no end"));
-                }
-                None => sleep(Duration::from_millis(20)),
-            }
+        match end_of(&mut child, END_WITHIN)? {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => Err(self.told(&status.to_string())),
+            None => Err(self.told("no end")),
         }
     }
 
@@ -141,6 +173,23 @@ impl Campaign<'_> {
         command.args(["--seed", &self.seed.to_string(), "--json"]);
         let child = command.stdout(output).stderr(Stdio::inherit()).spawn();
         child.map_err(|error| format!("{} did not start: {error}", self.binary.display()))
+    }
+}
+
+/// How it ends by itself; nothing, if it had to be killed after this time.
+fn end_of(child: &mut Child, within: Duration) -> Result<Option<ExitStatus>, String> {
+    let start = Instant::now();
+    loop {
+        match child.try_wait().map_err(|error| error.to_string())? {
+            Some(status) => return Ok(Some(status)),
+            None if start.elapsed() > within => {
+                // It may end at this very moment.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Ok(None);
+            }
+            None => sleep(Duration::from_millis(20)),
+        }
     }
 }
 

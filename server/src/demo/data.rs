@@ -51,6 +51,8 @@ pub(crate) enum DataError {
 pub(super) enum Entry {
     /// A process begins.
     Started,
+    /// It ends because it was asked to: nothing is under way any more.
+    Stopped,
     /// The publisher was told that it is accepted, under this id.
     Accepted(usize, usize, EventId),
     /// A receiver was sent it.
@@ -162,6 +164,7 @@ impl Entry {
     fn line(self) -> String {
         match self {
             Self::Started => "started\n".to_owned(),
+            Self::Stopped => "stopped\n".to_owned(),
             Self::Accepted(endpoint, number, id) => format!("accepted {endpoint} {number} {id}\n"),
             Self::Arrived(endpoint, number, id) => format!("arrived {endpoint} {number} {id}\n"),
             Self::Answered(endpoint, number, status) => {
@@ -175,6 +178,7 @@ impl Entry {
         let words: Vec<&str> = line.split(' ').collect();
         Some(match words[..] {
             ["started"] => Self::Started,
+            ["stopped"] => Self::Stopped,
             ["accepted", endpoint, number, id] => Self::Accepted(
                 endpoint.parse().ok()?,
                 number.parse().ok()?,
@@ -201,6 +205,13 @@ impl Entry {
 pub(super) fn starts(before: &[Entry]) -> usize {
     let starts = before.iter().filter(|entry| **entry == Entry::Started);
     starts.count()
+}
+
+/// How often one ended with requests under way. One that was asked to end is none of these: it
+/// has drained, and excuses no repeat.
+pub(super) fn kills(before: &[Entry]) -> usize {
+    let stops = before.iter().filter(|entry| **entry == Entry::Stopped);
+    starts(before).saturating_sub(stops.count())
 }
 
 /// What an endpoint's receiver saw in the lives before this one, and how often it kept silent.
@@ -239,6 +250,7 @@ mod tests {
         let id = "evt_01jgfjjz34ej5vq1kq0wydsrvy".parse().unwrap();
         for entry in [
             Entry::Started,
+            Entry::Stopped,
             Entry::Accepted(1, 2, id),
             Entry::Arrived(3, 4, id),
             Entry::Answered(5, 6, 503),
@@ -248,5 +260,11 @@ mod tests {
             assert_eq!(Entry::parse(line.trim_end()), Some(entry));
         }
         assert_eq!(Entry::parse("arrived 1"), None);
+    }
+
+    #[test]
+    fn a_process_that_drained_excuses_no_repeat() {
+        let lives = [Entry::Started, Entry::Stopped, Entry::Started];
+        assert_eq!((starts(&lives), kills(&lives)), (2, 1));
     }
 }

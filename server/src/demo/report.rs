@@ -3,7 +3,7 @@
 use super::Args;
 use super::check::{Broken, End, check};
 use super::plan::{Behaviour, TIMEOUT, TIMEOUT_OF_HANGING};
-use super::run::{BREAKER, EGRESS, EndpointRan, FIRST_DELAY, RETRIES, Ran, Repeats};
+use super::run::{BREAKER, EGRESS, EndpointRan, FIRST_DELAY, RETRIES, Ran, Repeats, Stopped};
 use postrider::{Drained, Ledger};
 use serde::Serialize;
 use std::fmt::Display;
@@ -112,6 +112,74 @@ impl Report {
             args.events, args.endpoints, args.seed
         ));
         lines.push("Embed it: let postrider = Postrider::builder().start().await?;".into());
+        lines.join("\n") + "\n"
+    }
+}
+
+/// What there is when the demo was asked to end. Nothing is checked: what is pending can be neither
+/// kept nor broken yet.
+#[derive(Debug, Serialize)]
+pub(super) struct StopReport {
+    /// Always true: so it is told from a run that came to its end.
+    stopped: bool,
+    accepted: u64,
+    delivered: u64,
+    /// Dead letters.
+    failed: u64,
+    pending: u64,
+    /// Requests that were given up at the deadline: receivers will see these again.
+    cancelled: u32,
+    elapsed_ms: u64,
+    #[serde(skip)]
+    is_drained: bool,
+}
+
+impl StopReport {
+    pub(super) fn of(stopped: &Stopped) -> Self {
+        let Stopped {
+            account, drained, ..
+        } = stopped;
+        Self {
+            stopped: true,
+            accepted: account.accepted,
+            delivered: account.delivered,
+            failed: account.failed,
+            pending: account.pending,
+            cancelled: drained.map_or(0, |drained| drained.cancelled),
+            elapsed_ms: u64::try_from(stopped.elapsed.as_millis()).unwrap_or(u64::MAX),
+            is_drained: drained.is_some_and(|drained| !drained.store_failed),
+        }
+    }
+
+    /// Whether everything that was under way has ended or is kept.
+    pub(super) fn is_drained(&self) -> bool {
+        self.is_drained
+    }
+
+    pub(super) fn json(&self) -> Result<String, serde_json::Error> {
+        Ok(serde_json::to_string(self)? + "\n")
+    }
+
+    pub(super) fn text(&self, args: &Args) -> String {
+        let [accepted, delivered] = [self.accepted, self.delivered].map(grouped);
+        let [failed, pending] = [self.failed, self.pending].map(grouped);
+        let seconds = Seconds(self.elapsed_ms);
+        let how = if self.is_drained { "" } else { "NOT cleanly " };
+        let mut lines = vec![format!(
+            "Stopped {how}after {seconds}: {accepted} accepted = {delivered} delivered + {failed} \
+             dead letters + {pending} pending"
+        )];
+        lines.push(format!("Requests given up: {}", self.cancelled));
+        lines.push(match &args.data {
+            Some(data) => format!(
+                "Go on:   postrider demo --events {} --endpoints {} --seed {} --data {}",
+                args.events,
+                args.endpoints,
+                args.seed,
+                data.display()
+            ),
+            None => "What is pending is gone: it was in memory. With --data it is kept.".to_owned(),
+        });
         lines.join("\n") + "\n"
     }
 }
@@ -397,6 +465,31 @@ mod tests {
             assert!(!report.is_kept());
             assert_eq!(report.json().unwrap().matches('✗').count(), 1);
         }
+    }
+
+    #[test]
+    fn a_stop_is_drained_unless_the_store_has_failed() {
+        let stopped = |drained| {
+            StopReport::of(&Stopped {
+                account: Ledger::default(),
+                drained,
+                elapsed: std::time::Duration::ZERO,
+            })
+        };
+        let left = Drained {
+            pending: 3,
+            cancelled: 2,
+            ..Drained::default()
+        };
+        let failed = Drained {
+            store_failed: true,
+            ..left
+        };
+        assert!(stopped(Some(left)).is_drained());
+        assert!(!stopped(Some(failed)).is_drained());
+        assert!(!stopped(None).is_drained());
+        let json = stopped(Some(left)).json().unwrap();
+        assert!(json.starts_with(r#"{"stopped":true,"#) && json.contains(r#""cancelled":2"#));
     }
 
     #[test]

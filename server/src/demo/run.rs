@@ -5,6 +5,7 @@ use super::data::{self, Data, DataError, Entry, Journal};
 use super::plan::{EndpointPlan, EventPlan, Plan, Submitted};
 use super::progress::Progress;
 use super::receiver::{Log, Payload, Receiver, Reserved};
+use super::stop::Stop;
 use postrider::egress::{EgressGuard, InvalidAllowList};
 use postrider::signature::KeyError;
 use postrider::store::{Store, StoreError};
@@ -56,6 +57,8 @@ pub(crate) enum DemoError {
     Receiver(io::Error),
     #[error("the runtime could not be set up: {0}")]
     Runtime(io::Error),
+    #[error("signals cannot be listened to: {0}")]
+    Signals(io::Error),
     #[error("the progress bar could not be drawn: {0}")]
     Template(#[from] indicatif::style::TemplateError),
     #[error("an event could not be written: {0}")]
@@ -87,12 +90,29 @@ pub(crate) enum DemoError {
     Publisher(#[from] JoinError),
 }
 
+/// How it ended.
+pub(super) enum Ending {
+    /// Every event has ended, or nothing moved any more.
+    Done(Ran),
+    /// It was asked to.
+    Stopped(Stopped),
+}
+
+/// What there is when it was asked to end.
+pub(super) struct Stopped {
+    /// The accounts of all endpoints together.
+    pub(super) account: Ledger,
+    /// What Postrider said when it was shut down.
+    pub(super) drained: Option<Drained>,
+    pub(super) elapsed: Duration,
+}
+
 /// What came of it.
 pub(super) struct Ran {
     pub(super) endpoints: Vec<EndpointRan>,
     /// What Postrider said when it was shut down.
     pub(super) drained: Option<Drained>,
-    /// How often the process has ended before it was done.
+    /// How often the process has ended before it was done, and before it had drained.
     pub(super) kills: usize,
     pub(super) elapsed: Duration,
 }
@@ -140,13 +160,15 @@ struct Publisher {
     journal: Option<Arc<Journal>>,
     /// What was accepted in the lives before this one.
     accepted: Vec<(usize, EventId)>,
+    stop: Stop,
 }
 
 pub(super) async fn run(
     plan: Plan,
     data: Option<Data>,
+    stop: Stop,
     progress: &Progress,
-) -> Result<Ran, DemoError> {
+) -> Result<Ending, DemoError> {
     let start = Instant::now();
     check_open_files(&plan)?;
     let Life {
@@ -154,7 +176,7 @@ pub(super) async fn run(
         journal,
         before,
     } = Life::of(data, &plan);
-    let kills = data::starts(&before);
+    let (starts, kills) = (data::starts(&before), data::kills(&before));
     let known = Arc::clone(&store).endpoints().await?;
     let mut setting_up = Vec::with_capacity(plan.endpoints.len());
     for (index, plan) in plan.endpoints.into_iter().enumerate() {
@@ -164,7 +186,7 @@ pub(super) async fn run(
         let port = port(known).map_err(DemoError::Receiver)?;
         setting_up.push((plan, Arc::new(receiver), known, port));
     }
-    let postrider = start_postrider(store, plan.engine_seed, kills).await?;
+    let postrider = start_postrider(store, plan.engine_seed, starts).await?;
     let mut working = Vec::with_capacity(setting_up.len());
     let mut ports = Vec::with_capacity(setting_up.len());
     for (plan, receiver, known, port) in setting_up {
@@ -173,25 +195,32 @@ pub(super) async fn run(
         ports.push(port);
     }
     for (endpoint, port) in working.iter().zip(ports) {
-        endpoint.listen(port, kills > 0)?;
+        endpoint.listen(port, starts > 0)?;
     }
     let books = Books { journal, before };
-    let submissions = deliver(&postrider, &working, &books, progress).await?;
+    let submissions = deliver(&postrider, &working, &books, &stop, progress).await?;
     let drained = postrider.shutdown().await;
     progress.end();
+    let Some(submissions) = submissions else {
+        let stopped = Stopped {
+            account: account(&postrider, &working).await?,
+            drained,
+            elapsed: start.elapsed(),
+        };
+        books.end(drained)?;
+        return Ok(Ending::Stopped(stopped));
+    };
     let mut endpoints = Vec::with_capacity(working.len());
     for (endpoint, submissions) in working.into_iter().zip(submissions) {
         endpoints.push(endpoint.read(&postrider, submissions).await?);
     }
-    if let Some(journal) = books.journal {
-        journal.is_whole().map_err(DemoError::Journal)?;
-    }
-    Ok(Ran {
+    books.end(drained)?;
+    Ok(Ending::Done(Ran {
         endpoints,
         drained,
         kills,
         elapsed: start.elapsed(),
-    })
+    }))
 }
 
 /// What a process begins with.
@@ -205,6 +234,19 @@ struct Life {
 struct Books {
     journal: Option<Arc<Journal>>,
     before: Vec<Entry>,
+}
+
+impl Books {
+    /// This life ends. If nothing was given up for it, the next one finds that written down.
+    fn end(&self, drained: Option<Drained>) -> Result<(), DemoError> {
+        let Some(journal) = &self.journal else {
+            return Ok(());
+        };
+        if drained.is_some_and(|drained| drained.cancelled == 0 && !drained.store_failed) {
+            journal.add(Entry::Stopped);
+        }
+        journal.is_whole().map_err(DemoError::Journal)
+    }
 }
 
 impl Life {
@@ -265,10 +307,10 @@ fn in_memory(plan: &Plan) -> MemoryStore {
 async fn start_postrider(
     store: Arc<dyn Store>,
     mut seed: [u8; 32],
-    kills: usize,
+    starts: usize,
 ) -> Result<Postrider, DemoError> {
     // Another life makes other ids.
-    for (byte, more) in seed.iter_mut().zip(kills.to_le_bytes()) {
+    for (byte, more) in seed.iter_mut().zip(starts.to_le_bytes()) {
         *byte ^= more;
     }
     let builder = Postrider::builder()
@@ -312,13 +354,15 @@ fn spec(url: &str, plan: &EndpointPlan) -> EndpointSpec {
     }
 }
 
-/// Submits everything, and returns when nothing is pending any more (or nothing moves).
+/// Submits everything, and returns when nothing is pending any more (or nothing moves). Nothing,
+/// if it was asked to stop before: all publishers have ended by then, too.
 async fn deliver(
     postrider: &Postrider,
     working: &[Working],
     books: &Books,
+    stop: &Stop,
     progress: &Progress,
-) -> Result<Vec<Submissions>, DemoError> {
+) -> Result<Option<Vec<Submissions>>, DemoError> {
     let mut publishers = JoinSet::new();
     for (index, endpoint) in working.iter().enumerate() {
         let plan = Arc::clone(&endpoint.plan);
@@ -329,10 +373,11 @@ async fn deliver(
             plan,
             journal: books.journal.clone(),
             accepted: data::accepted(&books.before, index),
+            stop: stop.clone(),
         };
         publishers.spawn(publisher.publish_all());
     }
-    let mut submissions = Vec::with_capacity(working.len());
+    let mut submissions: Vec<Submissions> = Vec::with_capacity(working.len());
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut last, mut last_change) = (Ledger::default(), Instant::now());
@@ -352,9 +397,18 @@ async fn deliver(
                 publishers: publishers.len(),
             });
         }
-        if publishers.is_empty() && (is_stalled || account.pending == 0) {
-            submissions.sort_unstable_by_key(|done: &Submissions| done.endpoint);
-            return Ok(submissions);
+        if !publishers.is_empty() {
+            continue;
+        }
+        let planned: usize = working.iter().map(|it| it.plan.events.len()).sum();
+        let submitted: usize = submissions.iter().map(|it| it.events.len()).sum();
+        let is_all = submitted == planned;
+        if is_all && (is_stalled || account.pending == 0) {
+            submissions.sort_unstable_by_key(|done| done.endpoint);
+            return Ok(Some(submissions));
+        }
+        if stop.is_asked() {
+            return Ok(None);
         }
     }
 }
@@ -374,14 +428,17 @@ async fn account(postrider: &Postrider, working: &[Working]) -> Result<Ledger, D
 }
 
 impl Publisher {
-    /// Submits the events of one endpoint: each after the one before was accepted. Where a life
-    /// may follow another, each has an idempotency key: what was accepted before is accepted
-    /// again as the same event.
+    /// Submits the events of one endpoint: each after the one before was accepted, until there are
+    /// no more or it is asked to stop. Where a life may follow another, each has an idempotency
+    /// key: what was accepted before is accepted again as the same event.
     async fn publish_all(self) -> Result<Submissions, DemoError> {
         let mut events = Vec::with_capacity(self.plan.events.len());
         let (mut repeats, mut forgotten) = (Repeats::default(), 0);
         let endpoint = self.endpoint;
         for (sequence, event) in self.plan.events.iter().enumerate() {
+            if self.stop.is_asked() {
+                break;
+            }
             let payload = serde_json::to_vec(&Payload { endpoint, sequence })?;
             let mut submission = Submission::new("demo.event", payload).to(&self.id);
             if self.plan.lanes > 1 {

@@ -14,7 +14,7 @@ use postrider_engine::{
     Change, CommitError, DeliveryRecord, EndpointId, EventId, Ledger, Load, Loaded, Receipt,
     Recovered, Wall,
 };
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, ffi};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -46,24 +46,38 @@ impl SqliteFile {
         let connection = connection.map_err(SchemaError::Sqlite)?;
         let exclusive = connection.pragma_update(None, "locking_mode", "EXCLUSIVE");
         exclusive.map_err(SchemaError::Sqlite)?;
-        Self::prepared(connection, Arc::new(keys), None, Home::Own)
+        Self::prepared(connection, Arc::new(keys), Home::Own)
     }
 
-    /// Opens the file of the system's, without asking whether another process has it.
+    /// Opens the file of the system's, without asking whether another process has it. On a full
+    /// disk the reserve's room goes to SQLite's own files, which a clean end has taken away.
     pub(super) fn open(
         path: &Path,
         keys: Arc<KeyRing>,
-        reserve: Reserve,
+        mut reserve: Reserve,
         home: Home,
     ) -> Result<Self, OpenError> {
-        let connection = Connection::open(path).map_err(SchemaError::Sqlite)?;
-        Self::prepared(connection, keys, Some(reserve), home)
+        let open = || {
+            let connection = Connection::open(path).map_err(SchemaError::Sqlite)?;
+            Self::prepared(connection, Arc::clone(&keys), home)
+        };
+        let file = match open() {
+            Err(OpenError::Schema(SchemaError::Sqlite(error)))
+                if is_full(&error) && reserve.give_up() =>
+            {
+                open()?
+            }
+            opened => opened?,
+        };
+        Ok(Self {
+            reserve: Some(reserve),
+            ..file
+        })
     }
 
     fn prepared(
         mut connection: Connection,
         keys: Arc<KeyRing>,
-        reserve: Option<Reserve>,
         home: Home,
     ) -> Result<Self, OpenError> {
         prepare(&connection).map_err(SchemaError::Sqlite)?;
@@ -73,7 +87,7 @@ impl SqliteFile {
         Ok(Self {
             connection,
             keys,
-            reserve,
+            reserve: None,
             lanes: Lanes::default(),
             failed: None,
         })
@@ -138,7 +152,16 @@ impl SqliteFile {
     ///
     /// If the file cannot be read or written.
     pub fn recover(&mut self) -> Result<Recovered, StoreError> {
-        let recovered = self.recovered()?;
+        let recovered = loop {
+            let fault = match self.recovered() {
+                Ok(recovered) => break recovered,
+                Err(fault) => fault,
+            };
+            self.lanes.forget();
+            if !fault.is_full() || !self.reserve.as_mut().is_some_and(Reserve::give_up) {
+                return Err(fault.into());
+            }
+        };
         self.make_durable()?;
         Ok(recovered)
     }
@@ -149,7 +172,11 @@ impl SqliteFile {
     fn make_durable(&self) -> Result<(), StoreFault> {
         // It says whether a reader held it up. The log is synced all the same.
         let mut checkpoint = self.connection.prepare("PRAGMA wal_checkpoint(TRUNCATE)")?;
-        Ok(checkpoint.query_row([], |_| Ok(()))?)
+        let done = checkpoint
+            .query_row([], |_| Ok(()))
+            .map_err(StoreFault::from);
+        // Nor does it matter if the database has no room for what is in the log.
+        done.or_else(|fault| if fault.is_full() { Ok(()) } else { Err(fault) })
     }
 
     /// Drops some of what is older than it need be kept; gives how many records that were. When
@@ -247,6 +274,13 @@ fn grows(change: &Change) -> bool {
         change,
         Change::Publish(_) | Change::Resend { .. } | Change::AddEndpoint(_)
     )
+}
+
+/// Whether a file could not be opened for want of room: SQLite's index of the log is made then, and
+/// has an error code of its own.
+fn is_full(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code == Some(ffi::SQLITE_FULL) || code == Some(ffi::SQLITE_IOERR_SHMSIZE)
 }
 
 fn failed(changes: &[Change], reason: &str) -> Answers {
