@@ -12,6 +12,7 @@ mod delivery;
 mod demo;
 mod faults;
 mod hostile;
+mod outbox;
 mod programs;
 mod receiver;
 mod report;
