@@ -4,13 +4,13 @@ mod kills;
 mod odd_store;
 mod room;
 
-use crate::receiver::{Receiver, end_of, hasty, loopback, until};
+use crate::receiver::{Receiver, end_of, loopback, until};
 use odd_store::OddStore;
 use postrider::rusqlite::Connection;
 use postrider::store::sqlite::OpenError;
 use postrider::{
-    EndpointId, EventId, EventState, InvalidName, Limits, Outbox, OutboxError, Postrider,
-    ReadError, SqliteStore, Submission,
+    EndpointId, EndpointSpec, EventId, EventState, InvalidName, Limits, Outbox, OutboxError,
+    Postrider, ReadError, SqliteStore, Submission,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -75,7 +75,7 @@ async fn started(store: Arc<dyn postrider::Store>, limits: Limits) -> Postrider 
 }
 
 async fn registered(postrider: &Postrider, receiver: &Receiver) -> EndpointId {
-    let spec = hasty(&receiver.url(), 5);
+    let spec = EndpointSpec::new(receiver.url());
     postrider.register(spec, None).await.unwrap().id
 }
 

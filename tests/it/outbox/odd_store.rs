@@ -2,8 +2,11 @@
 
 use postrider::outbox::{OutboxSource, RefusedEvent, Waiting};
 use postrider::store::{SqliteStore, Store, StoreError, StoreFuture};
-use postrider::{DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger};
-use postrider_engine::{Change, CommitError, Load, Loaded, Receipt, Recovered};
+use postrider::{
+    DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId, EventId, Hour,
+    Ledger,
+};
+use postrider_engine::{Change, CommitError, Load, Loaded, Receipt, Recovered, Wall};
 use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -92,6 +95,22 @@ impl Store for OddStore {
         most: usize,
     ) -> StoreFuture<Result<Vec<DeliveryRecord>, StoreError>> {
         self.store.clone().dead_letters(endpoint, after, most)
+    }
+
+    fn deliveries(
+        self: Arc<Self>,
+        query: DeliveryQuery,
+    ) -> StoreFuture<Result<DeliveryPage, StoreError>> {
+        self.store.clone().deliveries(query)
+    }
+
+    fn hours(
+        self: Arc<Self>,
+        endpoint: EndpointId,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Vec<Hour>, StoreError>> {
+        self.store.clone().hours(endpoint, from, until)
     }
 
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>> {
