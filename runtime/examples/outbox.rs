@@ -4,7 +4,8 @@
 //! `cargo run -p postrider --example outbox` rolls one order back and commits another, and shows
 //! what a receiver gets. With `--data DIR --to URL --orders N` it places so many orders one after
 //! the other, rolls every third one back, and waits until all events are delivered; it can be
-//! killed at any moment and started again.
+//! killed at any moment and started again. Without `--to` it runs no engine: whichever process
+//! runs one on this database delivers the events.
 #![expect(clippy::print_stdout, reason = "it shows something")]
 
 use http_body_util::{BodyExt, Full};
@@ -58,6 +59,15 @@ impl Shop {
         Ok(())
     }
 
+    /// Places so many orders, and rolls every third one back.
+    fn place_all(&mut self, orders: u32) -> Result<(), Failed> {
+        for number in 1..=orders {
+            let keep = number % 3 != 0;
+            self.place(if keep { "coffee" } else { "tea" }, keep)?;
+        }
+        Ok(())
+    }
+
     /// Whether the engine has taken every event.
     fn is_taken(&self) -> rusqlite::Result<bool> {
         let waiting = "SELECT count(*) = 0 FROM postrider_outbox";
@@ -71,22 +81,17 @@ async fn main() -> Result<(), Failed> {
         let mut words = std::env::args().skip_while(|word| word != name);
         words.nth(1)
     };
-    let temporary = std::env::temp_dir().join(format!("postrider-outbox-{}", std::process::id()));
-    let data = option("--data").map_or(temporary.clone(), PathBuf::from);
-    std::fs::create_dir_all(&data)?;
-    let path = data.join("shop.db");
+    let Some(data) = option("--data") else {
+        let data = std::env::temp_dir().join(format!("postrider-outbox-{}", std::process::id()));
+        std::fs::create_dir_all(&data)?;
+        show(&data.join("shop.db")).await?;
+        return Ok(std::fs::remove_dir_all(&data)?);
+    };
+    let path = PathBuf::from(data).join("shop.db");
+    let orders = option("--orders").ok_or("--orders is missing")?.parse()?;
     match option("--to") {
-        Some(url) => {
-            let orders = option("--orders").unwrap_or_default().parse()?;
-            run(&path, &url, orders).await
-        }
-        None => {
-            show(&path).await?;
-            if data == temporary {
-                std::fs::remove_dir_all(&data)?;
-            }
-            Ok(())
-        }
+        Some(url) => run(&path, &url, orders).await,
+        None => Shop::open(&path, Outbox::default())?.place_all(orders),
     }
 }
 
@@ -127,10 +132,7 @@ async fn show(path: &Path) -> Result<(), Failed> {
 async fn run(path: &Path, url: &str, orders: u32) -> Result<(), Failed> {
     let (postrider, mut shop) = start(path, url).await?;
     let placed = tokio::task::spawn_blocking(move || -> Result<Shop, Failed> {
-        for number in 1..=orders {
-            let keep = number % 3 != 0;
-            shop.place(if keep { "coffee" } else { "tea" }, keep)?;
-        }
+        shop.place_all(orders)?;
         Ok(shop)
     });
     let shop = placed.await??;

@@ -14,6 +14,7 @@ mod faults;
 mod full_disk;
 mod hostile;
 mod lives;
+mod outbox;
 mod programs;
 mod receiver;
 mod replay;

@@ -55,7 +55,7 @@ impl Changes<'_> {
             }
             return Ok(earlier);
         }
-        if publish.from_outbox && !self.leave_outbox(event.id)? {
+        if publish.from_outbox && (!self.leave_outbox(event.id)? || self.is_event(event.id)?) {
             return Ok(Receipt::Duplicate(event.id));
         }
         let first = self.lanes.next_delivery(self.connection)?;
@@ -100,6 +100,15 @@ impl Changes<'_> {
             .connection
             .prepare_cached("DELETE FROM postrider_outbox WHERE id = ?1")?;
         Ok(delete.execute([id.as_u128().to_be_bytes()])? > 0)
+    }
+
+    /// Whether there is such an event already. Somebody may have put it into the outbox twice, and
+    /// an error of the table would stop the engine at every start.
+    fn is_event(&self, id: EventId) -> Result<bool, StoreFault> {
+        let mut known = self
+            .connection
+            .prepare_cached("SELECT 1 FROM postrider_event WHERE id = ?1")?;
+        Ok(known.exists([id.as_u128().to_be_bytes()])?)
     }
 
     fn published_before(
