@@ -228,7 +228,7 @@ async fn publish(
                 event: Arc::new(event),
                 deliveries: [NewDelivery { id, lane }].into(),
                 idempotency: None,
-                from_outbox: None,
+                from_outbox: false,
             })
         });
         for receipt in Arc::clone(store).commit(changes.collect()).await {
