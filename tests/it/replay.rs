@@ -154,18 +154,24 @@ async fn a_replay_keeps_its_rate_and_stops_when_it_is_cancelled() {
 async fn a_replay_goes_on_after_a_restart_and_makes_each_delivery_anew_once() {
     let (receiver, accepts) = moody().await;
     let directory = tempfile::tempdir().unwrap();
-    let postrider = started(file(directory.path())).await;
-    let endpoint = postrider.register_endpoint(&receiver.url(), SECRET).await;
-    let endpoint = endpoint.unwrap();
-    publish(&postrider, endpoint, 230).await;
-    accepts.store(true, Ordering::Relaxed);
-    let mut request = failed_of(endpoint);
-    request.per_second = NonZeroU32::new(400);
-    let replay = postrider.start_replay(request).await.unwrap();
-    // In the middle of a page: it is not on record how far it has come.
-    until("some have come", || async { receiver.count() >= 230 + 130 }).await;
-    postrider.shutdown().await;
-    assert!(postrider.start_replay(failed_of(endpoint)).await.is_err());
+    // In a runtime of its own, which ends as a process does: in the middle of everything.
+    let life = tokio::runtime::Runtime::new().unwrap();
+    let path = directory.path().to_owned();
+    let url = receiver.url();
+    let first_life = life.spawn(async move {
+        let postrider = started(file(&path)).await;
+        let endpoint = postrider.register_endpoint(&url, SECRET).await.unwrap();
+        publish(&postrider, endpoint, 230).await;
+        accepts.store(true, Ordering::Relaxed);
+        let mut request = failed_of(endpoint);
+        request.per_second = NonZeroU32::new(400);
+        (postrider.start_replay(request).await.unwrap(), postrider)
+    });
+    let (replay, postrider) = first_life.await.unwrap();
+    // In the middle of a page: how far it has come is not on record.
+    let count = || async { receiver.count() >= 230 + 130 };
+    until("some have come", count).await;
+    life.shutdown_background();
     drop(postrider);
     until("the file is free", || async {
         SqliteStore::open(directory.path().join("events.db")).is_ok()
@@ -173,6 +179,33 @@ async fn a_replay_goes_on_after_a_restart_and_makes_each_delivery_anew_once() {
     .await;
     let postrider = started(file(directory.path())).await;
     assert_eq!(through(&postrider, &replay).await, (230, 0));
-    until("all has come again", || async { receiver.count() >= 460 }).await;
-    assert_eq!(bodies_after(&receiver, 230), (0..230).collect::<Vec<_>>());
+    let mut made = 0;
+    let mut query = DeliveryQuery {
+        most: 1_000,
+        ..DeliveryQuery::default()
+    };
+    query.filter.endpoint = Some(postrider.endpoints().await.unwrap()[0].id);
+    let page = postrider.deliveries(query).await.unwrap();
+    for record in &page.deliveries {
+        made += usize::from(record.replay == Some(replay));
+    }
+    assert_eq!((made, page.deliveries.len()), (230, 460));
+    // What was under way when it ended may have come twice, in its place.
+    let all_came = || async {
+        let mut bodies = bodies_after(&receiver, 230);
+        bodies.dedup();
+        bodies == (0..230).collect::<Vec<_>>()
+    };
+    until("all has come again, in order", all_came).await;
+}
+
+#[tokio::test]
+async fn what_has_shut_down_starts_no_replay() {
+    let postrider = started(Arc::new(MemoryStore::default())).await;
+    postrider.shutdown().await;
+    let refused = postrider.start_replay(ReplayRequest::default()).await;
+    assert!(
+        matches!(refused, Err(ReplayError::Closed(_))),
+        "{refused:?}"
+    );
 }
