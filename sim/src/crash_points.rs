@@ -356,3 +356,63 @@ fn next(rolls: &mut Rolls) -> Next {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::teeth;
+
+    /// All kinds of points are among them.
+    fn some(seed: u64) -> (Points, Vec<u64>) {
+        let points = Points::of(seed, None).unwrap();
+        let numbers = points.some(40);
+        (points, numbers)
+    }
+
+    #[test]
+    fn the_store_keeps_its_word_at_points_of_every_kind() {
+        let mut tally = Tally::default();
+        for seed in 0..3 {
+            let (points, numbers) = some(seed);
+            let end = points.count() - FULL - FLIPS;
+            let rare = [end, end + 1, end + FULL, end + FULL + 1];
+            for number in numbers.into_iter().chain(rare) {
+                tally.add(points.try_one(number));
+            }
+        }
+        assert_eq!(tally.broken, []);
+        let kinds = [tally.ends, tally.second_ends, tally.failures];
+        assert!(kinds.iter().all(|count| *count > 0), "{tally:?}");
+        assert!(tally.full > 0 && tally.flips > 0, "{tally:?}");
+    }
+
+    #[test]
+    fn a_point_comes_to_the_same_each_time() {
+        let cheat = Some(Cheat::LyingDisk);
+        let tried = || {
+            let points = Points::of(1, cheat).unwrap();
+            let numbers = points.some(30).into_iter();
+            numbers.map(|it| points.try_one(it)).collect::<Vec<_>>()
+        };
+        let first = tried();
+        assert_eq!(first, tried());
+        assert!(first.iter().any(|tally| !tally.broken.is_empty()));
+    }
+
+    #[test]
+    fn every_cheat_is_found_out() {
+        for cheat in Cheat::ALL {
+            assert_eq!(Cheat::named(cheat.name()), Some(cheat));
+            assert!(teeth::bite_store(cheat).caught.is_some(), "{cheat:?}");
+        }
+    }
+
+    #[test]
+    fn so_many_points_are_spread_over_all() {
+        let (points, numbers) = some(1);
+        assert_eq!(numbers.len(), 40);
+        assert!(numbers.is_sorted() && numbers[39] < points.count());
+        assert!(numbers[39] > points.count() * 9 / 10);
+        assert_eq!(points.some(u64::MAX).len() as u64, points.count());
+    }
+}

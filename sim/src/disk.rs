@@ -6,6 +6,9 @@
 
 mod file;
 mod image;
+mod store;
+#[cfg(test)]
+mod tests;
 mod vfs;
 
 pub use image::{Image, Loss};
@@ -164,15 +167,15 @@ impl Platter {
         Ok(self.trouble == Trouble::FailAt(self.operations))
     }
 
-    /// The number of a file, and whether it was made.
-    fn open(&mut self, name: &str, may_make: bool) -> Result<(u64, bool), Code> {
+    /// The number of a file, which may be made.
+    fn open(&mut self, name: &str, may_make: bool) -> Result<u64, Code> {
         if let Some(number) = self.image.number(name) {
-            return Ok((number, false));
+            return Ok(number);
         }
         if !may_make || self.begin()? {
             return Err(vars::SQLITE_CANTOPEN);
         }
-        Ok((self.image.make(name), true))
+        Ok(self.image.make(name))
     }
 
     fn delete(&mut self, name: &str) -> Result<(), Code> {

@@ -5,8 +5,9 @@
 //! `turmoil` runs it against the whole sender on simulated hosts. Both write the same
 //! [trace](trace::Line), and the same [checkers](checker::Checker) read it.
 //!
-//! The feature `turmoil`, on by default, is the second of them and all that it needs. Without it a
-//! build is the engine, the model world and little else.
+//! The feature `turmoil`, on by default, is the second of them and all that it needs. The feature
+//! `sqlite`, on by default, is the real store on a simulated disk. Without both a build is the
+//! engine, the model world and little else.
 
 pub mod allocated;
 pub mod book;
@@ -21,11 +22,15 @@ pub mod crash_points;
 pub mod disk;
 #[cfg(test)]
 mod mutants;
+#[cfg(not(feature = "sqlite"))]
+mod no_shadow;
 mod panics;
 pub mod plan;
 pub mod report;
 pub mod runner;
 pub mod scenario;
+#[cfg(feature = "sqlite")]
+mod shadow;
 pub mod shrink;
 pub mod teeth;
 pub mod trace;
@@ -36,6 +41,9 @@ pub mod waits;
 mod watch;
 mod workload;
 mod world;
+
+#[cfg(not(feature = "sqlite"))]
+use no_shadow as shadow;
 
 pub use bug::Bug;
 pub use checker::{Checker, Violation};

@@ -429,6 +429,10 @@ pub struct Disk {
     pub write_max_ms: u64,
     /// The longest that a sync takes.
     pub sync_max_ms: u64,
+    /// The real store is given the same changes as the model of one, on a simulated disk: see
+    /// `docs/simulation.md`. A build without the feature `sqlite` runs the model alone.
+    #[serde(default)]
+    pub real: bool,
 }
 
 /// How a run ends.
@@ -502,6 +506,16 @@ impl Plan {
     pub fn to_json(&self) -> String {
         // Numbers, texts and lists only: there is nothing that JSON could not say.
         serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// The bounds of the store. The real one has none.
+    #[must_use]
+    pub fn store_bounds(&self) -> StoreBounds {
+        if self.disk.real {
+            StoreBounds::NONE
+        } else {
+            self.bounds.store
+        }
     }
 
     /// Events that the workload publishes.

@@ -113,6 +113,7 @@ fn calm(story: &str, seed: u64, receivers: usize) -> Plan {
         disk: Disk {
             write_max_ms: 1,
             sync_max_ms: 4,
+            real: false,
         },
         mono_permille: 1_000,
         alarm_late_max_ms: 0,

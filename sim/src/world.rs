@@ -165,6 +165,9 @@ impl World {
             self.input(Input::Tick);
         }
         self.follow();
+        if let Some(said) = self.host.disk.broke.take() {
+            self.host.watch.broke("store", said);
+        }
         if self.host.watch.book().healed && self.turns.is_multiple_of(LOOK_EVERY) {
             self.host.over |= self.host.has_ended();
         }
@@ -288,7 +291,7 @@ impl World {
         let now = host.clocks.now(host.at_ms);
         let now = host.sabotage.now(now);
         let limits = host.sabotage.limits(host.plan.bounds.limits());
-        let recovered = host.sabotage.recovered(host.disk.state.recover());
+        let recovered = host.sabotage.recovered(host.disk.start());
         host.note(What::Started { life: host.life });
         match Core::recover(limits, seed, recovered, now) {
             Ok(core) => self.core = Some(core),
@@ -351,7 +354,7 @@ impl World {
         }
         let loaded = match reading {
             Reading::Done(loaded) => loaded,
-            Reading::ToDo(load) => self.host.disk.state.load(&load),
+            Reading::ToDo(load) => self.host.disk.load(&load),
         };
         self.host.note(What::Loaded {
             lane: loaded.lane.clone(),

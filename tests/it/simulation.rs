@@ -180,6 +180,40 @@ fn a_planted_bug_is_found_made_small_and_replays() {
 }
 
 #[test]
+fn the_real_store_keeps_its_word_on_failing_disks() {
+    let said = sim(&["crash-points", "--points", "64", "--json"]);
+    let object = said.object();
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(object["points"].as_u64() >= Some(64), "{object:?}");
+    assert_eq!(object["broken"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn every_cheat_with_the_real_store_is_found_out() {
+    for cheat in ["sync-less", "acknowledge-first", "lying-disk"] {
+        let said = sim(&["teeth", "--only", cheat, "--json"]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        let object = said.object();
+        let bite = &object["bites"][0];
+        assert_eq!(object["caught"], 1, "{object:?}");
+        assert_eq!(bite["caught"]["promise"], "store", "{object:?}");
+    }
+}
+
+#[test]
+fn a_crash_point_that_fails_fails_again_alone() {
+    let cheat = ["--cheat", "lying-disk", "--json"];
+    let swept = sim(&[&["crash-points", "--points", "200"][..], &cheat].concat());
+    assert_eq!(swept.code, Some(1), "{swept:?}");
+    let broken = swept.object()["broken"][0].clone();
+    let (seed, point) = (broken["seed"].to_string(), broken["point"].to_string());
+    let alone = ["crash-points", "--seed", &seed, "--point", &point];
+    let again = sim(&[&alone[..], &cheat].concat());
+    assert_eq!(again.code, Some(1), "{again:?}");
+    assert_eq!(again.object()["broken"][0], broken);
+}
+
+#[test]
 fn a_file_that_is_no_plan_is_refused_for_what_is_wrong_with_it() {
     let directory = empty("plans");
     fs::write(directory.join("text.json"), "not a plan").unwrap();

@@ -60,7 +60,7 @@ impl Book {
 
     fn retain(&mut self) {
         let retention = &mut self.retention;
-        while retention.ended.len() > self.plan.bounds.store.ended_max {
+        while retention.ended.len() > self.plan.store_bounds().ended_max {
             match retention.ended.pop_front() {
                 Some(Ended::Delivery(id, event)) => {
                     retention.deliveries.insert(id);

@@ -59,6 +59,7 @@ fn plan() -> Plan {
         disk: Disk {
             write_max_ms: 1,
             sync_max_ms: 1,
+            real: false,
         },
         mono_permille: 1_000,
         alarm_late_max_ms: 0,

@@ -19,6 +19,7 @@ impl Points {
             sure: Vec::new(),
             maybe: None,
             next: 0,
+            told: None,
         };
         // A process that cannot start is started again, and then it can.
         let mut started = start(&disk, script, self.cheat);
@@ -121,6 +122,7 @@ impl Points {
             sure: deeds,
             maybe: None,
             next: script.groups.len(),
+            told: None,
         };
         self.lives(left, known, Next::GoesOn, rolls)
     }

@@ -4,9 +4,10 @@ use super::Cheat;
 use super::script::Script;
 use super::side::{Answers, Deed, Placing, difference, model};
 use crate::chance::Chance;
-use crate::disk::{Disk, FILE_SYSTEM, Image};
-use postrider::store::sqlite::{KeyRing, SqliteFile};
+use crate::disk::{Disk, Image};
+use postrider::store::sqlite::SqliteFile;
 use postrider_engine::{CommitError, Recovered};
+use std::sync::{Arc, OnceLock};
 
 /// What is known of a store that is about to be started.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub(super) struct Known {
     pub(super) maybe: Option<Deed>,
     /// The group that comes next, if it is not this one.
     pub(super) next: usize,
+    /// What the store in memory says after a start with what is sure, if somebody has asked it.
+    pub(super) told: Option<Arc<str>>,
 }
 
 /// How a life ended.
@@ -65,8 +68,7 @@ pub(super) fn start(
             Unstarted::Failed(text)
         }
     };
-    let keys = KeyRing::new([KEY]).map_err(|error| failed(error.to_string()))?;
-    let opened = SqliteFile::open_on(FILE_SYSTEM, &disk.file_name(), keys);
+    let opened = disk.open_store();
     let mut file = opened.map_err(|error| failed(error.to_string()))?;
     let set = |name: &str, value: &str| {
         let set = file.connection().pragma_update(None, name, value);
@@ -82,9 +84,6 @@ pub(super) fn start(
         recovered,
     })
 }
-
-/// Secrets are sealed with it.
-const KEY: &str = "5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed";
 
 impl Life<'_> {
     /// Starts the store, asks whether it is as it must be, and goes on with the script.
@@ -122,11 +121,19 @@ impl Life<'_> {
             Err(_) if self.disk.has_crashed() => return Ok(None),
             Err(error) => return Err(format!("it cannot be read: {error}")),
         };
-        let Known { sure, maybe, next } = &self.known;
+        let Known {
+            sure,
+            maybe,
+            next,
+            told,
+        } = &self.known;
         let mut without = sure.clone();
         without.push(Deed::Recovered);
-        let expected = tell_model(self.script, &without)?;
-        if expected == found {
+        let expected = match told {
+            Some(told) => Arc::clone(told),
+            None => tell_model(self.script, &without)?.into(),
+        };
+        if *expected == *found {
             return Ok(Some((without, *next)));
         }
         if let Some(maybe) = maybe {
@@ -168,6 +175,7 @@ impl Life<'_> {
                     sure: std::mem::take(deeds),
                     maybe: Some(Deed::Group(group)),
                     next: group,
+                    told: None,
                 };
                 if is_acknowledged {
                     known.sure.extend(known.maybe.take());
@@ -209,6 +217,7 @@ impl Life<'_> {
             sure: std::mem::take(deeds),
             maybe: None,
             next: self.script.groups.len(),
+            told: None,
         }
     }
 }
@@ -250,6 +259,8 @@ pub(super) struct Reference {
     spans: Vec<(u64, u64)>,
     /// What has become of the store before each group, and at the end.
     deeds: Vec<Vec<Deed>>,
+    /// What the store in memory says after a start with these.
+    told: Vec<OnceLock<Arc<str>>>,
 }
 
 impl Reference {
@@ -268,13 +279,14 @@ impl Reference {
         };
         let mut file = begin(&disk)?;
         let mut lived = vec![Deed::Recovered];
-        let (mut spans, mut deeds) = (Vec::new(), vec![lived.clone()]);
+        let (mut spans, mut deeds) = (Vec::new(), Vec::new());
         for (group, steps) in script.groups.iter().enumerate() {
             if script.restarts.contains(&group) {
                 drop(file);
                 file = begin(&disk)?;
                 lived.push(Deed::Recovered);
             }
+            deeds.push(lived.clone());
             let begun = disk.operations();
             let answers = file.commit(steps);
             if answers.iter().any(Result::is_err) {
@@ -282,8 +294,8 @@ impl Reference {
             }
             spans.push((begun, disk.operations()));
             lived.push(Deed::Group(group));
-            deeds.push(lived.clone());
         }
+        deeds.push(lived);
         drop(file);
         let mut images = disk.take_images();
         images.push(disk.image());
@@ -292,6 +304,7 @@ impl Reference {
             disk,
             images,
             spans,
+            told: deeds.iter().map(|_| OnceLock::new()).collect(),
             deeds,
         })
     }
@@ -308,6 +321,16 @@ impl Reference {
             sure: self.deeds[next].clone(),
             maybe: under_way.map(|_| Deed::Group(next)),
             next,
+            told: self.told(next),
         }
+    }
+
+    fn told(&self, next: usize) -> Option<Arc<str>> {
+        let deeds = self.deeds.get(next)?;
+        let told = || {
+            let deeds = [&deeds[..], &[Deed::Recovered]].concat();
+            tell_model(&self.script, &deeds).unwrap_or_default().into()
+        };
+        Some(Arc::clone(self.told.get(next)?.get_or_init(told)))
     }
 }

@@ -67,8 +67,8 @@ pub(super) enum Handle {
     Named {
         platter: Arc<Mutex<Platter>>,
         number: u64,
-        /// It was made by being opened, and the first sync makes its name durable, too: what
-        /// SQLite's own file system does for logs and journals.
+        /// The first sync makes the names in the directory durable, too: what SQLite's own file
+        /// system does for logs and journals.
         syncs_directory: bool,
     },
     /// Nobody else sees it, and it is on no disk.
@@ -102,13 +102,13 @@ impl Vfs for Disks {
             return Ok(Handle::Nameless(Vec::new()));
         };
         let (platter, name) = self.find(path)?;
-        let mode = options.mode();
-        let (number, is_new) = held(&platter).open(name, !mode.is_readonly())?;
+        let may_make = !options.mode().is_readonly();
+        let number = held(&platter).open(name, may_make)?;
         let of_journals = matches!(kind, OpenKind::Wal | OpenKind::MainJournal);
         Ok(Handle::Named {
             platter,
             number,
-            syncs_directory: is_new && of_journals,
+            syncs_directory: may_make && of_journals,
         })
     }
 

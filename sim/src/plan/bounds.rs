@@ -83,6 +83,13 @@ impl Default for Bounds {
 }
 
 impl StoreBounds {
+    /// More than any run reaches.
+    pub(super) const NONE: Self = Self {
+        deliveries_max: usize::MAX / 4,
+        payload_bytes_max: usize::MAX / 4,
+        ended_max: usize::MAX / 4,
+    };
+
     /// The store's bounds.
     #[must_use]
     pub fn bounds(self) -> MemoryBounds {

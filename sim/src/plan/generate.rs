@@ -287,21 +287,27 @@ impl Swarm {
     }
 
     fn disk(&mut self) -> Disk {
+        let real = self.has_real_store();
         let rolls = &mut self.rolls;
-        match rolls.up_to(3) {
-            0 => Disk {
-                write_max_ms: 0,
-                sync_max_ms: 0,
-            },
-            1 => Disk {
-                write_max_ms: 1,
-                sync_max_ms: 3,
-            },
-            _ => Disk {
-                write_max_ms: rolls.up_to(20),
-                sync_max_ms: rolls.up_to(if self.tier == Tier::World { 200 } else { 40 }),
-            },
+        let (write_max_ms, sync_max_ms) = match rolls.up_to(3) {
+            0 => (0, 0),
+            1 => (1, 3),
+            _ => (
+                rolls.up_to(20),
+                rolls.up_to(if self.tier == Tier::World { 200 } else { 40 }),
+            ),
+        };
+        Disk {
+            write_max_ms,
+            sync_max_ms,
+            real,
         }
+    }
+
+    /// Drawn apart from all the rest: the other runs know nothing of it.
+    fn has_real_store(&self) -> bool {
+        let mut rolls = self.chance.of("real store", 0, 0);
+        rolls.percent(if self.is_world() { 5 } else { 40 })
     }
 
     fn mono_permille(&mut self) -> u64 {

@@ -47,6 +47,7 @@ fn large(events: u64) -> Plan {
         disk: Disk {
             write_max_ms: 3,
             sync_max_ms: 9,
+            real: false,
         },
         mono_permille: 1_001,
         alarm_late_max_ms: 2,

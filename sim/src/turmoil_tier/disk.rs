@@ -4,6 +4,7 @@
 use super::stage::{Stage, State, Who};
 use crate::chance::Chance;
 use crate::plan::{self, When};
+use crate::shadow::{Cut, Shadow};
 use crate::trace::What;
 use postrider::engine::{
     BatchId, Change, CommitError, Load, Loaded, MemoryStore, Outcome, Phase, Receipt, Recovered,
@@ -36,6 +37,10 @@ pub(super) struct Disk {
     pub(super) slow_ms: u64,
     pub(super) write_error: bool,
     pub(super) read_error: bool,
+    /// The real store, if the plan has it.
+    real: Option<Shadow>,
+    /// What the real store has done that it must not do.
+    pub(super) broke: Option<String>,
 }
 
 /// The store that the sender is given.
@@ -49,6 +54,7 @@ struct Work {
 
 impl Disk {
     pub(super) fn new(pace: plan::Disk, bounds: plan::StoreBounds, chance: Chance) -> Self {
+        let (real, broke) = Shadow::of(pace.real, chance);
         Self {
             held: MemoryStore::bounded(bounds.bounds()),
             pace,
@@ -62,7 +68,30 @@ impl Disk {
             slow_ms: 0,
             write_error: false,
             read_error: false,
+            real,
+            broke,
         }
+    }
+
+    /// Asks the real store, if it is there and has not broken its word.
+    fn ask(&mut self, ask: impl FnOnce(&mut Shadow) -> Result<(), String>) {
+        if let Some(real) = &mut self.real
+            && self.broke.is_none()
+        {
+            self.broke = ask(real).err();
+        }
+    }
+
+    fn load(&mut self, load: &Load) -> Loaded {
+        let loaded = self.held.load(load);
+        self.ask(|real| real.load(load, &loaded));
+        loaded
+    }
+
+    fn start(&mut self) -> Recovered {
+        let recovered = self.held.recover();
+        self.ask(|real| real.recover(&recovered));
+        recovered
     }
 
     /// A process begins to number its changes.
@@ -82,14 +111,39 @@ impl Disk {
         [write_ms, rolls.up_to(self.pace.sync_max_ms) + self.slow_ms]
     }
 
-    fn apply(&mut self, change: &Change) -> Result<Receipt, CommitError> {
+    fn fits(&self, change: &Change) -> bool {
         let makes_more = matches!(
             change,
             Change::Publish(_) | Change::Resend { .. } | Change::AddEndpoint(_)
         );
-        match self.full {
-            Some(wholly) if wholly || makes_more => Err(CommitError::Full),
-            _ => self.held.apply(change.clone()),
+        self.full.is_none_or(|wholly| !wholly && !makes_more)
+    }
+
+    fn apply(&mut self, change: &Change) -> Result<Receipt, CommitError> {
+        if self.fits(change) {
+            self.held.apply(change.clone())
+        } else {
+            Err(CommitError::Full)
+        }
+    }
+
+    /// The real store ends with the group under way: how much of it is durable, if it is asked.
+    fn cut_off(&mut self, power: bool) -> Option<usize> {
+        let fitting = self.group.iter().map(|(_, change)| change);
+        let fitting = fitting.filter(|change| self.fits(change)).cloned();
+        let fitting: Vec<Change> = fitting.collect();
+        let cut = match power {
+            _ if self.torn => Cut::Failure,
+            true => Cut::PowerLoss,
+            false => Cut::Kill,
+        };
+        match self.real.as_mut()?.end(&fitting, cut) {
+            Ok(true) => Some(self.group.len()),
+            Ok(false) => Some(0),
+            Err(said) => {
+                self.broke.get_or_insert(said);
+                Some(0)
+            }
         }
     }
 
@@ -97,7 +151,10 @@ impl Disk {
     pub(super) fn lose(&mut self, power: bool) -> (Vec<(Change, Receipt)>, Vec<BatchId>) {
         let mut rolls = self.chance.of("crash", self.group_number, 0);
         let whole = self.group.len();
-        let left = if power || self.torn || !self.syncing {
+        let asked = self.cut_off(power);
+        let left = if let Some(left) = asked {
+            left
+        } else if power || self.torn || !self.syncing {
             usize::try_from(rolls.up_to(whole as u64)).unwrap_or(whole)
         } else {
             whole
@@ -111,6 +168,9 @@ impl Disk {
                 // What finds no room was never written.
                 Some(Err(_)) | None => lost.push(batch),
             }
+        }
+        if asked.is_some_and(|left| left > 0) {
+            self.ask(|real| real.adopt(&durable));
         }
         self.torn = false;
         self.write_error = false;
@@ -168,8 +228,12 @@ impl State {
         }
         let group = std::mem::take(&mut self.disk.group);
         let mut receipts = Vec::with_capacity(group.len());
+        let mut made = Vec::new();
         for (batch, change) in group {
             let receipt = self.disk.apply(&change);
+            if let Ok(receipt) = &receipt {
+                made.push((change.clone(), receipt.clone()));
+            }
             match &receipt {
                 Ok(receipt) => self.durable(change, receipt.clone()),
                 Err(error) => self.note(What::NotDurable {
@@ -179,6 +243,7 @@ impl State {
             }
             receipts.push(receipt);
         }
+        self.disk.ask(|real| real.commit(&made));
         receipts
     }
 
@@ -259,13 +324,13 @@ impl DiskStore {
 
     async fn load(self: Arc<Self>, load: Load) -> Result<Loaded, StoreError> {
         let (work, at_end) = self.begin_load(&load);
-        let begun = (!at_end).then(|| self.0.state().disk.held.load(&load));
+        let begun = (!at_end).then(|| self.0.state().disk.load(&load));
         self.work(work, |_| ()).await;
         let mut state = self.0.state();
         if state.disk.read_error {
             return Err(StoreError("input/output error".to_owned()));
         }
-        let loaded = begun.unwrap_or_else(|| state.disk.held.load(&load));
+        let loaded = begun.unwrap_or_else(|| state.disk.load(&load));
         state.note(What::Loaded {
             lane: loaded.lane.clone(),
             deliveries: loaded.deliveries.len(),
@@ -281,7 +346,7 @@ impl DiskStore {
             return Err(StoreError("input/output error".to_owned()));
         }
         state.born_ms = Some(state.now_ms());
-        Ok(state.disk.held.recover())
+        Ok(state.disk.start())
     }
 
     fn answer<T: Send + 'static>(

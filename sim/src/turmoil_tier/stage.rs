@@ -137,7 +137,7 @@ impl Stage {
             refusing: BTreeSet::new(),
             addresses: Vec::new(),
             orders: Vec::new(),
-            disk: Disk::new(plan.disk, plan.bounds.store, chance),
+            disk: Disk::new(plan.disk, plan.store_bounds(), chance),
             weather: Weather::new(chance, receivers),
             agenda: Agenda::of(plan),
             calls: BTreeMap::new(),
@@ -192,7 +192,10 @@ impl Stage {
 
     /// Tells the watch what has happened since it was told last.
     pub(super) fn tell(&self, watch: &mut Watch) {
-        let log = std::mem::take(&mut self.state().log);
+        let (log, broke) = {
+            let mut state = self.state();
+            (std::mem::take(&mut state.log), state.disk.broke.take())
+        };
         for entry in log {
             match entry {
                 Entry::Line(at_ms, now, what) => watch.note(at_ms, now, *what),
@@ -206,6 +209,9 @@ impl Stage {
                 Entry::Weigh(footprint) => watch.weigh(&footprint),
                 Entry::Broke(promise, said) => watch.broke(promise, said),
             }
+        }
+        if let Some(said) = broke {
+            watch.broke("store", said);
         }
     }
 

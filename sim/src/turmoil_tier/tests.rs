@@ -42,6 +42,7 @@ fn plan(seed: u64, answer: Answer) -> Plan {
         disk: Disk {
             write_max_ms: 2,
             sync_max_ms: 5,
+            real: false,
         },
         mono_permille: 1_000,
         alarm_late_max_ms: 0,

@@ -7,13 +7,15 @@
 
 use crate::chance::Chance;
 use crate::plan::{Disk as Pace, StoreBounds};
-use postrider_engine::{Batch, BatchId, Change, CommitError, MemoryStore, Receipt};
+use crate::shadow::{Cut, Shadow};
+use postrider_engine::{
+    Batch, BatchId, Change, CommitError, Load, Loaded, MemoryStore, Receipt, Recovered,
+};
 use std::collections::VecDeque;
 
 /// What one sector holds, in bytes.
 const SECTOR_BYTES: usize = 512;
 
-#[derive(Debug)]
 pub(super) struct Disk {
     /// What is durable.
     pub(super) state: MemoryStore,
@@ -30,6 +32,10 @@ pub(super) struct Disk {
     pub(super) slow_ms: u64,
     pub(super) write_error: bool,
     pub(super) read_error: bool,
+    /// The real store, if the plan has it.
+    real: Option<Shadow>,
+    /// What the real store has done that it must not do.
+    pub(super) broke: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +68,7 @@ pub(super) type Done = (Batch, Result<Receipt, CommitError>);
 
 impl Disk {
     pub(super) fn new(pace: Pace, bounds: StoreBounds, chance: Chance) -> Self {
+        let (real, broke) = Shadow::of(pace.real, chance);
         Self {
             state: MemoryStore::bounded(bounds.bounds()),
             waiting: VecDeque::new(),
@@ -74,7 +81,31 @@ impl Disk {
             slow_ms: 0,
             write_error: false,
             read_error: false,
+            real,
+            broke,
         }
+    }
+
+    /// Asks the real store, if it is there and has not broken its word.
+    fn ask(&mut self, ask: impl FnOnce(&mut Shadow) -> Result<(), String>) {
+        if let Some(real) = &mut self.real
+            && self.broke.is_none()
+        {
+            self.broke = ask(real).err();
+        }
+    }
+
+    pub(super) fn load(&mut self, load: &Load) -> Loaded {
+        let loaded = self.state.load(load);
+        self.ask(|real| real.load(load, &loaded));
+        loaded
+    }
+
+    /// What a sender starts with.
+    pub(super) fn start(&mut self) -> Recovered {
+        let recovered = self.state.recover();
+        self.ask(|real| real.recover(&recovered));
+        recovered
     }
 
     pub(super) fn give(&mut self, batch: Batch) {
@@ -112,19 +143,24 @@ impl Disk {
         }
         self.phase = Phase::Idle;
         let group = std::mem::take(&mut self.group);
-        group.into_iter().map(|batch| self.apply(batch)).collect()
+        let done: Vec<Done> = group.into_iter().map(|batch| self.apply(batch)).collect();
+        self.ask(|real| real.commit(&made(&done)));
+        done
     }
 
-    fn apply(&mut self, batch: Batch) -> Done {
-        let fits = match (self.full, &batch.change) {
-            (None, _) => true,
-            (Some(Fullness::Wholly), _) => false,
-            (Some(Fullness::Events), change) => !matches!(
+    fn fits(&self, change: &Change) -> bool {
+        match self.full {
+            None => true,
+            Some(Fullness::Wholly) => false,
+            Some(Fullness::Events) => !matches!(
                 change,
                 Change::Publish(_) | Change::Resend { .. } | Change::AddEndpoint(_)
             ),
-        };
-        let receipt = if fits {
+        }
+    }
+
+    fn apply(&mut self, batch: Batch) -> Done {
+        let receipt = if self.fits(&batch.change) {
             self.state.apply(batch.change.clone())
         } else {
             Err(CommitError::Full)
@@ -141,7 +177,10 @@ impl Disk {
     /// The sender ended: what is left of the group becomes durable, the rest is lost. Returns
     /// both.
     pub(super) fn recover(&mut self, loss: Loss) -> (Vec<Done>, Vec<Batch>) {
-        let left = self.survivors(loss);
+        let (is_real, left) = match self.cut_off(loss) {
+            Some(left) => (true, left),
+            None => (false, self.survivors(loss)),
+        };
         let mut group = std::mem::take(&mut self.group);
         let mut lost = group.split_off(left.min(group.len()));
         let mut durable = Vec::new();
@@ -153,12 +192,40 @@ impl Disk {
                 Err(_) => lost.push(done.0),
             }
         }
+        if is_real && left > 0 {
+            self.ask(|real| real.adopt(&made(&durable)));
+        }
         lost.extend(self.waiting.drain(..));
         self.phase = Phase::Idle;
         self.group_number += 1;
         self.write_error = false;
         self.read_error = false;
         (durable, lost)
+    }
+
+    /// The real store ends with the group under way: how much of it is durable, if it is asked.
+    fn cut_off(&mut self, loss: Loss) -> Option<usize> {
+        let group = match self.phase {
+            Phase::Idle => &[],
+            Phase::Writing | Phase::Syncing => &self.group[..],
+        };
+        let fitting = group.iter().map(|batch| &batch.change);
+        let fitting = fitting.filter(|change| self.fits(change)).cloned();
+        let fitting: Vec<Change> = fitting.collect();
+        let cut = match loss {
+            _ if self.write_error => Cut::Failure,
+            Loss::Process => Cut::Kill,
+            Loss::Power => Cut::PowerLoss,
+        };
+        let real = self.real.as_mut()?;
+        match real.end(&fitting, cut) {
+            Ok(true) => Some(self.group.len()),
+            Ok(false) => Some(0),
+            Err(said) => {
+                self.broke.get_or_insert(said);
+                Some(0)
+            }
+        }
     }
 
     /// How many records of the group are whole.
@@ -184,6 +251,15 @@ impl Disk {
     fn prefixes(&self) -> Vec<usize> {
         (0..=self.group.len()).collect()
     }
+}
+
+/// What was made of these.
+fn made(done: &[Done]) -> Vec<(Change, Receipt)> {
+    let made = done.iter().filter_map(|(batch, receipt)| {
+        let receipt = receipt.as_ref().ok()?;
+        Some((batch.change.clone(), receipt.clone()))
+    });
+    made.collect()
 }
 
 /// `take_while` wants a predicate by reference.

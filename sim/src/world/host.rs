@@ -72,7 +72,7 @@ impl Host {
             watch: Watch::new(plan, checkers, keep),
             agenda: Agenda::new(),
             clocks: Clocks::new(plan.mono_permille),
-            disk: Disk::new(plan.disk, sabotage.store(plan.bounds.store), chance),
+            disk: Disk::new(plan.disk, sabotage.store(plan.store_bounds()), chance),
             network: Network::new(plan, chance),
             at_ms: 0,
             life: 0,
@@ -224,7 +224,7 @@ impl Scheduler for Host {
         let reading = if at_end {
             Reading::ToDo(load)
         } else {
-            Reading::Done(self.disk.state.load(&load))
+            Reading::Done(self.disk.load(&load))
         };
         let happening = Happening::Read {
             life: self.life,

@@ -152,18 +152,18 @@ impl SqliteFile {
     ///
     /// If the file cannot be read or written.
     pub fn recover(&mut self) -> Result<Recovered, StoreError> {
-        let recovered = loop {
+        // First of all: what is written next could harm the end of the log that it is appended to.
+        self.make_durable()?;
+        loop {
             let fault = match self.recovered() {
-                Ok(recovered) => break recovered,
+                Ok(recovered) => return Ok(recovered),
                 Err(fault) => fault,
             };
             self.lanes.forget();
             if !fault.is_full() || !self.reserve.as_mut().is_some_and(Reserve::give_up) {
                 return Err(fault.into());
             }
-        };
-        self.make_durable()?;
-        Ok(recovered)
+        }
     }
 
     /// What a killed process has written and not synced is there for the next one, and would be
@@ -303,7 +303,15 @@ fn wait_for_application(times: i32) -> bool {
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(64);
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // SQLite says which mode it has come to, and that it is another one is no error to it.
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN),
+            Some(format!("the log is of the mode `{mode}` and not `wal`")),
+        ));
+    }
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -32_768)?;
     Ok(())

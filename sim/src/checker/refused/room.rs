@@ -57,7 +57,7 @@ impl Room {
             Change::Resend { of, .. } => (1, bytes_of(*of, book)),
             _ => (0, 0),
         };
-        let bounds = book.plan.bounds.store;
+        let bounds = book.plan.store_bounds();
         self.kept + count <= bounds.deliveries_max
             && self.kept_bytes + bytes <= bounds.payload_bytes_max
     }
