@@ -104,3 +104,13 @@ async fn another_process_publishes_and_may_be_killed_at_it() {
     })
     .await;
 }
+
+#[test]
+fn the_example_shows_a_rollback_before_a_commit() {
+    let output = Command::new(program("examples/outbox")).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("tea is rolled back"), "{said}");
+    let end = "the receiver gets {\"order\":1,\"item\":\"coffee\"}\n";
+    assert!(said.ends_with(end), "{said}");
+}
