@@ -17,8 +17,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often the outbox is read whatever has changed.
 const READ_EVERY: Duration = Duration::from_secs(1);
 
-/// How long it waits if there is no room, or if the outbox cannot be used.
-const STUCK: Duration = Duration::from_millis(100);
+/// How long it waits if there is no room.
+const FULL: Duration = Duration::from_millis(100);
+
+/// How long it waits if the outbox cannot be used: each time is told in the log.
+const BROKEN: Duration = Duration::from_secs(1);
 
 /// Brings what waits in an outbox to the engine. Has nothing to remember: what it has not brought
 /// is found at the next start.
@@ -34,8 +37,8 @@ enum Round {
     Moved,
     /// Nothing waits.
     Idle,
-    /// What waits cannot be taken now.
-    Stuck,
+    /// What waits cannot be taken for so long.
+    Stuck(Duration),
     /// The engine takes nothing any more.
     Over,
 }
@@ -59,11 +62,11 @@ impl Pump {
         loop {
             match self.round(most).await {
                 Round::Moved => most = BATCH,
-                Round::Stuck => {
+                Round::Stuck(wait) => {
                     // Whether there is room is asked with a single event: the rest would only be
                     // read in vain.
                     most = 1;
-                    sleep(STUCK).await;
+                    sleep(wait).await;
                 }
                 Round::Idle => {
                     most = BATCH;
@@ -83,7 +86,7 @@ impl Pump {
             Ok(waiting) => waiting,
             Err(error) => {
                 tracing::warn!(%error, "postrider.outbox.not_read");
-                return Round::Stuck;
+                return Round::Stuck(BROKEN);
             }
         };
         if waiting.is_empty() {
@@ -102,9 +105,13 @@ impl Pump {
         }
         let moved = came.accepted + came.refused.len() > 0;
         if !came.refused.is_empty() && !self.refuse(came.refused).await {
-            return Round::Stuck;
+            return Round::Stuck(BROKEN);
         }
-        if moved { Round::Moved } else { Round::Stuck }
+        if moved {
+            Round::Moved
+        } else {
+            Round::Stuck(FULL)
+        }
     }
 
     /// Gives the batch to the engine and waits for its answers. `None` if it has gone.
