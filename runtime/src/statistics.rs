@@ -1,6 +1,7 @@
 //! What has come of an endpoint's deliveries, by the hour.
 
 use hdrhistogram::Histogram;
+#[cfg(feature = "sqlite")]
 use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 use postrider_engine::{Attempt, DeliveryState, Outcome, Wall};
 use std::time::Duration;
@@ -127,6 +128,7 @@ impl Latency {
     }
 
     /// As it is stored: HdrHistogram's own form, version 2; nothing for no attempts.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         if let Some(durations) = self.0.as_ref().filter(|durations| !durations.is_empty()) {
@@ -137,6 +139,7 @@ impl Latency {
     }
 
     /// Adds what [`Latency::to_bytes`] gave.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn add_bytes(&mut self, mut bytes: &[u8]) -> Result<(), String> {
         if bytes.is_empty() {
             return Ok(());
@@ -170,6 +173,7 @@ mod tests {
         assert_eq!(Latency::default().percentile(0.5), None);
     }
 
+    #[cfg(feature = "sqlite")]
     #[test]
     fn a_histogram_is_read_back_as_it_was_written() {
         let latency = taken([0, 1, 20, 20, 30_000, u64::MAX]);
