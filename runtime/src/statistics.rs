@@ -129,11 +129,11 @@ impl Latency {
 
     /// As it is stored: HdrHistogram's own form, version 2; nothing for no attempts.
     #[cfg(feature = "sqlite")]
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self, serializer: &mut V2Serializer) -> Vec<u8> {
         let mut bytes = Vec::new();
         if let Some(durations) = self.0.as_ref().filter(|durations| !durations.is_empty()) {
             // A vector takes whatever is written to it.
-            let _ = V2Serializer::new().serialize(durations, &mut bytes);
+            let _ = serializer.serialize(durations, &mut bytes);
         }
         bytes
     }
@@ -178,7 +178,8 @@ mod tests {
     fn a_histogram_is_read_back_as_it_was_written() {
         let latency = taken([0, 1, 20, 20, 30_000, u64::MAX]);
         let mut read = Latency::default();
-        read.add_bytes(&latency.to_bytes()).unwrap();
+        let bytes = latency.to_bytes(&mut V2Serializer::new());
+        read.add_bytes(&bytes).unwrap();
         assert_eq!(read, latency);
         assert!(read.add_bytes(b"something else").is_err());
     }

@@ -1,7 +1,7 @@
 //! Makes changes in a transaction, as the engine's store in memory does.
 
 use super::StoreFault;
-use super::lanes::Lanes;
+use super::lanes::{Lanes, owner_of};
 use super::reads;
 use super::rows::{self, DELIVERY_COLUMNS, DeliveryRow, signed};
 use super::seal::KeyRing;
@@ -295,6 +295,7 @@ impl Changes<'_> {
         let health = endpoint.health;
         let tenant = &endpoint.spec.tenant;
         let secrets = self.keys.seal(tenant, endpoint.id, &endpoint.secrets)?;
+        owner_of(self.connection, endpoint.id)?;
         self.connection.execute(
             "INSERT OR REPLACE INTO postrider_endpoint
                  (id, tenant, spec, secrets, status, failures, failing_since, open_until,
@@ -402,7 +403,6 @@ impl Changes<'_> {
             self.lanes.touch(lane);
             self.discard_pending(lane, keep, |_, _| Ok(at))?;
         }
-        self.lanes.forget_account(id);
         self.connection
             .execute("DELETE FROM postrider_endpoint WHERE id = ?1", [bytes])?;
         Ok(Receipt::Applied)

@@ -30,6 +30,10 @@ pub struct SqliteFile {
     failed: Option<String>,
 }
 
+/// The log is brought into the database when it has so many pages, of 4 KiB: pages that every
+/// transaction writes are written there once for many.
+const CHECKPOINT_PAGES: u32 = 4_000;
+
 /// One answer for each change.
 pub(super) type Answers = Vec<Result<Receipt, CommitError>>;
 
@@ -314,5 +318,6 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -32_768)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 use super::StoreFault;
 use super::rows::{signed, unsigned};
 use crate::statistics::{Hour, MS_PER_HOUR};
+use hdrhistogram::serialization::V2Serializer;
 use postrider_engine::Wall;
 use rusqlite::{Connection, Row, params};
 use std::collections::btree_map::Entry;
@@ -15,11 +16,21 @@ const REMEMBERED_MAX: usize = 256;
 /// An endpoint's number, and the hour.
 type Key = (i64, i64);
 
-#[derive(Default)]
 pub(super) struct Hours {
     known: BTreeMap<Key, Hour>,
     /// Changed in this transaction.
     dirty: BTreeSet<Key>,
+    serializer: V2Serializer,
+}
+
+impl Default for Hours {
+    fn default() -> Self {
+        Self {
+            known: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            serializer: V2Serializer::new(),
+        }
+    }
 }
 
 /// Columns of `postrider_hour`, for [`read`].
@@ -70,7 +81,7 @@ impl Hours {
                     signed(hour.discarded),
                     signed(hour.attempts),
                     signed(hour.attempts_failed),
-                    hour.latency.to_bytes(),
+                    hour.latency.to_bytes(&mut self.serializer),
                 ])?;
             }
         }

@@ -18,8 +18,8 @@ pub(super) struct Lanes {
     numbers: BTreeMap<LaneId, i64>,
     /// Changed in this transaction.
     dirty: BTreeSet<i64>,
-    /// What the transaction adds to the accounts.
-    accounts: BTreeMap<EndpointId, Account>,
+    /// What the transaction adds to the accounts, by owner.
+    accounts: BTreeMap<i64, Account>,
     /// What the transaction adds to the statistics.
     pub(super) hours: Hours,
     /// The number of the next delivery, once it is known.
@@ -153,7 +153,7 @@ impl Lanes {
         };
         lane.pending += 1;
         lane.kept += 1;
-        let account = self.accounts.entry(lane.id.endpoint).or_default();
+        let account = self.accounts.entry(lane.owner).or_default();
         account.accepted += 1;
         account.pending += 1;
         account.pending_bytes += bytes;
@@ -190,7 +190,7 @@ impl Lanes {
             return;
         };
         lane.pending -= 1;
-        let account = self.accounts.entry(lane.id.endpoint).or_default();
+        let account = self.accounts.entry(lane.owner).or_default();
         account.pending -= 1;
         account.pending_bytes -= bytes;
         match state {
@@ -206,18 +206,13 @@ impl Lanes {
         let Some(lane) = self.known.get_mut(&number) else {
             return;
         };
-        let account = self.accounts.entry(lane.id.endpoint).or_default();
+        let account = self.accounts.entry(lane.owner).or_default();
         account.failed -= 1;
         account.discarded += 1;
         if lane.stopped.is_some_and(|(_, at)| at == id) {
             lane.stopped = None;
             self.dirty.insert(number);
         }
-    }
-
-    /// An endpoint is gone, and its account with it.
-    pub(super) fn forget_account(&mut self, endpoint: EndpointId) {
-        self.accounts.remove(&endpoint);
     }
 
     /// Writes what has changed, at the end of a transaction.
@@ -242,15 +237,15 @@ impl Lanes {
             }
         }
         let mut update = connection.prepare_cached(
-            "UPDATE postrider_endpoint
+            "UPDATE postrider_owner
              SET accepted = accepted + ?2, pending = pending + ?3,
                  pending_bytes = pending_bytes + ?4, delivered = delivered + ?5,
                  failed = failed + ?6, discarded = discarded + ?7
-             WHERE id = ?1",
+             WHERE number = ?1",
         )?;
-        for (endpoint, account) in std::mem::take(&mut self.accounts) {
+        for (owner, account) in std::mem::take(&mut self.accounts) {
             update.execute(params![
-                endpoint.as_u128().to_be_bytes(),
+                owner,
                 account.accepted,
                 account.pending,
                 account.pending_bytes,
@@ -303,7 +298,7 @@ impl Lane {
 }
 
 /// The number of an endpoint, which is made if it has none.
-fn owner_of(connection: &Connection, endpoint: EndpointId) -> rusqlite::Result<i64> {
+pub(super) fn owner_of(connection: &Connection, endpoint: EndpointId) -> rusqlite::Result<i64> {
     if let Some(number) = known_owner(connection, endpoint)? {
         return Ok(number);
     }

@@ -119,7 +119,7 @@ pub(super) fn recover(connection: &Connection, keys: &KeyRing) -> Result<Recover
     let mut recovered = Recovered::default();
     for endpoint in endpoints(connection, keys)? {
         let mut select = connection.prepare_cached(
-            "SELECT pending, pending_bytes FROM postrider_endpoint WHERE id = ?1",
+            "SELECT pending, pending_bytes FROM postrider_owner WHERE endpoint = ?1",
         )?;
         let id = endpoint.id.as_u128().to_be_bytes();
         let (pending, bytes) = select.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -297,7 +297,8 @@ pub(super) fn dead_letters(
 pub(super) fn ledger(connection: &Connection, id: EndpointId) -> Result<Ledger, StoreFault> {
     let mut select = connection.prepare_cached(
         "SELECT accepted, pending, delivered, failed, discarded
-         FROM postrider_endpoint WHERE id = ?1",
+         FROM postrider_owner
+         WHERE endpoint = ?1 AND EXISTS (SELECT 1 FROM postrider_endpoint WHERE id = ?1)",
     )?;
     let mut rows = select.query([id.as_u128().to_be_bytes()])?;
     let Some(row) = rows.next()? else {

@@ -14,7 +14,8 @@ const MIGRATIONS: &[&str] = &[FIRST];
 /// Names begin with `postrider_`, so that the tables can live in an application's database.
 ///
 /// - An owner is an endpoint by a short number, which outlives it: lanes, deliveries and
-///   statistics name it.
+///   statistics name it. Its account is here and not in the endpoint's long row, because every
+///   transaction writes it.
 /// - A lane's `tail` is the last place that was assigned; `pending` counts what has not ended,
 ///   `kept` all deliveries on record.
 /// - An event's deliveries are those with `count` numbers from `first` on; resends come later and
@@ -37,18 +38,18 @@ CREATE TABLE postrider_endpoint (
     failing_since INTEGER,
     open_until INTEGER,
     created_at INTEGER NOT NULL,
-    revision INTEGER NOT NULL,
+    revision INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE postrider_owner (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    endpoint BLOB NOT NULL,
     accepted INTEGER NOT NULL DEFAULT 0,
     pending INTEGER NOT NULL DEFAULT 0,
     pending_bytes INTEGER NOT NULL DEFAULT 0,
     delivered INTEGER NOT NULL DEFAULT 0,
     failed INTEGER NOT NULL DEFAULT 0,
     discarded INTEGER NOT NULL DEFAULT 0
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE postrider_owner (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    endpoint BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX postrider_owner_endpoint ON postrider_owner (endpoint);
 
