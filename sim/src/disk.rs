@@ -53,6 +53,7 @@ struct Platter {
     trouble: Trouble,
     operations: u64,
     has_crashed: bool,
+    has_synced_in_vain: bool,
     /// What a write that is cut off does to the rest of its sector.
     harms_neighbours: bool,
     rolls: Rolls,
@@ -75,6 +76,7 @@ impl Disk {
             trouble: Trouble::None,
             operations: 0,
             has_crashed: false,
+            has_synced_in_vain: false,
             harms_neighbours: chance.of("sectors", 0, 0).percent(50),
             rolls: chance.of("disk", 0, 0),
             before: None,
@@ -111,6 +113,12 @@ impl Disk {
     #[must_use]
     pub fn has_crashed(&self) -> bool {
         self.held().has_crashed
+    }
+
+    /// Whether a sync has failed: readers may see what will never be durable.
+    #[must_use]
+    pub fn has_synced_in_vain(&self) -> bool {
+        self.held().has_synced_in_vain
     }
 
     /// From now on keeps what is on it before each operation.
@@ -241,6 +249,7 @@ impl Platter {
         let file = self.image.file(number);
         if fails {
             file.sync_in_vain(&mut self.rolls);
+            self.has_synced_in_vain = true;
             return Err(vars::SQLITE_IOERR_FSYNC);
         }
         file.sync();

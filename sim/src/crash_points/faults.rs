@@ -65,7 +65,14 @@ impl Points {
             Loss::Power
         };
         let left = disk.left(&disk.image(), loss, rolls);
-        let next = super::next(rolls);
+        let mut next = super::next(rolls);
+        if let Next::Ends { loss: power, .. } = &mut next
+            && disk.has_synced_in_vain()
+            && loss == Loss::Process
+        {
+            // Nobody survives that with SQLite: see `docs/simulation.md`.
+            *power = Loss::Process;
+        }
         self.lives(left, known, next, rolls)
             .map_err(|said| format!("then {loss:?} and {next:?}: {said}"))
     }
