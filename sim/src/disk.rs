@@ -71,14 +71,20 @@ impl Disk {
     /// A disk with this on it.
     #[must_use]
     pub fn of(image: Image, chance: Chance) -> Self {
+        let disk = Self::with(image, chance.of("disk", 0, 0));
+        disk.held().harms_neighbours = chance.of("sectors", 0, 0).percent(50);
+        disk
+    }
+
+    fn with(image: Image, rolls: Rolls) -> Self {
         let platter = Arc::new(Mutex::new(Platter {
             image,
             trouble: Trouble::None,
             operations: 0,
             has_crashed: false,
             has_synced_in_vain: false,
-            harms_neighbours: chance.of("sectors", 0, 0).percent(50),
-            rolls: chance.of("disk", 0, 0),
+            harms_neighbours: false,
+            rolls,
             before: None,
         }));
         Self {
@@ -91,6 +97,22 @@ impl Disk {
     #[must_use]
     pub fn file_name(&self) -> String {
         format!("{}/{FILE}", self.number)
+    }
+
+    /// The same disk, but what stands beside a write stays: as SQLite takes the system's disks to be.
+    #[must_use]
+    pub fn powersafe(self) -> Self {
+        self.held().harms_neighbours = false;
+        self
+    }
+
+    /// A disk of the same make with this on it.
+    #[must_use]
+    pub fn replaced(&self, image: Image) -> Self {
+        let held = self.held();
+        let other = Self::with(image, held.rolls.clone());
+        other.held().harms_neighbours = held.harms_neighbours;
+        other
     }
 
     /// Something goes wrong, or nothing any more.
