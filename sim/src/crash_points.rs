@@ -15,7 +15,7 @@ mod script;
 mod side;
 
 use crate::chance::{Chance, Rolls};
-use crate::disk::{Disk, Image, Loss, Trouble};
+use crate::disk::{Disk, Loss, Trouble};
 use life::{End, Known, Life, Reference};
 use serde::Serialize;
 
@@ -294,18 +294,11 @@ impl Points {
         };
         let image = self.reference.disk.left(image, loss, rolls);
         let known = self.reference.known(operations, self.cheat);
-        self.lives(image, known, next, rolls)
+        self.lives(Disk::of(image, self.chance), known, next, rolls)
     }
 
     /// New processes, up to the last one.
-    fn lives(
-        &self,
-        image: Image,
-        known: Known,
-        next: Next,
-        rolls: &mut Rolls,
-    ) -> Result<(), String> {
-        let disk = Disk::of(image, self.chance);
+    fn lives(&self, disk: Disk, known: Known, next: Next, rolls: &mut Rolls) -> Result<(), String> {
         if self.cheat == Some(Cheat::LyingDisk) {
             disk.set(Trouble::Lies);
         }
@@ -328,7 +321,7 @@ impl Points {
                 } else {
                     Next::GoesOn
                 };
-                self.lives(left, known, next, rolls)
+                self.lives(disk.replaced(left), known, next, rolls)
             }
             (End::Crashed(_), _) => Err("a disk without trouble crashed".to_owned()),
             (End::Over, _) => Ok(()),

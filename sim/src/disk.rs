@@ -53,6 +53,7 @@ struct Platter {
     trouble: Trouble,
     operations: u64,
     has_crashed: bool,
+    has_synced_in_vain: bool,
     /// What a write that is cut off does to the rest of its sector.
     harms_neighbours: bool,
     rolls: Rolls,
@@ -70,13 +71,20 @@ impl Disk {
     /// A disk with this on it.
     #[must_use]
     pub fn of(image: Image, chance: Chance) -> Self {
+        let disk = Self::with(image, chance.of("disk", 0, 0));
+        disk.held().harms_neighbours = chance.of("sectors", 0, 0).percent(50);
+        disk
+    }
+
+    fn with(image: Image, rolls: Rolls) -> Self {
         let platter = Arc::new(Mutex::new(Platter {
             image,
             trouble: Trouble::None,
             operations: 0,
             has_crashed: false,
-            harms_neighbours: chance.of("sectors", 0, 0).percent(50),
-            rolls: chance.of("disk", 0, 0),
+            has_synced_in_vain: false,
+            harms_neighbours: false,
+            rolls,
             before: None,
         }));
         Self {
@@ -89,6 +97,22 @@ impl Disk {
     #[must_use]
     pub fn file_name(&self) -> String {
         format!("{}/{FILE}", self.number)
+    }
+
+    /// The same disk, but what stands beside a write stays: as SQLite takes the system's disks to be.
+    #[must_use]
+    pub fn powersafe(self) -> Self {
+        self.held().harms_neighbours = false;
+        self
+    }
+
+    /// A disk of the same make with this on it.
+    #[must_use]
+    pub fn replaced(&self, image: Image) -> Self {
+        let held = self.held();
+        let other = Self::with(image, held.rolls.clone());
+        other.held().harms_neighbours = held.harms_neighbours;
+        other
     }
 
     /// Something goes wrong, or nothing any more.
@@ -111,6 +135,12 @@ impl Disk {
     #[must_use]
     pub fn has_crashed(&self) -> bool {
         self.held().has_crashed
+    }
+
+    /// Whether a sync has failed: readers may see what will never be durable.
+    #[must_use]
+    pub fn has_synced_in_vain(&self) -> bool {
+        self.held().has_synced_in_vain
     }
 
     /// From now on keeps what is on it before each operation.
@@ -241,6 +271,7 @@ impl Platter {
         let file = self.image.file(number);
         if fails {
             file.sync_in_vain(&mut self.rolls);
+            self.has_synced_in_vain = true;
             return Err(vars::SQLITE_IOERR_FSYNC);
         }
         file.sync();

@@ -273,7 +273,15 @@ impl Reference {
         }
         disk.keep_images();
         let begin = |disk: &Disk| match start(disk, &script, cheat) {
-            Ok(started) => Ok(started.file),
+            Ok(Started {
+                mut file,
+                recovered,
+            }) => {
+                // It must know where everything stands.
+                let told = file.tell(&script, &recovered);
+                told.map_err(|error| error.to_string())?;
+                Ok(file)
+            }
             Err(Unstarted::Crashed) => Err("a disk without trouble crashed".to_owned()),
             Err(Unstarted::Failed(text)) => Err(format!("it does not start: {text}")),
         };

@@ -46,6 +46,9 @@ impl File {
     }
 
     pub(super) fn write(&mut self, at: usize, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         put(Arc::make_mut(&mut self.cached), at, bytes);
         let bytes = bytes.into();
         self.unsynced.push(Unsynced::Write { at, bytes });

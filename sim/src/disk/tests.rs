@@ -189,7 +189,7 @@ fn after_a_crash_nothing_works_any_more() {
     let failed =
         |answers: Vec<Result<_, CommitError>>| matches!(answers[..], [Err(CommitError::Failed(_))]);
     assert!(failed(file.commit(&[endpoint(1)])));
-    assert!(disk.has_crashed());
+    assert!(disk.has_crashed() && !disk.has_synced_in_vain());
     disk.set(Trouble::None);
     assert!(failed(file.commit(&[endpoint(1)])));
 }

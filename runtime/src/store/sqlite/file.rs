@@ -307,17 +307,28 @@ fn wait_for_application(times: i32) -> bool {
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(64);
-    // SQLite says which mode it has come to, and that it is another one is no error to it.
-    let mode: String =
-        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
-    if mode != "wal" {
-        return Err(rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN),
-            Some(format!("the log is of the mode `{mode}` and not `wal`")),
-        ));
-    }
+    write_ahead(connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -32_768)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     Ok(())
+}
+
+/// Switches to the write-ahead log. Without it the last transaction could be lost with the power:
+/// nothing makes it durable that a journal is deleted.
+fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    let mut switch = connection.prepare("PRAGMA journal_mode = WAL")?;
+    let mut rows = switch.query([])?;
+    let mut mode = String::new();
+    // The new mode is written after its name is given: that this failed, only the next step says.
+    while let Some(row) = rows.next()? {
+        mode = row.get(0)?;
+    }
+    if mode == "wal" {
+        return Ok(());
+    }
+    // SQLite calls it no error that it has stayed as it was.
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
+    let said = format!("its journal is in the mode `{mode}`, and not in `wal`");
+    Err(rusqlite::Error::SqliteFailure(code, Some(said)))
 }
