@@ -1,10 +1,12 @@
 //! The stores keep what they promise.
 
+mod backlog;
 mod changes;
 mod differential;
 mod durable;
 mod history;
 mod upkeep;
+mod versions;
 
 use postrider::{MemoryBounds, MemoryStore};
 use std::sync::Arc;

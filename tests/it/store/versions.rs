@@ -1,0 +1,170 @@
+//! Files of other versions. SQLite's own lock and Postrider's keep two processes apart, so two
+//! versions meet one after the other: the newer one opens what the older one has left, and the
+//! older one leaves alone what the newer one has changed.
+
+use super::changes::{attempted, endpoint, lane, publish};
+use postrider::Ledger;
+use postrider::store::Store;
+use postrider::store::sqlite::{KeyRing, Retention, SchemaError, SqliteStore};
+use postrider_engine::{
+    Change, DeliveryId, DeliveryState, EndpointId, EventId, FailReason, Idempotency, Load, Receipt,
+    Secret, Seq, Wall,
+};
+use rusqlite::Connection;
+use std::path::Path;
+use std::sync::Arc;
+
+const ENDPOINT: EndpointId = EndpointId::from_u128(9);
+
+/// What `changes` made of an empty file of schema version 1, as `sqlite3 FILE .dump` tells it.
+/// Never changed: a version that alters the schema adds a file of its own.
+const VERSION_1: &str = include_str!("version-1.sql");
+
+/// Postrider's mark, which a dump leaves out.
+const MARK: &str = "PRAGMA application_id = 0x50535452;";
+
+fn open(path: &Path) -> Arc<SqliteStore> {
+    let keys = KeyRing::new(["1".repeat(64).as_str()]).unwrap();
+    let options = SqliteStore::options().keys(keys);
+    Arc::new(options.retention(Retention::FOREVER).open(path).unwrap())
+}
+
+fn keyed(number: u128) -> Change {
+    let mut event = publish(number, "{}", &[(number, lane(ENDPOINT, ""))]);
+    event.idempotency = Some(Idempotency {
+        key: "order-3".into(),
+        digest: [3; 32],
+    });
+    Change::Publish(event)
+}
+
+/// Delivered 1, retrying 2, pending 3 with a key, failed 4, which has stopped its lane.
+fn changes() -> Vec<Change> {
+    let own = || lane(ENDPOINT, "");
+    let stopped = || lane(ENDPOINT, "customer-7");
+    let due = Wall(2_400_000);
+    let failed = DeliveryState::Failed(FailReason::Rejected);
+    let mut end = attempted(4, (stopped(), Seq(1)), 1, failed);
+    end.stop_lane = true;
+    vec![
+        endpoint(ENDPOINT),
+        Change::Publish(publish(1, "{\"n\":1}", &[(1, own())])),
+        Change::Publish(publish(2, "{\"n\":2}", &[(2, own())])),
+        keyed(3),
+        Change::Publish(publish(4, "{\"n\":4}", &[(4, stopped())])),
+        Change::Attempted(Arc::new(attempted(
+            1,
+            (own(), Seq(1)),
+            1,
+            DeliveryState::Delivered,
+        ))),
+        Change::Attempted(Arc::new(attempted(
+            2,
+            (own(), Seq(2)),
+            1,
+            DeliveryState::Retrying { due },
+        ))),
+        Change::Attempted(Arc::new(end)),
+    ]
+}
+
+async fn commit(store: &Arc<SqliteStore>, changes: Vec<Change>) -> Vec<Receipt> {
+    let answers = Arc::clone(store).commit(changes).await;
+    answers.into_iter().map(Result::unwrap).collect()
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_version_is_opened_with_all_that_is_in_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("events.db");
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(VERSION_1).unwrap();
+    old.execute_batch(MARK).unwrap();
+    drop(old);
+    let store = open(&path);
+    let recovered = Arc::clone(&store).recover().await.unwrap();
+    let [known] = &recovered.endpoints[..] else {
+        panic!("{recovered:?}")
+    };
+    assert_eq!(known.pending_deliveries, 2);
+    let secret = &known.endpoint.secrets[0].secret;
+    assert_eq!(*secret, Secret::generate_hmac([7; 32]));
+    let lanes: Vec<_> = recovered.lanes.iter().collect();
+    assert_eq!(lanes.len(), 2);
+    assert_eq!(lanes[0].retrying[0].due, Wall(2_400_000));
+    assert_eq!(lanes[1].stopped_at, Some(DeliveryId::from_u128(4)));
+    let load = Load {
+        lane: lane(ENDPOINT, ""),
+        after: Seq(0),
+        deliveries_max: 9,
+        bytes_max: 9_999,
+    };
+    let loaded = Arc::clone(&store).load(load).await.unwrap();
+    let payloads: Vec<_> = loaded
+        .deliveries
+        .iter()
+        .map(|it| &it.event.payload[..])
+        .collect();
+    assert_eq!(payloads, [&b"{\"n\":2}"[..], b"{}"]);
+    let ledger = Arc::clone(&store).ledger(ENDPOINT).await.unwrap();
+    let expected = Ledger {
+        accepted: 4,
+        pending: 2,
+        delivered: 1,
+        failed: 1,
+        discarded: 0,
+    };
+    assert_eq!(ledger, expected);
+    let first = Arc::clone(&store).delivery(DeliveryId::from_u128(1)).await;
+    assert_eq!(first.unwrap().unwrap().attempts.len(), 1);
+    let again = commit(&store, vec![keyed(10)]).await;
+    assert_eq!(again, [Receipt::Duplicate(EventId::from_u128(3))]);
+    let more = Change::Publish(publish(11, "{}", &[(11, lane(ENDPOINT, ""))]));
+    assert_eq!(
+        commit(&store, vec![more]).await,
+        [Receipt::Published(vec![Seq(4)])]
+    );
+}
+
+#[tokio::test]
+async fn what_this_version_writes_is_what_the_first_one_wrote() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("events.db");
+    drop(commit(&open(&path), changes()).await);
+    let tables = |connection: &Connection| {
+        let mut select = connection
+            .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name")
+            .unwrap();
+        let found = select.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        found.map(Result::unwrap).collect::<Vec<_>>()
+    };
+    let old = Connection::open_in_memory().unwrap();
+    old.execute_batch(VERSION_1).unwrap();
+    let new = Connection::open(&path).unwrap();
+    assert_eq!(
+        tables(&new),
+        tables(&old),
+        "a changed schema needs a migration"
+    );
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_version_is_refused_and_left_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("events.db");
+    drop(commit(&open(&path), changes()).await);
+    let newer = Connection::open(&path).unwrap();
+    let version = "UPDATE postrider_meta SET value = 99 WHERE name = 'version'";
+    newer.execute(version, []).unwrap();
+    drop(newer);
+    let before = std::fs::read(&path).unwrap();
+    let error = SqliteStore::open(&path).err().unwrap();
+    let postrider::store::sqlite::OpenError::Schema(error) = error else {
+        panic!("{error}")
+    };
+    assert!(
+        matches!(error, SchemaError::TooNew { found: 99, .. }),
+        "{error}"
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
