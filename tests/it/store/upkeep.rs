@@ -157,6 +157,39 @@ async fn a_lane_that_was_forgotten_goes_on_with_higher_places() {
 }
 
 #[tokio::test]
+async fn an_event_never_shows_the_delivery_of_another_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("events.db");
+    let calendar = Calendar::default();
+    let store = keeping(&path, &calendar);
+    let first = publish(1, "{}", &[(1, own("a")), (2, own("b"))]);
+    let end = attempted(2, (own("b"), Seq(1)), 1, DeliveryState::Delivered);
+    let changes = vec![
+        endpoint(ENDPOINT),
+        Change::Publish(first),
+        Change::Attempted(Arc::new(end)),
+    ];
+    commit(&store, changes).await;
+    drop(store);
+    calendar.0.store(EPOCH + 20_000, Ordering::Relaxed);
+    let store = keeping(&path, &calendar);
+    waits_until("2 has gone", async || !is_there(&store, 2).await).await;
+    drop(store);
+    let store = keeping(&path, &calendar);
+    let second = Change::Publish(publish(3, "{}", &[(3, own("c"))]));
+    commit(&store, vec![second]).await;
+    let left = Arc::clone(&store).deliveries_of(EventId::from_u128(1));
+    let left: Vec<_> = left
+        .await
+        .unwrap()
+        .unwrap()
+        .iter()
+        .map(|it| it.id)
+        .collect();
+    assert_eq!(left, [DeliveryId::from_u128(1)]);
+}
+
+#[tokio::test]
 async fn an_idempotency_key_goes_with_its_event_and_no_earlier() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("events.db");

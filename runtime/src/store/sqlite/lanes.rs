@@ -166,7 +166,12 @@ impl Lanes {
         if let Some(next) = self.next_delivery {
             return Ok(next);
         }
-        let last = "SELECT coalesce(max(number), 0) FROM postrider_delivery";
+        // An event names its deliveries by their numbers, also those that have been dropped: they
+        // are not given away again while it is there. The last event names the highest.
+        let last = "SELECT max(
+             coalesce((SELECT max(number) FROM postrider_delivery), 0),
+             coalesce((SELECT first + count - 1 FROM postrider_event
+                       ORDER BY number DESC LIMIT 1), 0))";
         let last: i64 = connection.query_row(last, [], |row| row.get(0))?;
         Ok(*self.next_delivery.insert(last + 1))
     }
