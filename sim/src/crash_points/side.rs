@@ -4,8 +4,8 @@ use super::script::{Script, Step};
 use postrider::store::StoreError;
 use postrider::store::sqlite::SqliteFile;
 use postrider_engine::{
-    Change, CommitError, DeliveryId, DeliveryRecord, EndpointId, EventId, Ledger, Load, Loaded,
-    MemoryStore, Receipt, Recovered, Seq,
+    Change, CommitError, DeliveryId, DeliveryRecord, EndpointId, EventId, HeaderLines, Ledger,
+    Load, Loaded, MemoryStore, Receipt, Recovered, Seq,
 };
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -133,6 +133,11 @@ impl<S: Side> Placing<S> {
             let mut records = self.store.deliveries_of(*id)?;
             for record in records.iter_mut().flatten() {
                 record.seq = Seq::default();
+                // Of these the store in memory keeps the last attempt's alone.
+                let earlier = record.attempts.split_last_mut();
+                for attempt in earlier.into_iter().flat_map(|(_, earlier)| earlier) {
+                    attempt.request_headers = HeaderLines::default();
+                }
             }
             line(&mut told, format_args!("{id} {records:?}"));
         }
