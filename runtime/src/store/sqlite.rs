@@ -47,11 +47,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use writer::{Housekeeping, Job};
 
-/// Connections that are kept for readers.
-const READERS_MAX: usize = 4;
+/// Reads for the engine at once, and as many for people: a thread and a connection each. The
+/// others wait, and what people look at does not hold up delivery.
+const READS_MAX: usize = 4;
 
 /// How long a connection waits for another one of this process.
 const BUSY: Duration = Duration::from_secs(5);
@@ -68,6 +69,8 @@ pub struct SqliteStore {
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
     readers: Mutex<Vec<Connection>>,
+    for_engine: Arc<Semaphore>,
+    for_people: Arc<Semaphore>,
     outbox: Arc<SqliteOutbox>,
     /// Held for as long as the store is open.
     _lock: File,
@@ -167,6 +170,8 @@ impl SqliteStore {
             jobs: Some(jobs),
             writer: Some(writer),
             readers: Mutex::new(Vec::new()),
+            for_engine: Arc::new(Semaphore::new(READS_MAX)),
+            for_people: Arc::new(Semaphore::new(READS_MAX)),
             outbox: Arc::new(SqliteOutbox::new(path)),
             _lock: lock,
         })
@@ -202,17 +207,29 @@ impl SqliteStore {
         Ok(connection)
     }
 
-    /// Reads on a thread that may wait for the disk.
+    /// Reads for people.
     fn read<T: Send + 'static>(
         self: Arc<Self>,
         read: impl FnOnce(&Connection, &KeyRing) -> Result<T, StoreFault> + Send + 'static,
     ) -> StoreFuture<Result<T, StoreError>> {
+        let turn = Arc::clone(&self.for_people);
+        self.read_in_turn(turn, read)
+    }
+
+    /// Reads on a thread that may wait for the disk.
+    fn read_in_turn<T: Send + 'static>(
+        self: Arc<Self>,
+        turn: Arc<Semaphore>,
+        read: impl FnOnce(&Connection, &KeyRing) -> Result<T, StoreFault> + Send + 'static,
+    ) -> StoreFuture<Result<T, StoreError>> {
         Box::pin(async move {
+            // It is never closed, so there is always a turn.
+            let _turn = turn.acquire_owned().await;
             let reading = tokio::task::spawn_blocking(move || {
                 let connection = self.reader()?;
                 let done = read(&connection, &self.keys);
                 let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-                if readers.len() < READERS_MAX && done.is_ok() {
+                if done.is_ok() {
                     readers.push(connection);
                 }
                 done
@@ -248,7 +265,8 @@ impl Store for SqliteStore {
     }
 
     fn load(self: Arc<Self>, load: Load) -> StoreFuture<Result<Loaded, StoreError>> {
-        self.read(move |connection, _| reads::load(connection, &load))
+        let turn = Arc::clone(&self.for_engine);
+        self.read_in_turn(turn, move |connection, _| reads::load(connection, &load))
     }
 
     fn endpoint(

@@ -135,6 +135,25 @@ async fn a_flipped_bit_is_found_and_not_sent() {
 }
 
 #[tokio::test]
+async fn a_delivery_that_is_hidden_is_missed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("events.db");
+    drop(filled(&path).await);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let hides = "UPDATE postrider_delivery SET lane = 999 WHERE number = 3";
+    connection.execute(hides, []).unwrap();
+    drop(connection);
+    let load = Load {
+        lane: lane(ENDPOINT, ""),
+        after: Seq(0),
+        deliveries_max: 10,
+        bytes_max: 1_000,
+    };
+    let error = open(&path).load(load).await.unwrap_err();
+    assert!(error.to_string().contains("are found"), "{error}");
+}
+
+#[tokio::test]
 async fn secrets_are_sealed_in_the_file_and_sealed_anew_with_a_new_key() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("events.db");

@@ -338,16 +338,26 @@ pub(super) fn lane_id(endpoint: [u8; 16], key: &str) -> Result<LaneId, StoreFaul
     })
 }
 
-/// The number of a lane, if it is there.
-pub(super) fn number_of(
-    connection: &Connection,
-    id: &LaneId,
-) -> rusqlite::Result<Option<(i64, i64)>> {
+/// What a read needs to know of a lane.
+pub(super) struct Found {
+    pub(super) number: i64,
+    pub(super) tail: i64,
+    pub(super) pending: i64,
+}
+
+/// A lane, if it is there.
+pub(super) fn find(connection: &Connection, id: &LaneId) -> rusqlite::Result<Option<Found>> {
     let mut select = connection.prepare_cached(
-        "SELECT number, tail FROM postrider_lane WHERE endpoint = ?1 AND key = ?2",
+        "SELECT number, tail, pending FROM postrider_lane WHERE endpoint = ?1 AND key = ?2",
     )?;
     let endpoint = id.endpoint.as_u128().to_be_bytes();
     let key = id.key.get().unwrap_or_default();
-    let found = select.query_row(params![endpoint, key], |row| Ok((row.get(0)?, row.get(1)?)));
+    let found = select.query_row(params![endpoint, key], |row| {
+        Ok(Found {
+            number: row.get(0)?,
+            tail: row.get(1)?,
+            pending: row.get(2)?,
+        })
+    });
     found.optional()
 }

@@ -2,7 +2,7 @@
 //! snapshot.
 
 use super::StoreFault;
-use super::lanes::{known_owner, lane_id, number_of};
+use super::lanes::{self, known_owner, lane_id};
 use super::rows::{
     self, ATTEMPT_COLUMNS, DELIVERY_COLUMNS, DELIVERY_WIDTH, DeliveryRow, EVENT_COLUMNS,
     EVENT_WIDTH,
@@ -81,7 +81,7 @@ pub(super) fn load(connection: &Connection, load: &Load) -> Result<Loaded, Store
     };
     // One snapshot: the tail is that of the rows.
     let snapshot = connection.unchecked_transaction()?;
-    let Some((lane, tail)) = number_of(&snapshot, &load.lane)? else {
+    let Some(lane) = lanes::find(&snapshot, &load.lane)? else {
         return Ok(loaded);
     };
     let mut select = snapshot.prepare_cached(&format!(
@@ -90,7 +90,7 @@ pub(super) fn load(connection: &Connection, load: &Load) -> Result<Loaded, Store
          WHERE d.lane = ?1 AND d.state <= 1 AND d.seq > ?2
          ORDER BY d.seq"
     ))?;
-    let mut rows = select.query(params![lane, rows::signed(load.after.0)])?;
+    let mut rows = select.query(params![lane.number, rows::signed(load.after.0)])?;
     let mut bytes = 0_usize;
     while let Some(row) = rows.next()? {
         let delivery = DeliveryRow::read(row)?;
@@ -109,8 +109,24 @@ pub(super) fn load(connection: &Connection, load: &Load) -> Result<Loaded, Store
         });
         loaded.through = seq;
     }
-    loaded.through = Seq(rows::unsigned(tail)?).max(load.after);
+    loaded.through = Seq(rows::unsigned(lane.tail)?).max(load.after);
+    nothing_is_hidden(&snapshot, &lane)?;
     Ok(loaded)
+}
+
+/// A lane has been read to its end: as many deliveries are found in it as it counts, or a flipped
+/// bit hides one. They are few: those that were read now and those that the core has at hand.
+fn nothing_is_hidden(connection: &Connection, lane: &lanes::Found) -> Result<(), StoreFault> {
+    let mut count = connection
+        .prepare_cached("SELECT count(*) FROM postrider_delivery WHERE lane = ?1 AND state <= 1")?;
+    let found: i64 = count.query_row([lane.number], |row| row.get(0))?;
+    if found == lane.pending {
+        return Ok(());
+    }
+    Err(StoreFault::Damaged(format!(
+        "lane {} counts {} pending deliveries, and {found} are found",
+        lane.number, lane.pending
+    )))
 }
 
 /// What a core needs to go on. Reads endpoints, and lanes that hold something: of each its place
