@@ -75,18 +75,19 @@ pub(crate) fn browser() -> Result<(), String> {
     driver()
 }
 
-/// Directories in which systems other than Debian have it.
+/// Directories in which systems that are no Debian have it.
 const LIBRARIES: &[&str] = &["/usr/lib64", "/usr/lib", "/usr/local/lib"];
 
 /// Installs libclang, where it is missing: the simulated disk is built with it.
 pub(crate) fn libclang() -> Result<(), String> {
     let is_there = |directory: &&str| Path::new(directory).join("libclang.so").exists();
-    if succeeds(&["dpkg", "--status", "libclang-dev"])
-        || std::env::var_os("LIBCLANG_PATH").is_some()
-        || succeeds(&["llvm-config", "--libdir"])
-        || succeeds(&["xcode-select", "--print-path"])
-        || LIBRARIES.iter().any(is_there)
-    {
+    // Debian has the library and its headers in packages of their own, which this one brings.
+    let is_installed = if succeeds(&["dpkg", "--version"]) {
+        succeeds(&["dpkg", "--status", "libclang-dev"])
+    } else {
+        succeeds(&["xcode-select", "--print-path"]) || LIBRARIES.iter().any(is_there)
+    };
+    if is_installed || std::env::var_os("LIBCLANG_PATH").is_some() {
         return Ok(());
     }
     packages(
