@@ -70,6 +70,18 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// Whether it makes a store larger by more than a line of history: what a store without room
+    /// refuses, while it goes on recording results.
+    #[must_use]
+    pub fn makes_more(&self) -> bool {
+        matches!(
+            self,
+            Self::Publish(_) | Self::Resend { .. } | Self::AddEndpoint(_)
+        )
+    }
+}
+
 /// An event with its deliveries and its idempotency key.
 #[derive(Clone, Debug)]
 pub struct Publish {

@@ -3,7 +3,9 @@
 use crate::batch::{BatchId, CommitError, Receipt};
 use crate::delivery::{DeliveryState, Event, HeaderLines, LaneId, Seq};
 use crate::endpoint::{Endpoint, EndpointSpec};
+use crate::error::PublishError;
 use crate::id::{AttemptId, DeliveryId, EndpointId, EventId, ReplayId};
+use crate::limits::Limits;
 use crate::names::{EventType, OrderingKey, TenantId};
 use crate::outcome::Outcome;
 use crate::time::{Mono, Wall};
@@ -60,6 +62,26 @@ pub struct NewEvent {
     pub ordering_key: OrderingKey,
     /// A repeat with the same key and content gives the same event.
     pub idempotency_key: Option<Arc<str>>,
+}
+
+impl NewEvent {
+    /// Whether its sizes are within the bounds.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::PayloadTooLarge`] and [`PublishError::IdempotencyKey`].
+    pub fn check(&self, limits: &Limits) -> Result<(), PublishError> {
+        let (bytes, most) = (self.payload.len(), limits.payload_bytes_max);
+        if bytes > most {
+            return Err(PublishError::PayloadTooLarge { bytes, most });
+        }
+        let most = limits.idempotency_key_bytes_max;
+        let key = self.idempotency_key.as_deref();
+        if key.is_some_and(|key| key.is_empty() || key.len() > most) {
+            return Err(PublishError::IdempotencyKey { most });
+        }
+        Ok(())
+    }
 }
 
 /// Where an event goes.

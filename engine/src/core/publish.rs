@@ -34,18 +34,8 @@ impl Core {
         if let Some(closed) = self.closed() {
             return Err(closed.into());
         }
+        new.check(&self.limits)?;
         let bytes = new.payload.len();
-        if bytes > self.limits.payload_bytes_max {
-            let most = self.limits.payload_bytes_max;
-            return Err(PublishError::PayloadTooLarge { bytes, most });
-        }
-        let key_bytes_max = self.limits.idempotency_key_bytes_max;
-        let key = new.idempotency_key.as_deref();
-        if key.is_some_and(|key| key.is_empty() || key.len() > key_bytes_max) {
-            return Err(PublishError::IdempotencyKey {
-                most: key_bytes_max,
-            });
-        }
         let deliveries = self.deliveries_of(&new)?;
         self.reserve(deliveries.len() as u64, bytes)?;
         let idempotency = new.idempotency_key.clone().map(|key| {

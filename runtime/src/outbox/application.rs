@@ -2,7 +2,7 @@
 
 use crate::clock::{Clock, SystemClock};
 use crate::submission::Submission;
-use postrider_engine::{EventId, InvalidName, Limits, NewEvent, Target};
+use postrider_engine::{EventId, InvalidName, Limits, NewEvent, PublishError, Target};
 use rusqlite::{Transaction, params};
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -18,8 +18,7 @@ use tokio::sync::Notify;
 /// each other's file locks.
 #[derive(Clone, Debug)]
 pub struct Outbox {
-    payload_bytes_max: usize,
-    idempotency_key_bytes_max: usize,
+    limits: Limits,
     hint: Arc<Notify>,
 }
 
@@ -30,22 +29,9 @@ pub enum OutboxError {
     /// A name is of the wrong form.
     #[error(transparent)]
     Name(#[from] InvalidName),
-    /// The payload is larger than `payload_bytes_max`.
-    #[error(
-        "the payload has {bytes} bytes, the limit is {most} (payload_bytes_max): send a link to the data instead"
-    )]
-    PayloadTooLarge {
-        /// Its size.
-        bytes: usize,
-        /// The bound.
-        most: usize,
-    },
-    /// The idempotency key is empty or too long.
-    #[error("the idempotency key is refused: use 1 to {most} bytes")]
-    IdempotencyKey {
-        /// The bound, in bytes.
-        most: usize,
-    },
+    /// It is not within the bounds.
+    #[error(transparent)]
+    Bounds(#[from] PublishError),
     /// The database has no outbox.
     #[error(
         "the database has no table postrider_outbox: open it once with \
@@ -70,14 +56,8 @@ impl Default for Outbox {
 impl Outbox {
     /// One whose hints arrive there.
     pub(crate) fn hinting(hint: Arc<Notify>) -> Self {
-        let Limits {
-            payload_bytes_max,
-            idempotency_key_bytes_max,
-            ..
-        } = Limits::default();
         Self {
-            payload_bytes_max,
-            idempotency_key_bytes_max,
+            limits: Limits::default(),
             hint,
         }
     }
@@ -86,8 +66,7 @@ impl Outbox {
     /// here instead of by the engine, when nobody can be told any more.
     #[must_use]
     pub fn limits(mut self, limits: &Limits) -> Self {
-        self.payload_bytes_max = limits.payload_bytes_max;
-        self.idempotency_key_bytes_max = limits.idempotency_key_bytes_max;
+        self.limits = limits.clone();
         self
     }
 
@@ -106,7 +85,7 @@ impl Outbox {
         submission: Submission,
     ) -> Result<EventId, OutboxError> {
         let event = submission.check()?;
-        self.check(&event)?;
+        event.check(&self.limits)?;
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(OutboxError::Randomness)?;
         let id = EventId::from_parts(SystemClock.wall(), u128::from_be_bytes(random));
@@ -118,19 +97,6 @@ impl Outbox {
     /// Without it, or from another process, it looks a little later.
     pub fn hint(&self) {
         self.hint.notify_one();
-    }
-
-    fn check(&self, event: &NewEvent) -> Result<(), OutboxError> {
-        let (bytes, most) = (event.payload.len(), self.payload_bytes_max);
-        if bytes > most {
-            return Err(OutboxError::PayloadTooLarge { bytes, most });
-        }
-        let most = self.idempotency_key_bytes_max;
-        let key = event.idempotency_key.as_deref();
-        if key.is_some_and(|key| key.is_empty() || key.len() > most) {
-            return Err(OutboxError::IdempotencyKey { most });
-        }
-        Ok(())
     }
 }
 

@@ -63,11 +63,7 @@ impl Points {
             disk.crash();
         }
         drop(file);
-        let loss = if rolls.percent(50) {
-            Loss::Process
-        } else {
-            Loss::Power
-        };
+        let loss = either_loss(rolls);
         let left = disk.left(&disk.image(), loss, rolls);
         let mut next = super::next(rolls);
         if let Next::Ends { loss: power, .. } = &mut next
@@ -123,11 +119,7 @@ impl Points {
         disk.set(Trouble::None);
         disk.crash();
         drop(file);
-        let loss = if rolls.percent(50) {
-            Loss::Process
-        } else {
-            Loss::Power
-        };
+        let loss = either_loss(rolls);
         let left = disk.left(&disk.image(), loss, rolls);
         let known = Known {
             sure: deeds,
@@ -173,6 +165,14 @@ impl Points {
             }
         }
         Ok(())
+    }
+}
+
+fn either_loss(rolls: &mut Rolls) -> Loss {
+    if rolls.percent(50) {
+        Loss::Process
+    } else {
+        Loss::Power
     }
 }
 

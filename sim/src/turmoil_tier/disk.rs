@@ -112,11 +112,8 @@ impl Disk {
     }
 
     fn fits(&self, change: &Change) -> bool {
-        let makes_more = matches!(
-            change,
-            Change::Publish(_) | Change::Resend { .. } | Change::AddEndpoint(_)
-        );
-        self.full.is_none_or(|wholly| !wholly && !makes_more)
+        self.full
+            .is_none_or(|wholly| !wholly && !change.makes_more())
     }
 
     fn apply(&mut self, change: &Change) -> Result<Receipt, CommitError> {

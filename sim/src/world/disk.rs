@@ -152,10 +152,7 @@ impl Disk {
         match self.full {
             None => true,
             Some(Fullness::Wholly) => false,
-            Some(Fullness::Events) => !matches!(
-                change,
-                Change::Publish(_) | Change::Resend { .. } | Change::AddEndpoint(_)
-            ),
+            Some(Fullness::Events) => !change.makes_more(),
         }
     }
 

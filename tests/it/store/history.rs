@@ -142,9 +142,6 @@ async fn an_attempt_shows_what_was_sent_less_what_is_secret() {
         assert_eq!(value, expected, "{name}");
     }
     assert_eq!(received.header("authorization"), "Bearer very-secret");
-    let file = std::fs::read(directory.path().join("events.db-wal")).unwrap();
-    let is_there = |text: &str| file.windows(text.len()).any(|part| part == text.as_bytes());
-    assert!(is_there("payments"), "the headers are in this file");
 }
 
 #[tokio::test]

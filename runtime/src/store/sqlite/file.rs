@@ -139,7 +139,7 @@ impl SqliteFile {
         self.in_transaction(|making| {
             let mut answers = Vec::with_capacity(changes.len());
             for change in changes {
-                if may_grow || !grows(change) {
+                if may_grow || !change.makes_more() {
                     answers.push(Ok(making.make(change)?));
                 } else {
                     answers.push(Err(CommitError::Full));
@@ -270,14 +270,6 @@ impl SqliteFile {
             reads::recover(changes.connection, &keys)
         })
     }
-}
-
-/// Whether it makes the database larger by more than a line of history.
-fn grows(change: &Change) -> bool {
-    matches!(
-        change,
-        Change::Publish(_) | Change::Resend { .. } | Change::AddEndpoint(_)
-    )
 }
 
 /// Whether a file could not be opened for want of room: SQLite's index of the log is made then, and
