@@ -1,17 +1,14 @@
 //! Hex and base64, as the schemes write them.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{GeneralPurpose, STANDARD_PAD_INDIFFERENT};
+use base64ct::{Base64, Base64Unpadded, Encoding as _};
 use core::str;
+use zeroize::Zeroizing;
 
+use crate::ed25519;
 use crate::scheme::Encoding;
 
-/// The standard alphabet of RFC 4648, section 4: written with padding, read with or without.
-/// Bits that belong to no byte must be zero, so that a signature has one spelling.
-pub(crate) const BASE64: GeneralPurpose = STANDARD_PAD_INDIFFERENT;
-
-/// The longest signature in bytes: ed25519, RFC 8032.
-const SIGNATURE_BYTES_MAX: usize = 64;
+/// The longest signature in bytes.
+const SIGNATURE_BYTES_MAX: usize = ed25519::SIGNATURE_BYTES;
 
 impl Encoding {
     /// The length of the text of `bytes` bytes.
@@ -24,31 +21,89 @@ impl Encoding {
 
     /// Appends the text of `bytes`, of which there are at most `SIGNATURE_BYTES_MAX`.
     pub(crate) fn append(self, bytes: &[u8], text: &mut String) {
-        match self {
-            Self::Hex => {
-                let mut digits = [0; SIGNATURE_BYTES_MAX * 2];
-                let digits = &mut digits[..bytes.len() * 2];
-                if hex::encode_to_slice(bytes, digits).is_ok() {
-                    text.push_str(str::from_utf8(digits).unwrap_or_default());
-                }
-            }
-            Self::Base64 => BASE64.encode_string(bytes, text),
+        let mut digits = Zeroizing::new([0; SIGNATURE_BYTES_MAX * 2]);
+        let digits = &mut digits[..self.text_length(bytes.len())];
+        let written = match self {
+            Self::Hex => hex::encode_to_slice(bytes, digits).is_ok(),
+            Self::Base64 => Base64::encode(bytes, digits).is_ok(),
+        };
+        if written {
+            text.push_str(str::from_utf8(digits).unwrap_or_default());
         }
     }
 
     /// Reads a signature of exactly `N` bytes; hex in either case, base64 padded or not.
-    pub(crate) fn decode<const N: usize>(self, text: &str) -> Option<[u8; N]> {
-        match self {
-            Self::Hex => {
-                let mut bytes = [0; N];
-                hex::decode_to_slice(text, &mut bytes).ok().map(|()| bytes)
-            }
-            Self::Base64 => {
-                // Two more than fit, as the decoder rounds up what it may need.
-                let mut bytes = [0; SIGNATURE_BYTES_MAX + 2];
-                let length = BASE64.decode_slice(text, &mut bytes).ok()?;
-                bytes[..length].try_into().ok()
-            }
+    pub(crate) fn decode<const N: usize>(self, text: &[u8]) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        let length = match self {
+            Self::Hex => hex::decode_to_slice(text, &mut bytes).ok().map(|()| N),
+            Self::Base64 => decode_base64(text, &mut bytes).map(<[u8]>::len),
+        };
+        (length == Some(N)).then_some(bytes)
+    }
+}
+
+/// Reads the standard alphabet of RFC 4648, section 4, padded or not. Bits that belong to no byte
+/// must be zero, so that a text has one spelling but for its padding. `None` for any other text,
+/// and for one that does not fit.
+pub(crate) fn decode_base64<'b>(text: &[u8], bytes: &'b mut [u8]) -> Option<&'b [u8]> {
+    let mut digits = text;
+    while let [rest @ .., b'='] = digits {
+        digits = rest;
+    }
+    let padding = (4 - digits.len() % 4) % 4;
+    if text.len() - digits.len() > padding {
+        return None;
+    }
+    Base64Unpadded::decode(digits, bytes).ok()
+}
+
+/// The bytes behind a base64 text of any length, as [`decode_base64`] reads it.
+pub(crate) fn decode_base64_secret(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    // Large enough from the start: a vector that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(vec![0; text.len()]);
+    let length = decode_base64(text.as_bytes(), &mut bytes)?.len();
+    bytes.truncate(length);
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn padding_may_be_left_out_and_never_be_more_than_it_should() {
+        for (text, expected) in [
+            ("", Some(&b""[..])),
+            ("AA==", Some(b"\0")),
+            ("AA=", Some(b"\0")),
+            ("AA", Some(b"\0")),
+            ("AAA=", Some(b"\0\0")),
+            ("AAAA", Some(b"\0\0\0")),
+            ("AAA==", None),
+            ("AAAA=", None),
+            ("A===", None),
+            ("A", None),
+            ("=", None),
+            ("====", None),
+            ("AA=A", None),
+            ("AB", None),
+            ("A-==", None),
+            ("AA\n", None),
+        ] {
+            let found = decode_base64_secret(text);
+            assert_eq!(found.as_ref().map(|found| &found[..]), expected, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_written_in_base64_is_read_again(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+            let text = Base64::encode_string(&bytes);
+            prop_assert_eq!(decode_base64_secret(&text).map(|found| found.to_vec()), Some(bytes));
         }
     }
 }

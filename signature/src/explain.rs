@@ -3,16 +3,14 @@
 //! A cause in the body, the secret or the scheme is told only if a signature of the request is
 //! right once it is undone: that is a proof and no guess. Two causes at once are not found.
 
-use base64::Engine as _;
 use core::slice;
-use ed25519_dalek::VerifyingKey;
-use zeroize::Zeroizing;
 
 use crate::cause::Cause;
-use crate::encoding::BASE64;
+use crate::ed25519::VerifyingKey;
+use crate::encoding::decode_base64_secret;
 use crate::headers::{Name, Names};
 use crate::json;
-use crate::key::{HmacKey, Key, ed25519_verifying};
+use crate::key::{HmacKey, Key};
 use crate::request::{HEADER_VALUE_BYTES_MAX, Request, SIGNATURES_MAX, Signature};
 use crate::scheme::{Content, Encoding, Form, KeyRule, Scheme};
 use crate::secret::{HMAC_PREFIX, Secret, SecretKind};
@@ -117,15 +115,17 @@ impl Verifier {
             return false;
         };
         self.secrets.iter().any(|secret| {
-            Key::prepare_all(scheme, slice::from_ref(secret), ed25519_verifying).is_ok_and(|keys| {
-                Claim {
-                    form,
-                    keys: &keys,
-                    request: &request,
-                    body,
-                }
-                .holds()
-            })
+            Key::prepare_all(scheme, slice::from_ref(secret), VerifyingKey::prepare).is_ok_and(
+                |keys| {
+                    Claim {
+                        form,
+                        keys: &keys,
+                        request: &request,
+                        body,
+                    }
+                    .holds()
+                },
+            )
         })
     }
 
@@ -143,6 +143,7 @@ impl Verifier {
                     .split(',')
                     .find_map(|item| item.trim().strip_prefix("t="))
             }))
+            .map(str::as_bytes)
             .find(|text| timestamp::parse(text).is_some());
         [
             Content::Body,
@@ -205,7 +206,7 @@ impl Claim<'_> {
         matching_key(self.keys, &pieces, &self.request.signatures).is_some()
     }
 
-    fn holds_with_timestamp(&self, text: &str) -> bool {
+    fn holds_with_timestamp(&self, text: &[u8]) -> bool {
         let pieces = self
             .form
             .content
@@ -222,10 +223,7 @@ impl Claim<'_> {
     }
 
     fn holds_with_key_in_base64(&self, base64: &str) -> bool {
-        let mut key = Zeroizing::new(Vec::with_capacity(base64.len()));
-        BASE64
-            .decode_vec(base64, &mut key)
-            .is_ok_and(|()| self.holds_with_key(&key))
+        decode_base64_secret(base64).is_some_and(|key| self.holds_with_key(&key))
     }
 
     /// The body as it may have been before something on the way, or in the receiver, changed it.
@@ -252,8 +250,9 @@ impl Claim<'_> {
     /// The time that was signed, if the header gives it in the other unit.
     fn of_signed_time(&self) -> Option<Cause> {
         let given = self.request.timestamp?;
-        let is_milliseconds = self.holds_with_timestamp(&format!("{}000", given.text));
-        let is_seconds = || self.holds_with_timestamp(&(given.unix_seconds / 1000).to_string());
+        let is_milliseconds = self.holds_with_timestamp(&[given.text, b"000"].concat());
+        let is_seconds =
+            || self.holds_with_timestamp((given.unix_seconds / 1000).to_string().as_bytes());
         (is_milliseconds || is_seconds()).then_some(Cause::TimestampInMilliseconds)
     }
 
@@ -303,7 +302,8 @@ fn with_crlf(body: &[u8]) -> Vec<u8> {
 
 /// The header that a proxy or a server leaves as it was when it changes the body.
 fn of_length(headers: &[(&str, &[u8])], body: &[u8]) -> Option<Cause> {
-    let announced = values(headers, &["content-length".into()]).find_map(timestamp::parse)?;
+    let announced = values(headers, &["content-length".into()])
+        .find_map(|text| timestamp::parse(text.as_bytes()))?;
     let received = u64::try_from(body.len()).ok()?;
     (announced != received).then_some(Cause::BodyLength {
         announced,
@@ -340,9 +340,8 @@ fn undressed(value: &str) -> impl Iterator<Item = Signature> {
     value.split([' ', ',', ';']).filter_map(|item| {
         let behind = item.split_once('=').map(|(_, behind)| behind);
         [Some(item), behind].into_iter().flatten().find_map(|text| {
-            let hmac = Encoding::Hex
-                .decode(text)
-                .or_else(|| Encoding::Base64.decode(text));
+            let decoded = |encoding: Encoding| encoding.decode(text.as_bytes());
+            let hmac = decoded(Encoding::Hex).or_else(|| decoded(Encoding::Base64));
             hmac.map(Signature::Hmac)
         })
     })

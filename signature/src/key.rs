@@ -1,15 +1,13 @@
 //! Keys made ready once, so that a signature costs no more than the hashing of its message.
 
-use base64::Engine as _;
-use ed25519_dalek::{SigningKey, VerifyingKey};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-use crate::encoding::BASE64;
+use crate::encoding::decode_base64_secret;
 use crate::scheme::{KeyRule, Scheme};
-use crate::secret::{HMAC_PREFIX, SIGNING_PREFIX, Secret, SecretKind, VERIFYING_PREFIX};
+use crate::secret::{HMAC_PREFIX, Secret, SecretKind};
 
 /// The most secrets a signer or verifier takes. Two are needed for a rotation; and what a signer
 /// sends must not exceed what a verifier reads: see
@@ -82,13 +80,16 @@ pub enum KeyProblem {
     /// An HMAC secret was given where an ed25519 key is needed.
     #[error("it is for HMACs, which have no verifying key: the receiver needs the secret itself")]
     NotEd25519,
+    /// It is an ed25519 key, and this build has the feature `ed25519` switched off.
+    #[error("it is an ed25519 key, which this build cannot use: switch on the feature `ed25519`")]
+    NoEd25519,
 }
 
 /// One key, ready for use: `E` is a [`SigningKey`] in a signer, a [`VerifyingKey`] in a verifier.
 #[derive(Clone)]
 pub(crate) enum Key<E> {
     Hmac(HmacKey),
-    Ed25519(Box<E>),
+    Ed25519(E),
 }
 
 /// The state of an HMAC after the key: cloned for each message, which saves two of the blocks
@@ -111,7 +112,7 @@ impl<E> Key<E> {
         let prepare = |secret: &Secret| match secret.kind() {
             SecretKind::Hmac => HmacKey::prepare(scheme.form().key, secret).map(Self::Hmac),
             _ if !scheme.supports_ed25519() => Err(KeyProblem::NoEd25519Form { scheme }),
-            _ => ed25519(secret).map(|key| Self::Ed25519(Box::new(key))),
+            _ => ed25519(secret).map(Self::Ed25519),
         };
         let unusable = |index, problem| KeyError::Unusable { index, problem };
         let numbered = secrets.iter().enumerate();
@@ -148,62 +149,19 @@ impl HmacKey {
     }
 }
 
-/// The ed25519 key that signs, of a `whsk_` secret.
-pub(crate) fn ed25519_signing(secret: &Secret) -> Result<SigningKey, KeyProblem> {
-    let text = secret.expose_secret_text();
-    let Some(base64) = text.strip_prefix(SIGNING_PREFIX) else {
-        return Err(match secret.kind() {
-            SecretKind::Ed25519Verifying => KeyProblem::CannotSign,
-            SecretKind::Hmac | SecretKind::Ed25519Signing => KeyProblem::NotEd25519,
-        });
-    };
-    let bytes = decode(SIGNING_PREFIX, base64)?;
-    if let Ok(seed) = bytes.as_slice().try_into() {
-        Ok(SigningKey::from_bytes(seed))
-    } else if let Ok(pair) = bytes.as_slice().try_into() {
-        SigningKey::from_keypair_bytes(pair).map_err(|_| KeyProblem::KeyPairMismatch)
-    } else {
-        Err(KeyProblem::SigningKeyLength { bytes: bytes.len() })
-    }
-}
-
-/// The ed25519 key that verifies, of a `whpk_` secret or of its `whsk_` one.
-pub(crate) fn ed25519_verifying(secret: &Secret) -> Result<VerifyingKey, KeyProblem> {
-    let Some(base64) = secret.expose_secret_text().strip_prefix(VERIFYING_PREFIX) else {
-        return ed25519_signing(secret).map(|key| key.verifying_key());
-    };
-    let bytes = decode(VERIFYING_PREFIX, base64)?;
-    let point = bytes
-        .as_slice()
-        .try_into()
-        .map_err(|_| KeyProblem::VerifyingKeyLength { bytes: bytes.len() })?;
-    match VerifyingKey::from_bytes(point) {
-        Ok(key) if !key.is_weak() => Ok(key),
-        _ => Err(KeyProblem::UnsoundVerifyingKey),
-    }
-}
-
 /// Decodes the base64 behind `prefix`. The cause of a failure is not passed on: it would quote a
 /// character of the secret.
-fn decode(prefix: &'static str, base64: &str) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
-    // Large enough from the start: a vector that grows leaves copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(base64.len()));
-    BASE64
-        .decode_vec(base64, &mut bytes)
-        .map_err(|_| KeyProblem::Base64 { prefix })?;
-    Ok(bytes)
+pub(crate) fn decode(prefix: &'static str, base64: &str) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
+    decode_base64_secret(base64).ok_or(KeyProblem::Base64 { prefix })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn secret(prefix: &str, bytes: &[u8]) -> Secret {
-        Secret::parse(format!("{prefix}{}", BASE64.encode(bytes))).unwrap()
-    }
+    use crate::ed25519::{SigningKey, VerifyingKey};
 
     fn problem(scheme: Scheme, secret: Secret) -> KeyProblem {
-        match Key::prepare_all(scheme, &[secret], ed25519_verifying) {
+        match Key::prepare_all(scheme, &[secret], VerifyingKey::prepare) {
             Err(KeyError::Unusable { index: 0, problem }) => problem,
             Err(error) => panic!("{error}"),
             Ok(_) => panic!("it is accepted"),
@@ -215,14 +173,14 @@ mod tests {
         fn erased<T: zeroize::ZeroizeOnDrop>() {}
         // `Hmac` is not marked itself: it is made of two states of this type.
         erased::<Sha256>();
-        erased::<SigningKey>();
         erased::<Secret>();
     }
 
     #[test]
     fn the_number_of_secrets_is_bounded_both_ways() {
-        let prepare =
-            |secrets: &[Secret]| Key::prepare_all(Scheme::Slack, secrets, ed25519_signing).err();
+        let prepare = |secrets: &[Secret]| {
+            Key::prepare_all(Scheme::Slack, secrets, SigningKey::prepare).err()
+        };
         let secret = Secret::parse("a").unwrap();
         assert_eq!(prepare(&[]), Some(KeyError::NoSecret));
         assert_eq!(prepare(&vec![secret.clone(); 16]), None);
@@ -244,7 +202,7 @@ mod tests {
             let secret = Secret::parse(text).unwrap();
             let expected = KeyProblem::Base64 { prefix: "whsec_" };
             assert_eq!(problem(Scheme::Standard, secret.clone()), expected);
-            assert!(Key::prepare_all(Scheme::Stripe, &[secret], ed25519_signing).is_ok());
+            assert!(Key::prepare_all(Scheme::Stripe, &[secret], SigningKey::prepare).is_ok());
         }
     }
 
@@ -258,48 +216,6 @@ mod tests {
         };
         assert_eq!(sign("whsec_AAAAAA=="), sign("whsec_AAAAAA"));
         assert_ne!(sign("whsec_AAAAAA=="), sign("AAAAAA=="));
-    }
-
-    #[test]
-    fn a_signing_key_is_a_seed_or_a_pair() {
-        let pair = SigningKey::from_bytes(&[7; 32]).to_keypair_bytes();
-        let of_seed = secret(SIGNING_PREFIX, &pair[..32]).verifying_key().unwrap();
-        let of_pair = secret(SIGNING_PREFIX, &pair).verifying_key().unwrap();
-        assert_eq!(of_seed, of_pair);
-        assert_eq!(of_seed, secret(VERIFYING_PREFIX, &pair[32..]));
-    }
-
-    #[test]
-    fn an_unsound_ed25519_key_is_refused_with_its_problem() {
-        let mut pair = SigningKey::from_bytes(&[7; 32]).to_keypair_bytes();
-        pair[63] ^= 1;
-        let mut identity = [0; 32];
-        identity[0] = 1;
-        for (secret, expected) in [
-            (
-                secret(SIGNING_PREFIX, &[7; 31]),
-                KeyProblem::SigningKeyLength { bytes: 31 },
-            ),
-            (secret(SIGNING_PREFIX, &pair), KeyProblem::KeyPairMismatch),
-            (
-                secret(VERIFYING_PREFIX, &[7; 33]),
-                KeyProblem::VerifyingKeyLength { bytes: 33 },
-            ),
-            (
-                secret(VERIFYING_PREFIX, &[2; 32]),
-                KeyProblem::UnsoundVerifyingKey,
-            ),
-            (
-                secret(VERIFYING_PREFIX, &identity),
-                KeyProblem::UnsoundVerifyingKey,
-            ),
-            (
-                Secret::parse("whpk_?").unwrap(),
-                KeyProblem::Base64 { prefix: "whpk_" },
-            ),
-        ] {
-            assert_eq!(problem(Scheme::Standard, secret), expected);
-        }
     }
 
     #[test]
@@ -322,7 +238,7 @@ mod tests {
             Secret::parse("a").unwrap(),
             Secret::parse("whsec_hunter2!").unwrap(),
         ];
-        let error = Key::prepare_all(Scheme::Svix, &secrets, ed25519_signing)
+        let error = Key::prepare_all(Scheme::Svix, &secrets, SigningKey::prepare)
             .err()
             .unwrap();
         assert_eq!(

@@ -48,6 +48,7 @@
 
 mod cause;
 mod digest;
+mod ed25519;
 mod encoding;
 mod explain;
 mod headers;

@@ -1,11 +1,10 @@
 //! What holds for every scheme, key, message and piece of garbage.
 
-use base64::Engine as _;
+use base64ct::{Base64, Encoding as _};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::encoding::BASE64;
 use crate::scheme::{Encoding, TimestampPlace};
 use crate::{Message, Scheme, Secret, Signer, Verifier};
 
@@ -53,8 +52,8 @@ fn secrets() -> impl Strategy<Value = Secret> {
     let text = prop_oneof![
         any::<String>(),
         "(whsec_|whsk_|whpk_)[A-Za-z0-9+/=_-]{0,90}",
-        any::<[u8; 32]>().prop_map(|key| format!("whpk_{}", BASE64.encode(key))),
-        vec(any::<u8>(), 1..80).prop_map(|key| format!("whsec_{}", BASE64.encode(key))),
+        any::<[u8; 32]>().prop_map(|key| format!("whpk_{}", Base64::encode_string(&key))),
+        vec(any::<u8>(), 1..80).prop_map(|key| format!("whsec_{}", Base64::encode_string(&key))),
         any::<[u8; 32]>().prop_map(|random| Secret::generate_ed25519(random)
             .expose_secret_text()
             .to_owned()),
@@ -119,7 +118,7 @@ fn flip_signature(scheme: Scheme, headers: &mut [Header], bit: usize) {
     let (head, signature) = text.split_at(start);
     let mut bytes = match form.encoding {
         Encoding::Hex => hex::decode(signature).unwrap(),
-        Encoding::Base64 => BASE64.decode(signature).unwrap(),
+        Encoding::Base64 => Base64::decode_vec(signature).unwrap(),
     };
     let bit = bit % (bytes.len() * 8);
     bytes[bit / 8] ^= 1 << (bit % 8);

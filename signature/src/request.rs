@@ -1,5 +1,6 @@
 //! Reading the headers of a request that claims to be signed.
 
+use crate::ed25519::SIGNATURE_BYTES;
 use crate::headers::Names;
 use crate::scheme::{Encoding, Form, List, TimestampPlace};
 use crate::sign::is_id;
@@ -23,14 +24,14 @@ pub(crate) struct Request<'h> {
 /// The text is what was signed, leading zeros and all.
 #[derive(Clone, Copy)]
 pub(crate) struct Timestamp<'h> {
-    pub(crate) text: &'h str,
+    pub(crate) text: &'h [u8],
     pub(crate) unix_seconds: u64,
 }
 
 /// A signature that is well-formed, of a version that the scheme knows.
 pub(crate) enum Signature {
     Hmac([u8; 32]),
-    Ed25519([u8; 64]),
+    Ed25519([u8; SIGNATURE_BYTES]),
 }
 
 impl<'h> Request<'h> {
@@ -52,7 +53,7 @@ impl<'h> Request<'h> {
         let timestamp = match (&names.timestamp, found.timestamp) {
             (None, _) => None,
             (Some(name), None) => return Err(missing(name)),
-            (Some(name), Some(text)) => Some(Timestamp::parse(name, text)?),
+            (Some(name), Some(text)) => Some(Timestamp::parse(name, text.as_bytes())?),
         };
         if found.signatures.is_empty() {
             return Err(missing(&names.signature));
@@ -74,14 +75,14 @@ impl<'h> Request<'h> {
 
     /// The signed bytes, in pieces, if the body is `body`.
     pub(crate) fn pieces<'a>(&'a self, form: &Form, body: &'a [u8]) -> [&'a [u8]; 5] {
-        let timestamp = self.timestamp.map_or("", |timestamp| timestamp.text);
+        let timestamp = self.timestamp.map_or(&b""[..], |timestamp| timestamp.text);
         form.content
             .pieces(self.id.unwrap_or_default(), timestamp, body)
     }
 }
 
 impl<'h> Timestamp<'h> {
-    fn parse(header: &str, text: &'h str) -> Result<Self, VerifyError> {
+    fn parse(header: &str, text: &'h [u8]) -> Result<Self, VerifyError> {
         timestamp::parse(text)
             .map(|unix_seconds| Self { text, unix_seconds })
             .ok_or_else(|| VerifyError::MalformedTimestamp {
@@ -128,8 +129,8 @@ impl<'h> Found<'h> {
 
 /// What the signature headers list.
 struct Items<'h> {
-    timestamp: Option<&'h str>,
-    signatures: Vec<&'h str>,
+    timestamp: Option<&'h [u8]>,
+    signatures: Vec<&'h [u8]>,
 }
 
 impl<'h> Items<'h> {
@@ -137,26 +138,30 @@ impl<'h> Items<'h> {
     /// (RFC 9110, section 5.3), so one of those, and white space, is tolerated around any item.
     fn split(form: &Form, names: &Names, values: &[&'h str]) -> Result<Self, VerifyError> {
         let separator = match form.list {
-            List::Spaces => ' ',
-            List::Commas | List::Headers => ',',
+            List::Spaces => b' ',
+            List::Commas | List::Headers => b',',
         };
         let mut items = Self {
             timestamp: None,
             signatures: Vec::new(),
         };
-        let listed = values.iter().flat_map(|value| value.split(separator));
-        let listed = listed.map(|item| item.trim_matches([' ', '\t', ',']));
-        for item in listed.filter(|item| !item.is_empty()) {
-            if let TimestampPlace::Item(label) = form.timestamp
-                && let Some(text) = item.strip_prefix(label)
-            {
-                if items.timestamp.replace(text).is_some() {
-                    return Err(malformed(&names.signature, HeaderProblem::Repeated));
+        for value in values {
+            for item in value.as_bytes().split(|byte| *byte == separator) {
+                let item = trimmed(item);
+                if item.is_empty() {
+                    continue;
                 }
-            } else if items.signatures.len() == SIGNATURES_MAX {
-                return Err(unsound(&names.signature, SignatureProblem::TooMany));
-            } else {
-                items.signatures.push(item);
+                if let TimestampPlace::Item(label) = form.timestamp
+                    && let Some(text) = item.strip_prefix(label.as_bytes())
+                {
+                    if items.timestamp.replace(text).is_some() {
+                        return Err(malformed(&names.signature, HeaderProblem::Repeated));
+                    }
+                } else if items.signatures.len() == SIGNATURES_MAX {
+                    return Err(unsound(&names.signature, SignatureProblem::TooMany));
+                } else {
+                    items.signatures.push(item);
+                }
             }
         }
         Ok(items)
@@ -169,10 +174,8 @@ impl<'h> Items<'h> {
         let mut problem = SignatureProblem::Absent { label };
         let mut signatures = Vec::with_capacity(self.signatures.len());
         for item in &self.signatures {
-            let ed25519 = form
-                .ed25519_label
-                .and_then(|label| item.strip_prefix(label));
-            let signature = match (ed25519, item.strip_prefix(label)) {
+            let behind = |label: &str| item.strip_prefix(label.as_bytes());
+            let signature = match (form.ed25519_label.and_then(behind), behind(label)) {
                 (Some(text), _) => form.encoding.decode(text).map(Signature::Ed25519),
                 (None, Some(text)) => form.encoding.decode(text).map(Signature::Hmac),
                 (None, None) => continue,
@@ -192,6 +195,14 @@ impl<'h> Items<'h> {
             Ok(signatures)
         }
     }
+}
+
+/// An item of a list without what may stand around it.
+fn trimmed(mut item: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t' | b',', rest @ ..] | [rest @ .., b' ' | b'\t' | b','] = item {
+        item = rest;
+    }
+    item
 }
 
 fn text<'h>(name: &str, value: &'h [u8]) -> Result<&'h str, VerifyError> {

@@ -336,10 +336,10 @@ impl Content {
     pub(crate) fn pieces<'a>(
         self,
         id: &'a str,
-        timestamp: &'a str,
+        timestamp: &'a [u8],
         body: &'a [u8],
     ) -> [&'a [u8]; 5] {
-        let (id, timestamp) = (id.as_bytes(), timestamp.as_bytes());
+        let id = id.as_bytes();
         match self {
             Self::Body => [b"", b"", b"", b"", body],
             Self::TimestampBody => [b"", b"", timestamp, b".", body],

@@ -1,13 +1,13 @@
 //! Secrets as people hold them: text.
 
-use base64::Engine as _;
 use core::fmt;
 use core::str::FromStr;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::encoding::BASE64;
-use crate::key::{KeyProblem, ed25519_verifying};
+use crate::ed25519::VerifyingKey;
+use crate::key::KeyProblem;
+use crate::scheme::Encoding;
 
 /// Before the base64 of an HMAC key: Standard Webhooks, "Signature scheme".
 pub(crate) const HMAC_PREFIX: &str = "whsec_";
@@ -108,7 +108,7 @@ impl Secret {
     pub fn verifying_key(&self) -> Result<Self, KeyProblem> {
         Ok(Self::from_key(
             VERIFYING_PREFIX,
-            ed25519_verifying(self)?.as_bytes(),
+            &VerifyingKey::prepare(self)?.to_bytes(),
         ))
     }
 
@@ -135,7 +135,7 @@ impl Secret {
         // Large enough from the start: a string that grows leaves copies behind.
         let mut text = Zeroizing::new(String::with_capacity(prefix.len() + 44));
         text.push_str(prefix);
-        BASE64.encode_string(key, &mut text);
+        Encoding::Base64.append(key, &mut text);
         Self { text }
     }
 }

@@ -2,12 +2,11 @@
 
 use core::fmt;
 use core::mem::take;
-use ed25519_dalek::SigningKey;
-use ed25519_dalek::ed25519::signature::MultipartSigner as _;
 use std::sync::Arc;
 
+use crate::ed25519::SigningKey;
 use crate::headers::{HeaderNameError, HeaderNames, Names};
-use crate::key::{Key, KeyError, ed25519_signing};
+use crate::key::{Key, KeyError};
 use crate::scheme::{Form, List, Scheme, TimestampPlace};
 use crate::secret::Secret;
 use crate::timestamp::TIMESTAMP_BYTES_MAX;
@@ -75,7 +74,7 @@ impl Signer {
     /// [`KeyError`] if there is no secret, or more than 16, or one that cannot be used with this
     /// scheme.
     pub fn new(scheme: Scheme, secrets: &[Secret]) -> Result<Self, KeyError> {
-        let keys = Key::prepare_all(scheme, secrets, ed25519_signing)?;
+        let keys = Key::prepare_all(scheme, secrets, SigningKey::prepare)?;
         Ok(Self {
             scheme,
             names: Names::of(scheme.form()),
@@ -154,7 +153,9 @@ impl Signer {
         timestamp: &str,
         headers: &mut Vec<SignedHeader<'s>>,
     ) {
-        let pieces = form.content.pieces(message.id, timestamp, message.body);
+        let pieces = form
+            .content
+            .pieces(message.id, timestamp.as_bytes(), message.body);
         let mut value = String::with_capacity(self.value_bytes(form));
         if let TimestampPlace::Item(label) = form.timestamp {
             value.push_str(label);
@@ -178,8 +179,7 @@ impl Signer {
                 }
                 Key::Ed25519(key) => {
                     value.push_str(form.ed25519_label.unwrap_or_default());
-                    form.encoding
-                        .append(&key.multipart_sign(&pieces).to_bytes(), &mut value);
+                    form.encoding.append(&key.sign(&pieces), &mut value);
                 }
             }
         }

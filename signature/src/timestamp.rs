@@ -7,10 +7,14 @@ pub(crate) const TIMESTAMP_BYTES_MAX: usize = 20;
 
 /// Reads Unix time in seconds: decimal digits and nothing else, no sign, no white space, no
 /// fraction. `None` for any other text, and for what does not fit 64 bits.
-pub(crate) fn parse(text: &str) -> Option<u64> {
-    let digits = (1..=TIMESTAMP_BYTES_MAX).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_digit());
-    if digits { text.parse().ok() } else { None }
+pub(crate) fn parse(text: &[u8]) -> Option<u64> {
+    if !(1..=TIMESTAMP_BYTES_MAX).contains(&text.len()) {
+        return None;
+    }
+    text.iter().try_fold(0_u64, |number, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
 }
 
 /// Refuses a timestamp that is more than `tolerance` seconds before or after `now`.
@@ -38,9 +42,9 @@ mod tests {
 
     #[test]
     fn only_plain_digits_that_fit_64_bits_are_a_timestamp() {
-        assert_eq!(parse("0"), Some(0));
-        assert_eq!(parse("1614265330"), Some(1_614_265_330));
-        assert_eq!(parse("18446744073709551615"), Some(u64::MAX));
+        assert_eq!(parse(b"0"), Some(0));
+        assert_eq!(parse(b"1614265330"), Some(1_614_265_330));
+        assert_eq!(parse(b"18446744073709551615"), Some(u64::MAX));
         for text in [
             "",
             "+1",
@@ -58,7 +62,7 @@ mod tests {
             "000000000000000000001",
             "-9223372036854775808",
         ] {
-            assert_eq!(parse(text), None, "{text:?}");
+            assert_eq!(parse(text.as_bytes()), None, "{text:?}");
         }
     }
 

@@ -1,12 +1,12 @@
 //! Verifying: from the headers and the body of a request to who signed it, or why nobody did.
 
 use core::fmt;
-use ed25519_dalek::VerifyingKey;
 use std::sync::Arc;
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
+use crate::ed25519::VerifyingKey;
 use crate::headers::{HeaderNameError, HeaderNames, Names};
-use crate::key::{Key, KeyError, ed25519_verifying};
+use crate::key::{Key, KeyError};
 use crate::request::{HEADER_VALUE_BYTES_MAX, Request, SIGNATURES_MAX, Signature};
 use crate::scheme::Scheme;
 use crate::secret::Secret;
@@ -205,7 +205,7 @@ impl Verifier {
         Ok(Self {
             scheme,
             names: Names::of(scheme.form()),
-            keys: Key::prepare_all(scheme, secrets, ed25519_verifying)?,
+            keys: Key::prepare_all(scheme, secrets, VerifyingKey::prepare)?,
             secrets: secrets.into(),
             tolerance_seconds: Self::TOLERANCE_SECONDS_DEFAULT,
         })
@@ -317,14 +317,14 @@ pub(crate) fn matching_key(
                     })
             }
             // All that is compared here is public: the key, the message and the signature.
-            Key::Ed25519(key) => Choice::from(u8::from(signatures.iter().any(|signature| {
-                match signature {
-                    // Strictly (RFC 8032, section 5.1.7): what only some libraries accept is
-                    // refused, and so are points of small order.
-                    Signature::Ed25519(given) => key.verify_strict(&joined, &given.into()).is_ok(),
-                    Signature::Hmac(_) => false,
-                }
-            }))),
+            Key::Ed25519(key) => {
+                Choice::from(u8::from(signatures.iter().any(
+                    |signature| match signature {
+                        Signature::Ed25519(given) => key.verifies(&joined, given),
+                        Signature::Hmac(_) => false,
+                    },
+                )))
+            }
         };
         matching.conditional_assign(&index, hit & !matched);
         matched |= hit;

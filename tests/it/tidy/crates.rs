@@ -21,7 +21,7 @@ const BUDGETS: &[(&str, &[&str])] = &[
     (
         "signature",
         &[
-            "base64",
+            "base64ct",
             "ed25519-dalek",
             "hex",
             "hmac",
