@@ -39,29 +39,29 @@ impl Verifier {
         let form = self.scheme.form();
         let keys = &self.keys;
         let request = Request::read(form, &self.names, headers.iter().copied()).ok();
-        let claim = request.as_ref().map(|request| Claim {
+        let trial = request.as_ref().map(|request| Trial {
             form,
             keys,
             request,
             body,
         });
-        let claim = claim.as_ref();
-        if let Some(claim) = claim
-            && claim.holds()
+        let trial = trial.as_ref();
+        if let Some(trial) = trial
+            && trial.holds()
         {
-            return self.of_time(claim.request, now_unix_seconds);
+            return self.of_time(trial.request, now_unix_seconds);
         }
-        claim
-            .and_then(Claim::of_body)
-            .or_else(|| claim?.of_signed_time())
+        trial
+            .and_then(Trial::of_body)
+            .or_else(|| trial?.of_signed_time())
             .or_else(|| {
                 self.secrets
                     .iter()
-                    .find_map(|secret| claim?.of_secret(secret))
+                    .find_map(|secret| trial?.of_secret(secret))
             })
             .or_else(|| self.of_scheme(&headers, body))
             .or_else(|| self.of_content(&headers, body))
-            .or_else(|| self.of_key_kind(claim?.request))
+            .or_else(|| self.of_key_kind(trial?.request))
             .or_else(|| of_length(&headers, body))
     }
 
@@ -117,7 +117,7 @@ impl Verifier {
         self.secrets.iter().any(|secret| {
             Key::prepare_all(scheme, slice::from_ref(secret), VerifyingKey::prepare).is_ok_and(
                 |keys| {
-                    Claim {
+                    Trial {
                         form,
                         keys: &keys,
                         request: &request,
@@ -189,14 +189,14 @@ impl Verifier {
 }
 
 /// What a request claims, to be tried with one thing changed.
-struct Claim<'a> {
+struct Trial<'a> {
     form: &'a Form,
     keys: &'a [Key<VerifyingKey>],
     request: &'a Request<'a>,
     body: &'a [u8],
 }
 
-impl Claim<'_> {
+impl Trial<'_> {
     fn holds(&self) -> bool {
         self.holds_with_body(self.body)
     }
@@ -215,7 +215,7 @@ impl Claim<'_> {
     }
 
     fn holds_with_key(&self, key: &[u8]) -> bool {
-        Claim {
+        Trial {
             keys: &[Key::Hmac(HmacKey::new(key))],
             ..*self
         }

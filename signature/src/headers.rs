@@ -90,26 +90,31 @@ impl Names {
 
     /// Those of the scheme, replaced where `names` says so.
     pub(crate) fn replaced(form: &Form, names: &HeaderNames) -> Result<Self, HeaderNameError> {
-        let own = Self::of(form);
-        let replace = |part, own: Option<Name>, name: &Option<String>| match (own, name) {
-            (own, None) => Ok(own),
-            (Some(_), Some(name)) => checked(name).map(Some),
-            (None, Some(name)) => Err(HeaderNameError::Unused {
-                scheme: form.name,
-                part,
-                name: name.clone(),
-            }),
-        };
-        let replaced = Self {
-            id: replace("id", own.id, &names.id)?,
-            timestamp: replace("timestamp", own.timestamp, &names.timestamp)?,
-            signature: names
-                .signature
-                .as_deref()
-                .map_or(Ok(own.signature), checked)?,
-            body_signature: replace("body signature", own.body_signature, &names.body_signature)?,
-        };
-        replaced.distinct()
+        let mut own = Self::of(form);
+        let parts = [
+            ("id", own.id.as_mut(), &names.id),
+            ("timestamp", own.timestamp.as_mut(), &names.timestamp),
+            ("signature", Some(&mut own.signature), &names.signature),
+            (
+                "body signature",
+                own.body_signature.as_mut(),
+                &names.body_signature,
+            ),
+        ];
+        for (part, own, name) in parts {
+            match (own, name) {
+                (_, None) => (),
+                (Some(own), Some(name)) => *own = checked(name)?,
+                (None, Some(name)) => {
+                    return Err(HeaderNameError::Unused {
+                        scheme: form.name,
+                        part,
+                        name: name.clone(),
+                    });
+                }
+            }
+        }
+        own.distinct()
     }
 
     /// These, with `other`'s where both have one: to look for another scheme in the same headers.
@@ -125,23 +130,22 @@ impl Names {
     }
 
     fn distinct(self) -> Result<Self, HeaderNameError> {
-        let signature = Some(&self.signature);
-        let mut names: Vec<&Name> = [
-            self.id.as_ref(),
-            self.timestamp.as_ref(),
-            signature,
-            self.body_signature.as_ref(),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        names.sort_unstable();
-        match names.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(HeaderNameError::Repeated {
-                name: pair[0].to_string(),
-            }),
-            None => Ok(self),
+        let names = [
+            self.id.as_deref(),
+            self.timestamp.as_deref(),
+            Some(&*self.signature),
+            self.body_signature.as_deref(),
+        ];
+        for (index, name) in names.iter().enumerate() {
+            if let Some(name) = name
+                && names[..index].contains(&Some(name))
+            {
+                return Err(HeaderNameError::Repeated {
+                    name: (*name).to_owned(),
+                });
+            }
         }
+        Ok(self)
     }
 }
 

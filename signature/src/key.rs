@@ -114,11 +114,12 @@ impl<E> Key<E> {
             _ if !scheme.supports_ed25519() => Err(KeyProblem::NoEd25519Form { scheme }),
             _ => ed25519(secret).map(Self::Ed25519),
         };
-        let unusable = |index, problem| KeyError::Unusable { index, problem };
-        let numbered = secrets.iter().enumerate();
-        numbered
-            .map(|(index, secret)| prepare(secret).map_err(|e| unusable(index, e)))
-            .collect()
+        let mut keys = Vec::with_capacity(secrets.len());
+        for (index, secret) in secrets.iter().enumerate() {
+            let key = prepare(secret).map_err(|problem| KeyError::Unusable { index, problem });
+            keys.push(key?);
+        }
+        Ok(keys.into())
     }
 }
 
@@ -131,13 +132,7 @@ impl HmacKey {
     }
 
     fn prepare(rule: KeyRule, secret: &Secret) -> Result<Self, KeyProblem> {
-        let text = secret.expose_secret_text();
-        match text.strip_prefix(HMAC_PREFIX) {
-            Some(base64) if rule == KeyRule::Decoded => {
-                Ok(Self::new(&decode(HMAC_PREFIX, base64)?))
-            }
-            _ => Ok(Self::new(text.as_bytes())),
-        }
+        Ok(Self::new(&rule.key_of(secret)?))
     }
 
     pub(crate) fn sign(&self, pieces: &[&[u8]]) -> [u8; 32] {
@@ -146,6 +141,17 @@ impl HmacKey {
             mac.update(piece);
         }
         mac.finalize().into_bytes().into()
+    }
+}
+
+impl KeyRule {
+    /// The bytes of the HMAC key.
+    pub(crate) fn key_of(self, secret: &Secret) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
+        let text = secret.expose_secret_text();
+        match text.strip_prefix(HMAC_PREFIX) {
+            Some(base64) if self == Self::Decoded => decode(HMAC_PREFIX, base64),
+            _ => Ok(Zeroizing::new(text.as_bytes().to_vec())),
+        }
     }
 }
 

@@ -68,7 +68,9 @@ pub use key::{KeyError, KeyProblem};
 pub use scheme::{Scheme, UnknownScheme};
 pub use secret::{Secret, SecretError, SecretKind};
 pub use sign::{Message, SignError, SignedHeader, Signer};
-pub use verify::{HeaderProblem, SignatureProblem, Verified, Verifier, VerifyError};
+pub use verify::{
+    Claim, HeaderProblem, SignatureProblem, Signatures, Verified, Verifier, VerifyError,
+};
 
 #[cfg(test)]
 mod explanations;

@@ -4,7 +4,9 @@ use base64ct::{Base64, Encoding as _};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
+use zeroize::Zeroizing;
 
+use crate::key::HmacKey;
 use crate::scheme::{Encoding, TimestampPlace};
 use crate::{Message, Scheme, Secret, Signer, Verifier};
 
@@ -199,6 +201,32 @@ proptest! {
         value[bit / 8] ^= 1 << (bit % 8);
         let verdict = verifier.verify(pairs(&headers), b"{}", 1_700_000_000);
         prop_assert!(verdict.is_err());
+    }
+
+    #[test]
+    fn a_host_that_makes_the_hmacs_itself_comes_to_the_same_verdict(
+        scheme in schemes(),
+        random in any::<[[u8; 32]; 3]>(),
+        signs in 0_usize..3,
+        trusts in 0_usize..3,
+        body in vec(any::<u8>(), 0..300),
+        away in 0_u64..600,
+    ) {
+        let secrets = random.map(Secret::generate_hmac);
+        let signer = Signer::new(scheme, &secrets[signs..=signs]).unwrap();
+        let verifier = Verifier::new(scheme, &secrets[trusts..]).unwrap();
+        let headers = signed(&signer, "msg_1", 1_700_000_000, &body);
+        let now = 1_700_000_000 + away;
+        let hosts = verifier.read(pairs(&headers), now).and_then(|claim| {
+            let prefix = claim.signed_prefix();
+            let keys = (0..).map_while(|index| verifier.hmac_key(index));
+            let hmac = |key: Zeroizing<Vec<u8>>| HmacKey::new(&key).sign(&[&prefix, &body]);
+            let hmacs: Vec<_> = keys.map(hmac).collect();
+            assert_eq!(hmacs.len(), 3 - trusts);
+            verifier.settle(&claim.into_signatures(), &hmacs)
+        });
+        let own = verifier.verify(pairs(&headers), &body, now);
+        prop_assert_eq!(hosts, own.map(|verified| verified.key_index));
     }
 
     #[test]

@@ -72,13 +72,13 @@ impl Secret {
     /// [`SecretError`] for an empty text, or a prefix with nothing behind it.
     pub fn parse(text: impl Into<String>) -> Result<Self, SecretError> {
         let text = Zeroizing::new(text.into());
-        if text.trim().is_empty() {
+        if text.trim_ascii().is_empty() {
             return Err(SecretError::Empty);
         }
         for prefix in [HMAC_PREFIX, SIGNING_PREFIX, VERIFYING_PREFIX] {
             if text
                 .strip_prefix(prefix)
-                .is_some_and(|rest| rest.trim().is_empty())
+                .is_some_and(|rest| rest.trim_ascii().is_empty())
             {
                 return Err(SecretError::OnlyPrefix { prefix });
             }

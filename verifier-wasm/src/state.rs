@@ -1,0 +1,230 @@
+//! What the module remembers between calls, and what each call does.
+
+use crate::input::{Bytes, Headers, Options};
+use core::cell::RefCell;
+use postrider_signature::{
+    HeaderNameError, KeyError, KeyProblem, SecretError, Signatures, Verifier, VerifyError,
+};
+
+thread_local! {
+    pub(crate) static STATE: RefCell<State> = const { RefCell::new(State::new()) };
+}
+
+/// An error as JavaScript gets it: a number below zero. `js/src/codes.ts` has the same lists.
+#[derive(Clone, Copy)]
+pub(crate) struct Refusal(pub(crate) i32);
+
+/// The arguments are not what they must be: a fault of the JavaScript beside this module.
+pub(crate) const MISUSE: Refusal = Refusal(-100);
+
+pub(crate) struct State {
+    input: Vec<u8>,
+    pub(crate) output: Vec<u8>,
+    verifiers: Vec<Option<Verifier>>,
+    /// Of the request that was read and not settled yet.
+    signatures: Option<Signatures>,
+}
+
+impl State {
+    const fn new() -> Self {
+        Self {
+            input: Vec::new(),
+            output: Vec::new(),
+            verifiers: Vec::new(),
+            signatures: None,
+        }
+    }
+
+    pub(crate) fn input(&mut self, length: usize) -> usize {
+        if self.input.len() < length {
+            self.input = vec![0; length.next_power_of_two()];
+        }
+        self.input.as_ptr().addr()
+    }
+
+    pub(crate) fn written(&self, length: usize) -> &[u8] {
+        self.input.get(..length).unwrap_or_default()
+    }
+
+    pub(crate) fn prepare(&mut self, length: usize) -> i32 {
+        let made = verifier(self.written(length));
+        self.input.fill(0); // of the secrets
+        let verifier = match made {
+            Ok(verifier) => verifier,
+            Err(refusal) => return refusal.0,
+        };
+        let free = self.verifiers.iter().position(Option::is_none);
+        let handle = free.unwrap_or_else(|| {
+            self.verifiers.push(None);
+            self.verifiers.len() - 1
+        });
+        self.verifiers[handle] = Some(verifier);
+        count(handle)
+    }
+
+    pub(crate) fn release(&mut self, handle: usize) -> i32 {
+        if let Some(verifier) = self.verifiers.get_mut(handle) {
+            *verifier = None;
+        }
+        0
+    }
+
+    pub(crate) fn verifier(&self, handle: usize) -> Option<&Verifier> {
+        self.verifiers.get(handle)?.as_ref()
+    }
+
+    pub(crate) fn names(&mut self, handle: usize) -> i32 {
+        let Some(verifier) = self.verifier(handle) else {
+            return MISUSE.0;
+        };
+        let (id, timestamp, signature) = verifier.looks_at();
+        let mut names = Vec::new();
+        for name in [id, timestamp, Some(signature)] {
+            names.extend_from_slice(name.unwrap_or_default().as_bytes());
+            names.push(b'\n');
+        }
+        self.output = names;
+        count(self.output.len())
+    }
+
+    pub(crate) fn verify(&mut self, handle: usize, headers: usize, body: usize, now: f64) -> i32 {
+        let written = self.input.get(..headers + body);
+        let (Some(verifier), Some(written)) = (self.verifier(handle), written) else {
+            return MISUSE.0;
+        };
+        let (headers, body) = written.split_at(headers);
+        match verifier.verify(Headers::new(verifier, headers), body, seconds(now)) {
+            Ok(verified) => {
+                let (key_index, timestamp) = (verified.key_index, verified.timestamp);
+                self.output.clear();
+                self.write_timestamp(timestamp);
+                count(key_index)
+            }
+            Err(error) => refusal(&error).0,
+        }
+    }
+
+    pub(crate) fn read(&mut self, handle: usize, headers: usize, now: f64) -> i32 {
+        let Some(verifier) = self.verifier(handle) else {
+            return MISUSE.0;
+        };
+        let headers = Headers::new(verifier, self.written(headers));
+        match verifier.read(headers, seconds(now)) {
+            Ok(claim) => {
+                let (timestamp, prefix) = (claim.timestamp(), claim.signed_prefix());
+                self.signatures = Some(claim.into_signatures());
+                self.output.clear();
+                self.write_timestamp(timestamp);
+                self.output.extend_from_slice(&prefix);
+                count(self.output.len())
+            }
+            Err(error) => refusal(&error).0,
+        }
+    }
+
+    pub(crate) fn settle(&mut self, handle: usize, hmacs: usize) -> i32 {
+        let signatures = self.signatures.take();
+        let (Some(verifier), Some(signatures)) = (self.verifier(handle), signatures) else {
+            return MISUSE.0;
+        };
+        let (hmacs, _) = self.written(hmacs * 32).as_chunks::<32>();
+        match verifier.settle(&signatures, hmacs) {
+            Ok(key_index) => count(key_index),
+            Err(error) => refusal(&error).0,
+        }
+    }
+
+    pub(crate) fn key(&mut self, handle: usize, index: usize) -> i32 {
+        let verifier = self.verifier(handle);
+        match verifier.and_then(|verifier| verifier.hmac_key(index)) {
+            Some(key) => {
+                self.output = key.to_vec();
+                count(self.output.len())
+            }
+            None => -1,
+        }
+    }
+
+    fn write_timestamp(&mut self, timestamp: Option<u64>) {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "seconds beyond 2^53 are no time that anyone lives in"
+        )]
+        let timestamp = timestamp.map_or(f64::NAN, |timestamp| timestamp as f64);
+        self.output.extend_from_slice(&timestamp.to_le_bytes());
+    }
+}
+
+fn verifier(written: &[u8]) -> Result<Verifier, Refusal> {
+    let mut bytes = Bytes(written);
+    let tolerance = bytes.take(8).and_then(|bytes| bytes.try_into().ok());
+    let tolerance = seconds(f64::from_le_bytes(tolerance.ok_or(MISUSE)?));
+    let options = Options::read(&mut bytes).ok_or(MISUSE)?;
+    let secrets = options.secrets()?;
+    let verifier = Verifier::new(options.scheme, &secrets)?;
+    let verifier = verifier.header_names(&options.names())?;
+    Ok(verifier.tolerance_seconds(tolerance))
+}
+
+/// Whole seconds; what is infinite is for ever.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the cast keeps to the bounds, and what is less than a second is not judged"
+)]
+pub(crate) fn seconds(number: f64) -> u64 {
+    number as u64
+}
+
+pub(crate) fn count(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(MISUSE.0)
+}
+
+/// From -1 on, in the order of `codes.ts`.
+pub(crate) fn refusal(error: &VerifyError) -> Refusal {
+    Refusal(match error {
+        VerifyError::MissingHeader { .. } => -1,
+        VerifyError::MalformedHeader { .. } => -2,
+        VerifyError::MalformedTimestamp { .. } => -3,
+        VerifyError::MalformedSignature { .. } => -4,
+        VerifyError::TimestampTooOld { .. } => -5,
+        VerifyError::TimestampTooNew { .. } => -6,
+        VerifyError::NoMatch { .. } => -7,
+    })
+}
+
+impl From<SecretError> for Refusal {
+    fn from(error: SecretError) -> Self {
+        Self(match error {
+            SecretError::Empty => -20,
+            SecretError::OnlyPrefix { .. } => -21,
+        })
+    }
+}
+
+impl From<KeyError> for Refusal {
+    fn from(error: KeyError) -> Self {
+        Self(match error {
+            KeyError::NoSecret => -22,
+            KeyError::TooManySecrets { .. } => -23,
+            KeyError::Unusable { problem, .. } => match problem {
+                KeyProblem::Base64 { .. } => -24,
+                KeyProblem::SigningKeyLength { .. } | KeyProblem::VerifyingKeyLength { .. } => -25,
+                KeyProblem::KeyPairMismatch | KeyProblem::UnsoundVerifyingKey => -26,
+                KeyProblem::NoEd25519Form { .. } => -27,
+                KeyProblem::NoEd25519 => -28,
+                KeyProblem::CannotSign | KeyProblem::NotEd25519 => -29,
+            },
+        })
+    }
+}
+
+impl From<HeaderNameError> for Refusal {
+    fn from(error: HeaderNameError) -> Self {
+        Self(match error {
+            HeaderNameError::Malformed { .. } => -30,
+            HeaderNameError::Repeated { .. } => -31,
+            HeaderNameError::Unused { .. } => -32,
+        })
+    }
+}
