@@ -61,18 +61,28 @@ const PROGRAMS: &[(&[&str], &str)] = &[
 
 /// Installs a browser and what drives it, where they are missing.
 pub(crate) fn browser() -> Result<(), String> {
+    programs(PROGRAMS)?;
+    npm(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/browser"))
+}
+
+/// Installs Node.js and npm, where they are missing.
+fn node() -> Result<(), String> {
+    programs(&PROGRAMS[1..])
+}
+
+fn programs(wanted: &[(&[&str], &str)]) -> Result<(), String> {
     let is_there = |names: &[&str]| names.iter().any(|name| succeeds(&[name, "--version"]));
-    let missing = PROGRAMS.iter().filter(|(names, _)| !is_there(names));
+    let missing = wanted.iter().filter(|(names, _)| !is_there(names));
     let missing: Vec<&str> = missing.map(|(_, package)| *package).collect();
-    if !missing.is_empty() {
-        let why = format!(
-            "the browser tests need {}: install Chromium, Node.js 20 or newer and npm so that they \
-             are in the PATH",
-            missing.join(", ")
-        );
-        packages(&missing, &why)?;
+    if missing.is_empty() {
+        return Ok(());
     }
-    driver()
+    let why = format!(
+        "the tests in JavaScript need {}: install Chromium, Node.js 20 or newer and npm so that \
+         they are in the PATH",
+        missing.join(", ")
+    );
+    packages(&missing, &why)
 }
 
 /// Directories in which systems that are no Debian have it.
@@ -123,24 +133,42 @@ fn is_root() -> bool {
     id.is_ok_and(|id| id.stdout.trim_ascii() == b"0")
 }
 
-/// Installs what drives the browser, as its lockfile says.
-fn driver() -> Result<(), String> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/browser");
+/// Installs what a directory's lockfile says, where that has not been done.
+pub(crate) fn npm(directory: &Path) -> Result<(), String> {
     let changed = |file: &str| std::fs::metadata(directory.join(file))?.modified();
     let installed = changed("node_modules/.package-lock.json").ok();
     if installed.is_some_and(|then| changed("package-lock.json").is_ok_and(|now| now <= then)) {
         return Ok(());
     }
-    println!("── install: npm ci, in tests/browser");
+    node()?;
+    println!("── install: npm ci, in {}", directory.display());
     let npm = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
     let done = Command::new("npm")
         .args(npm)
-        .current_dir(&directory)
+        .current_dir(directory)
         .status();
     if done.is_ok_and(|status| status.success()) {
         return Ok(());
     }
-    Err("`npm ci` in tests/browser failed: it needs the npm registry once".to_owned())
+    let directory = directory.display();
+    Err(format!(
+        "`npm ci` in {directory} failed: it needs the npm registry once"
+    ))
+}
+
+/// Installs Debian's Rust compiler and the source of its library, where they are missing.
+pub(crate) fn debian_wasm() -> Result<(), String> {
+    let wanted = ["rustc-web", "rust-web-src"];
+    if wanted
+        .iter()
+        .all(|package| succeeds(&["dpkg", "--status", package]))
+    {
+        return Ok(());
+    }
+    packages(
+        &wanted,
+        "the npm package is compiled to WebAssembly: `rustup target add wasm32-unknown-unknown`",
+    )
 }
 
 /// Whether the command is there and content; what it says is not shown.

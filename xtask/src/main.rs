@@ -10,6 +10,7 @@ mod crash;
 mod install;
 mod mutants;
 mod test;
+mod wasm;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
@@ -32,6 +33,8 @@ enum Word {
     Test(test::Args),
     /// Prints what a delivery costs, beside what the bare parts cost
     Bench(bench::Args),
+    /// Builds the npm package for receivers: verifier-wasm/pkg/*.tgz
+    Wasm,
     /// Kills the real binary over and over, and asks whether anything was lost
     Crash(crash::Args),
     /// Breaks the engine in small ways and asks the simulation whether it notices
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().word {
         Some(Word::Test(args)) => test::run(&args),
         Some(Word::Bench(args)) => bench::run(&args),
+        Some(Word::Wasm) => wasm::run(),
         Some(Word::Crash(args)) => crash::run(&args),
         Some(Word::Mutants(args)) => mutants::run(&args),
         None => Cli::command()

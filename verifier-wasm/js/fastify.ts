@@ -1,0 +1,61 @@
+import { BODY_BYTES_MAX, handled, type RouteOptions } from "./route.js";
+import type { Verified, Webhook } from "./webhook.js";
+
+export type { RouteOptions } from "./route.js";
+
+interface Reply {
+  readonly sent: boolean;
+  readonly statusCode: number;
+  code(status: number): Reply;
+  send(body?: unknown): Reply;
+}
+
+interface Request {
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly body: unknown;
+}
+
+interface Instance {
+  removeAllContentTypeParsers(): unknown;
+  addContentTypeParser(
+    type: string,
+    options: { parseAs: "buffer" },
+    parser: (request: never, body: Uint8Array, done: (error: null, body: unknown) => void) => void,
+  ): unknown;
+  post(
+    path: string,
+    options: { bodyLimit: number },
+    handler: (request: never, reply: never) => Promise<unknown>,
+  ): unknown;
+}
+
+/**
+ * A plugin with one route; the parsers of other routes stay as they are:
+ * `app.register(webhookPlugin(wh, "/webhooks", async (verified, request, reply) => {…}))`.
+ */
+export function webhookPlugin<T, Q extends Request = Request, S extends Reply = Reply>(
+  webhook: Webhook<T>,
+  path: string,
+  handler: (verified: Verified<T>, request: Q, reply: S) => unknown,
+  options: RouteOptions = {},
+): (instance: any) => Promise<void> {
+  return async (instance: Instance) => {
+    instance.removeAllContentTypeParsers();
+    instance.addContentTypeParser("*", { parseAs: "buffer" }, (_, body, done) => done(null, body));
+    const bodyLimit = options.bodyBytesMax ?? BODY_BYTES_MAX;
+    instance.post(path, { bodyLimit }, async (request: Q, reply: S) => {
+      const raw = request.body ?? new Uint8Array();
+      const done = await handled(
+        webhook,
+        raw,
+        request.headers,
+        options,
+        (verified) => handler(verified, request, reply),
+        () => reply.statusCode,
+      );
+      if ("answered" in done) return reply.sent ? reply : (done.answered ?? reply.code(204).send());
+      const { status, code } = done.answer;
+      return reply.code(status).send(code && { code });
+    });
+  };
+}

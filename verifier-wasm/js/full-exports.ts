@@ -1,0 +1,2 @@
+export * from "./exports.js";
+export type { SignOptions } from "./sign.js";

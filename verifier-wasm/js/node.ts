@@ -1,0 +1,91 @@
+import { joined } from "./fetch.js";
+import { BODY_BYTES_MAX, handled, TOO_LARGE, type Answer, type RouteOptions } from "./route.js";
+import type { Verified, Webhook } from "./webhook.js";
+
+export type { RouteOptions } from "./route.js";
+
+/** As much of `http.IncomingMessage` as is used. */
+export interface IncomingRequest extends AsyncIterable<Uint8Array> {
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly readableEnded?: boolean;
+  /** What a parser that ran before has made of the body. */
+  readonly body?: unknown;
+  readonly rawBody?: unknown;
+}
+
+/** As much of `http.ServerResponse` as is used. */
+export interface OutgoingResponse {
+  statusCode: number;
+  readonly headersSent: boolean;
+  readonly writableEnded: boolean;
+  setHeader(name: string, value: string): unknown;
+  end(body?: string): unknown;
+}
+
+/**
+ * A listener for one path of `http.createServer`. If the handler answers nothing it is 204; if it
+ * throws, the listener rejects, and has answered 500 by then.
+ */
+export function webhookListener<T, Q extends IncomingRequest, S extends OutgoingResponse>(
+  webhook: Webhook<T>,
+  handler: (verified: Verified<T>, request: Q, response: S) => unknown,
+  options: RouteOptions = {},
+): (request: Q, response: S) => Promise<void> {
+  return async (request, response) => {
+    try {
+      await serve(webhook, request, response, options, handler);
+    } catch (error) {
+      if (!response.headersSent) send(response, { status: 500 });
+      throw error;
+    }
+  };
+}
+
+/** Reads the body, verifies, and has it handled. */
+export async function serve<T, Q extends IncomingRequest, S extends OutgoingResponse>(
+  webhook: Webhook<T>,
+  request: Q,
+  response: S,
+  options: RouteOptions,
+  handler: (verified: Verified<T>, request: Q, response: S) => unknown,
+): Promise<void> {
+  const raw = await rawBody(request, options.bodyBytesMax ?? BODY_BYTES_MAX);
+  if (raw === null) {
+    response.setHeader("connection", "close");
+    return send(response, TOO_LARGE);
+  }
+  const done = await handled(
+    webhook,
+    raw,
+    request.headers,
+    options,
+    async (verified) => {
+      await handler(verified, request, response);
+    },
+    () => (response.headersSent ? response.statusCode : 204),
+  );
+  if ("answer" in done) send(response, done.answer);
+  else if (!response.headersSent && !response.writableEnded) send(response, { status: 204 });
+}
+
+/** What a parser has left, or the bytes of the stream; `null` if they are too many. */
+async function rawBody(request: IncomingRequest, most: number): Promise<unknown> {
+  if (request.rawBody instanceof Uint8Array) return request.rawBody;
+  if (request.body instanceof Uint8Array) return request.body;
+  if (request.readableEnded) return request.body;
+  if (Number(request.headers["content-length"] ?? 0) > most) return null;
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of request) {
+    length += chunk.length;
+    if (length > most) return null;
+    chunks.push(chunk);
+  }
+  return joined(chunks, length);
+}
+
+function send(response: OutgoingResponse, { status, code }: Answer): void {
+  response.statusCode = status;
+  if (code) response.setHeader("content-type", "application/json");
+  response.end(code && JSON.stringify({ code }));
+}

@@ -1,0 +1,48 @@
+import type { Result, Verified, Webhook } from "./webhook.js";
+
+export interface RouteOptions {
+  /** The largest body that is read, in bytes; larger ones are answered with 413. @defaultValue 1 MiB */
+  readonly bodyBytesMax?: number;
+  /** Is told of every refused request, for your log. */
+  readonly onRefused?: (refused: Extract<Result, { ok: false }>) => void;
+}
+
+export const BODY_BYTES_MAX = 1024 * 1024;
+
+/** What the sender is told: the code and nothing else. */
+export interface Answer {
+  readonly status: number;
+  readonly code?: string;
+}
+
+export const TOO_LARGE: Answer = { status: 413, code: "BODY_TOO_LARGE" };
+
+/**
+ * Verifies a request and has it handled. A repeat is answered 200 and not handled again; if the
+ * handler fails, or answers 400 or more, the message is forgotten, so that its repeat is handled.
+ */
+export async function handled<T, A>(
+  webhook: Webhook<T>,
+  rawBody: unknown,
+  headers: unknown,
+  options: RouteOptions,
+  handler: (verified: Verified<T>) => A | Promise<A>,
+  statusOf: (answered: A) => number,
+): Promise<{ readonly answer: Answer } | { readonly answered: A }> {
+  const result = await webhook.safeVerifyAsync(rawBody as string, headers as []);
+  if (!result.ok) {
+    if (result.code === "DUPLICATE") return { answer: { status: 200 } };
+    options.onRefused?.(result);
+    // A body that was parsed before is this server's fault: 500 has the sender try again.
+    const status = result.code === "BODY_ALREADY_PARSED" ? 500 : 400;
+    return { answer: { status, code: result.code } };
+  }
+  let failed = true;
+  try {
+    const answered = await handler(result);
+    failed = statusOf(answered) >= 400;
+    return { answered };
+  } finally {
+    if (failed) await webhook.forget(result);
+  }
+}
