@@ -59,39 +59,35 @@ pub(crate) fn decode_base64<'b>(text: &[u8], bytes: &'b mut [u8]) -> Option<&'b 
     if padding == 3 || text.len() - digits.len() > padding || length > bytes.len() {
         return None;
     }
-    let (mut held, mut bits, mut faults) = (0_u32, 0_u32, 0);
-    let mut written = 0;
-    for digit in digits {
-        let value = value(*digit);
-        faults |= value;
-        held = held << 6 | (value & 63);
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            bytes[written] = (held >> bits & 255) as u8;
-            written += 1;
+    let mut faults = 0;
+    for (digits, bytes) in digits.chunks(4).zip(bytes.chunks_mut(3)) {
+        let mut held = 0;
+        for place in 0..4 {
+            let value = digits.get(place).map_or(0, |digit| value(*digit));
+            faults |= value;
+            held = held << 6 | value & 63;
+        }
+        let [_, held @ ..] = held.to_be_bytes();
+        let (whole, rest) = held.split_at(digits.len() * 6 / 8);
+        bytes[..whole.len()].copy_from_slice(whole);
+        for byte in rest {
+            faults |= -i32::from(*byte);
         }
     }
-    let rest = held & ((1 << bits) - 1);
-    (faults < 64 && rest == 0).then_some(&bytes[..written])
+    (faults >= 0).then(|| &bytes[..length])
 }
 
-/// The value of a digit, 64 or more for what is none. Without a branch or a table.
-fn value(digit: u8) -> u32 {
-    let digit = u32::from(digit);
-    // All ones if `digit` is within, else zero.
-    let within = |first: u8, last: u8| {
-        let outside = digit.wrapping_sub(first.into()) | u32::from(last).wrapping_sub(digit);
-        (outside >> 31).wrapping_sub(1)
-    };
-    let upper = within(b'A', b'Z') & digit.wrapping_sub(65);
-    let lower = within(b'a', b'z') & digit.wrapping_sub(71);
-    let number = within(b'0', b'9') & digit.wrapping_add(4);
-    let plus = within(b'+', b'+') & 62;
-    let slash = within(b'/', b'/') & 63;
-    let any = within(b'A', b'Z') | within(b'a', b'z') | within(b'0', b'9');
-    let any = any | within(b'+', b'+') | within(b'/', b'/');
-    upper | lower | number | plus | slash | (!any & 64)
+/// The value of a digit, less than zero for what is none. Without a branch or a table.
+fn value(digit: u8) -> i32 {
+    let digit = i32::from(digit);
+    // All ones between the two, else zero.
+    let between = |before: i32, behind: i32| ((before - digit) & (digit - behind)) >> 31;
+    let upper = between(0x40, 0x5b) & (digit - 0x40);
+    let lower = between(0x60, 0x7b) & (digit - 0x46);
+    let number = between(0x2f, 0x3a) & (digit + 5);
+    let plus = between(0x2a, 0x2c) & 63;
+    let slash = between(0x2e, 0x30) & 64;
+    upper + lower + number + plus + slash - 1
 }
 
 /// The bytes behind a base64 text of any length, as [`decode_base64`] reads it.
@@ -138,7 +134,7 @@ mod tests {
         let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         for byte in 0..=255_u8 {
             let place = digits.iter().position(|digit| *digit == byte);
-            let expected = place.map_or(64, |place| u32::try_from(place).unwrap());
+            let expected = place.map_or(-1, |place| i32::try_from(place).unwrap());
             assert_eq!(value(byte), expected, "{byte}");
         }
     }

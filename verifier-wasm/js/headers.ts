@@ -12,22 +12,35 @@ export type HeadersLike =
 /** Which header it is: that of the id 0, of the timestamp 1, of the signature 2, another one 3. */
 export const OTHER = 3;
 
-/** Headers that were found: `kinds[i]`, `names[i]` and `values[i]` belong together. */
+/** Headers that were found: `kinds[i]` and `values[i]` belong together. */
 export class Found {
   readonly kinds: number[] = [];
-  readonly names: string[] = [];
   readonly values: string[] = [];
+  /** The names of those of kind `OTHER`, by their place. */
+  readonly names: string[] = [];
 
-  add(kind: number, name: string, value: unknown): void {
+  add(kind: number, value: unknown, name = ""): void {
     if (typeof value === "string") {
+      if (kind === OTHER) this.names[this.kinds.length] = name;
       this.kinds.push(kind);
-      this.names.push(name);
       this.values.push(value);
     } else if (Array.isArray(value)) {
-      for (const one of value) if (!Array.isArray(one)) this.add(kind, name, one);
+      for (const one of value) if (!Array.isArray(one)) this.add(kind, one, name);
     } else if (typeof value === "number") {
-      this.add(kind, name, String(value));
+      this.add(kind, String(value), name);
     }
+  }
+
+  /** Adds it if its name, in any case, is one of `own`; with `all`, in any event. */
+  look(name: unknown, value: unknown, own: readonly string[], all: boolean): void {
+    if (typeof name !== "string") return;
+    for (let kind = 0; kind < OTHER; kind++) {
+      const wanted = own[kind]!;
+      if (name.length === wanted.length && (name === wanted || name.toLowerCase() === wanted)) {
+        return this.add(kind, value);
+      }
+    }
+    if (all) this.add(OTHER, value, name);
   }
 
   /** The first value of this kind. */
@@ -43,29 +56,31 @@ export class Found {
  */
 export function find(headers: unknown, own: readonly string[], all = false): Found {
   const found = new Found();
-  const look = (name: unknown, value: unknown) => {
-    if (typeof name !== "string") return;
-    for (let kind = 0; kind < OTHER; kind++) {
-      const wanted = own[kind] as string;
-      if (name.length === wanted.length && (name === wanted || name.toLowerCase() === wanted)) {
-        return found.add(kind, name, value);
-      }
-    }
-    if (all) found.add(OTHER, name, value);
-  };
   if (typeof headers !== "object" || headers === null) return found;
   const { get, append } = headers as Partial<Headers>;
   if (typeof get === "function" && typeof append === "function" && !all) {
     for (let kind = 0; kind < OTHER; kind++) {
-      const name = own[kind] as string;
-      if (name) found.add(kind, name, (headers as Headers).get(name));
+      if (own[kind]) found.add(kind, (headers as Headers).get(own[kind]!));
     }
   } else if (Array.isArray(headers) && typeof headers[0] === "string") {
-    for (let i = 0; i + 1 < headers.length; i += 2) look(headers[i], headers[i + 1]);
+    for (let i = 0; i + 1 < headers.length; i += 2) found.look(headers[i], headers[i + 1], own, all);
   } else if (Symbol.iterator in headers) {
-    for (const pair of headers as Iterable<unknown>) if (Array.isArray(pair)) look(pair[0], pair[1]);
-  } else {
-    for (const name in headers) look(name, (headers as Record<string, unknown>)[name]);
+    for (const pair of headers as Iterable<unknown>) {
+      if (Array.isArray(pair)) found.look(pair[0], pair[1], own, all);
+    }
+  } else if (all || !asNodeHasThem(found, headers as Record<string, unknown>, own)) {
+    for (const name in headers) {
+      found.look(name, (headers as Record<string, unknown>)[name], own, all);
+    }
   }
   return found;
+}
+
+/** Adds the headers if all are there under their names in lower case, as in Node. */
+function asNodeHasThem(found: Found, headers: Record<string, unknown>, own: readonly string[]): boolean {
+  for (let kind = 0; kind < OTHER; kind++) {
+    if (own[kind] && typeof headers[own[kind]!] !== "string") return false;
+  }
+  for (let kind = 0; kind < OTHER; kind++) if (own[kind]) found.add(kind, headers[own[kind]!]);
+  return true;
 }
