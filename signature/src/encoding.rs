@@ -32,24 +32,62 @@ impl Encoding {
         }
     }
 
-    /// Reads a signature of exactly `N` bytes; hex in either case, base64 padded or not.
+    /// Reads a signature of exactly `N` bytes; hex in either case, base64 padded or not. What comes
+    /// in a request is no secret, so digits are looked up.
     pub(crate) fn decode<const N: usize>(self, text: &[u8]) -> Option<[u8; N]> {
         let mut bytes = [0; N];
+        let digit = |digit: u8| i32::from(BASE64_VALUES[usize::from(digit)].cast_signed());
         let length = match self {
-            Self::Hex => hex::decode_to_slice(text, &mut bytes).ok().map(|()| N),
-            Self::Base64 => decode_base64(text, &mut bytes).map(<[u8]>::len),
+            Self::Hex => decode_hex(text, &mut bytes),
+            Self::Base64 => decode_base64(text, &mut bytes, digit),
         };
         (length == Some(N)).then_some(bytes)
     }
 }
 
+/// The value of each digit, and this for what is none.
+const NO_DIGIT: u8 = 0xff;
+const BASE64_VALUES: [u8; 256] =
+    values(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+const HEX_VALUES: [u8; 256] = {
+    let mut values = values(b"0123456789ABCDEF");
+    let mut upper = b'A';
+    while upper <= b'F' {
+        values[upper.to_ascii_lowercase() as usize] = values[upper as usize];
+        upper += 1;
+    }
+    values
+};
+
+const fn values(digits: &[u8]) -> [u8; 256] {
+    let mut values = [NO_DIGIT; 256];
+    let (mut place, mut value) = (0, 0);
+    while place < digits.len() {
+        values[digits[place] as usize] = value;
+        place += 1;
+        value += 1;
+    }
+    values
+}
+
+fn decode_hex(text: &[u8], bytes: &mut [u8]) -> Option<usize> {
+    let mut faults = 0;
+    if text.len() != bytes.len() * 2 {
+        return None;
+    }
+    for (digits, byte) in text.chunks_exact(2).zip(bytes.iter_mut()) {
+        let value = |digit: u8| HEX_VALUES[usize::from(digit)];
+        let (high, low) = (value(digits[0]), value(digits[1]));
+        faults |= high | low;
+        *byte = high << 4 | low & 15;
+    }
+    (faults < 16).then_some(bytes.len())
+}
+
 /// Reads the standard alphabet of RFC 4648, section 4, padded or not. Bits that belong to no byte
-/// must be zero, so that a text has one spelling but for its padding. `None` for any other text,
-/// and for one that does not fit.
-///
-/// How long it takes tells nothing of the digits, which may be those of a secret. (base64ct, which
-/// writes, would do this too, in a quarter of the verifier's WebAssembly.)
-pub(crate) fn decode_base64<'b>(text: &[u8], bytes: &'b mut [u8]) -> Option<&'b [u8]> {
+/// must be zero, so that a text has one spelling but for its padding. Gives how many bytes there
+/// are; `None` for any other text, and for one that does not fit.
+fn decode_base64(text: &[u8], bytes: &mut [u8], value: impl Fn(u8) -> i32) -> Option<usize> {
     let mut digits = text;
     while let [rest @ .., b'='] = digits {
         digits = rest;
@@ -74,11 +112,11 @@ pub(crate) fn decode_base64<'b>(text: &[u8], bytes: &'b mut [u8]) -> Option<&'b 
             faults |= -i32::from(*byte);
         }
     }
-    (faults >= 0).then(|| &bytes[..length])
+    (faults >= 0).then_some(length)
 }
 
-/// The value of a digit, less than zero for what is none. Without a branch or a table.
-fn value(digit: u8) -> i32 {
+/// The value of a digit of a secret: without a branch or a look-up, so that the time tells nothing.
+fn secret_value(digit: u8) -> i32 {
     let digit = i32::from(digit);
     // All ones between the two, else zero.
     let between = |before: i32, behind: i32| ((before - digit) & (digit - behind)) >> 31;
@@ -90,11 +128,11 @@ fn value(digit: u8) -> i32 {
     upper + lower + number + plus + slash - 1
 }
 
-/// The bytes behind a base64 text of any length, as [`decode_base64`] reads it.
+/// The bytes behind a base64 text of any length, as `decode_base64` reads it.
 pub(crate) fn decode_base64_secret(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     // Large enough from the start: a vector that grows leaves copies behind.
     let mut bytes = Zeroizing::new(vec![0; text.len()]);
-    let length = decode_base64(text.as_bytes(), &mut bytes)?.len();
+    let length = decode_base64(text.as_bytes(), &mut bytes, secret_value)?;
     bytes.truncate(length);
     Some(bytes)
 }
@@ -130,13 +168,29 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_that_is_no_digit_is_refused() {
+    fn both_ways_to_read_a_digit_know_the_same_digits() {
         let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         for byte in 0..=255_u8 {
             let place = digits.iter().position(|digit| *digit == byte);
             let expected = place.map_or(-1, |place| i32::try_from(place).unwrap());
-            assert_eq!(value(byte), expected, "{byte}");
+            assert_eq!(secret_value(byte), expected, "{byte}");
+            assert_eq!(
+                i32::from(BASE64_VALUES[usize::from(byte)].cast_signed()),
+                expected,
+                "{byte}"
+            );
         }
+    }
+
+    #[test]
+    fn hex_is_read_in_either_case_and_nothing_else_is() {
+        for byte in 0..=255_u8 {
+            let text = [byte, b'0'];
+            let expected = hex::decode(text).ok().map(|bytes| [bytes[0]]);
+            assert_eq!(Encoding::Hex.decode(&text), expected, "{byte}");
+        }
+        assert_eq!(Encoding::Hex.decode::<2>(b"000"), None);
+        assert_eq!(Encoding::Hex.decode::<2>(b"aBCd"), Some([0xab, 0xcd]));
     }
 
     proptest! {

@@ -17,11 +17,11 @@ export class Found {
   readonly kinds: number[] = [];
   readonly values: string[] = [];
   /** The names of those of kind `OTHER`, by their place. */
-  readonly names: string[] = [];
+  names: string[] | undefined;
 
   add(kind: number, value: unknown, name = ""): void {
     if (typeof value === "string") {
-      if (kind === OTHER) this.names[this.kinds.length] = name;
+      if (kind === OTHER) (this.names ??= [])[this.kinds.length] = name;
       this.kinds.push(kind);
       this.values.push(value);
     } else if (Array.isArray(value)) {

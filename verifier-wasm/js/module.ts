@@ -58,7 +58,7 @@ export class Module {
     const { kinds, names, values } = found;
     let length = room;
     for (let i = 0; i < kinds.length; i++) {
-      length += values[i]!.length + 4 + (kinds[i] === OTHER ? names[i]!.length : 0);
+      length += values[i]!.length + 4 + (kinds[i] === OTHER ? names![i]!.length : 0);
     }
     this.#reserve(length);
     const bytes = this.#bytes;
@@ -66,7 +66,7 @@ export class Module {
     for (let i = 0; i < kinds.length; i++) {
       const kind = kinds[i]!;
       bytes[at++] = kind;
-      if (kind === OTHER) at = writeText(bytes, at, names[i]!, 255, 1);
+      if (kind === OTHER) at = writeText(bytes, at, names![i]!, 255, 1);
       at = writeText(bytes, at, values[i]!, VALUE_BYTES_MAX, 2);
     }
     return at - this.#at;

@@ -20,7 +20,7 @@ const OPTIMISER: &[&str] = &[
     "--enable-mutable-globals",
     "--enable-multivalue",
     "--enable-reference-types",
-    "-Oz",
+    "-O3",
     "--converge",
 ];
 
