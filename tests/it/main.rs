@@ -7,6 +7,7 @@
 )]
 
 mod addresses;
+mod agreement;
 mod cli;
 mod delivery;
 mod demo;
