@@ -2,36 +2,47 @@
 import { build } from "esbuild";
 import { execFileSync } from "node:child_process";
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
-process.chdir(import.meta.dirname ?? new URL(".", import.meta.url).pathname);
+process.chdir(fileURLToPath(new URL(".", import.meta.url)));
 for (const format of ["esm", "cjs"]) rmSync(`dist/${format}`, { recursive: true, force: true });
 
 const ADAPTERS = ["express", "fastify", "hono", "next", "node"];
-const PARTS = {
-  esm: ["index", "workerd", "full", "full-workerd", "full-web", ...ADAPTERS],
-  cjs: ["index", "full", ...ADAPTERS],
-};
+const CORE = readFileSync("dist/core.wasm").toString("base64");
 
-for (const [format, parts] of Object.entries(PARTS)) {
-  await build({
+const bundle = (parts, format, more = {}) =>
+  build({
     entryPoints: parts.map((part) => `js/${part}.ts`),
     outdir: `dist/${format}`,
     format,
     bundle: true,
     minify: true,
-    keepNames: false,
     target: "es2022",
-    external: ["*.wasm"],
+    external: ["*.wasm", "node:*"],
     logLevel: "warning",
-    define: {
-      CORE_BASE64: JSON.stringify(readFileSync("dist/core.wasm").toString("base64")),
-      ...(format === "cjs" && { "import.meta.url": "here" }),
-    },
-    ...(format === "cjs" && {
-      banner: { js: 'const here=require("node:url").pathToFileURL(__filename).href;' },
-    }),
+    ...more,
   });
-  const type = format === "esm" ? "module" : "commonjs";
+
+// In one file, as it starts faster so.
+await bundle(["index"], "esm", { define: { CORE_BASE64: JSON.stringify(CORE) } });
+await bundle(["workerd", "full", "full-workerd", "full-web", ...ADAPTERS], "esm", {
+  splitting: true,
+  chunkNames: "part-[hash]",
+});
+await bundle(["index", "full", ...ADAPTERS], "cjs", {
+  define: { "import.meta.url": "here" },
+  banner: { js: 'const here=require("node:url").pathToFileURL(__filename).href;' },
+  plugins: [
+    {
+      name: "beside",
+      setup({ onResolve }) {
+        const path = fileURLToPath(new URL("js/beside.ts", import.meta.url));
+        onResolve({ filter: /\/inline\.js$/ }, () => ({ path }));
+      },
+    },
+  ],
+});
+for (const [format, type] of [["esm", "module"], ["cjs", "commonjs"]]) {
   writeFileSync(`dist/${format}/package.json`, JSON.stringify({ type }) + "\n");
 }
 
@@ -41,9 +52,10 @@ for (const [from, to] of [["workerd", "edge"], ["full-workerd", "full-edge"]]) {
   writeFileSync(`dist/esm/${to}.js`, code.replace('.wasm"', '.wasm?module"'));
 }
 
-const tsc = new URL("node_modules/typescript/bin/tsc", import.meta.url).pathname;
+const tsc = fileURLToPath(new URL("node_modules/typescript/bin/tsc", import.meta.url));
 execFileSync(process.execPath, [tsc, "--outDir", "dist/esm"], { stdio: "inherit" });
-const INTERNAL = /^(workerd|full-workerd|full-web|full-api|inline|read-full|module|delegate)\.d\.ts$/;
+const INTERNAL =
+  /^(workerd|full-workerd|full-web|full-api|inline|beside|read-full|module|delegate)\.d\.ts$/;
 for (const file of readdirSync("dist/esm")) {
   if (INTERNAL.test(file)) rmSync(`dist/esm/${file}`);
   else if (file.endsWith(".d.ts")) cpSync(`dist/esm/${file}`, `dist/cjs/${file}`);

@@ -136,11 +136,28 @@ impl HmacKey {
     }
 
     pub(crate) fn sign(&self, pieces: &[&[u8]]) -> [u8; 32] {
-        let mut mac = self.0.clone();
+        let mut hmac = self.begin();
         for piece in pieces {
-            mac.update(piece);
+            hmac.update(piece);
         }
-        mac.finalize().into_bytes().into()
+        hmac.finish()
+    }
+
+    pub(crate) fn begin(&self) -> PartialHmac {
+        PartialHmac(self.0.clone())
+    }
+}
+
+/// The HMAC of what has come so far.
+pub(crate) struct PartialHmac(Hmac<Sha256>);
+
+impl PartialHmac {
+    pub(crate) fn update(&mut self, part: &[u8]) {
+        self.0.update(part);
+    }
+
+    pub(crate) fn finish(self) -> [u8; 32] {
+        self.0.finalize().into_bytes().into()
     }
 }
 

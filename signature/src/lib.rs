@@ -69,7 +69,7 @@ pub use scheme::{Scheme, UnknownScheme};
 pub use secret::{Secret, SecretError, SecretKind};
 pub use sign::{Message, SignError, SignedHeader, Signer};
 pub use verify::{
-    Claim, HeaderProblem, SignatureProblem, Signatures, Verified, Verifier, VerifyError,
+    Claim, HeaderProblem, Hmacs, SignatureProblem, Signatures, Verified, Verifier, VerifyError,
 };
 
 #[cfg(test)]

@@ -223,6 +223,10 @@ proptest! {
             let hmac = |key: Zeroizing<Vec<u8>>| HmacKey::new(&key).sign(&[&prefix, &body]);
             let hmacs: Vec<_> = keys.map(hmac).collect();
             assert_eq!(hmacs.len(), 3 - trusts);
+            let mut parts = verifier.begin_hmacs().unwrap();
+            parts.update(&prefix);
+            body.chunks(7).for_each(|part| parts.update(part));
+            assert_eq!(parts.finish(), hmacs);
             verifier.settle(&claim.into_signatures(), &hmacs)
         });
         let own = verifier.verify(pairs(&headers), &body, now);

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::ed25519::VerifyingKey;
 use crate::headers::{HeaderNameError, HeaderNames, Names};
-use crate::key::{Key, KeyError};
+use crate::key::{Key, KeyError, PartialHmac};
 use crate::request::{HEADER_VALUE_BYTES_MAX, Request, SIGNATURES_MAX, Signature};
 use crate::scheme::{Form, Scheme};
 use crate::secret::{Secret, SecretKind};
@@ -322,6 +322,17 @@ impl Verifier {
         }
     }
 
+    /// Begins the HMACs with each key, for a body that comes in parts: the first one is
+    /// [`Claim::signed_prefix`]. `None` if one of the keys is an ed25519 key, which needs the whole.
+    #[must_use]
+    pub fn begin_hmacs(&self) -> Option<Hmacs> {
+        let begun = self.keys.iter().map(|key| match key {
+            Key::Hmac(key) => Some(key.begin()),
+            Key::Ed25519(_) => None,
+        });
+        begun.collect::<Option<Vec<_>>>().map(Hmacs)
+    }
+
     /// The names of the headers it looks at, in lower case: of the id and the timestamp, where the
     /// scheme has such, and of the signature.
     #[must_use]
@@ -373,6 +384,24 @@ impl<'h> Claim<'h> {
     #[must_use]
     pub fn into_signatures(self) -> Signatures {
         Signatures(self.request.signatures)
+    }
+}
+
+/// The HMACs of a body that comes in parts, one with each key: see [`Verifier::begin_hmacs`].
+pub struct Hmacs(Vec<PartialHmac>);
+
+impl Hmacs {
+    /// Takes the next part.
+    pub fn update(&mut self, part: &[u8]) {
+        for hmac in &mut self.0 {
+            hmac.update(part);
+        }
+    }
+
+    /// The HMACs, in the order of the keys, for [`Verifier::settle`].
+    #[must_use]
+    pub fn finish(self) -> Vec<[u8; 32]> {
+        self.0.into_iter().map(PartialHmac::finish).collect()
     }
 }
 

@@ -195,6 +195,8 @@ fn secret(scheme: Scheme, dice: &mut Dice) -> Secret {
 /// Of sizes on both sides of where the host's HMACs begin.
 fn body(dice: &mut Dice) -> Vec<u8> {
     let length = dice.one_of(&[0, 1, 55, 64, 300, 639, 640, 641, 1_000, 3_000]);
+    // Now and then one that goes into the module in parts.
+    let length = if dice.percent(1) { 150_000 } else { length };
     match dice.roll(3) {
         0 => dice.bytes(length),
         1 => b"\xef\xbb\xbf{\"a\": \"\xc3\xa9\"}\r\n".repeat(usize::try_from(length / 16).unwrap()),

@@ -1,7 +1,8 @@
 // node agreement.mjs CASES.json wasm|host: judges the cases and compares the verdicts with Rust's.
-import "./install.mjs";
 import { readFileSync } from "node:fs";
+import { install } from "./install.mjs";
 
+install();
 const [file, mode] = process.argv.slice(2);
 
 // Where the host has no HMACs to offer, the WebAssembly makes all of them.

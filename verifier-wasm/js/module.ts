@@ -10,6 +10,7 @@ interface Exports {
   postrider_names(handle: number): number;
   postrider_verify(handle: number, headers: number, body: number, now: number): number;
   postrider_read(handle: number, headers: number, now: number): number;
+  postrider_update(handle: number, length: number): number;
   postrider_settle(handle: number, hmacs: number): number;
   postrider_key(handle: number, index: number): number;
   // Of the full module alone:
@@ -20,6 +21,9 @@ interface Exports {
 
 /** The longest value that a record holds; the verifier refuses far shorter ones. */
 const VALUE_BYTES_MAX = 65_535;
+
+/** As much of a body as is in the module's memory at a time. */
+export const PART_BYTES = 65_536;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -109,6 +113,31 @@ export class Module {
       for (let i = 0; i < 32; i++) this.#bytes[at++] = digest.charCodeAt(i);
     }
     return this.exports.postrider_settle(handle, keys);
+  }
+
+  /** As `verify`, for HMACs alone, with no more than a part of the body in the module's memory. */
+  verifyInParts(handle: number, found: Found, body: string | Uint8Array, now: number): number {
+    const length = this.exports.postrider_read(handle, this.#writeHeaders(found, 0), now);
+    if (length < 0) return length;
+    this.#update(handle, this.output(length).subarray(8));
+    for (let at = 0; at < body.length; ) {
+      if (typeof body === "string") {
+        this.#reserve(PART_BYTES);
+        const room = this.#bytes.subarray(this.#at, this.#at + PART_BYTES);
+        const { read, written } = encoder.encodeInto(body.slice(at), room);
+        this.exports.postrider_update(handle, written);
+        at += read;
+      } else {
+        this.#update(handle, body.subarray(at, (at += PART_BYTES)));
+      }
+    }
+    return this.exports.postrider_settle(handle, 0);
+  }
+
+  #update(handle: number, part: Uint8Array): void {
+    this.#reserve(part.length);
+    this.#bytes.set(part, this.#at);
+    this.exports.postrider_update(handle, part.length);
   }
 
   /** The timestamp of what was verified last; `NaN` if the scheme covers none. */

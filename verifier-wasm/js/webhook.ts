@@ -3,7 +3,7 @@ import { TTL_SEC, type Dedupe } from "./dedupe.js";
 import { DELEGATED_FROM, HostHmacs } from "./delegate.js";
 import { HINTS, PROBLEMS, REFUSALS, WebhookError, type WebhookErrorCode } from "./errors.js";
 import { find, type Found, type HeadersLike } from "./headers.js";
-import { Writer, type Module } from "./module.js";
+import { PART_BYTES, Writer, type Module } from "./module.js";
 
 /** How a webhook is signed. `timestamped` takes `v1=` and `sha256=` alike. */
 export type Scheme =
@@ -104,6 +104,9 @@ export interface Modules {
 const KNOWN = ["scheme", "secrets", "toleranceSec", "headerNames", "parse", "clock", "dedupe"];
 const NAMES = ["id", "timestamp", "signature"] as const;
 const ED25519 = /^wh[sp]k_/;
+
+/** An ed25519 signature needs the whole body in the module's memory. */
+const ED25519_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Bodies up to here are searched for the cause of a refusal, at most so many in a row. */
 const EXPLAINED_BYTES_MAX = 65_536;
@@ -211,6 +214,9 @@ export function makeWebhook<T>(modules: Modules, options: WebhookOptions<T>): We
         return module.verifyBy(handle, found, body, now(), hostHmacs.count, hostHmacs.make);
       }
     }
+    if (body.length > PART_BYTES && !needsFull) {
+      return module.verifyInParts(handle, found, body, now());
+    }
     return module.verify(handle, found, body, now());
   };
 
@@ -248,6 +254,9 @@ export function makeWebhook<T>(modules: Modules, options: WebhookOptions<T>): We
   const verdict = (rawBody: unknown, headers: unknown): Result<T> => {
     const raw = rawBytes(rawBody);
     if (raw === undefined) return refused("BODY_ALREADY_PARSED", parsedHint());
+    if (needsFull && raw.length > ED25519_BYTES_MAX) {
+      return refused("NO_MATCH", "a body of over 256 MiB cannot be verified with an ed25519 key");
+    }
     const found = find(headers, names);
     const keyIndex = judge(found, raw);
     if (keyIndex < 0) {

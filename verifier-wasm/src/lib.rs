@@ -82,7 +82,14 @@ export! {
         state.read(handle, headers, now)
     }
 
-    /// The second half: the input has as many HMACs of 32 bytes as the verifier has keys.
+    /// Takes the next part of what is signed from the input, beginning with the prefix, so that a
+    /// large body need not be in this memory as a whole.
+    fn postrider_update(state, handle: usize, length: usize) -> i32 {
+        state.update(handle, length)
+    }
+
+    /// The second half: the input has as many HMACs of 32 bytes as the verifier has keys; unless
+    /// `postrider_update` was given what they are to be made of.
     fn postrider_settle(state, handle: usize, hmacs: usize) -> i32 {
         state.settle(handle, hmacs)
     }

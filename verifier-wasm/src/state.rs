@@ -3,7 +3,7 @@
 use crate::input::{Bytes, Headers, Options};
 use core::cell::RefCell;
 use postrider_signature::{
-    HeaderNameError, KeyError, KeyProblem, SecretError, Signatures, Verifier, VerifyError,
+    HeaderNameError, Hmacs, KeyError, KeyProblem, SecretError, Signatures, Verifier, VerifyError,
 };
 
 thread_local! {
@@ -23,6 +23,8 @@ pub(crate) struct State {
     verifiers: Vec<Option<Verifier>>,
     /// Of the request that was read and not settled yet.
     signatures: Option<Signatures>,
+    /// Of its body, as far as it has come.
+    hmacs: Option<Hmacs>,
 }
 
 impl State {
@@ -32,6 +34,7 @@ impl State {
             output: Vec::new(),
             verifiers: Vec::new(),
             signatures: None,
+            hmacs: None,
         }
     }
 
@@ -113,6 +116,7 @@ impl State {
             Ok(claim) => {
                 let (timestamp, prefix) = (claim.timestamp(), claim.signed_prefix());
                 self.signatures = Some(claim.into_signatures());
+                self.hmacs = None;
                 self.output.clear();
                 self.write_timestamp(timestamp);
                 self.output.extend_from_slice(&prefix);
@@ -122,13 +126,27 @@ impl State {
         }
     }
 
+    pub(crate) fn update(&mut self, handle: usize, length: usize) -> i32 {
+        if self.hmacs.is_none() {
+            self.hmacs = self.verifier(handle).and_then(Verifier::begin_hmacs);
+        }
+        match (&mut self.hmacs, self.input.get(..length)) {
+            (Some(hmacs), Some(part)) => hmacs.update(part),
+            _ => return MISUSE.0,
+        }
+        0
+    }
+
     pub(crate) fn settle(&mut self, handle: usize, hmacs: usize) -> i32 {
-        let signatures = self.signatures.take();
+        let (signatures, made) = (self.signatures.take(), self.hmacs.take());
         let (Some(verifier), Some(signatures)) = (self.verifier(handle), signatures) else {
             return MISUSE.0;
         };
-        let (hmacs, _) = self.written(hmacs * 32).as_chunks::<32>();
-        match verifier.settle(&signatures, hmacs) {
+        let settled = match made {
+            Some(made) => verifier.settle(&signatures, &made.finish()),
+            None => verifier.settle(&signatures, self.written(hmacs * 32).as_chunks().0),
+        };
+        match settled {
             Ok(key_index) => count(key_index),
             Err(error) => refusal(&error).0,
         }

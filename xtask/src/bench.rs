@@ -1,10 +1,11 @@
 //! `cargo xtask bench`: the figures, from one run on this machine.
 
+use crate::{install, wasm};
 use std::process::Command;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// One of engine, http, isolation, store, backlog; all of them if left out
+    /// One of engine, http, isolation, store, backlog, verifier; all but the last if left out
     figure: Option<String>,
     /// Pending events of the backlog [default: 200,000]
     #[arg(long)]
@@ -15,6 +16,9 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), String> {
     if args.events.is_some() && args.figure.as_deref() != Some("backlog") {
         return Err("--events goes with `backlog`: cargo xtask bench backlog --events N".into());
+    }
+    if args.figure.as_deref() == Some("verifier") {
+        return verifier();
     }
     let mut cargo = Command::new("cargo");
     cargo.args([
@@ -35,5 +39,19 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         Ok(status) if status.success() => Ok(()),
         Ok(_) => Err("the benchmark failed: see above".to_owned()),
         Err(error) => Err(format!("cargo did not start: {error}")),
+    }
+}
+
+/// Builds the npm package and measures it beside its peers, in Node.js.
+fn verifier() -> Result<(), String> {
+    wasm::run()?;
+    install::verifier()?;
+    match Command::new("node")
+        .arg("tests/verifier/bench.mjs")
+        .status()
+    {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err("the benchmark failed: see above".to_owned()),
+        Err(error) => Err(format!("node did not start: {error}")),
     }
 }

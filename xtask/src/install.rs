@@ -65,6 +65,11 @@ pub(crate) fn browser() -> Result<(), String> {
     npm(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/browser"))
 }
 
+/// Installs what the tests of the npm package run it in, and its peers.
+pub(crate) fn verifier() -> Result<(), String> {
+    npm(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/verifier"))
+}
+
 /// Installs Node.js and npm, where they are missing.
 fn node() -> Result<(), String> {
     programs(&PROGRAMS[1..])

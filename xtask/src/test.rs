@@ -30,10 +30,14 @@ const STEPS: &[Step] = &[
     // Features only add: the crate that people embed stands without its own.
     step("features", "cargo clippy -p postrider --no-default-features -- -D warnings"),
     // The world tier stands without the runtime, the simulated disk without the simulated hosts.
+    step("features-signature", "cargo clippy -p postrider-signature --no-default-features -- -D warnings"),
     step("features-sim", "cargo clippy -p postrider-sim --all-targets --no-default-features -- -D warnings"),
     step("features-disk", "cargo clippy -p postrider-sim --all-targets --no-default-features --features sqlite -- -D warnings"),
     // The programs that the tests run as a user would: see `tests/it/programs.rs`.
     step("programs", "cargo build --workspace --bins --examples"),
+    // The npm package that the tests install: see `tests/it/verifier.rs`.
+    step("wasm", "cargo xtask wasm"),
+    step("clippy-wasm", "cargo clippy -p postrider-verifier-wasm --features full -- -D warnings"),
     // Style is among them: see `tests/it/tidy.rs`.
     step("tests", "cargo test --workspace --tests"),
     // Seeded storms: see `docs/simulation.md`.
@@ -73,6 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     }
     if steps.iter().any(|step| step.name == "tests") {
         install::browser()?;
+        install::verifier()?;
     }
     let start = Instant::now();
     for step in &steps {
