@@ -47,6 +47,7 @@
 //! ```
 
 mod cause;
+mod claim;
 mod digest;
 mod ed25519;
 mod encoding;
@@ -62,15 +63,14 @@ mod timestamp;
 mod verify;
 
 pub use cause::Cause;
+pub use claim::{Claim, Hmacs, Signatures};
 pub use digest::content_digest;
 pub use headers::{HeaderNameError, HeaderNames};
 pub use key::{KeyError, KeyProblem};
 pub use scheme::{Scheme, UnknownScheme};
 pub use secret::{Secret, SecretError, SecretKind};
 pub use sign::{Message, SignError, SignedHeader, Signer};
-pub use verify::{
-    Claim, HeaderProblem, Hmacs, SignatureProblem, Signatures, Verified, Verifier, VerifyError,
-};
+pub use verify::{HeaderProblem, SignatureProblem, Verified, Verifier, VerifyError};
 
 #[cfg(test)]
 mod explanations;

@@ -3,16 +3,14 @@
 use core::fmt;
 use std::sync::Arc;
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
-use zeroize::Zeroizing;
 
 use crate::ed25519::VerifyingKey;
 use crate::headers::{HeaderNameError, HeaderNames, Names};
-use crate::key::{Key, KeyError, PartialHmac};
-use crate::request::{HEADER_VALUE_BYTES_MAX, Request, SIGNATURES_MAX, Signature};
-use crate::scheme::{Form, Scheme};
-use crate::secret::{Secret, SecretKind};
+use crate::key::{Key, KeyError};
+use crate::request::{HEADER_VALUE_BYTES_MAX, SIGNATURES_MAX, Signature};
+use crate::scheme::Scheme;
+use crate::secret::Secret;
 use crate::sign::ID_BYTES_MAX;
-use crate::timestamp;
 
 /// Verifies requests under one [`Scheme`] with one or more secrets.
 ///
@@ -273,66 +271,6 @@ impl Verifier {
         }
     }
 
-    /// The first half of [`verify`](Self::verify), for a host that has faster HMACs than this crate:
-    /// what the headers claim, well-formed and in time, and **proven by nothing**. The host makes
-    /// the HMAC of [`Claim::signed_prefix`] and the body with each [`hmac_key`](Self::hmac_key),
-    /// and [`settle`](Self::settle) compares them.
-    ///
-    /// # Errors
-    ///
-    /// All of [`VerifyError`] but [`VerifyError::NoMatch`].
-    pub fn read<'h>(
-        &self,
-        headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
-        now_unix_seconds: u64,
-    ) -> Result<Claim<'h>, VerifyError> {
-        let form = self.scheme.form();
-        let request = Request::read(form, &self.names, headers)?;
-        let claim = Claim { form, request };
-        if let Some(timestamp) = claim.timestamp() {
-            timestamp::judge(timestamp, now_unix_seconds, self.tolerance_seconds)?;
-        }
-        Ok(claim)
-    }
-
-    /// The second half: which key made one of the signatures of [`Claim::into_signatures`], counted from 0, given the
-    /// HMACs that the host has made with each key, in the order of the keys. They are compared in
-    /// constant time.
-    ///
-    /// # Errors
-    ///
-    /// [`VerifyError::NoMatch`].
-    pub fn settle(
-        &self,
-        signatures: &Signatures,
-        hmacs: &[[u8; 32]],
-    ) -> Result<usize, VerifyError> {
-        let hits = hmacs.iter().map(|hmac| hit(hmac, &signatures.0));
-        first_hit(hits).ok_or_else(|| self.no_match())
-    }
-
-    /// The key of the HMACs of one secret, for a host that makes them itself. `None` if it is an
-    /// ed25519 key: then only [`verify`](Self::verify) is of use.
-    #[must_use]
-    pub fn hmac_key(&self, index: usize) -> Option<Zeroizing<Vec<u8>>> {
-        let secret = self.secrets.get(index)?;
-        match secret.kind() {
-            SecretKind::Hmac => self.scheme.form().key.key_of(secret).ok(),
-            SecretKind::Ed25519Signing | SecretKind::Ed25519Verifying => None,
-        }
-    }
-
-    /// Begins the HMACs with each key, for a body that comes in parts: the first one is
-    /// [`Claim::signed_prefix`]. `None` if one of the keys is an ed25519 key, which needs the whole.
-    #[must_use]
-    pub fn begin_hmacs(&self) -> Option<Hmacs> {
-        let begun = self.keys.iter().map(|key| match key {
-            Key::Hmac(key) => Some(key.begin()),
-            Key::Ed25519(_) => None,
-        });
-        begun.collect::<Option<Vec<_>>>().map(Hmacs)
-    }
-
     /// The names of the headers it looks at, in lower case: of the id and the timestamp, where the
     /// scheme has such, and of the signature.
     #[must_use]
@@ -346,67 +284,12 @@ impl Verifier {
         (id.as_deref(), timestamp.as_deref(), signature)
     }
 
-    fn no_match(&self) -> VerifyError {
+    pub(crate) fn no_match(&self) -> VerifyError {
         VerifyError::NoMatch {
             header: self.names.signature.to_string(),
         }
     }
 }
-
-/// What the headers of a request claim: see [`Verifier::read`].
-pub struct Claim<'h> {
-    form: &'static Form,
-    request: Request<'h>,
-}
-
-impl<'h> Claim<'h> {
-    /// What is signed before the body.
-    #[must_use]
-    pub fn signed_prefix(&self) -> Vec<u8> {
-        self.request.pieces(self.form, b"").concat()
-    }
-
-    /// When it was sent, if the scheme covers it: Unix time, in seconds.
-    #[must_use]
-    pub fn timestamp(&self) -> Option<u64> {
-        self.request
-            .timestamp
-            .map(|timestamp| timestamp.unix_seconds)
-    }
-
-    /// The id of the message, if the scheme covers it.
-    #[must_use]
-    pub fn id(&self) -> Option<&'h str> {
-        self.request.id
-    }
-
-    /// What is left to be proven.
-    #[must_use]
-    pub fn into_signatures(self) -> Signatures {
-        Signatures(self.request.signatures)
-    }
-}
-
-/// The HMACs of a body that comes in parts, one with each key: see [`Verifier::begin_hmacs`].
-pub struct Hmacs(Vec<PartialHmac>);
-
-impl Hmacs {
-    /// Takes the next part.
-    pub fn update(&mut self, part: &[u8]) {
-        for hmac in &mut self.0 {
-            hmac.update(part);
-        }
-    }
-
-    /// The HMACs, in the order of the keys, for [`Verifier::settle`].
-    #[must_use]
-    pub fn finish(self) -> Vec<[u8; 32]> {
-        self.0.into_iter().map(PartialHmac::finish).collect()
-    }
-}
-
-/// The signatures of a request, well-formed and not compared yet: see [`Verifier::settle`].
-pub struct Signatures(Vec<Signature>);
 
 impl fmt::Debug for Verifier {
     /// Without the secrets.
@@ -445,7 +328,7 @@ pub(crate) fn matching_key(
 }
 
 /// Whether this HMAC is one of the signatures.
-fn hit(hmac: &[u8; 32], signatures: &[Signature]) -> Choice {
+pub(crate) fn hit(hmac: &[u8; 32], signatures: &[Signature]) -> Choice {
     signatures
         .iter()
         .fold(Choice::from(0), |hit, signature| match signature {
@@ -455,7 +338,7 @@ fn hit(hmac: &[u8; 32], signatures: &[Signature]) -> Choice {
 }
 
 /// The first that is one, having looked at all.
-fn first_hit(hits: impl Iterator<Item = Choice>) -> Option<usize> {
+pub(crate) fn first_hit(hits: impl Iterator<Item = Choice>) -> Option<usize> {
     let mut matched = Choice::from(0);
     let mut matching = 0_u8;
     for (index, hit) in (0_u8..).zip(hits) {
