@@ -75,6 +75,8 @@ export interface Refused {
   readonly ok: false;
   readonly code: WebhookErrorCode;
   readonly hint: string;
+  /** Of a `DUPLICATE` whose first copy `handle` is not done with: answer 503, it may still fail. */
+  readonly inProgress?: true;
 }
 
 export type Result<T = any> = Verified<T> | Refused;
@@ -90,7 +92,12 @@ export interface Webhook<T = any> {
   /** Reads the body of a Fetch `Request` and verifies it. */
   verifyRequest(request: Request): Promise<T>;
   safeVerifyRequest(request: Request): Promise<Result<T>>;
-  /** Forgets what `dedupe` has seen: call it when the message could not be handled. */
+  /**
+   * Handles a verified message: if the work fails, `dedupe` forgets it, so that it is handled when it
+   * comes again; and a copy that comes meanwhile is known to be in progress, in this process.
+   */
+  handle<A>(verified: Verified<T>, work: () => A | Promise<A>): Promise<A>;
+  /** Forgets what `dedupe` has seen: for work that has failed and thrown nothing. */
   forget(verified: Verified<T>): Promise<void>;
 }
 
@@ -112,7 +119,10 @@ const ED25519_BYTES_MAX = 256 * 1024 * 1024;
 const EXPLAINED_BYTES_MAX = 65_536;
 const EXPLAINED_IN_A_ROW = 10;
 
-const freed = new FinalizationRegistry<() => void>((release) => release());
+/** Workers have none before the compatibility date 2025-05-05: there a verifier stays. */
+const freed = globalThis.FinalizationRegistry
+  ? new FinalizationRegistry<() => void>((release) => release())
+  : undefined;
 
 /** Options as the WebAssembly reads them: the scheme, the header names, the secrets. */
 export function written(
@@ -176,7 +186,7 @@ export function makeWebhook<T>(modules: Modules, options: WebhookOptions<T>): We
     const input = written(new Writer().float(toleranceSec), scheme, headerNames, secrets).bytes();
     const handle = module.call("postrider_prepare", input);
     if (handle >= 0) {
-      freed.register(webhook, () => module.exports.postrider_release(handle));
+      freed?.register(webhook, () => module.exports.postrider_release(handle));
       return handle;
     }
     const full = modules.full();
@@ -283,20 +293,25 @@ export function makeWebhook<T>(modules: Modules, options: WebhookOptions<T>): We
     return typeof id === "string" && id ? id : refuse("dedupe.id must give a string");
   };
 
+  const inProgress = new Set<string>();
   const seen = (verified: Verified<T>): boolean | Promise<boolean> =>
     dedupe ? dedupe.seen(idOf(verified), dedupe.ttlSec ?? TTL_SEC) : false;
+  const duplicate = (verified: Verified<T>): Refused =>
+    inProgress.has(idOf(verified))
+      ? { ...refused("DUPLICATE", "its first copy is being handled: answer 503"), inProgress: true }
+      : refused("DUPLICATE");
 
   const safeVerify = (rawBody: unknown, headers: unknown): Result<T> => {
     const result = verdict(rawBody, headers);
     if (!dedupe || !result.ok) return result;
     const known = seen(result);
     if (isPromise(known)) refuse("dedupe.seen is asynchronous: use verifyAsync or verifyRequest");
-    return known ? refused("DUPLICATE") : result;
+    return known ? duplicate(result) : result;
   };
 
   const safeVerifyAsync = async (rawBody: unknown, headers: unknown): Promise<Result<T>> => {
     const result = verdict(rawBody, headers);
-    return result.ok && (await seen(result)) ? refused("DUPLICATE") : result;
+    return result.ok && (await seen(result)) ? duplicate(result) : result;
   };
 
   const safeVerifyRequest = async (request: Request): Promise<Result<T>> =>
@@ -316,6 +331,19 @@ export function makeWebhook<T>(modules: Modules, options: WebhookOptions<T>): We
     safeVerifyAsync,
     verifyRequest: async (request) => payloadOf(await safeVerifyRequest(request)),
     safeVerifyRequest,
+    handle: async (verified, work) => {
+      if (!dedupe) return work();
+      const id = idOf(verified);
+      inProgress.add(id);
+      try {
+        return await work();
+      } catch (error) {
+        await dedupe.forget?.(id);
+        throw error;
+      } finally {
+        inProgress.delete(id);
+      }
+    },
     forget: async (verified) => {
       await dedupe?.forget?.(idOf(verified));
     },
