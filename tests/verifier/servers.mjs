@@ -1,8 +1,9 @@
 // Starts each of the examples as a process of its own.
 
 import { execFileSync, spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { createInterface } from "node:readline";
 import { copyExamples, install, modules } from "./install.mjs";
 
@@ -47,12 +48,42 @@ const listening = (line) => /^listening on (http:\S+)$/.exec(line)?.[1];
 export const startFile = (name) => (env) =>
   run(process.execPath, [example(name)], { told: listening, env: { PORT: "0", ...env } });
 
-export async function startWorker(env) {
+export function startWorker(env) {
   const cwd = example("worker");
   install(join(cwd, "node_modules"));
+  return serveConfig(cwd, env);
+}
+
+/** Serves what workerd's `config.capnp` in this directory says. */
+function serveConfig(cwd, env) {
   const args = ["serve", "config.capnp", "--socket-addr=http=127.0.0.1:0", "--control-fd=3"];
   const told = (line) => `http://127.0.0.1:${JSON.parse(line).port}`;
   return run(workerd, args, { told, env, cwd, stdio: ["ignore", "pipe", "pipe", "pipe"] });
+}
+
+/** Serves `worker.mjs` in this directory, whose imports are here and in the package. */
+export function serveWorker(cwd, installed) {
+  const module = (name, kind, path) => `(name = "${name}", ${kind} = embed "${relative(cwd, path)}")`;
+  const dist = join(installed, "dist");
+  const list = [
+    ...["worker.mjs", "vectors.mjs", "data.mjs"].map((name) => module(name, "esModule", join(cwd, name))),
+    module("@postrider/verifier", "esModule", join(dist, "esm/workerd.js")),
+    module("@postrider/verifier/full", "esModule", join(dist, "esm/full-workerd.js")),
+    // `../core.wasm` of the one and `../full.wasm` of the other.
+    module("core.wasm", "wasm", join(dist, "core.wasm")),
+    module("@postrider/full.wasm", "wasm", join(dist, "full.wasm")),
+  ];
+  writeFileSync(
+    join(cwd, "config.capnp"),
+    `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [(name = "main", worker = .worker)],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
+);
+const worker :Workerd.Worker = (compatibilityDate = "2025-09-01", modules = [${list.join(", ")}]);
+`,
+  );
+  return serveConfig(cwd, {});
 }
 
 export async function startNext(env) {

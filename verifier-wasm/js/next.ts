@@ -4,7 +4,7 @@ import type { Verified, Webhook } from "./webhook.js";
 
 export type { RouteOptions } from "./route.js";
 
-const PARSED = "Next: the body was read before: pass the request on before request.json() or text()";
+const PARSED = "the body was read before: pass the request on before request.json() or text()";
 
 /**
  * A route handler of the App Router: `export const POST = webhookRoute(wh, async (verified) => {…})`.
