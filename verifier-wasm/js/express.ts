@@ -12,7 +12,7 @@ const PARSED =
  * `app.post("/webhooks", webhookHandler(wh, async (verified, req, res) => {…}))`. Mount it before
  * `app.use(express.json())`. What the handler throws goes to `next`.
  */
-export function webhookHandler<T, Q extends IncomingRequest, S extends OutgoingResponse>(
+export function webhookHandler<T, Q extends IncomingRequest = any, S extends OutgoingResponse = any>(
   webhook: Webhook<T>,
   handler: (verified: Verified<T>, request: Q, response: S) => unknown,
   options: RouteOptions = {},

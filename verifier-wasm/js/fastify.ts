@@ -34,7 +34,7 @@ interface Instance {
  * A plugin with one route; the parsers of other routes stay as they are:
  * `app.register(webhookPlugin(wh, "/webhooks", async (verified, request, reply) => {…}))`.
  */
-export function webhookPlugin<T, Q extends Request = Request, S extends Reply = Reply>(
+export function webhookPlugin<T, Q extends Request = any, S extends Reply = any>(
   webhook: Webhook<T>,
   path: string,
   handler: (verified: Verified<T>, request: Q, reply: S) => unknown,

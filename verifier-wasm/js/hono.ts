@@ -8,7 +8,7 @@ const PARSED =
   "Hono: the body was read before: mount this route before the middleware that calls c.req.json() or c.req.text()";
 
 /** A handler for one route: `app.post("/webhooks", webhookHandler(wh, async (verified, c) => {…}))`. */
-export function webhookHandler<T, C extends { req: { raw: Request } }>(
+export function webhookHandler<T, C extends { req: { raw: Request } } = any>(
   webhook: Webhook<T>,
   handler: (verified: Verified<T>, c: C) => Response | void | Promise<Response | void>,
   options: RouteOptions = {},

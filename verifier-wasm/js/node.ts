@@ -27,7 +27,7 @@ export interface OutgoingResponse {
  * A listener for one path of `http.createServer`. If the handler answers nothing it is 204; if it
  * throws, the listener rejects, and has answered 500 by then.
  */
-export function webhookListener<T, Q extends IncomingRequest, S extends OutgoingResponse>(
+export function webhookListener<T, Q extends IncomingRequest = any, S extends OutgoingResponse = any>(
   webhook: Webhook<T>,
   handler: (verified: Verified<T>, request: Q, response: S) => unknown,
   options: RouteOptions = {},
