@@ -143,6 +143,14 @@ for (const [name, start] of Object.entries(SERVERS)) {
       isTaken(await deliver(EVENT));
     });
 
+    if (name === "next") {
+      test("the edge runtime, which has no Node, gives the same verdicts", async () => {
+        const at = `${server.url}/edge`;
+        isTaken(await post(at, { parts: [EVENT], headers: signed(EVENT) }));
+        isRefused(await post(at, { parts: [`${EVENT} `], headers: signed(EVENT) }), "NO_MATCH");
+      });
+    }
+
     test("other routes parse JSON as ever", async () => {
       const answer = await post(`${server.url}/json`, { parts: ['{"a" :1}'] });
       assert.equal(answer.status, 200, answer.text);

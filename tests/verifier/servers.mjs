@@ -1,7 +1,7 @@
 // Starts each of the examples as a process of its own.
 
 import { execFileSync, spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, relative } from "node:path";
 import { createInterface } from "node:readline";
@@ -88,6 +88,10 @@ const worker :Workerd.Worker = (compatibilityDate = "2025-09-01", modules = [${l
 
 export async function startNext(env) {
   const cwd = example("next");
+  // The same route where Next has no Node.
+  const route = readFileSync(join(cwd, "app/webhooks/route.js"), "utf8");
+  mkdirSync(join(cwd, "app/edge"));
+  writeFileSync(join(cwd, "app/edge/route.js"), `${route}\nexport const runtime = "edge";\n`);
   const built = { cwd, env: { ...process.env, ...TELL_NOBODY }, encoding: "utf8", stdio: "pipe" };
   execFileSync(process.execPath, [next, "build"], built);
   const port = String(await freePort());
