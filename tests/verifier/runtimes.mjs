@@ -89,18 +89,32 @@ test("Deno, which may read the full module and nothing else", async () => {
   isRight(await printed(deno, ["run", "--no-remote", "--node-modules-dir=manual", ...permissions, "check.mjs"]));
 });
 
+test("Deno, which may read nothing, asks nobody for it when a request is refused", async () => {
+  put("refuse.mjs", `
+import { webhook } from "@postrider/verifier";
+const asked = [];
+Deno.permissions.querySync = (what) => (asked.push(what), { state: "prompt" });
+const { code } = webhook({ scheme: "github", secrets: ["a"] }).safeVerify("{}", {});
+console.log(JSON.stringify({ code, asked: asked.length }));
+`);
+  const told = await printed(deno, ["run", "--no-remote", "--node-modules-dir=manual", "--no-prompt", "refuse.mjs"]);
+  assert.deepEqual(told, { code: "MISSING_HEADER", asked: 1 });
+});
+
 test("Bun", async () => {
   isRight(await printed(bun, ["check.mjs"]));
 });
 
-test("workerd", async () => {
-  const { url, stop } = await serveWorker(place, installed);
-  try {
-    isRight(await (await fetch(url)).json());
-  } finally {
-    await stop();
-  }
-});
+for (const flags of [[], ["nodejs_compat"]]) {
+  test(`workerd, ${flags.length ? "with" : "without"} the modules of Node`, async () => {
+    const { url, stop } = await serveWorker(place, installed, flags);
+    try {
+      isRight(await (await fetch(url)).json());
+    } finally {
+      await stop();
+    }
+  });
+}
 
 test("Vite, in Chromium", async () => {
   page(place, "./page.mjs");

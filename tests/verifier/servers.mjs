@@ -62,7 +62,7 @@ function serveConfig(cwd, env) {
 }
 
 /** Serves `worker.mjs` in this directory, whose imports are here and in the package. */
-export function serveWorker(cwd, installed) {
+export function serveWorker(cwd, installed, flags = []) {
   const module = (name, kind, path) => `(name = "${name}", ${kind} = embed "${relative(cwd, path)}")`;
   const dist = join(installed, "dist");
   const list = [
@@ -80,7 +80,7 @@ const config :Workerd.Config = (
   services = [(name = "main", worker = .worker)],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
 );
-const worker :Workerd.Worker = (compatibilityDate = "2025-09-01", modules = [${list.join(", ")}]);
+const worker :Workerd.Worker = (compatibilityDate = "2025-09-01", compatibilityFlags = ${JSON.stringify(flags)}, modules = [${list.join(", ")}]);
 `,
   );
   return serveConfig(cwd, {});

@@ -3,7 +3,7 @@ import { readFull } from "./read-full.js";
 
 export * from "./full-exports.js";
 
-const module = readFull();
+const module = readFull(true);
 if (!module) {
   throw new TypeError(
     "@postrider/verifier: full.wasm cannot be read: leave the package out of the bundle, or copy the file",

@@ -5,16 +5,29 @@ interface Files {
   readFileSync(path: URL): Uint8Array<ArrayBuffer>;
 }
 
+/** As much of Deno as is used. */
+interface Deno {
+  permissions: { querySync(wanted: { name: "read"; path: URL }): { state: string } };
+}
+
 // With a name of its own bundlers do not take `new URL(…, import.meta.url)` for a file to be had.
 const base = import.meta.url;
 
 let full: Module | null | undefined;
 
-/** The full module from the file beside this one, where the runtime can read files. */
-export function readFull(): Module | undefined {
+/**
+ * The full module from the file beside this one, where the runtime can read files. Unless `asks`,
+ * no permission is asked for: a wrong request must not have the server wait for an answer.
+ */
+export function readFull(asks = false): Module | undefined {
   if (full === undefined) {
     try {
-      const bytes = builtin<Files>("node:fs")!.readFileSync(new URL("../full.wasm", base));
+      const path = new URL("../full.wasm", base);
+      const { permissions } = (globalThis as { Deno?: Deno }).Deno ?? {};
+      if (!asks && permissions && permissions.querySync({ name: "read", path }).state !== "granted") {
+        return undefined;
+      }
+      const bytes = builtin<Files>("node:fs")!.readFileSync(path);
       full = new Module(new WebAssembly.Module(bytes));
     } catch {
       full = null;
