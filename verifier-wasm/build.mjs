@@ -21,7 +21,7 @@ for (const [format, parts] of Object.entries(PARTS)) {
     minify: true,
     keepNames: false,
     target: "es2022",
-    external: ["*.wasm"],
+    external: ["*.wasm", "node:fs"],
     logLevel: "warning",
     define: {
       CORE_BASE64: JSON.stringify(readFileSync("dist/core.wasm").toString("base64")),

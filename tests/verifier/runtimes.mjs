@@ -84,6 +84,12 @@ test("Node, as a CommonJS module", async () => {
   isRight(await printed(process.execPath, ["check.cjs"]));
 });
 
+test("Node 18, which lacks what later ones have", async () => {
+  const lacks = ["--no-experimental-global-webcrypto", "--import", "data:text/javascript,delete process.getBuiltinModule"];
+  isRight(await printed(process.execPath, [...lacks, "check.mjs"]));
+  isRight(await printed(process.execPath, [...lacks, "check.cjs"]));
+});
+
 test("Deno, which may read the full module and nothing else", async () => {
   const permissions = [`--allow-read=${join(installed, "dist/full.wasm")}`, "--no-prompt"];
   isRight(await printed(deno, ["run", "--no-remote", "--node-modules-dir=manual", ...permissions, "check.mjs"]));

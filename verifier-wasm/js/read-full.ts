@@ -16,15 +16,15 @@ const base = import.meta.url;
 let full: Module | null | undefined;
 
 /**
- * The full module from the file beside this one, where the runtime can read files. Unless `asks`,
- * no permission is asked for: a wrong request must not have the server wait for an answer.
+ * The full module from the file beside this one, where the runtime can read files. No
+ * permission is asked for: a wrong request must not have the server wait for an answer.
  */
-export function readFull(asks = false): Module | undefined {
+export function readFull(): Module | undefined {
   if (full === undefined) {
     try {
       const path = new URL("../full.wasm", base);
       const { permissions } = (globalThis as { Deno?: Deno }).Deno ?? {};
-      if (!asks && permissions && permissions.querySync({ name: "read", path }).state !== "granted") {
+      if (permissions && permissions.querySync({ name: "read", path }).state !== "granted") {
         return undefined;
       }
       const bytes = builtin<Files>("node:fs")!.readFileSync(path);
