@@ -54,8 +54,11 @@ for (const [from, to] of [["workerd", "edge"], ["full-workerd", "full-edge"]]) {
 
 const tsc = fileURLToPath(new URL("node_modules/typescript/bin/tsc", import.meta.url));
 execFileSync(process.execPath, [tsc, "--outDir", "dist/esm"], { stdio: "inherit" });
+// The other declarations mention these two, of which nothing else is known outside.
+const OPAQUE = "export interface Module {}\nexport interface Writer {}\n";
 const INTERNAL =
-  /^(workerd|full-workerd|full-web|full-api|inline|beside|read-full|module|delegate)\.d\.ts$/;
+  /^(workerd|full-workerd|full-web|full-api|inline|beside|read-full|delegate)\.d\.ts$/;
+writeFileSync("dist/esm/module.d.ts", OPAQUE);
 for (const file of readdirSync("dist/esm")) {
   if (INTERNAL.test(file)) rmSync(`dist/esm/${file}`);
   else if (file.endsWith(".d.ts")) cpSync(`dist/esm/${file}`, `dist/cjs/${file}`);

@@ -26,3 +26,4 @@ mod std_thread;
 mod store;
 mod tidy;
 mod transport;
+mod verifier;

@@ -1,4 +1,4 @@
-import { BODY_BYTES_MAX, handled, type RouteOptions } from "./route.js";
+import { BODY_BYTES_MAX, handled, TOO_LARGE, type Answer, type RouteOptions } from "./route.js";
 import type { Verified, Webhook } from "./webhook.js";
 
 export type { RouteOptions } from "./route.js";
@@ -22,6 +22,7 @@ interface Instance {
     options: { parseAs: "buffer" },
     parser: (request: never, body: Uint8Array, done: (error: null, body: unknown) => void) => void,
   ): unknown;
+  setErrorHandler(handler: (error: { code?: string }, request: never, reply: Reply) => Reply): unknown;
   post(
     path: string,
     options: { bodyLimit: number },
@@ -33,7 +34,7 @@ interface Instance {
  * A plugin with one route; the parsers of other routes stay as they are:
  * `app.register(webhookPlugin(wh, "/webhooks", async (verified, request, reply) => {…}))`.
  */
-export function webhookPlugin<T, Q extends Request = Request, S extends Reply = Reply>(
+export function webhookPlugin<T, Q extends Request = any, S extends Reply = any>(
   webhook: Webhook<T>,
   path: string,
   handler: (verified: Verified<T>, request: Q, reply: S) => unknown,
@@ -42,6 +43,10 @@ export function webhookPlugin<T, Q extends Request = Request, S extends Reply = 
   return async (instance: Instance) => {
     instance.removeAllContentTypeParsers();
     instance.addContentTypeParser("*", { parseAs: "buffer" }, (_, body, done) => done(null, body));
+    instance.setErrorHandler((error, _, reply) => {
+      if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") return refuse(reply, TOO_LARGE);
+      throw error; // which goes to the handler around this plugin
+    });
     const bodyLimit = options.bodyBytesMax ?? BODY_BYTES_MAX;
     instance.post(path, { bodyLimit }, async (request: Q, reply: S) => {
       const raw = request.body ?? new Uint8Array();
@@ -54,8 +59,11 @@ export function webhookPlugin<T, Q extends Request = Request, S extends Reply = 
         () => reply.statusCode,
       );
       if ("answered" in done) return reply.sent ? reply : (done.answered ?? reply.code(204).send());
-      const { status, code } = done.answer;
-      return reply.code(status).send(code && { code });
+      return refuse(reply, done.answer);
     });
   };
+}
+
+function refuse(reply: Reply, { status, code }: Answer): Reply {
+  return reply.code(status).send(code && { code });
 }

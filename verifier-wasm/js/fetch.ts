@@ -11,9 +11,9 @@ export async function respond<T>(
   // A body that was read before is passed on as none, and told of as such.
   const raw = request.bodyUsed ? undefined : await read(request, options);
   if (raw === null) return response(TOO_LARGE);
-  const done = await handled(webhook, raw, request.headers, options, handler, (answered) =>
-    answered instanceof Response ? answered.status : 204,
-  );
+  // Not by `instanceof`: frameworks have responses of their own.
+  const statusOf = (answered: Response | void) => answered?.status ?? 204;
+  const done = await handled(webhook, raw, request.headers, options, handler, statusOf);
   if ("answer" in done) return response(done.answer);
   return done.answered ?? new Response(null, { status: 204 });
 }

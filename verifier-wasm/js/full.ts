@@ -1,13 +1,21 @@
+import { readFileSync } from "node:fs";
 import { api } from "./full-api.js";
-import { readFull } from "./read-full.js";
+import { Module } from "./module.js";
 
 export * from "./full-exports.js";
 
-const module = readFull();
-if (!module) {
-  throw new TypeError(
-    "@postrider/verifier: full.wasm cannot be read: leave the package out of the bundle, or copy the file",
-  );
-}
+// With a name of its own bundlers do not take `new URL(…, import.meta.url)` for a file to be had.
+const base = import.meta.url;
 
-export const { webhook, sign } = api(module);
+export const { webhook, sign } = api(read());
+
+function read(): Module {
+  try {
+    return new Module(new WebAssembly.Module(readFileSync(new URL("../full.wasm", base))));
+  } catch (cause) {
+    throw new TypeError(
+      "@postrider/verifier: full.wasm cannot be read: leave the package out of the bundle, or copy the file",
+      { cause },
+    );
+  }
+}

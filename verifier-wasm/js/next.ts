@@ -1,8 +1,10 @@
 import { respond } from "./fetch.js";
-import type { RouteOptions } from "./route.js";
+import { hinting, type RouteOptions } from "./route.js";
 import type { Verified, Webhook } from "./webhook.js";
 
 export type { RouteOptions } from "./route.js";
+
+const PARSED = "the body was read before: pass the request on before request.json() or text()";
 
 /**
  * A route handler of the App Router: `export const POST = webhookRoute(wh, async (verified) => {…})`.
@@ -12,5 +14,6 @@ export function webhookRoute<T, R extends Request = Request>(
   handler: (verified: Verified<T>, request: R) => Response | void | Promise<Response | void>,
   options: RouteOptions = {},
 ): (request: R) => Promise<Response> {
-  return (request) => respond(webhook, request, options, (verified) => handler(verified, request));
+  const told = hinting(options, PARSED);
+  return (request) => respond(webhook, request, told, (verified) => handler(verified, request));
 }

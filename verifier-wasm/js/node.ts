@@ -8,6 +8,7 @@ export type { RouteOptions } from "./route.js";
 export interface IncomingRequest extends AsyncIterable<Uint8Array> {
   readonly headers: Record<string, string | string[] | undefined>;
   readonly readableEnded?: boolean;
+  readonly destroyed?: boolean;
   /** What a parser that ran before has made of the body. */
   readonly body?: unknown;
   readonly rawBody?: unknown;
@@ -26,7 +27,7 @@ export interface OutgoingResponse {
  * A listener for one path of `http.createServer`. If the handler answers nothing it is 204; if it
  * throws, the listener rejects, and has answered 500 by then.
  */
-export function webhookListener<T, Q extends IncomingRequest, S extends OutgoingResponse>(
+export function webhookListener<T, Q extends IncomingRequest = any, S extends OutgoingResponse = any>(
   webhook: Webhook<T>,
   handler: (verified: Verified<T>, request: Q, response: S) => unknown,
   options: RouteOptions = {},
@@ -50,6 +51,7 @@ export async function serve<T, Q extends IncomingRequest, S extends OutgoingResp
   handler: (verified: Verified<T>, request: Q, response: S) => unknown,
 ): Promise<void> {
   const raw = await rawBody(request, options.bodyBytesMax ?? BODY_BYTES_MAX);
+  if (raw === GONE) return;
   if (raw === null) {
     response.setHeader("connection", "close");
     return send(response, TOO_LARGE);
@@ -68,18 +70,25 @@ export async function serve<T, Q extends IncomingRequest, S extends OutgoingResp
   else if (!response.headersSent && !response.writableEnded) send(response, { status: 204 });
 }
 
+/** The sender went away before all of the body was here: nobody waits for an answer. */
+const GONE = Symbol();
+
 /** What a parser has left, or the bytes of the stream; `null` if they are too many. */
 async function rawBody(request: IncomingRequest, most: number): Promise<unknown> {
-  if (request.rawBody instanceof Uint8Array) return request.rawBody;
-  if (request.body instanceof Uint8Array) return request.body;
+  for (const raw of [request.rawBody, request.body]) if (ArrayBuffer.isView(raw)) return raw;
   if (request.readableEnded) return request.body;
   if (Number(request.headers["content-length"] ?? 0) > most) return null;
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of request) {
-    length += chunk.length;
-    if (length > most) return null;
-    chunks.push(chunk);
+  try {
+    for await (const chunk of request) {
+      length += chunk.length;
+      if (length > most) return null;
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (request.destroyed) return GONE;
+    throw error;
   }
   return joined(chunks, length);
 }

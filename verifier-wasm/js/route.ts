@@ -17,6 +17,15 @@ export interface Answer {
 
 export const TOO_LARGE: Answer = { status: 413, code: "BODY_TOO_LARGE" };
 
+/** Tells of a body that was parsed before what to do about it in this framework. */
+export function hinting(options: RouteOptions, hint: string): RouteOptions {
+  const { onRefused } = options;
+  if (!onRefused) return options;
+  const told: typeof onRefused = (refused) =>
+    onRefused(refused.code === "BODY_ALREADY_PARSED" ? { ...refused, hint } : refused);
+  return { ...options, onRefused: told };
+}
+
 /**
  * Verifies a request and has it handled. A repeat is answered 200 and not handled again; if the
  * handler fails, or answers 400 or more, the message is forgotten, so that its repeat is handled.

@@ -14,13 +14,20 @@ export interface SignOptions {
   readonly headerNames?: HeaderNames;
 }
 
+/** One that was not there before; Node 18 has no `crypto`, nor have pages without https. */
+function newId(): string {
+  const { crypto } = globalThis as { crypto?: Partial<Crypto> };
+  const uuid = crypto?.randomUUID?.().replaceAll("-", "");
+  return `msg_${uuid ?? Array.from("1234", () => Math.random().toString(36).slice(2, 10)).join("")}`;
+}
+
 export function signWith(module: Module, options: SignOptions): Record<string, string> {
   const { scheme, secrets, headerNames = {} } = options;
   const body = rawBytes(options.body);
   if (!SCHEMES.includes(scheme) || !Array.isArray(secrets) || body === undefined) {
     throw new TypeError("@postrider/verifier: sign needs { scheme, secrets, body }");
   }
-  const id = options.id ?? `msg_${crypto.randomUUID().replaceAll("-", "")}`;
+  const id = options.id ?? newId();
   const timestamp = options.timestamp ?? Math.floor(Date.now() / 1000);
   const name = scheme === "timestamped" ? "timestamped-v1" : scheme;
   const input = written(new Writer(), name, headerNames, secrets)

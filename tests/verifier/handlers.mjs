@@ -1,0 +1,319 @@
+// The adapters within one process: what becomes of repeats, of handlers that fail, of parsed bodies.
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { createAdaptorServer } from "@hono/node-server";
+import express from "express";
+import Fastify from "fastify";
+import { Hono } from "hono";
+import { examples, install } from "./install.mjs";
+
+install();
+const { memoryDedupe, webhook } = await import("@postrider/verifier");
+const { sign } = await import("@postrider/verifier/testing");
+const adapters = Object.fromEntries(
+  await Promise.all(
+    ["express", "fastify", "hono", "next", "node"].map(async (name) => [name, await import(`@postrider/verifier/${name}`)]),
+  ),
+);
+const { redisDedupe } = await import(pathToFileURL(join(examples, "redis-dedupe.mjs")));
+
+const SECRETS = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"];
+const EVENT = '{"type":"invoice.paid"}';
+
+const make = (options) => webhook({ scheme: "standard", secrets: SECRETS, ...options });
+const signed = (id = "msg_1", body = EVENT) => ({
+  "content-type": "application/json",
+  ...sign({ scheme: "standard", secrets: SECRETS, id, body }),
+});
+
+/** Has `post` talk to a server of Node, and closes it afterwards. */
+async function served(server, talk) {
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const url = `http://127.0.0.1:${server.address().port}/webhooks`;
+  const post = async (headers, body = EVENT) => {
+    const answer = await fetch(url, { method: "POST", headers, body });
+    return { status: answer.status, text: await answer.text() };
+  };
+  try {
+    await talk(post, server);
+  } finally {
+    server.closeAllConnections();
+    await new Promise((done) => server.close(done));
+  }
+}
+
+/** A route of each framework whose handler is `handle(verified)`, which gives a status or nothing. */
+const ROUTES = {
+  node: (wh, handle, options) => {
+    const listener = adapters.node.webhookListener(wh, async (verified, _, response) => {
+      const status = await handle(verified);
+      if (status) response.writeHead(status).end();
+    }, options);
+    return createServer((request, response) => listener(request, response).catch(() => {}));
+  },
+  express: (wh, handle, options) => {
+    const app = express();
+    app.post("/webhooks", adapters.express.webhookHandler(wh, async (verified, _, response) => {
+      const status = await handle(verified);
+      if (status) response.sendStatus(status);
+    }, options));
+    app.use((error, _request, response, _next) => response.status(500).end());
+    return createServer(app);
+  },
+  fastify: (wh, handle, options) => {
+    let fastify;
+    const app = Fastify({ serverFactory: (handler) => (fastify = createServer(handler)) });
+    app.register(adapters.fastify.webhookPlugin(wh, "/webhooks", async (verified, _, reply) => {
+      const status = await handle(verified);
+      if (status) return reply.code(status).send();
+    }, options));
+    app.setErrorHandler((error, _, reply) => reply.code(500).send());
+    return app.ready().then(() => fastify);
+  },
+  hono: (wh, handle, options) => {
+    const app = new Hono();
+    app.post("/webhooks", adapters.hono.webhookHandler(wh, async (verified, c) => {
+      const status = await handle(verified);
+      return status ? c.body(null, status) : undefined;
+    }, options));
+    app.onError((error, c) => c.body(null, 500));
+    return createAdaptorServer({ fetch: app.fetch });
+  },
+  next: (wh, handle, options) => {
+    const route = adapters.next.webhookRoute(wh, async (verified) => {
+      const status = await handle(verified);
+      return status ? new Response(null, { status }) : undefined;
+    }, options);
+    // Next answers 500 if a route throws.
+    const fetch = (request) => route(request).catch(() => new Response(null, { status: 500 }));
+    return createAdaptorServer({ fetch });
+  },
+};
+
+for (const [name, route] of Object.entries(ROUTES)) {
+  describe(name, () => {
+    test("a handler that answers nothing has the sender answered 204", async () => {
+      await served(await route(make(), () => undefined), async (post) => {
+        assert.deepEqual(await post(signed()), { status: 204, text: "" });
+      });
+    });
+
+    test("a repeat is answered 200 and not handled again", async () => {
+      const handled = [];
+      const wh = make({ dedupe: memoryDedupe() });
+      await served(await route(wh, ({ id }) => void handled.push(id)), async (post) => {
+        const headers = signed();
+        assert.equal((await post(headers)).status, 204);
+        assert.deepEqual(await post(headers), { status: 200, text: "" });
+        assert.equal((await post(signed("msg_2"))).status, 204);
+        assert.deepEqual(handled, ["msg_1", "msg_2"]);
+      });
+    });
+
+    test("what a handler threw at, or answered 400 or more, is handled when it comes again", async () => {
+      const outcomes = [() => { throw new Error("no database"); }, () => 503, () => 400, () => 202];
+      const wh = make({ dedupe: memoryDedupe() });
+      let handled = 0;
+      await served(await route(wh, () => outcomes[handled++]()), async (post) => {
+        const headers = signed();
+        for (const status of [500, 503, 400, 202, 200]) assert.equal((await post(headers)).status, status);
+        assert.equal(handled, outcomes.length);
+      });
+    });
+
+    test("a store that fails has the sender try again", async () => {
+      const seen = async () => { throw new Error("no Redis"); };
+      await served(await route(make({ dedupe: { seen } }), () => 200), async (post) => {
+        assert.equal((await post(signed())).status, 500);
+      });
+    });
+
+    test("refusals are told to the log with their hints, and repeats are none", async () => {
+      const refused = [];
+      const wh = make({ dedupe: memoryDedupe() });
+      const options = { onRefused: (one) => refused.push(one) };
+      await served(await route(wh, () => 200, options), async (post) => {
+        await post(signed());
+        await post(signed());
+        assert.deepEqual(await post(signed(), `${EVENT} `), { status: 400, text: '{"code":"NO_MATCH"}' });
+      });
+      assert.equal(refused.length, 1);
+      assert.equal(refused[0].code, "NO_MATCH");
+      assert.match(refused[0].hint, /\w/);
+    });
+
+    test("the largest body can be set", async () => {
+      await served(await route(make(), () => 200, { bodyBytesMax: EVENT.length }), async (post) => {
+        assert.equal((await post(signed())).status, 200);
+        const larger = await post(signed("msg_1", `${EVENT} `), `${EVENT} `);
+        assert.deepEqual(larger, { status: 413, text: '{"code":"BODY_TOO_LARGE"}' });
+      });
+    });
+  });
+}
+
+/** Is answered as a body that was parsed before, and its hint names the framework. */
+async function isParsed(make, framework) {
+  const refused = [];
+  await served(await make({ onRefused: (one) => refused.push(one) }), async (post) => {
+    assert.deepEqual(await post(signed()), { status: 500, text: '{"code":"BODY_ALREADY_PARSED"}' });
+  });
+  assert.match(refused[0].hint, framework);
+}
+
+describe("a body that was parsed before", () => {
+  test("by express.json() is this server's fault, and the hint names Express", async () => {
+    await isParsed((options) => {
+      const app = express();
+      app.use(express.json());
+      app.post("/webhooks", adapters.express.webhookHandler(make(), () => {}, options));
+      return createServer(app);
+    }, /^Express: .*before app\.use\(express\.json\(\)\)/);
+  });
+
+  test("by Hono is this server's fault, and the hint names Hono", async () => {
+    await isParsed((options) => {
+      const app = new Hono();
+      app.use(async (c, next) => {
+        await c.req.json();
+        await next();
+      });
+      app.post("/webhooks", adapters.hono.webhookHandler(make(), () => {}, options));
+      return createAdaptorServer({ fetch: app.fetch });
+    }, /^Hono: /);
+  });
+
+  test("by nobody, but kept as bytes, is verified", async () => {
+    for (const parser of [express.raw({ type: "*/*" }), express.text({ type: "*/*" }), express.json({ verify: (request, _, raw) => (request.rawBody = raw) })]) {
+      const app = express();
+      app.use(parser);
+      app.post("/webhooks", adapters.express.webhookHandler(make(), (_, request, response) => response.end("taken")));
+      await served(createServer(app), async (post) => {
+        assert.deepEqual(await post(signed()), { status: 200, text: "taken" });
+      });
+    }
+  });
+});
+
+describe("Fastify", () => {
+  test("what the handler returns or sends is the answer", async () => {
+    const answers = [
+      [() => ({ a: 1 }), 200, '{"a":1}'],
+      [() => "text", 200, "text"],
+      [(_, __, reply) => reply.code(201).send({ b: 2 }), 201, '{"b":2}'],
+      [(_, __, reply) => void reply.code(202).send(), 202, ""],
+      [(_, __, reply) => void setTimeout(() => reply.send("later"), 20) ?? reply, 200, "later"],
+    ];
+    for (const [handler, status, text] of answers) {
+      const app = Fastify();
+      app.register(adapters.fastify.webhookPlugin(make(), "/webhooks", handler));
+      const answer = await app.inject({ method: "POST", url: "/webhooks", headers: signed(), payload: EVENT });
+      assert.deepEqual({ status: answer.statusCode, text: answer.body }, { status, text });
+    }
+  });
+
+  test("an error of the handler reaches the app's own handler of errors", async () => {
+    const app = Fastify();
+    app.setErrorHandler((error, _, reply) => reply.code(502).send(error.message));
+    app.register(adapters.fastify.webhookPlugin(make(), "/webhooks", () => { throw new Error("mine"); }));
+    const answer = await app.inject({ method: "POST", url: "/webhooks", headers: signed(), payload: EVENT });
+    assert.deepEqual([answer.statusCode, answer.body], [502, "mine"]);
+  });
+});
+
+describe("Express", () => {
+  test("what the handler throws goes to next", async () => {
+    const app = express();
+    app.post("/webhooks", adapters.express.webhookHandler(make(), () => { throw new Error("mine"); }));
+    app.use((error, _request, response, _next) => response.status(502).end(error.message));
+    await served(createServer(app), async (post) => {
+      assert.deepEqual(await post(signed()), { status: 502, text: "mine" });
+    });
+  });
+});
+
+describe("Node", () => {
+  test("a listener that throws has answered 500 and rejects", async () => {
+    const listener = adapters.node.webhookListener(make(), () => { throw new Error("mine"); });
+    let rejected;
+    const server = createServer((request, response) => listener(request, response).catch((error) => (rejected = error)));
+    await served(server, async (post) => assert.deepEqual(await post(signed()), { status: 500, text: "" }));
+    assert.equal(rejected.message, "mine");
+  });
+
+  test("a sender that goes away is nobody's error", async () => {
+    const outcomes = [];
+    const listener = adapters.node.webhookListener(make(), () => {});
+    const server = createServer((request, response) => {
+      listener(request, response).then(() => outcomes.push("over"), (error) => outcomes.push(error));
+    });
+    await served(server, async () => {
+      const sender = connect(server.address().port, "127.0.0.1");
+      sender.write("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n{");
+      await new Promise((done) => setTimeout(done, 50));
+      sender.destroy();
+      await new Promise((done) => setTimeout(done, 50));
+    });
+    assert.deepEqual(outcomes, ["over"]);
+  });
+
+  test("a body that is too large is answered while it is being sent", async () => {
+    const listener = adapters.node.webhookListener(make(), () => {}, { bodyBytesMax: 8 });
+    await served(createServer(listener), async (_, server) => {
+      const sender = connect(server.address().port, "127.0.0.1");
+      let answer = "";
+      sender.on("data", (text) => (answer += text));
+      const closed = once(sender, "close");
+      sender.write("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n9\r\n{1234567}\r\n");
+      await closed;
+      assert.match(answer, /^HTTP\/1\.1 413 /);
+      assert.match(answer, /\{"code":"BODY_TOO_LARGE"\}$/);
+    });
+  });
+});
+
+/** As much of Redis as is used: SET key value EX seconds NX, and DEL. */
+class FakeRedis {
+  now = 0;
+  #until = new Map();
+
+  async set(key, value, ex, ttlSec, nx) {
+    assert.deepEqual([value, ex, nx], ["1", "EX", "NX"]);
+    assert.ok(Number.isInteger(ttlSec) && ttlSec > 0, "EX is a whole number of seconds");
+    if ((this.#until.get(key) ?? -1) > this.now) return null;
+    this.#until.set(key, this.now + ttlSec);
+    return "OK";
+  }
+
+  async del(key) {
+    return Number(this.#until.delete(key));
+  }
+}
+
+describe("the example of a store in Redis", () => {
+  test("knows repeats across processes, until they have expired", async () => {
+    const redis = new FakeRedis();
+    const [one, other] = [1, 2].map(() => make({ dedupe: { ...redisDedupe(redis), ttlSec: 60 } }));
+    const headers = signed();
+    assert.equal((await one.safeVerifyAsync(EVENT, headers)).ok, true);
+    assert.equal((await other.safeVerifyAsync(EVENT, headers)).code, "DUPLICATE");
+    redis.now = 61;
+    assert.equal((await other.safeVerifyAsync(EVENT, headers)).ok, true);
+  });
+
+  test("takes one of many that come at the same time, and forgets what failed", async () => {
+    const wh = make({ dedupe: redisDedupe(new FakeRedis()) });
+    const headers = signed();
+    const results = await Promise.all(Array.from({ length: 20 }, () => wh.safeVerifyAsync(EVENT, headers)));
+    const taken = results.filter(({ ok }) => ok);
+    assert.equal(taken.length, 1);
+    await wh.forget(taken[0]);
+    assert.equal((await wh.safeVerifyAsync(EVENT, headers)).ok, true);
+  });
+});
