@@ -80,3 +80,69 @@ where
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::{BodyExt as _, Full};
+    use postrider_engine::signature::{Scheme, Secret, Verifier};
+    use std::convert::Infallible;
+    use std::future::poll_fn;
+
+    /// Says how long the body is. As with a limit of concurrency, a clone is not ready until it
+    /// has been polled itself.
+    #[derive(Default)]
+    struct Polled {
+        is_ready: bool,
+    }
+
+    impl Clone for Polled {
+        fn clone(&self) -> Self {
+            Self::default()
+        }
+    }
+
+    impl Service<Request<Body>> for Polled {
+        type Response = Response<Full<Bytes>>;
+        type Error = Infallible;
+        type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            self.is_ready = true;
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: Request<Body>) -> Self::Future {
+            assert!(self.is_ready, "called without having been polled");
+            self.is_ready = false;
+            Box::pin(async {
+                let body = request.into_body().collect().await.unwrap().to_bytes();
+                Ok(Response::new(Full::from(body.len().to_string())))
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn any_service_is_called_once_it_is_ready_whatever_the_types_of_the_bodies() {
+        let secret = Secret::parse("It's a Secret to Everybody").unwrap();
+        let verifier = Verifier::new(Scheme::Github, &[secret]).unwrap();
+        let layer = VerifyLayer::new(Receiver::new(verifier));
+        let mut service = layer.layer(Polled::default());
+        for _ in 0..2 {
+            // The example of GitHub's documentation.
+            let request = Request::post("/")
+                .header(
+                    "x-hub-signature-256",
+                    "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
+                )
+                .body(Full::<Bytes>::from("Hello, World!"))
+                .unwrap();
+            poll_fn(|cx| Service::<Request<Full<Bytes>>>::poll_ready(&mut service, cx))
+                .await
+                .unwrap();
+            let response = service.call(request).await.unwrap();
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(body, "13");
+        }
+    }
+}
