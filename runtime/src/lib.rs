@@ -29,6 +29,8 @@ mod facts;
 mod history;
 pub mod outbox;
 mod postrider;
+#[cfg(feature = "receive")]
+pub mod receive;
 pub mod replay;
 mod shell;
 mod statistics;

@@ -169,7 +169,13 @@ async fn after_a_failed_commit_nothing_is_acknowledged_and_nothing_is_sent() {
 
 /// A log in memory.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -214,7 +220,7 @@ async fn no_secret_payload_or_url_query_reaches_the_log() {
     end_of(&postrider, &event).await;
     postrider.shutdown().await;
 
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = log.text();
     assert!(text.contains("postrider.delivery.failed"), "{text}");
     assert!(text.contains("postrider.attempt.started"));
     for secret in [

@@ -17,6 +17,7 @@ mod hostile;
 mod lives;
 mod outbox;
 mod programs;
+mod receive;
 mod receiver;
 mod replay;
 mod report;
