@@ -23,24 +23,21 @@ const bundle = (parts, format, more = {}) =>
     ...more,
   });
 
+/** Takes another file for what is imported by such a name. */
+const instead = (filter, found) => ({
+  name: "instead",
+  setup: ({ onResolve }) => onResolve({ filter }, () => found),
+});
+
 // In one file, as it starts faster so.
 await bundle(["index"], "esm", { define: { CORE_BASE64: JSON.stringify(CORE) } });
-await bundle(["workerd", "full", "full-workerd", "full-web", ...ADAPTERS], "esm", {
-  splitting: true,
-  chunkNames: "part-[hash]",
+await bundle(["shared", "workerd", "full", "full-workerd", "full-web", ...ADAPTERS], "esm", {
+  plugins: [instead(/\/shared\.js$/, { path: "./shared.js", external: true })],
 });
 await bundle(["index", "full", ...ADAPTERS], "cjs", {
   define: { "import.meta.url": "here" },
   banner: { js: 'const here=require("node:url").pathToFileURL(__filename).href;' },
-  plugins: [
-    {
-      name: "beside",
-      setup({ onResolve }) {
-        const path = fileURLToPath(new URL("js/beside.ts", import.meta.url));
-        onResolve({ filter: /\/inline\.js$/ }, () => ({ path }));
-      },
-    },
-  ],
+  plugins: [instead(/\/inline\.js$/, { path: fileURLToPath(new URL("js/beside.ts", import.meta.url)) })],
 });
 for (const [format, type] of [["esm", "module"], ["cjs", "commonjs"]]) {
   writeFileSync(`dist/${format}/package.json`, JSON.stringify({ type }) + "\n");
@@ -57,8 +54,10 @@ execFileSync(process.execPath, [tsc, "--outDir", "dist/esm"], { stdio: "inherit"
 // The other declarations mention these two, of which nothing else is known outside.
 const OPAQUE = "export interface Module {}\nexport interface Writer {}\n";
 const INTERNAL =
-  /^(workerd|full-workerd|full-web|full-api|inline|beside|read-full|delegate)\.d\.ts$/;
+  /^(workerd|full-workerd|full-web|full-api|inline|beside|read-full|delegate|shared)\.d\.ts$/;
 writeFileSync("dist/esm/module.d.ts", OPAQUE);
+const full = readFileSync("dist/esm/full.d.ts", "utf8");
+writeFileSync("dist/esm/full.d.ts", full.replace("./shared.js", "./full-exports.js"));
 for (const file of readdirSync("dist/esm")) {
   if (INTERNAL.test(file)) rmSync(`dist/esm/${file}`);
   else if (file.endsWith(".d.ts")) cpSync(`dist/esm/${file}`, `dist/cjs/${file}`);

@@ -1,6 +1,8 @@
 //! The npm package for receivers, as it is packed: in every runtime, from every bundler, within
 //! every framework. What is looked at is in `tests/verifier/*.mjs`.
 
+mod rotation;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;

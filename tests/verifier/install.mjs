@@ -35,11 +35,11 @@ export function install(into = modules) {
   return place;
 }
 
-/** A directory of this name, emptied, from where the installed modules are found. */
+/** A new directory, from where the installed modules are found; it is gone with this process. */
 export function directory(name) {
-  const place = join(here, "made", name);
-  rmSync(place, { recursive: true, force: true });
+  const place = join(here, "made", `${name}-${process.pid}`);
   mkdirSync(place, { recursive: true });
+  process.once("exit", () => rmSync(place, { recursive: true, force: true }));
   return place;
 }
 

@@ -69,6 +69,9 @@ export function serveWorker(cwd, installed, flags = []) {
     ...["worker.mjs", "vectors.mjs", "data.mjs"].map((name) => module(name, "esModule", join(cwd, name))),
     module("@postrider/verifier", "esModule", join(dist, "esm/workerd.js")),
     module("@postrider/verifier/full", "esModule", join(dist, "esm/full-workerd.js")),
+    // `./shared.js` of both.
+    module("@postrider/shared.js", "esModule", join(dist, "esm/shared.js")),
+    module("@postrider/verifier/shared.js", "esModule", join(dist, "esm/shared.js")),
     // `../core.wasm` of the one and `../full.wasm` of the other.
     module("core.wasm", "wasm", join(dist, "core.wasm")),
     module("@postrider/full.wasm", "wasm", join(dist, "full.wasm")),

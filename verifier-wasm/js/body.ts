@@ -16,21 +16,19 @@ export function rawBytes(body: unknown): string | Uint8Array | undefined {
   return undefined;
 }
 
-const FRAMEWORKS: readonly (readonly [RegExp, string])[] = [
-  [/@nestjs[\\/]/, "NestJS: create the app with { rawBody: true } and pass req.rawBody"],
-  [/fastify[\\/]/, "Fastify: use @postrider/verifier/fastify, or a parser with parseAs: 'buffer'"],
-  [/koa[\\/]/, "Koa: verify before koa-bodyparser runs, from ctx.req"],
-  [/next[\\/]/, "Next: pass await request.text(), or in a pages route set bodyParser: false"],
-  [/hono[\\/]/, "Hono: pass await c.req.arrayBuffer(), before c.req.json()"],
-  [
-    /express[\\/]|node_modules[\\/]router[\\/]/,
+const FRAMEWORKS: Readonly<Record<string, string>> = {
+  "@nestjs": "NestJS: create the app with { rawBody: true } and pass req.rawBody",
+  fastify: "Fastify: use @postrider/verifier/fastify, or a parser with parseAs: 'buffer'",
+  koa: "Koa: verify before koa-bodyparser runs, from ctx.req",
+  next: "Next: pass await request.text(), or in a pages route set bodyParser: false",
+  hono: "Hono: pass await c.req.arrayBuffer(), before c.req.json()",
+  express:
     "Express: use @postrider/verifier/express, or express.raw({ type: '*/*' }) on this route, before express.json()",
-  ],
-];
+};
 
 /** What to do about a body that is none, for the framework that calls. */
 export function parsedHint(): string {
   const stack = new Error().stack ?? "";
-  const found = FRAMEWORKS.find(([path]) => path.test(stack));
-  return found ? `${HINTS.BODY_ALREADY_PARSED}. ${found[1]}` : HINTS.BODY_ALREADY_PARSED;
+  const [, name] = /node_modules[\\/](@nestjs|fastify|koa|next|hono|express)[\\/]/.exec(stack) ?? [];
+  return name ? `${HINTS.BODY_ALREADY_PARSED}. ${FRAMEWORKS[name]}` : HINTS.BODY_ALREADY_PARSED;
 }

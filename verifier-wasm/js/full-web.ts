@@ -1,7 +1,7 @@
-import { api } from "./full-api.js";
-import { Module } from "./module.js";
+import { api, Module } from "./shared.js";
 
-export * from "./full-exports.js";
+export { memoryDedupe, WebhookError } from "./shared.js";
+export type * from "./full-exports.js";
 
 // Browsers and bundlers: the file is fetched while the module is loaded.
 const file = await fetch(new URL("../full.wasm", import.meta.url));

@@ -1,7 +1,7 @@
 import wasm from "../full.wasm";
-import { api } from "./full-api.js";
-import { Module } from "./module.js";
+import { api, Module } from "./shared.js";
 
-export * from "./full-exports.js";
+export { memoryDedupe, WebhookError } from "./shared.js";
+export type * from "./full-exports.js";
 
 export const { webhook, sign } = api(new Module(wasm));

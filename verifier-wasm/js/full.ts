@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
-import { api } from "./full-api.js";
-import { Module } from "./module.js";
+import { api, Module } from "./shared.js";
 
-export * from "./full-exports.js";
+export { memoryDedupe, WebhookError } from "./shared.js";
+export type * from "./full-exports.js";
 
 // With a name of its own bundlers do not take `new URL(…, import.meta.url)` for a file to be had.
 const base = import.meta.url;

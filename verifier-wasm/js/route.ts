@@ -27,8 +27,9 @@ export function hinting(options: RouteOptions, hint: string): RouteOptions {
 }
 
 /**
- * Verifies a request and has it handled. A repeat is answered 200 and not handled again; if the
- * handler fails, or answers 400 or more, the message is forgotten, so that its repeat is handled.
+ * Verifies a request and has it handled. A repeat is answered 200 and not handled again, or 503
+ * while its first copy is being handled, as that may fail; if the handler fails, or answers 400 or
+ * more, the message is forgotten, so that its repeat is handled.
  */
 export async function handled<T, A>(
   webhook: Webhook<T>,
@@ -40,18 +41,16 @@ export async function handled<T, A>(
 ): Promise<{ readonly answer: Answer } | { readonly answered: A }> {
   const result = await webhook.safeVerifyAsync(rawBody as string, headers as []);
   if (!result.ok) {
-    if (result.code === "DUPLICATE") return { answer: { status: 200 } };
+    if (result.code === "DUPLICATE") return { answer: { status: result.inProgress ? 503 : 200 } };
     options.onRefused?.(result);
     // A body that was parsed before is this server's fault: 500 has the sender try again.
     const status = result.code === "BODY_ALREADY_PARSED" ? 500 : 400;
     return { answer: { status, code: result.code } };
   }
-  let failed = true;
-  try {
+  const answered = await webhook.handle(result, async () => {
     const answered = await handler(result);
-    failed = statusOf(answered) >= 400;
-    return { answered };
-  } finally {
-    if (failed) await webhook.forget(result);
-  }
+    if (statusOf(answered) >= 400) await webhook.forget(result);
+    return answered;
+  });
+  return { answered };
 }

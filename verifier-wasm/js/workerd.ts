@@ -1,8 +1,8 @@
 import wasm from "../core.wasm";
-import { Module } from "./module.js";
-import { makeWebhook, type Webhook, type WebhookOptions } from "./webhook.js";
+import { makeWebhook, Module } from "./shared.js";
+import type { Webhook, WebhookOptions } from "./webhook.js";
 
-export * from "./exports.js";
+export { memoryDedupe, WebhookError } from "./shared.js";
 
 let module: Module | undefined;
 const modules = { core: () => (module ??= new Module(wasm)), full: () => undefined };

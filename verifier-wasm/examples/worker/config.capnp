@@ -12,6 +12,7 @@ const worker :Workerd.Worker = (
   modules = [
     (name = "worker.mjs", esModule = embed "worker.mjs"),
     (name = "@postrider/verifier", esModule = embed "node_modules/@postrider/verifier/dist/esm/workerd.js"),
+    (name = "@postrider/shared.js", esModule = embed "node_modules/@postrider/verifier/dist/esm/shared.js"),
     (name = "@postrider/verifier/next", esModule = embed "node_modules/@postrider/verifier/dist/esm/next.js"),
     (name = "core.wasm", wasm = embed "node_modules/@postrider/verifier/dist/core.wasm"),
   ],
