@@ -13,6 +13,14 @@ export const examples = join(root, "verifier-wasm/examples");
 export const modules = join(here, "node_modules");
 export const { vectors } = JSON.parse(readFileSync(join(root, "signature/vectors/signatures.json")));
 
+/** A program that npm has installed for this platform, from a package of this scope. */
+export function program(scope, path) {
+  const packages = readdirSync(join(modules, scope)).sort();
+  const found = packages.map((name) => join(modules, scope, name, path)).find((path) => existsSync(path));
+  if (!found) throw new Error(`${scope} has no ${path} for this platform`);
+  return found;
+}
+
 /** The tarball of the package. */
 export function tarball() {
   const packed = join(root, "verifier-wasm/pkg");

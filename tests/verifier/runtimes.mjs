@@ -10,12 +10,12 @@ import { promisify } from "node:util";
 import { build as vite } from "vite";
 import webpack from "webpack";
 import { inBrowser } from "./browser.mjs";
-import { directory, install, modules, vectors } from "./install.mjs";
+import { directory, install, program, vectors } from "./install.mjs";
 import { serveWorker } from "./servers.mjs";
 
 const installed = install();
-const deno = join(modules, "@deno/linux-x64-glibc/deno");
-const bun = join(modules, "@oven/bun-linux-x64/bin/bun");
+const deno = program("@deno", "deno");
+const bun = program("@oven", "bin/bun");
 
 const CHECK = `
 import * as core from "@postrider/verifier";

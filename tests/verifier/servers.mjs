@@ -5,9 +5,9 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, relative } from "node:path";
 import { createInterface } from "node:readline";
-import { copyExamples, install, modules } from "./install.mjs";
+import { copyExamples, install, modules, program } from "./install.mjs";
 
-export const workerd = join(modules, "@cloudflare/workerd-linux-64/bin/workerd");
+const workerd = program("@cloudflare", "bin/workerd");
 const next = join(modules, "next/dist/bin/next");
 const TELL_NOBODY = { NEXT_TELEMETRY_DISABLED: "1" };
 
