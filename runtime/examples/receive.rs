@@ -18,7 +18,9 @@ use tokio::net::TcpListener;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let secrets = env::var("WEBHOOK_SECRET")
-        .map_err(|_| "set WEBHOOK_SECRET to the secret that the sender signs with")?;
+        .ok()
+        .filter(|secrets| !secrets.trim().is_empty())
+        .ok_or("set WEBHOOK_SECRET to the secret that the sender signs with")?;
     let secrets: Vec<Secret> = secrets
         .split_whitespace()
         .map(Secret::parse)

@@ -17,6 +17,7 @@ use postrider::receive::{Receiver, VerifyLayer, Webhook};
 use postrider::signature::{Message, Scheme, Secret, Signer, Verifier};
 use postrider::{Clock, Wall};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -40,6 +41,26 @@ struct At(u64);
 impl Clock for At {
     fn wall(&self) -> Wall {
         Wall(self.0 * 1_000 + 999)
+    }
+}
+
+/// A clock that is moved by hand: seconds.
+#[derive(Clone)]
+struct Moved(Arc<AtomicU64>);
+
+impl Clock for Moved {
+    fn wall(&self) -> Wall {
+        Wall(self.0.load(Ordering::Relaxed) * 1_000)
+    }
+}
+
+impl Moved {
+    fn to(seconds: u64) -> Self {
+        Self(Arc::new(AtomicU64::new(seconds)))
+    }
+
+    fn on(&self, seconds: u64) {
+        self.0.fetch_add(seconds, Ordering::Relaxed);
     }
 }
 

@@ -1,6 +1,6 @@
-//! How much of a body is read.
+//! How much of a body is read, and what becomes of one that is late or breaks.
 
-use super::{Answer, Headers, Service, Way, receiver, send, signed};
+use super::{Answer, Headers, Moved, NOW, Service, Way, receiver, send, signed};
 use crate::receiver::SECRET;
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::Frame;
@@ -152,5 +152,29 @@ async fn a_body_that_breaks_is_refused() {
         assert_eq!(status, "HTTP/1.1 400 Bad Request", "{way:?}");
         assert_eq!(body, r#"{"code":"BODY_UNREADABLE"}"#, "{way:?}");
         assert_eq!(service.handled(), [], "{way:?}");
+    }
+}
+
+/// Else a copy of a request could be kept fresh by keeping its connection open.
+#[tokio::test]
+async fn the_age_is_judged_when_the_body_is_complete() {
+    for way in Way::BOTH {
+        let clock = Moved::to(NOW);
+        let receiver = receiver(Scheme::Standard, &[SECRET]).clock(clock.clone());
+        let service = Service::start(way, receiver).await;
+        let headers = signed(Scheme::Standard, &[SECRET], b"a");
+        let lines = "content-length: 1\r\nexpect: 100-continue\r\nconnection: close\r\n";
+        let mut stream = TcpStream::connect(service.address).await.unwrap();
+        stream.write_all(&head(&headers, lines)).await.unwrap();
+        // It says so when it begins to read the body.
+        let mut told = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+        stream.read_exact(&mut told).await.unwrap();
+        assert_eq!(told, *b"HTTP/1.1 100 Continue\r\n\r\n", "{way:?}");
+        clock.on(301);
+        stream.write_all(b"a").await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{way:?}: {answer}");
+        assert!(answer.contains("TIMESTAMP_TOO_OLD"), "{way:?}: {answer}");
     }
 }

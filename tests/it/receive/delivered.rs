@@ -1,27 +1,15 @@
 //! From end to end: what Postrider sends is what a receiver verifies.
 
-use super::{NOW, Service, Way, receiver};
+use super::{Moved, NOW, Service, Way, receiver};
 use crate::receiver::{end_of, hasty, loopback};
 use postrider::signature::Scheme;
-use postrider::{Clock, EventId, EventState, Postrider, Secret, Wall};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use postrider::{EventId, EventState, Postrider, Secret};
 use std::time::Duration;
-
-/// A clock that is moved by hand: seconds.
-#[derive(Clone)]
-struct Moved(Arc<AtomicU64>);
-
-impl Clock for Moved {
-    fn wall(&self) -> Wall {
-        Wall(self.0.load(Ordering::Relaxed) * 1_000)
-    }
-}
 
 #[tokio::test]
 async fn no_delivery_is_refused_while_the_secret_is_rotated() {
     for way in Way::BOTH {
-        let clock = Moved(Arc::new(AtomicU64::new(NOW)));
+        let clock = Moved::to(NOW);
         let service = async |secrets| {
             let receiver = receiver(Scheme::Postrider, secrets).clock(clock.clone());
             Service::start(way, receiver).await
@@ -71,7 +59,7 @@ async fn no_delivery_is_refused_while_the_secret_is_rotated() {
         assert!(handled.iter().all(|it| it.timestamp == Some(NOW)));
         assert!(unchanged.handled().iter().all(|it| it.key_index == 0));
 
-        clock.0.fetch_add(61, Ordering::Relaxed);
+        clock.on(61);
         for (endpoint, state) in endpoints
             .iter()
             .zip([EventState::Delivered, EventState::Failed])
