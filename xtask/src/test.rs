@@ -30,6 +30,7 @@ const STEPS: &[Step] = &[
     // Features only add: the crate that people embed stands without its own.
     step("features", "cargo clippy -p postrider --no-default-features -- -D warnings"),
     // The world tier stands without the runtime, the simulated disk without the simulated hosts.
+    step("features-receive", "cargo clippy -p postrider --no-default-features --features receive -- -D warnings"),
     step("features-signature", "cargo clippy -p postrider-signature --no-default-features -- -D warnings"),
     step("features-sim", "cargo clippy -p postrider-sim --all-targets --no-default-features -- -D warnings"),
     step("features-disk", "cargo clippy -p postrider-sim --all-targets --no-default-features --features sqlite -- -D warnings"),
@@ -44,7 +45,7 @@ const STEPS: &[Step] = &[
     step("simulation", "cargo run --quiet --profile checked -p postrider-sim -- ci"),
     // The real binary, killed and started again: see `docs/guarantees.md`.
     step("crash", "cargo xtask crash --kills 30"),
-    step("doc-tests", "cargo test --workspace --doc"),
+    step("doc-tests", "cargo test --workspace --doc --features postrider/receive"),
     Step {
         environment: &[("RUSTDOCFLAGS", "-D warnings")],
         ..step("docs", "cargo doc --workspace --no-deps")
