@@ -23,6 +23,8 @@ const bundle = (parts, format, more = {}) =>
     ...more,
   });
 
+const source = (name) => fileURLToPath(new URL(`js/${name}.ts`, import.meta.url));
+
 /** Takes another file for what is imported by such a name. */
 const instead = (filter, found) => ({
   name: "instead",
@@ -35,9 +37,10 @@ await bundle(["shared", "workerd", "full", "full-workerd", "full-web", ...ADAPTE
   plugins: [instead(/\/shared\.js$/, { path: "./shared.js", external: true })],
 });
 await bundle(["index", "full", ...ADAPTERS], "cjs", {
-  define: { "import.meta.url": "here" },
-  banner: { js: 'const here=require("node:url").pathToFileURL(__filename).href;' },
-  plugins: [instead(/\/inline\.js$/, { path: fileURLToPath(new URL("js/beside.ts", import.meta.url)) })],
+  plugins: [
+    instead(/\/inline\.js$/, { path: source("beside") }),
+    instead(/\/place\.js$/, { path: source("place-cjs") }),
+  ],
 });
 for (const [format, type] of [["esm", "module"], ["cjs", "commonjs"]]) {
   writeFileSync(`dist/${format}/package.json`, JSON.stringify({ type }) + "\n");
@@ -54,7 +57,7 @@ execFileSync(process.execPath, [tsc, "--outDir", "dist/esm"], { stdio: "inherit"
 // The other declarations mention these two, of which nothing else is known outside.
 const OPAQUE = "export interface Module {}\nexport interface Writer {}\n";
 const INTERNAL =
-  /^(workerd|full-workerd|full-web|full-api|inline|beside|read-full|delegate|shared)\.d\.ts$/;
+  /^(workerd|full-workerd|full-web|full-api|inline|beside|read-full|delegate|shared|place|place-cjs)\.d\.ts$/;
 writeFileSync("dist/esm/module.d.ts", OPAQUE);
 const full = readFileSync("dist/esm/full.d.ts", "utf8");
 writeFileSync("dist/esm/full.d.ts", full.replace("./shared.js", "./full-exports.js"));

@@ -16,10 +16,11 @@ pub struct Claim<'h> {
 }
 
 impl<'h> Claim<'h> {
-    /// What is signed before the body.
+    /// What is signed before the body, in pieces.
     #[must_use]
-    pub fn signed_prefix(&self) -> Vec<u8> {
-        self.request.pieces(self.form, b"").concat()
+    pub fn signed_prefix(&self) -> [&[u8]; 4] {
+        let [a, b, c, d, _] = self.request.pieces(self.form, b"");
+        [a, b, c, d]
     }
 
     /// When it was sent, if the scheme covers it: Unix time, in seconds.

@@ -218,7 +218,7 @@ proptest! {
         let headers = signed(&signer, "msg_1", 1_700_000_000, &body);
         let now = 1_700_000_000 + away;
         let hosts = verifier.read(pairs(&headers), now).and_then(|claim| {
-            let prefix = claim.signed_prefix();
+            let prefix = claim.signed_prefix().concat();
             let keys = (0..).map_while(|index| verifier.hmac_key(index));
             let hmac = |key: Zeroizing<Vec<u8>>| HmacKey::new(&key).sign(&[&prefix, &body]);
             let hmacs: Vec<_> = keys.map(hmac).collect();

@@ -55,10 +55,7 @@ impl<'h> Request<'h> {
             (Some(name), None) => return Err(missing(name)),
             (Some(name), Some(text)) => Some(Timestamp::parse(name, text.as_bytes())?),
         };
-        if found.signatures.is_empty() {
-            return Err(missing(&names.signature));
-        }
-        let items = Items::split(form, names, &found.signatures)?;
+        let items = Items::of(form, names, &found.signatures)?;
         let timestamp = match form.timestamp {
             TimestampPlace::Nowhere | TimestampPlace::Header(_) => timestamp,
             TimestampPlace::Item(_) => Some(Timestamp::parse(
@@ -69,7 +66,7 @@ impl<'h> Request<'h> {
         Ok(Self {
             id,
             timestamp,
-            signatures: items.signatures(form, names)?,
+            signatures: items.signatures(names)?,
         })
     }
 
@@ -96,7 +93,28 @@ impl<'h> Timestamp<'h> {
 struct Found<'h> {
     id: Option<&'h str>,
     timestamp: Option<&'h str>,
-    signatures: Vec<&'h str>,
+    signatures: Values<'h>,
+}
+
+/// The values of a header, of which there is one as a rule: that one needs no memory of its own.
+#[derive(Default)]
+struct Values<'h> {
+    first: Option<&'h str>,
+    others: Vec<&'h str>,
+}
+
+impl<'h> Values<'h> {
+    fn push(&mut self, value: &'h str) {
+        if self.first.is_none() {
+            self.first = Some(value);
+        } else {
+            self.others.push(value);
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &'h str> {
+        self.first.into_iter().chain(self.others.iter().copied())
+    }
 }
 
 impl<'h> Found<'h> {
@@ -128,52 +146,68 @@ impl<'h> Found<'h> {
 }
 
 /// What the signature headers list.
-struct Items<'h> {
+struct Items<'a, 'h> {
+    form: &'a Form,
+    values: &'a Values<'h>,
     timestamp: Option<&'h [u8]>,
-    signatures: Vec<&'h [u8]>,
+    signatures: usize,
 }
 
-impl<'h> Items<'h> {
-    /// Splits the lists. A header that came twice may have been joined by a comma on its way
-    /// (RFC 9110, section 5.3), so one of those, and white space, is tolerated around any item.
-    fn split(form: &Form, names: &Names, values: &[&'h str]) -> Result<Self, VerifyError> {
-        let separator = match form.list {
-            List::Spaces => b' ',
-            List::Commas | List::Headers => b',',
-        };
+impl<'a, 'h> Items<'a, 'h> {
+    /// Counts what is listed, and finds the timestamp, if it is among it.
+    fn of(form: &'a Form, names: &Names, values: &'a Values<'h>) -> Result<Self, VerifyError> {
+        if values.first.is_none() {
+            return Err(missing(&names.signature));
+        }
         let mut items = Self {
+            form,
+            values,
             timestamp: None,
-            signatures: Vec::new(),
+            signatures: 0,
         };
-        for value in values {
-            for item in value.as_bytes().split(|byte| *byte == separator) {
-                let item = trimmed(item);
-                if item.is_empty() {
-                    continue;
+        for item in Self::split(form, values) {
+            if let Some(text) = items.timestamp_in(item) {
+                if items.timestamp.replace(text).is_some() {
+                    return Err(malformed(&names.signature, HeaderProblem::Repeated));
                 }
-                if let TimestampPlace::Item(label) = form.timestamp
-                    && let Some(text) = item.strip_prefix(label.as_bytes())
-                {
-                    if items.timestamp.replace(text).is_some() {
-                        return Err(malformed(&names.signature, HeaderProblem::Repeated));
-                    }
-                } else if items.signatures.len() == SIGNATURES_MAX {
-                    return Err(unsound(&names.signature, SignatureProblem::TooMany));
-                } else {
-                    items.signatures.push(item);
-                }
+            } else if items.signatures == SIGNATURES_MAX {
+                return Err(unsound(&names.signature, SignatureProblem::TooMany));
+            } else {
+                items.signatures += 1;
             }
         }
         Ok(items)
     }
 
+    /// Splits the lists. A header that came twice may have been joined by a comma on its way
+    /// (RFC 9110, section 5.3), so one of those, and white space, is tolerated around any item.
+    fn split(form: &Form, values: &'a Values<'h>) -> impl Iterator<Item = &'h [u8]> {
+        let separator = match form.list {
+            List::Spaces => b' ',
+            List::Commas | List::Headers => b',',
+        };
+        let items = values
+            .iter()
+            .flat_map(move |value| value.as_bytes().split(move |byte| *byte == separator));
+        items.map(trimmed).filter(|item| !item.is_empty())
+    }
+
+    fn timestamp_in(&self, item: &'h [u8]) -> Option<&'h [u8]> {
+        match self.form.timestamp {
+            TimestampPlace::Item(label) => item.strip_prefix(label.as_bytes()),
+            TimestampPlace::Nowhere | TimestampPlace::Header(_) => None,
+        }
+    }
+
     /// Decodes the signatures of known versions. Those that are malformed are passed over as long
     /// as one is not.
-    fn signatures(&self, form: &Form, names: &Names) -> Result<Vec<Signature>, VerifyError> {
+    fn signatures(&self, names: &Names) -> Result<Vec<Signature>, VerifyError> {
+        let form = self.form;
         let label = form.hmac_label;
         let mut problem = SignatureProblem::Absent { label };
-        let mut signatures = Vec::with_capacity(self.signatures.len());
-        for item in &self.signatures {
+        let mut signatures = Vec::with_capacity(self.signatures);
+        let listed = Self::split(form, self.values);
+        for item in listed.filter(|item| self.timestamp_in(item).is_none()) {
             let behind = |label: &str| item.strip_prefix(label.as_bytes());
             let signature = match (form.ed25519_label.and_then(behind), behind(label)) {
                 (Some(text), _) => form.encoding.decode(text).map(Signature::Ed25519),

@@ -106,11 +106,13 @@ export class Module {
     if (length < 0) return length;
     this.#reserve(keys * 32);
     const output = this.exports.postrider_output() >>> 0;
-    const prefix = this.#bytes.subarray(output + 8, output + length);
+    const bytes = this.#bytes;
+    const prefix = bytes.subarray(output + 8, output + length);
     let at = this.#at;
     for (let key = 0; key < keys; key++) {
       const digest = hmac(key, prefix, body);
-      for (let i = 0; i < 32; i++) this.#bytes[at++] = digest.charCodeAt(i);
+      for (let i = 0; i < 32; i++) bytes[at + i] = digest.charCodeAt(i);
+      at += 32;
     }
     return this.exports.postrider_settle(handle, keys);
   }

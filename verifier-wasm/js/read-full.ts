@@ -1,17 +1,15 @@
 import { builtin } from "./delegate.js";
 import { Module } from "./module.js";
+import { place } from "./place.js";
 
 interface Files {
-  readFileSync(path: URL): Uint8Array<ArrayBuffer>;
+  readFileSync(path: URL | string): Uint8Array<ArrayBuffer>;
 }
 
 /** As much of Deno as is used. */
 interface Deno {
-  permissions: { querySync(wanted: { name: "read"; path: URL }): { state: string } };
+  permissions: { querySync(wanted: { name: "read"; path: URL | string }): { state: string } };
 }
-
-// With a name of its own bundlers do not take `new URL(…, import.meta.url)` for a file to be had.
-const base = import.meta.url;
 
 let full: Module | null | undefined;
 
@@ -22,7 +20,7 @@ let full: Module | null | undefined;
 export function readFull(): Module | undefined {
   if (full === undefined) {
     try {
-      const path = new URL("../full.wasm", base);
+      const path = place("full.wasm");
       const { permissions } = (globalThis as { Deno?: Deno }).Deno ?? {};
       if (permissions && permissions.querySync({ name: "read", path }).state !== "granted") {
         return undefined;

@@ -4,5 +4,5 @@ declare module "*.wasm" {
 }
 
 declare module "node:fs" {
-  export function readFileSync(path: URL): Uint8Array<ArrayBuffer>;
+  export function readFileSync(path: URL | string): Uint8Array<ArrayBuffer>;
 }

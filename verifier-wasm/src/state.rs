@@ -100,7 +100,7 @@ impl State {
             Ok(verified) => {
                 let (key_index, timestamp) = (verified.key_index, verified.timestamp);
                 self.output.clear();
-                self.write_timestamp(timestamp);
+                self.output.extend_from_slice(&seconds_to_bytes(timestamp));
                 count(key_index)
             }
             Err(error) => refusal(&error).0,
@@ -108,18 +108,20 @@ impl State {
     }
 
     pub(crate) fn read(&mut self, handle: usize, headers: usize, now: f64) -> i32 {
-        let Some(verifier) = self.verifier(handle) else {
+        let verifier = self.verifiers.get(handle).and_then(Option::as_ref);
+        let (Some(verifier), Some(headers)) = (verifier, self.input.get(..headers)) else {
             return MISUSE.0;
         };
-        let headers = Headers::new(verifier, self.written(headers));
-        match verifier.read(headers, seconds(now)) {
+        match verifier.read(Headers::new(verifier, headers), seconds(now)) {
             Ok(claim) => {
-                let (timestamp, prefix) = (claim.timestamp(), claim.signed_prefix());
+                let output = &mut self.output;
+                output.clear();
+                output.extend_from_slice(&seconds_to_bytes(claim.timestamp()));
+                for piece in claim.signed_prefix() {
+                    output.extend_from_slice(piece);
+                }
                 self.signatures = Some(claim.into_signatures());
                 self.hmacs = None;
-                self.output.clear();
-                self.write_timestamp(timestamp);
-                self.output.extend_from_slice(&prefix);
                 count(self.output.len())
             }
             Err(error) => refusal(&error).0,
@@ -162,15 +164,16 @@ impl State {
             None => -1,
         }
     }
+}
 
-    fn write_timestamp(&mut self, timestamp: Option<u64>) {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "seconds beyond 2^53 are no time that anyone lives in"
-        )]
-        let timestamp = timestamp.map_or(f64::NAN, |timestamp| timestamp as f64);
-        self.output.extend_from_slice(&timestamp.to_le_bytes());
-    }
+/// As JavaScript reads it: not a number for none.
+fn seconds_to_bytes(timestamp: Option<u64>) -> [u8; 8] {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "seconds beyond 2^53 are no time that anyone lives in"
+    )]
+    let timestamp = timestamp.map_or(f64::NAN, |timestamp| timestamp as f64);
+    timestamp.to_le_bytes()
 }
 
 fn verifier(written: &[u8]) -> Result<Verifier, Refusal> {
