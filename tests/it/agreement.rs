@@ -57,7 +57,7 @@ impl Case {
         let scheme = dice.one_of(&Scheme::ALL);
         let pool: Vec<Secret> = (0..4).map(|_| secret(scheme, dice)).collect();
         let trusted = pool[..1 + dice.place(3)].to_vec();
-        let signing = vec![pool[dice.place(4)].clone(), pool[dice.place(4)].clone()];
+        let signing = [pool[dice.place(4)].clone(), pool[dice.place(4)].clone()];
         let signing = &signing[..1 + dice.place(2)];
         let mut names = HeaderNames::default();
         if dice.percent(10) {

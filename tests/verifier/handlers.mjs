@@ -1,6 +1,7 @@
 // The adapters within one process: what becomes of repeats, of handlers that fail, of parsed bodies.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { connect } from "node:net";
@@ -113,6 +114,24 @@ for (const [name, route] of Object.entries(ROUTES)) {
         assert.deepEqual(await post(headers), { status: 200, text: "" });
         assert.equal((await post(signed("msg_2"))).status, 204);
         assert.deepEqual(handled, ["msg_1", "msg_2"]);
+      });
+    });
+
+    test("a copy that comes while the first is being handled is to come again, as that may fail", async () => {
+      const wh = make({ dedupe: memoryDedupe() });
+      let fail;
+      const begun = new Promise((begin) => {
+        fail = () => new Promise((_, reject) => begin(() => reject(new Error("no database"))));
+      });
+      const outcomes = [() => fail(), () => 202];
+      await served(await route(wh, () => outcomes.shift()()), async (post) => {
+        const headers = signed();
+        const first = post(headers);
+        const end = await begun;
+        assert.equal((await post(headers)).status, 503);
+        end();
+        assert.equal((await first).status, 500);
+        for (const status of [202, 200]) assert.equal((await post(headers)).status, status);
       });
     });
 
@@ -239,12 +258,28 @@ describe("Express", () => {
 });
 
 describe("Node", () => {
-  test("a listener that throws has answered 500 and rejects", async () => {
-    const listener = adapters.node.webhookListener(make(), () => { throw new Error("mine"); });
-    let rejected;
-    const server = createServer((request, response) => listener(request, response).catch((error) => (rejected = error)));
+  test("a listener answers 500 for a handler that throws, tells of it, and does not reject", async () => {
+    const told = [];
+    const options = { onError: (error) => told.push(error.message) };
+    const handler = () => { throw new Error("mine"); };
+    const server = createServer(adapters.node.webhookListener(make(), handler, options));
     await served(server, async (post) => assert.deepEqual(await post(signed()), { status: 500, text: "" }));
-    assert.equal(rejected.message, "mine");
+    assert.deepEqual(told, ["mine"]);
+  });
+
+  test("a body of many small chunks takes no more memory than its bytes", async () => {
+    const size = 300_000;
+    const headers = { ...signed("msg_1", "x".repeat(size)) };
+    async function* chunks() {
+      for (let i = 0; i < size; i++) yield new Uint8Array([120]);
+    }
+    const request = Object.assign(chunks(), { headers });
+    const response = { statusCode: 200, headersSent: false, setHeader() {}, end() {} };
+    const wh = make({ parse: false });
+    let room;
+    await adapters.node.webhookListener(wh, ({ raw }) => void (room = raw.buffer.byteLength))(request, response);
+    assert.equal(response.statusCode, 204);
+    assert.ok(room >= size && room < 3 * size, `${room} bytes`);
   });
 
   test("a sender that goes away is nobody's error", async () => {
@@ -278,42 +313,141 @@ describe("Node", () => {
   });
 });
 
-/** As much of Redis as is used: SET key value EX seconds NX, and DEL. */
+describe("a status that the handler has set", () => {
+  const status = async (server) => {
+    let found;
+    await served(server, async (post) => (found = (await post(signed())).status));
+    return found;
+  };
+
+  test("is kept where the handler sends nothing", async () => {
+    const handler = (_verified, _request, answer) => void ((answer.statusCode = 503));
+    const app = express();
+    app.post("/webhooks", adapters.express.webhookHandler(make(), handler));
+    assert.equal(await status(createServer(app)), 503);
+    assert.equal(await status(createServer(adapters.node.webhookListener(make(), handler))), 503);
+    const fastify = Fastify();
+    fastify.register(adapters.fastify.webhookPlugin(make(), "/webhooks", (_verified, _request, reply) => void reply.code(503)));
+    await fastify.ready();
+    assert.equal((await fastify.inject({ method: "POST", url: "/webhooks", headers: signed(), body: EVENT })).statusCode, 503);
+  });
+});
+
+/** As much of Redis as is used: SET key value EX seconds [NX], GET and DEL. */
 class FakeRedis {
   now = 0;
-  #until = new Map();
+  #kept = new Map();
 
   async set(key, value, ex, ttlSec, nx) {
-    assert.deepEqual([value, ex, nx], ["1", "EX", "NX"]);
+    assert.ok(ex === "EX" && (nx === "NX" || nx === undefined));
     assert.ok(Number.isInteger(ttlSec) && ttlSec > 0, "EX is a whole number of seconds");
-    if ((this.#until.get(key) ?? -1) > this.now) return null;
-    this.#until.set(key, this.now + ttlSec);
+    if (nx && this.#value(key) !== null) return null;
+    this.#kept.set(key, { value, until: this.now + ttlSec });
     return "OK";
   }
 
+  async get(key) {
+    return this.#value(key);
+  }
+
+  #value(key) {
+    const found = this.#kept.get(key);
+    return found && found.until > this.now ? found.value : null;
+  }
+
   async del(key) {
-    return Number(this.#until.delete(key));
+    return Number(this.#kept.delete(key));
   }
 }
 
 describe("the example of a store in Redis", () => {
+  const over = (redis, prefix = "webhook:a:") => make({ dedupe: { ...redisDedupe(redis, prefix), ttlSec: 600, leaseSec: 60 } });
+  const verdict = async (wh) => {
+    const result = await wh.safeVerifyAsync(EVENT, signed());
+    return result.ok ? "new" : `${result.code}${result.inProgress ? " in progress" : ""}`;
+  };
+
   test("knows repeats across processes, until they have expired", async () => {
     const redis = new FakeRedis();
-    const [one, other] = [1, 2].map(() => make({ dedupe: { ...redisDedupe(redis), ttlSec: 60 } }));
-    const headers = signed();
-    assert.equal((await one.safeVerifyAsync(EVENT, headers)).ok, true);
-    assert.equal((await other.safeVerifyAsync(EVENT, headers)).code, "DUPLICATE");
+    const [one, other] = [over(redis), over(redis)];
+    await one.handle(await one.safeVerifyAsync(EVENT, signed()), () => {});
+    assert.equal(await verdict(other), "DUPLICATE");
+    redis.now = 601;
+    assert.equal(await verdict(other), "new");
+  });
+
+  test("gives a message to another process when the first has died over it", async () => {
+    const redis = new FakeRedis();
+    const [one, other] = [over(redis), over(redis)];
+    assert.equal(await verdict(one), "new");
+    assert.equal(await verdict(other), "DUPLICATE in progress");
     redis.now = 61;
-    assert.equal((await other.safeVerifyAsync(EVENT, headers)).ok, true);
+    assert.equal(await verdict(other), "new");
   });
 
   test("takes one of many that come at the same time, and forgets what failed", async () => {
-    const wh = make({ dedupe: redisDedupe(new FakeRedis()) });
-    const headers = signed();
-    const results = await Promise.all(Array.from({ length: 20 }, () => wh.safeVerifyAsync(EVENT, headers)));
+    const wh = over(new FakeRedis());
+    const results = await Promise.all(Array.from({ length: 20 }, () => wh.safeVerifyAsync(EVENT, signed())));
     const taken = results.filter(({ ok }) => ok);
     assert.equal(taken.length, 1);
-    await wh.forget(taken[0]);
-    assert.equal((await wh.safeVerifyAsync(EVENT, headers)).ok, true);
+    const failing = wh.handle(taken[0], () => Promise.reject(new Error("no database")));
+    await assert.rejects(failing, { message: "no database" });
+    assert.equal(await verdict(wh), "new");
+  });
+
+  test("has each endpoint handle the same event", async () => {
+    const redis = new FakeRedis();
+    assert.equal(await verdict(over(redis, "webhook:a:")), "new");
+    assert.equal(await verdict(over(redis, "webhook:b:")), "new");
+  });
+});
+
+describe("the verifier", () => {
+  test("of an endpoint that is gone is released with its keys", () => {
+    const script = `
+      const { webhook } = require("@postrider/verifier");
+      let gone = 0;
+      const watch = new FinalizationRegistry(() => gone++);
+      for (let i = 0; i < 200; i++) watch.register(webhook({ scheme: "stripe", secrets: ["text"] }));
+      const { safeVerify } = webhook({ scheme: "stripe", secrets: ["text"] });
+      (async () => {
+        for (let i = 0; i < 5; i++) await new Promise((done) => setTimeout(done, 20)), gc();
+        console.log(gone >= 190, safeVerify("{}", {}).code);
+      })();`;
+    const said = execFileSync(process.execPath, ["--expose-gc", "-e", script], { cwd: import.meta.dirname, encoding: "utf8" });
+    assert.equal(said, "true MISSING_HEADER\n");
+  });
+
+  test("tells causes again when wrong requests have ceased for a while", async () => {
+    const wh = make();
+    const hint = () => wh.safeVerify(`${EVENT}\n`, signed()).hint;
+    assert.match(hint(), /line end/);
+    for (let i = 0; i < 100; i++) hint();
+    assert.doesNotMatch(hint(), /put at the end/);
+    await new Promise((done) => setTimeout(done, 1_200));
+    assert.match(hint(), /put at the end/);
+  });
+
+  test("takes errors of any of its entries for WebhookErrors", async () => {
+    const { WebhookError } = await import("@postrider/verifier");
+    const full = await import("@postrider/verifier/full");
+    const wh = full.webhook({ scheme: "standard", secrets: SECRETS });
+    assert.throws(() => wh.verify("{}", {}), WebhookError);
+    assert.ok(!(new Error("other") instanceof WebhookError));
+  });
+
+  test("takes either form of a timestamped signature, whichever is right", () => {
+    const right = sign({ scheme: "timestamped", secrets: ["mine"], body: EVENT });
+    const wrong = sign({ scheme: "timestamped-sha256", secrets: ["another's"], body: EVENT });
+    const both = `${right["x-webhook-signature"]},${wrong["x-webhook-signature"]}`;
+    const wh = webhook({ scheme: "timestamped", secrets: ["mine"] });
+    assert.equal(wh.safeVerify(EVENT, { ...right, "x-webhook-signature": both }).ok, true);
+    assert.equal(wh.safeVerify(EVENT, wrong).code, "NO_MATCH");
+  });
+
+  test("tells of a request that broke off within its body", async () => {
+    const body = new ReadableStream({ pull: (stream) => stream.error(new Error("aborted")) });
+    const request = new Request("http://127.0.0.1/", { method: "POST", body, duplex: "half", headers: signed() });
+    assert.equal((await make().safeVerifyRequest(request)).code, "BODY_UNREADABLE");
   });
 });

@@ -38,13 +38,15 @@ export class HostHmacs {
     this.#keys = keys;
   }
 
-  static of(keys: readonly Uint8Array[]): HostHmacs | undefined {
-    crypto ??= builtin<NodeCrypto>("node:crypto") ?? null;
+  /** `null` where the runtime has none, or none of this kind. */
+  static of(keys: () => readonly Uint8Array[]): HostHmacs | null {
+    if (crypto === undefined) crypto = builtin<NodeCrypto>("node:crypto") ?? null;
+    if (!crypto) return null;
     try {
-      const { createSecretKey } = crypto!;
-      return new HostHmacs(crypto!, keys.map((key) => createSecretKey(key)));
+      const { createSecretKey } = crypto;
+      return new HostHmacs(crypto, keys().map((key) => createSecretKey(key)));
     } catch {
-      return undefined;
+      return null;
     }
   }
 

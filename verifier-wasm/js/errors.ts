@@ -1,4 +1,4 @@
-/** Why a request is refused. The list is closed; `DUPLICATE` is only given where `dedupe` is. */
+/** Why a request is refused. The list is closed; `DUPLICATE` is only given where `dedupe` is set. */
 export type WebhookErrorCode =
   | "MISSING_HEADER"
   | "MALFORMED_HEADER"
@@ -8,6 +8,7 @@ export type WebhookErrorCode =
   | "TIMESTAMP_TOO_NEW"
   | "NO_MATCH"
   | "BODY_ALREADY_PARSED"
+  | "BODY_UNREADABLE"
   | "INVALID_JSON"
   | "DUPLICATE";
 
@@ -16,12 +17,20 @@ export class WebhookError extends Error {
   readonly code: WebhookErrorCode;
   /** The likely cause, and what to do. Holds no secret, no signature and nothing of the body. */
   readonly hint: string;
+  /** Of a `DUPLICATE` whose first copy is still being handled: answer 503, it may fail. */
+  readonly inProgress: boolean;
 
-  constructor(code: WebhookErrorCode, hint: string) {
+  constructor(code: WebhookErrorCode, hint: string, inProgress = false) {
     super(`${code}: ${hint}`);
     this.name = "WebhookError";
     this.code = code;
     this.hint = hint;
+    this.inProgress = inProgress;
+  }
+
+  /** Those of the other entries of this package are errors of the same kind. */
+  static override [Symbol.hasInstance](error: unknown): boolean {
+    return error instanceof Error && error.name === "WebhookError" && "code" in error;
   }
 }
 
@@ -47,6 +56,7 @@ export const HINTS: Readonly<Record<WebhookErrorCode, string>> = {
   NO_MATCH:
     "the body was parsed and written again, lost or gained a byte order mark or a line end, or the secret is another one: verify the bytes as they arrived, with the secret of this endpoint",
   BODY_ALREADY_PARSED: "pass the raw body: a string, a Uint8Array, an ArrayBuffer or a DataView",
+  BODY_UNREADABLE: "the request broke off within its body",
   INVALID_JSON: "the signature is right, but the body is not JSON: set `parse` to false",
   DUPLICATE: "this message was seen before: answer 2xx and do nothing",
 };

@@ -1,7 +1,7 @@
 export { memoryDedupe } from "./dedupe.js";
 export { WebhookError } from "./errors.js";
 export type { RawBody } from "./body.js";
-export type { Dedupe, DedupeStore } from "./dedupe.js";
+export type { Dedupe, DedupeStore, Seen } from "./dedupe.js";
 export type { WebhookErrorCode } from "./errors.js";
 export type { HeadersLike } from "./headers.js";
 export type {

@@ -58,7 +58,11 @@ export function webhookPlugin<T, Q extends Request = any, S extends Reply = any>
         (verified) => handler(verified, request, reply),
         () => reply.statusCode,
       );
-      if ("answered" in done) return reply.sent ? reply : (done.answered ?? reply.code(204).send());
+      if ("answered" in done) {
+        if (reply.sent) return reply;
+        const status = reply.statusCode === 200 ? 204 : reply.statusCode;
+        return done.answered ?? reply.code(status).send();
+      }
       return refuse(reply, done.answer);
     });
   };

@@ -3,7 +3,7 @@ type Value = string | number | readonly string[] | undefined | null;
 
 /** Fetch `Headers`, Node's `IncomingHttpHeaders` or `rawHeaders`, an object, pairs, or a `Map`. */
 export type HeadersLike =
-  | { get(name: string): string | null }
+  | { get(name: string): string | null; append(name: string, value: string): void }
   | ReadonlyMap<string, Value>
   | Iterable<readonly [string, Value]>
   | readonly string[]
@@ -36,7 +36,7 @@ export class Found {
     if (typeof name !== "string") return;
     for (let kind = 0; kind < OTHER; kind++) {
       const wanted = own[kind]!;
-      if (name.length === wanted.length && (name === wanted || name.toLowerCase() === wanted)) {
+      if (wanted && name.length === wanted.length && (name === wanted || name.toLowerCase() === wanted)) {
         return this.add(kind, value);
       }
     }

@@ -43,8 +43,9 @@ export class Module {
   /** Makes room in the input for so many bytes. */
   #reserve(length: number): void {
     if (length > this.#room) {
-      this.#room = Math.max(length, 4096);
-      this.#at = this.exports.postrider_input(this.#room) >>> 0;
+      const room = Math.max(length, 4096);
+      this.#at = this.exports.postrider_input(room) >>> 0;
+      this.#room = room;
     }
     this.#refresh();
   }

@@ -1,8 +1,12 @@
-import { joined } from "./fetch.js";
-import { BODY_BYTES_MAX, handled, TOO_LARGE, type Answer, type RouteOptions } from "./route.js";
+import { Body, handled, TOO_LARGE, type Answer, type RouteOptions } from "./route.js";
 import type { Verified, Webhook } from "./webhook.js";
 
 export type { RouteOptions } from "./route.js";
+
+export interface ListenerOptions extends RouteOptions {
+  /** Is told of what the handler or the store has thrown. @defaultValue console.error */
+  readonly onError?: (error: unknown) => void;
+}
 
 /** As much of `http.IncomingMessage` as is used. */
 export interface IncomingRequest extends AsyncIterable<Uint8Array> {
@@ -25,19 +29,20 @@ export interface OutgoingResponse {
 
 /**
  * A listener for one path of `http.createServer`. If the handler answers nothing it is 204; if it
- * throws, the listener rejects, and has answered 500 by then.
+ * throws it is 500. It never rejects. The handler awaits its work: when it returns, that is done.
  */
 export function webhookListener<T, Q extends IncomingRequest = any, S extends OutgoingResponse = any>(
   webhook: Webhook<T>,
   handler: (verified: Verified<T>, request: Q, response: S) => unknown,
-  options: RouteOptions = {},
+  options: ListenerOptions = {},
 ): (request: Q, response: S) => Promise<void> {
   return async (request, response) => {
     try {
       await serve(webhook, request, response, options, handler);
     } catch (error) {
       if (!response.headersSent) send(response, { status: 500 });
-      throw error;
+      const { onError = console.error } = options;
+      onError(error);
     }
   };
 }
@@ -50,7 +55,7 @@ export async function serve<T, Q extends IncomingRequest, S extends OutgoingResp
   options: RouteOptions,
   handler: (verified: Verified<T>, request: Q, response: S) => unknown,
 ): Promise<void> {
-  const raw = await rawBody(request, options.bodyBytesMax ?? BODY_BYTES_MAX);
+  const raw = await rawBody(request, options);
   if (raw === GONE) return;
   if (raw === null) {
     response.setHeader("connection", "close");
@@ -64,33 +69,31 @@ export async function serve<T, Q extends IncomingRequest, S extends OutgoingResp
     async (verified) => {
       await handler(verified, request, response);
     },
-    () => (response.headersSent ? response.statusCode : 204),
+    () => response.statusCode,
   );
   if ("answer" in done) send(response, done.answer);
-  else if (!response.headersSent && !response.writableEnded) send(response, { status: 204 });
+  else if (!response.headersSent && !response.writableEnded) {
+    const { statusCode } = response;
+    send(response, { status: statusCode === 200 ? 204 : statusCode });
+  }
 }
 
 /** The sender went away before all of the body was here: nobody waits for an answer. */
 const GONE = Symbol();
 
 /** What a parser has left, or the bytes of the stream; `null` if they are too many. */
-async function rawBody(request: IncomingRequest, most: number): Promise<unknown> {
+async function rawBody(request: IncomingRequest, options: RouteOptions): Promise<unknown> {
   for (const raw of [request.rawBody, request.body]) if (ArrayBuffer.isView(raw)) return raw;
   if (request.readableEnded) return request.body;
-  if (Number(request.headers["content-length"] ?? 0) > most) return null;
-  const chunks: Uint8Array[] = [];
-  let length = 0;
+  const body = new Body(options);
+  if (!body.allows(Number(request.headers["content-length"] ?? 0))) return null;
   try {
-    for await (const chunk of request) {
-      length += chunk.length;
-      if (length > most) return null;
-      chunks.push(chunk);
-    }
+    for await (const chunk of request) if (!body.take(chunk)) return null;
   } catch (error) {
     if (request.destroyed) return GONE;
     throw error;
   }
-  return joined(chunks, length);
+  return body.bytes();
 }
 
 function send(response: OutgoingResponse, { status, code }: Answer): void {

@@ -1,10 +1,10 @@
-import type { Result, Verified, Webhook } from "./webhook.js";
+import type { Refused, Verified, Webhook } from "./webhook.js";
 
 export interface RouteOptions {
   /** The largest body that is read, in bytes; larger ones are answered with 413. @defaultValue 1 MiB */
   readonly bodyBytesMax?: number;
-  /** Is told of every refused request, for your log. */
-  readonly onRefused?: (refused: Extract<Result, { ok: false }>) => void;
+  /** Is told of every refused request whose body was read, for your log. Repeats are none. */
+  readonly onRefused?: (refused: Refused) => void;
 }
 
 export const BODY_BYTES_MAX = 1024 * 1024;
@@ -27,7 +27,8 @@ export function hinting(options: RouteOptions, hint: string): RouteOptions {
 }
 
 /**
- * Verifies a request and has it handled. A repeat is answered 200 and not handled again, or 503
+ * Verifies a request and has it handled: when the handler has returned, the message counts as done,
+ * so a handler awaits its work. A repeat is answered 200 and not handled again, or 503
  * while its first copy is being handled, as that may fail; if the handler fails, or answers 400 or
  * more, the message is forgotten, so that its repeat is handled.
  */
@@ -47,10 +48,40 @@ export async function handled<T, A>(
     const status = result.code === "BODY_ALREADY_PARSED" ? 500 : 400;
     return { answer: { status, code: result.code } };
   }
-  const answered = await webhook.handle(result, async () => {
-    const answered = await handler(result);
-    if (statusOf(answered) >= 400) await webhook.forget(result);
-    return answered;
-  });
-  return { answered };
+  const failed = (answered: A) => statusOf(answered) >= 400;
+  return { answered: await webhook.handle(result, () => handler(result), failed) };
+}
+
+/** A body as it comes, in one piece of memory however small its parts are. */
+export class Body {
+  #bytes = new Uint8Array(4096);
+  #length = 0;
+  readonly #most: number;
+
+  constructor(options: RouteOptions) {
+    this.#most = options.bodyBytesMax ?? BODY_BYTES_MAX;
+  }
+
+  /** Whether so many bytes are allowed. */
+  allows(length: number): boolean {
+    return length <= this.#most;
+  }
+
+  /** Takes a part; `false` if it is too large with it. */
+  take(part: Uint8Array): boolean {
+    const length = this.#length + part.length;
+    if (!this.allows(length)) return false;
+    if (length > this.#bytes.length) {
+      const room = new Uint8Array(Math.min(Math.max(length, this.#bytes.length * 2), this.#most));
+      room.set(this.#bytes.subarray(0, this.#length));
+      this.#bytes = room;
+    }
+    this.#bytes.set(part, this.#length);
+    this.#length = length;
+    return true;
+  }
+
+  bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
 }

@@ -1,5 +1,5 @@
 import { parsedHint, rawBytes, type RawBody } from "./body.js";
-import { TTL_SEC, type Dedupe } from "./dedupe.js";
+import { LEASE_SEC, TTL_SEC, type Dedupe, type Seen } from "./dedupe.js";
 import { DELEGATED_FROM, HostHmacs } from "./delegate.js";
 import { HINTS, PROBLEMS, REFUSALS, WebhookError, type WebhookErrorCode } from "./errors.js";
 import { find, type Found, type HeadersLike } from "./headers.js";
@@ -75,13 +75,19 @@ export interface Refused {
   readonly ok: false;
   readonly code: WebhookErrorCode;
   readonly hint: string;
-  /** Of a `DUPLICATE` whose first copy `handle` is not done with: answer 503, it may still fail. */
-  readonly inProgress?: true;
+  /** Of a `DUPLICATE` whose first copy is still being handled: answer 503, it may fail. */
+  readonly inProgress?: boolean;
 }
 
 export type Result<T = any> = Verified<T> | Refused;
 
-/** Verifies requests: see {@link WebhookOptions}. */
+/**
+ * Verifies requests: see {@link WebhookOptions}. Nothing that comes over the wire makes it throw
+ * anything but `WebhookError`; functions among the options throw what they throw.
+ *
+ * With `dedupe` the forms that give a payload take the message for done. The safe ones claim it, and
+ * `handle` has it done or forgotten.
+ */
 export interface Webhook<T = any> {
   /** The payload. @throws WebhookError */
   verify(rawBody: RawBody, headers: HeadersLike): T;
@@ -93,12 +99,15 @@ export interface Webhook<T = any> {
   verifyRequest(request: Request): Promise<T>;
   safeVerifyRequest(request: Request): Promise<Result<T>>;
   /**
-   * Handles a verified message: if the work fails, `dedupe` forgets it, so that it is handled when it
-   * comes again; and a copy that comes meanwhile is known to be in progress, in this process.
+   * Does the work of a verified message. When it has ended `dedupe` keeps the id; if it throws, or
+   * `failed` says so of what it gives, the id is forgotten, so that the message is handled when it
+   * comes again. Until then copies are refused as in progress.
    */
-  handle<A>(verified: Verified<T>, work: () => A | Promise<A>): Promise<A>;
-  /** Forgets what `dedupe` has seen: for work that has failed and thrown nothing. */
-  forget(verified: Verified<T>): Promise<void>;
+  handle<A>(
+    verified: Verified<T>,
+    work: () => A | Promise<A>,
+    failed?: (answered: A) => boolean,
+  ): Promise<A>;
 }
 
 /** Where the WebAssembly comes from, which differs between runtimes. */
@@ -113,15 +122,20 @@ const NAMES = ["id", "timestamp", "signature"] as const;
 const ED25519 = /^wh[sp]k_/;
 
 /** An ed25519 signature needs the whole body in the module's memory. */
-const ED25519_BYTES_MAX = 256 * 1024 * 1024;
+const ED25519_BYTES_MAX = 8 * 1024 * 1024;
 
 /** Bodies up to here are searched for the cause of a refusal, at most so many in a row. */
 const EXPLAINED_BYTES_MAX = 65_536;
 const EXPLAINED_IN_A_ROW = 10;
 
-/** Workers have none before the compatibility date 2025-05-05: there a verifier stays. */
+/**
+ * Releases verifiers that nobody uses any more. (It holds numbers: a function would hold what it
+ * watches.) Workers have none before the compatibility date 2025-05-05; there a verifier stays.
+ */
 const freed = globalThis.FinalizationRegistry
-  ? new FinalizationRegistry<() => void>((release) => release())
+  ? new FinalizationRegistry<{ module: Module; handle: number }>(({ module, handle }) =>
+      module.exports.postrider_release(handle),
+    )
   : undefined;
 
 /** Options as the WebAssembly reads them: the scheme, the header names, the secrets. */
@@ -186,7 +200,7 @@ export function makeWebhook<T>(modules: Modules, options: WebhookOptions<T>): We
     const input = written(new Writer().float(toleranceSec), scheme, headerNames, secrets).bytes();
     const handle = module.call("postrider_prepare", input);
     if (handle >= 0) {
-      freed?.register(webhook, () => module.exports.postrider_release(handle));
+      freed?.register(webhook, { module, handle });
       return handle;
     }
     const full = modules.full();
@@ -209,25 +223,27 @@ export function makeWebhook<T>(modules: Modules, options: WebhookOptions<T>): We
     return now < 0 ? 0 : now;
   };
 
-  const handleOf = (handles: readonly [number, number], found: Found): number => {
-    const [one, other] = handles;
-    if (one === other) return one;
-    return found.first(2)?.includes("sha256=") ? other : one;
-  };
+  /** Which of the two is to be tried first. */
+  const handleOf = (handles: readonly [number, number], found: Found): number =>
+    found.first(2)?.includes("sha256=") ? handles[1] : handles[0];
 
   let hostHmacs: HostHmacs | null | undefined;
-  const judge = (found: Found, body: string | Uint8Array): number => {
-    const handle = handleOf(handles, found);
+  const judgeBy = (handle: number, found: Found, body: string | Uint8Array): number => {
     if (body.length >= DELEGATED_FROM && !needsFull) {
-      hostHmacs ??= HostHmacs.of(hmacKeys()) ?? null;
+      if (hostHmacs === undefined) hostHmacs = HostHmacs.of(hmacKeys);
       if (hostHmacs) {
         return module.verifyBy(handle, found, body, now(), hostHmacs.count, hostHmacs.make);
       }
-    }
-    if (body.length > PART_BYTES && !needsFull) {
-      return module.verifyInParts(handle, found, body, now());
+      if (body.length > PART_BYTES) return module.verifyInParts(handle, found, body, now());
     }
     return module.verify(handle, found, body, now());
+  };
+  const judge = (found: Found, body: string | Uint8Array): number => {
+    const first = handleOf(handles, found);
+    const verdict = judgeBy(first, found, body);
+    if (verdict >= 0 || handles[0] === handles[1]) return verdict;
+    const other = judgeBy(handles[0] + handles[1] - first, found, body);
+    return other >= 0 ? other : verdict;
   };
 
   const hmacKeys = (): Uint8Array[] =>
@@ -239,9 +255,10 @@ export function makeWebhook<T>(modules: Modules, options: WebhookOptions<T>): We
   /** The cause, as far as it can be told; nobody shall buy much work with wrong requests. */
   const hint = (code: WebhookErrorCode, body: string | Uint8Array, headers: unknown): string => {
     const seconds = Date.now() / 1000;
-    explained = Math.max(0, explained - (seconds - explainedAt));
+    explained = Math.max(0, explained - Math.max(0, seconds - explainedAt));
     explainedAt = seconds;
-    if (body.length > EXPLAINED_BYTES_MAX || ++explained > EXPLAINED_IN_A_ROW) return HINTS[code];
+    if (body.length > EXPLAINED_BYTES_MAX || explained >= EXPLAINED_IN_A_ROW) return HINTS[code];
+    explained++;
     try {
       const full = modules.full();
       if (!full) return HINTS[code];
@@ -265,7 +282,7 @@ export function makeWebhook<T>(modules: Modules, options: WebhookOptions<T>): We
     const raw = rawBytes(rawBody);
     if (raw === undefined) return refused("BODY_ALREADY_PARSED", parsedHint());
     if (needsFull && raw.length > ED25519_BYTES_MAX) {
-      return refused("NO_MATCH", "a body of over 256 MiB cannot be verified with an ed25519 key");
+      return refused("NO_MATCH", "a body of over 8 MiB is not verified where a key is an ed25519 one");
     }
     const found = find(headers, names);
     const keyIndex = judge(found, raw);
@@ -288,65 +305,91 @@ export function makeWebhook<T>(modules: Modules, options: WebhookOptions<T>): We
     return { ok: true, id: found.first(0), timestamp, keyIndex, payload: payload as T, raw };
   };
 
+  const ttlSec = dedupe?.ttlSec ?? TTL_SEC;
   const idOf = (verified: Verified<T>): string => {
     const id = dedupe?.id?.(verified) ?? verified.id;
-    return typeof id === "string" && id ? id : refuse("dedupe.id must give a string");
+    if ((typeof id === "string" && id) || typeof id === "number") return String(id);
+    return refuse("dedupe.id must give a string or a number");
   };
 
-  const inProgress = new Set<string>();
-  const seen = (verified: Verified<T>): boolean | Promise<boolean> =>
-    dedupe ? dedupe.seen(idOf(verified), dedupe.ttlSec ?? TTL_SEC) : false;
-  const duplicate = (verified: Verified<T>): Refused =>
-    inProgress.has(idOf(verified))
-      ? { ...refused("DUPLICATE", "its first copy is being handled: answer 503"), inProgress: true }
-      : refused("DUPLICATE");
+  /** Claims the message; a store that knows no claims keeps it at once. */
+  const seen = (id: string): Seen | Promise<Seen> =>
+    dedupe!.seen(id, dedupe!.keep ? (dedupe!.leaseSec ?? LEASE_SEC) : ttlSec);
+  const unlessSeen = (verified: Verified<T>, seen: Seen): Result<T> => {
+    if (!seen) return verified;
+    const refusal = refused("DUPLICATE");
+    if (seen !== "busy") return refusal;
+    const hint = "a copy of this message is being handled and may fail: answer 503";
+    return { ...refusal, hint, inProgress: true };
+  };
 
   const safeVerify = (rawBody: unknown, headers: unknown): Result<T> => {
     const result = verdict(rawBody, headers);
     if (!dedupe || !result.ok) return result;
-    const known = seen(result);
-    if (isPromise(known)) refuse("dedupe.seen is asynchronous: use verifyAsync or verifyRequest");
-    return known ? duplicate(result) : result;
+    const id = idOf(result);
+    const known = seen(id);
+    if (!isPromise(known)) return unlessSeen(result, known);
+    void known.then((known) => known || dedupe.forget?.(id)).catch(() => {});
+    return refuse("dedupe.seen is asynchronous: use safeVerifyAsync or safeVerifyRequest");
   };
 
   const safeVerifyAsync = async (rawBody: unknown, headers: unknown): Promise<Result<T>> => {
     const result = verdict(rawBody, headers);
-    return result.ok && (await seen(result)) ? duplicate(result) : result;
+    return dedupe && result.ok ? unlessSeen(result, await seen(idOf(result))) : result;
   };
 
-  const safeVerifyRequest = async (request: Request): Promise<Result<T>> =>
-    request.bodyUsed
-      ? refused("BODY_ALREADY_PARSED", parsedHint())
-      : safeVerifyAsync(await request.arrayBuffer(), request.headers);
+  const safeVerifyRequest = async (request: Request): Promise<Result<T>> => {
+    if (request.bodyUsed) return refused("BODY_ALREADY_PARSED", parsedHint());
+    let raw: ArrayBuffer;
+    try {
+      raw = await request.arrayBuffer();
+    } catch {
+      return refused("BODY_UNREADABLE");
+    }
+    return safeVerifyAsync(raw, request.headers);
+  };
 
   const payloadOf = (result: Result<T>): T => {
     if (result.ok) return result.payload;
-    throw new WebhookError(result.code, result.hint);
+    throw new WebhookError(result.code, result.hint, result.inProgress);
+  };
+  const done = async (result: Result<T>): Promise<T> => {
+    if (result.ok) await dedupe?.keep?.(idOf(result), ttlSec);
+    return payloadOf(result);
+  };
+
+  const handle = async <A>(
+    verified: Verified<T>,
+    work: () => A | Promise<A>,
+    failed?: (answered: A) => boolean,
+  ): Promise<A> => {
+    if (!dedupe) return work();
+    const id = idOf(verified);
+    let answered: A;
+    try {
+      answered = await work();
+    } catch (error) {
+      // What the store says to that is of less interest: the claim ends by itself.
+      await Promise.resolve(dedupe.forget?.(id)).catch(() => {});
+      throw error;
+    }
+    await (failed?.(answered) ? dedupe.forget?.(id) : dedupe.keep?.(id, ttlSec));
+    return answered;
   };
 
   const webhook: Webhook<T> = {
-    verify: (rawBody, headers) => payloadOf(safeVerify(rawBody, headers)),
+    verify: (rawBody, headers) => {
+      const result = safeVerify(rawBody, headers);
+      const kept = result.ok ? dedupe?.keep?.(idOf(result), ttlSec) : undefined;
+      if (isPromise(kept)) kept.catch(() => {}); // the claim ends by itself
+      return payloadOf(result);
+    },
     safeVerify,
-    verifyAsync: async (rawBody, headers) => payloadOf(await safeVerifyAsync(rawBody, headers)),
+    verifyAsync: async (rawBody, headers) => done(await safeVerifyAsync(rawBody, headers)),
     safeVerifyAsync,
-    verifyRequest: async (request) => payloadOf(await safeVerifyRequest(request)),
+    verifyRequest: async (request) => done(await safeVerifyRequest(request)),
     safeVerifyRequest,
-    handle: async (verified, work) => {
-      if (!dedupe) return work();
-      const id = idOf(verified);
-      inProgress.add(id);
-      try {
-        return await work();
-      } catch (error) {
-        await dedupe.forget?.(id);
-        throw error;
-      } finally {
-        inProgress.delete(id);
-      }
-    },
-    forget: async (verified) => {
-      await dedupe?.forget?.(idOf(verified));
-    },
+    handle,
   };
 
   const handles = prepareBoth(module);

@@ -1,4 +1,4 @@
-//! The signature code for JavaScript: what `js/src/module.ts` calls.
+//! The signature code for JavaScript: what `js/module.ts` calls.
 //!
 //! Two modules are made of it. The **core** verifies HMACs and is small; the **full** one (feature
 //! `full`) also has ed25519, the texts of errors, their likely causes, and signing.

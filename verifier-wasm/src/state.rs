@@ -10,7 +10,7 @@ thread_local! {
     pub(crate) static STATE: RefCell<State> = const { RefCell::new(State::new()) };
 }
 
-/// An error as JavaScript gets it: a number below zero. `js/src/codes.ts` has the same lists.
+/// An error as JavaScript gets it: a number below zero. `js/errors.ts` has the same lists.
 #[derive(Clone, Copy)]
 pub(crate) struct Refusal(pub(crate) i32);
 
@@ -201,7 +201,7 @@ pub(crate) fn count(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(MISUSE.0)
 }
 
-/// From -1 on, in the order of `codes.ts`.
+/// From -1 on, in the order of `errors.ts`.
 pub(crate) fn refusal(error: &VerifyError) -> Refusal {
     Refusal(match error {
         VerifyError::MissingHeader { .. } => -1,
