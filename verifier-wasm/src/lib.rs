@@ -8,7 +8,7 @@
 //! writes arguments to the **input** and reads results from the **output**. Neither is read while
 //! the other side writes: a call ends before the next begins, and there is one thread.
 //!
-//! A number below zero is an error: see [`state::Refusal`].
+//! A number below zero is an error: see `Refusal` in `state.rs`.
 
 mod input;
 mod state;
