@@ -239,6 +239,7 @@ impl Book {
             sent_ms: at_ms,
             endpoint,
             revision,
+            unsure: self.is_unsure_of_calendar(at_ms),
         };
         self.in_flight.insert(wire.delivery, flight);
     }
@@ -291,6 +292,7 @@ impl Book {
             verdict,
             spec: Arc::clone(&page.told.spec),
             status: page.told.status,
+            left_unsure: flight.unsure,
             leaving,
             counts,
             health: (page.health, after),

@@ -112,6 +112,8 @@ pub struct Flight {
     pub endpoint: EndpointId,
     /// The revision of the endpoint that was told when it left.
     pub revision: u64,
+    /// By which calendar it left is not to be seen.
+    pub unsure: bool,
 }
 
 /// An attempt that the engine knows to have ended, and that is not durable yet.
@@ -131,6 +133,8 @@ pub struct Recording {
     pub spec: Arc<EndpointSpec>,
     /// Its status then.
     pub status: EndpointStatus,
+    /// By which calendar the request left is not to be seen.
+    pub left_unsure: bool,
     /// It was being deleted, or was deleted.
     pub leaving: bool,
     /// It counts for the health of the endpoint, which has not changed since it was sent.

@@ -18,7 +18,16 @@ impl Book {
     pub fn is_unsure_of(&self, endpoint: EndpointId, at_ms: u64) -> bool {
         let page = self.endpoints.get(&endpoint);
         let changed_ms = page.map(|page| page.changed_ms);
-        let last_ms = changed_ms.max(self.jumped_ms);
+        self.is_beside(changed_ms, at_ms) || self.is_unsure_of_calendar(at_ms)
+    }
+
+    /// Whether it cannot be told by which calendar the engine has sent a request of this moment.
+    #[must_use]
+    pub fn is_unsure_of_calendar(&self, at_ms: u64) -> bool {
+        self.is_beside(self.jumped_ms, at_ms)
+    }
+
+    fn is_beside(&self, last_ms: Option<u64>, at_ms: u64) -> bool {
         !self.is_exact() && last_ms.is_some_and(|last| last + self.slack_ms() >= at_ms)
     }
 

@@ -3,7 +3,8 @@
 //! Every outcome is recorded exactly once, unless the process ends first.
 //!
 //! When a retry is due is the promise `attempts`. Under turmoil health is not judged, and of what
-//! ends beside a change of its endpoint, or a jump of the calendar, the outcome alone.
+//! ends beside a change of its endpoint, or a jump of the calendar, the outcome alone; and of what
+//! leaves beside such a jump not when that was.
 
 use super::Checker;
 use crate::book::{Book, Recording};
@@ -128,7 +129,7 @@ fn outcome(end: &Attempted, recording: &Recording) -> Result<(), String> {
     if !is_same {
         return Err(format!("{kept} is recorded as {}", end.attempt.outcome));
     }
-    if end.attempt.started_at != wire.at.wall {
+    if !recording.left_unsure && end.attempt.started_at != wire.at.wall {
         return Err(format!(
             "it is recorded to start at {:?}",
             end.attempt.started_at
