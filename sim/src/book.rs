@@ -96,7 +96,7 @@ impl Book {
         match &line.what {
             What::Started { life } => self.started(*life, line.at_ms),
             What::Stopped(_) => self.stopped(),
-            What::Called { call, step, wish } => self.called(*call, *step, wish),
+            What::Called { call, step, wish } => self.called(*call, *step, wish, line.at_ms),
             What::Answered { call, reply } => self.answered(*call, reply, line.at_ms),
             What::Durable { change, receipt } => self.durable(line, change, receipt),
             What::Sent(wire) => self.sent(line.at_ms, wire),
@@ -159,7 +159,7 @@ impl Book {
         }
     }
 
-    fn called(&mut self, call: CallId, step: Option<usize>, wish: &Wish) {
+    fn called(&mut self, call: CallId, step: Option<usize>, wish: &Wish, at_ms: u64) {
         match wish {
             Wish::Drain { deadline_ms } if self.up => {
                 self.draining.get_or_insert((call, *deadline_ms));
@@ -167,6 +167,7 @@ impl Book {
             Wish::Delete(endpoint) if self.up => {
                 if let Some(page) = self.endpoints.get_mut(endpoint) {
                     page.leaving.get_or_insert(call);
+                    page.changed_ms = at_ms;
                 }
             }
             _ => (),

@@ -83,7 +83,7 @@ pub struct EndpointPage {
     pub durable: Endpoint,
     /// As the engine has said that it is: what has been durable *and* told.
     pub told: Endpoint,
-    /// When either changed last, in true time.
+    /// When either changed last, or its deletion was asked for, in true time.
     pub changed_ms: u64,
     /// The engine has said that it is registered, or has started with it.
     pub known: bool,
