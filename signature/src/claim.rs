@@ -88,9 +88,9 @@ impl Verifier {
         Ok(claim)
     }
 
-    /// The second half: which key made one of the signatures of [`Claim::into_signatures`], counted from 0, given the
-    /// HMACs that the host has made with each key, in the order of the keys. They are compared in
-    /// constant time.
+    /// The second half: which key made one of the signatures of [`Claim::into_signatures`], counted
+    /// from 0, given the HMACs that the host has made with each key, in the order of the keys; more
+    /// than there are keys are not looked at. They are compared in constant time.
     ///
     /// # Errors
     ///
@@ -100,7 +100,8 @@ impl Verifier {
         signatures: &Signatures,
         hmacs: &[[u8; 32]],
     ) -> Result<usize, VerifyError> {
-        let hits = hmacs.iter().map(|hmac| hit(hmac, &signatures.0));
+        let hmacs = hmacs.iter().take(self.keys.len());
+        let hits = hmacs.map(|hmac| hit(hmac, &signatures.0));
         first_hit(hits).ok_or_else(|| self.no_match())
     }
 
