@@ -100,6 +100,10 @@ typed_id! {
     AttemptId = "att";
     /// A replay of many deliveries: `rpl_…`.
     ReplayId = "rpl";
+    /// A key of an API over the engine: `key_…`.
+    KeyId = "key";
+    /// A place that webhooks come in from: `src_…`.
+    SourceId = "src";
 }
 
 fn encode(uuid: u128) -> [u8; SUFFIX_CHARS] {

@@ -48,7 +48,7 @@ pub use error::{
 };
 pub use fact::{AttemptResult, Fact, Of};
 pub use footprint::Footprint;
-pub use id::{AttemptId, DeliveryId, EndpointId, EventId, InvalidId, ReplayId};
+pub use id::{AttemptId, DeliveryId, EndpointId, EventId, InvalidId, KeyId, ReplayId, SourceId};
 pub use input::{
     CallId, Command, EndpointChange, Input, Loaded, LoadedDelivery, NewEvent, Recovered,
     RecoveredDelivery, RecoveredEndpoint, RecoveredLane, Target,

@@ -9,7 +9,7 @@ mod progress;
 mod receiver;
 mod report;
 mod run;
-mod stop;
+
 
 use crate::Answer;
 use clap::builder::RangedU64ValueParser;
@@ -19,7 +19,7 @@ use progress::Progress;
 use report::{Report, StopReport};
 use run::{DemoError, Ending};
 use std::path::PathBuf;
-use stop::Stop;
+use crate::stop::Stop;
 
 /// See it deliver in order, through storms
 ///

@@ -1,5 +1,7 @@
 //! The `postrider` command.
 //!
+//! - `postrider serve` is the server;
+//! - `postrider config` shows how it is set up;
 //! - `postrider demo` runs the whole engine against real receivers that misbehave, and checks what
 //!   it promises;
 //! - `postrider sign` and `postrider verify` are both ends of a signature, for whoever looks for
@@ -9,17 +11,21 @@
 //! Exit status: 0 for yes; 1 for no (a promise was broken, a signature was refused); 2 where
 //! there is no answer (the command line, a file or the system is at fault).
 
+mod config;
+mod configuration;
 mod demo;
 mod input;
+mod log;
 mod secret;
+mod serve;
 mod sign;
+mod stop;
 mod verify;
 
 use clap::{Parser, Subcommand};
 use std::error::Error;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 /// A delivery makes many small allocations; this allocator is made for those.
 #[global_allocator]
@@ -35,6 +41,8 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Command {
+    Serve(serve::Args),
+    Config(configuration::Args),
     Demo(demo::Args),
     Sign(sign::Args),
     Verify(verify::Args),
@@ -51,10 +59,9 @@ struct Answer {
 
 fn main() -> ExitCode {
     let command = CommandLine::parse().command;
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::from_default_env())
-        .with_writer(io::stderr)
-        .init();
+    if !matches!(command, Command::Serve(_)) {
+        log::begin("error", false);
+    }
     match command.run().and_then(|answer| print(&answer)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -69,6 +76,8 @@ fn main() -> ExitCode {
 impl Command {
     fn run(self) -> Result<Answer, Box<dyn Error>> {
         match self {
+            Self::Serve(args) => Ok(serve::run(&args)?),
+            Self::Config(args) => Ok(configuration::run(&args)?),
             Self::Demo(args) => Ok(demo::run(&args)?),
             Self::Sign(args) => Ok(sign::run(&args)?),
             Self::Verify(args) => Ok(verify::run(&args)?),

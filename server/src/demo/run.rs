@@ -5,7 +5,7 @@ use super::data::{self, Data, DataError, Entry, Journal};
 use super::plan::{EndpointPlan, EventPlan, Plan, Submitted};
 use super::progress::Progress;
 use super::receiver::{Log, Payload, Receiver, Reserved};
-use super::stop::Stop;
+use crate::stop::Stop;
 use postrider::egress::{EgressGuard, InvalidAllowList};
 use postrider::signature::KeyError;
 use postrider::store::{Store, StoreError};

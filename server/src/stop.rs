@@ -1,4 +1,4 @@
-//! Being asked to end: the first signal lets the demo drain, the second ends it at once.
+//! Being asked to end: the first signal lets the work under way finish, the second ends it at once.
 
 use std::io::{self, Write};
 use tokio::sync::watch;
@@ -8,11 +8,11 @@ const ENDED_AT_ONCE: i32 = 130;
 
 /// Whether somebody has asked.
 #[derive(Clone)]
-pub(super) struct Stop(watch::Receiver<bool>);
+pub(crate) struct Stop(watch::Receiver<bool>);
 
 impl Stop {
     /// Listens from now on. Must be called in a tokio runtime.
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         let mut signals = Signals::listen()?;
         let (asked, stop) = watch::channel(false);
         tokio::spawn(async move {
@@ -29,8 +29,14 @@ impl Stop {
         Ok(Self(stop))
     }
 
-    pub(super) fn is_asked(&self) -> bool {
+    pub(crate) fn is_asked(&self) -> bool {
         *self.0.borrow()
+    }
+
+    /// Waits until somebody asks.
+    pub(crate) async fn asked(mut self) {
+        // The sender is never dropped before the process ends.
+        let _ = self.0.wait_for(|asked| *asked).await;
     }
 }
 

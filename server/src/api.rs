@@ -1,0 +1,164 @@
+//! The REST API: `/v1`, described by OpenAPI, over one running Postrider.
+
+mod caller;
+mod dead_letters;
+mod deliveries;
+mod edge;
+mod endpoint_form;
+mod endpoints;
+mod event_types;
+mod events;
+mod extract;
+mod health;
+mod keys;
+mod keys_routes;
+mod openapi;
+mod page;
+mod problem;
+mod reference;
+mod refusal;
+mod registry;
+mod replays;
+mod stats;
+mod templates;
+mod tenants;
+mod time;
+mod timeline;
+mod validators;
+
+pub use openapi::document;
+pub use problem::{Place, Problem, problems_page};
+
+use axum::Router;
+use keys::{KeyRecord, Keys, NewKey, Scope};
+use postrider::store::{Records, StoreError};
+use postrider::{Clock, Postrider, SystemClock, TenantId, Wall};
+use registry::Registry;
+use std::sync::Arc;
+
+/// The API over one running Postrider. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Api(Arc<Shared>);
+
+struct Shared {
+    postrider: Postrider,
+    clock: Arc<dyn Clock>,
+    options: ApiOptions,
+    keys: Keys,
+    tenants: Registry<tenants::Tenant>,
+    event_types: Registry<event_types::EventTypeView>,
+    templates: Registry<templates::TemplateView>,
+    validators: validators::Validators,
+}
+
+/// What an operator decides about the API.
+#[derive(Clone, Debug, Default)]
+pub struct ApiOptions {
+    /// Refuse events whose type is not in the tenant's catalogue.
+    pub known_event_types_only: bool,
+}
+
+/// Why the API did not open.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The store of this Postrider keeps nothing but events.
+    #[error("this store has no place for keys and sources: use SqliteStore or MemoryStore")]
+    NoRecords,
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A key was not made.
+    #[error("the first key was not made: {0}")]
+    Key(String),
+}
+
+impl Api {
+    /// Reads the keys, sources and types that the store of this Postrider holds.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError`].
+    pub async fn open(postrider: Postrider, options: ApiOptions) -> Result<Self, ApiError> {
+        let records = postrider.records().ok_or(ApiError::NoRecords)?;
+        let keys = Registry::<KeyRecord>::load("api_key", Arc::clone(&records)).await?;
+        Ok(Self(Arc::new(Shared {
+            postrider,
+            clock: Arc::new(SystemClock),
+            options,
+            keys: Keys::new(keys),
+            tenants: Registry::load("tenant", Arc::clone(&records)).await?,
+            event_types: Registry::load("event_type", Arc::clone(&records)).await?,
+            templates: Registry::load("template", records).await?,
+            validators: validators::Validators::default(),
+        })))
+    }
+
+    /// Whether anyone can use it.
+    #[must_use]
+    pub fn has_keys(&self) -> bool {
+        !self.0.keys.is_empty()
+    }
+
+    /// Lets this text be a key for all tenants with every scope, for as long as the process runs.
+    pub fn accept_key(&self, text: &str) {
+        self.0.keys.accept(text, self.now());
+    }
+
+    /// Makes a key for all tenants with every scope, and gives its text.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Key`].
+    pub async fn make_key(&self, name: &str) -> Result<String, ApiError> {
+        let new = NewKey {
+            name: name.to_owned(),
+            scopes: Scope::ALL.to_vec(),
+            tenant: None,
+            requests_per_second: None,
+            expires_at: None,
+        };
+        let made = self.0.keys.make(new, self.now()).await;
+        made.map(|(_, text)| text)
+            .map_err(|problem| ApiError::Key(problem.detail().to_owned()))
+    }
+
+    pub(crate) fn postrider(&self) -> &Postrider {
+        &self.0.postrider
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    pub(crate) fn tenants(&self) -> &Registry<tenants::Tenant> {
+        &self.0.tenants
+    }
+
+    pub(crate) fn event_types(&self) -> &Registry<event_types::EventTypeView> {
+        &self.0.event_types
+    }
+
+    pub(crate) fn templates(&self) -> &Registry<templates::TemplateView> {
+        &self.0.templates
+    }
+
+    pub(crate) fn now(&self) -> Wall {
+        self.0.clock.wall()
+    }
+
+    pub(crate) fn knows_tenant(&self, tenant: &TenantId) -> bool {
+        *tenant == TenantId::default()
+            || self.0.tenants.get(&TenantId::default(), tenant.as_str()).is_some()
+    }
+}
+
+/// The API as routes, to be served by itself or mounted in any axum application.
+#[must_use]
+pub fn router(api: &Api) -> Router {
+    let (routes, _) = openapi::routes().split_for_parts();
+    routes
+        .merge(openapi::pages())
+        .fallback(edge::no_route)
+        .layer(axum::middleware::from_fn(edge::pass))
+        .with_state(api.clone())
+}

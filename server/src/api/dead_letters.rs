@@ -1,0 +1,207 @@
+//! `/v1/dead-letters`: deliveries that have failed and wait for somebody's decision.
+
+use super::Api;
+use super::caller::Caller;
+use super::deliveries::{self, DeliveryView, Resent, one};
+use super::extract::{Json, Query};
+use super::keys::Scope;
+use super::page::{self, Page};
+use super::problem::{Code, Problem};
+use super::time::Time;
+use axum::extract::State;
+use postrider::{DeliveryFilter, DeliveryId, DeliveryQuery, Direction};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// Dead letters in one request.
+const AT_ONCE_MAX: usize = 100;
+
+/// Dead letters of one endpoint with one reason.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeadLetterGroup {
+    /// The endpoint.
+    endpoint_id: String,
+    /// `rejected`, `gone`, `redirected` or `exhausted`.
+    reason: &'static str,
+    /// How many.
+    count: u64,
+    /// When the first of them was accepted.
+    oldest: Time,
+    /// When the last of them was.
+    newest: Time,
+}
+
+/// All groups of a tenant.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeadLetterGroups {
+    /// The groups, by endpoint and reason.
+    groups: Vec<DeadLetterGroup>,
+}
+
+#[utoipa::path(
+    get, path = "/v1/dead-letters/groups", tag = "Dead letters",
+    summary = "Count dead letters by endpoint and reason",
+    responses((status = OK, description = "The groups.", body = DeadLetterGroups))
+)]
+pub(crate) async fn groups(
+    State(api): State<Api>,
+    caller: Caller,
+) -> Result<axum::Json<DeadLetterGroups>, Problem> {
+    let tenant = caller.may(Scope::Read)?;
+    let found = api.postrider().dead_letter_groups(tenant).await?;
+    let groups = found.into_iter().map(|group| DeadLetterGroup {
+        endpoint_id: group.endpoint.to_string(),
+        reason: group.reason.name(),
+        count: group.count,
+        oldest: group.oldest.into(),
+        newest: group.newest.into(),
+    });
+    Ok(axum::Json(DeadLetterGroups {
+        groups: groups.collect(),
+    }))
+}
+
+/// Which dead letters.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// Only those of this endpoint.
+    endpoint_id: Option<String>,
+    /// Only those of these event types, with commas between.
+    event_type: Option<String>,
+    /// How many at most: 1 to 250.
+    #[param(minimum = 1, maximum = 250, default = 50)]
+    limit: Option<u16>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+}
+
+#[utoipa::path(
+    get, path = "/v1/dead-letters", tag = "Dead letters", params(ListQuery),
+    summary = "List dead letters, oldest first",
+    responses((status = OK, description = "A page of deliveries that failed and were neither resent nor discarded.", body = Page<DeliveryView>))
+)]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<axum::Json<Page<DeliveryView>>, Problem> {
+    let tenant = caller.may(Scope::Read)?;
+    let query = DeliveryQuery {
+        filter: DeliveryFilter {
+            tenant: Some(tenant.clone()),
+            endpoint: one(query.endpoint_id.as_deref(), "endpoint_id")?,
+            event_types: page::list(query.event_type.as_deref(), "event_type")?,
+            dead: true,
+            ..DeliveryFilter::default()
+        },
+        direction: Direction::OldestFirst,
+        after: page::cursor(query.cursor.as_deref())?,
+        most: page::most(query.limit)?,
+    };
+    deliveries::shown(&api, query).await
+}
+
+/// Some dead letters.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Chosen {
+    /// Their ids.
+    #[schema(min_items = 1, max_items = 100)]
+    ids: Vec<String>,
+}
+
+/// What has become of each.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChosenResults {
+    /// In their order.
+    results: Vec<ChosenResult>,
+}
+
+/// What has become of one.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChosenResult {
+    /// The delivery.
+    id: String,
+    /// The one that makes it anew, if it was resent.
+    resent: Option<Resent>,
+    /// If it was not possible.
+    problem: Option<Problem>,
+}
+
+impl Chosen {
+    fn ids(&self) -> Result<Vec<Result<DeliveryId, Problem>>, Problem> {
+        if self.ids.is_empty() || self.ids.len() > AT_ONCE_MAX {
+            let detail = format!("use 1 to {AT_ONCE_MAX} ids; a replay takes any number");
+            return Err(Problem::new(Code::InvalidBody, &detail).at("/ids", detail));
+        }
+        let nothing = |_| Problem::not_found("such delivery");
+        Ok(self.ids.iter().map(|id| id.parse().map_err(nothing)).collect())
+    }
+}
+
+#[utoipa::path(
+    post, path = "/v1/dead-letters/resend", tag = "Dead letters", request_body = Chosen,
+    summary = "Send dead letters again, in this order",
+    responses((status = OK, description = "A result for each.", body = ChosenResults))
+)]
+pub(crate) async fn resend(
+    State(api): State<Api>,
+    caller: Caller,
+    Json(chosen): Json<Chosen>,
+) -> Result<axum::Json<ChosenResults>, Problem> {
+    let tenant = caller.may(Scope::Manage)?;
+    let mut results = Vec::new();
+    for (text, id) in chosen.ids.iter().zip(chosen.ids()?) {
+        let resent = match id {
+            Ok(id) => match deliveries::owned(&api, tenant, id).await {
+                Ok(_) => api.postrider().resend(&id).await.map_err(Problem::from),
+                Err(problem) => Err(problem),
+            },
+            Err(problem) => Err(problem),
+        };
+        let (resent, problem) = match resent {
+            Ok(new) => (
+                Some(Resent {
+                    id: new.to_string(),
+                    resend_of: text.clone(),
+                }),
+                None,
+            ),
+            Err(problem) => (None, Some(problem)),
+        };
+        let id = text.clone();
+        results.push(ChosenResult { id, resent, problem });
+    }
+    Ok(axum::Json(ChosenResults { results }))
+}
+
+#[utoipa::path(
+    post, path = "/v1/dead-letters/discard", tag = "Dead letters", request_body = Chosen,
+    summary = "Give dead letters up",
+    responses((status = OK, description = "A result for each.", body = ChosenResults))
+)]
+pub(crate) async fn discard(
+    State(api): State<Api>,
+    caller: Caller,
+    Json(chosen): Json<Chosen>,
+) -> Result<axum::Json<ChosenResults>, Problem> {
+    let tenant = caller.may(Scope::Manage)?;
+    let mut results = Vec::new();
+    for (text, id) in chosen.ids.iter().zip(chosen.ids()?) {
+        let done = match id {
+            Ok(id) => match deliveries::owned(&api, tenant, id).await {
+                Ok(_) => api.postrider().discard(&id).await.map_err(Problem::from),
+                Err(problem) => Err(problem),
+            },
+            Err(problem) => Err(problem),
+        };
+        results.push(ChosenResult {
+            id: text.clone(),
+            resent: None,
+            problem: done.err(),
+        });
+    }
+    Ok(axum::Json(ChosenResults { results }))
+}

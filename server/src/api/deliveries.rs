@@ -1,0 +1,361 @@
+//! `/v1/deliveries`: what was sent, what came back, and trying again.
+
+use super::Api;
+use super::caller::Caller;
+use super::extract::{Id, Query};
+use super::keys::Scope;
+use super::page::{self, Page};
+use super::problem::{Code, Problem};
+use super::time::Time;
+use axum::extract::State;
+use axum::http::StatusCode;
+use postrider::{
+    Attempt, DeliveryFilter, DeliveryId, DeliveryQuery, DeliveryRecord, DeliveryState, Direction,
+    EndpointId, Outcome, TenantId,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::{IntoParams, ToSchema};
+
+/// A delivery: one event to one endpoint.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeliveryView {
+    /// Its id.
+    #[schema(example = "dlv_01jd9x2m5tewh8q0v6n3r4y7za")]
+    pub(crate) id: String,
+    /// Its event.
+    event_id: String,
+    /// The type of its event.
+    event_type: String,
+    /// Its endpoint, which may be gone.
+    endpoint_id: String,
+    /// Its lane, if the publisher gave a key.
+    ordering_key: Option<String>,
+    /// Its place in its lane.
+    place: u64,
+    /// `pending`, `retrying`, `delivered`, `failed` or `discarded`.
+    state: &'static str,
+    /// Why it failed: `rejected`, `gone`, `redirected` or `exhausted`.
+    reason: Option<&'static str>,
+    /// When it was accepted.
+    created_at: Time,
+    /// When the next attempt is due.
+    next_attempt_at: Option<Time>,
+    /// When it ended.
+    ended_at: Option<Time>,
+    /// The delivery that it makes anew.
+    resend_of: Option<String>,
+    /// The delivery that makes it anew.
+    resent_as: Option<String>,
+    /// The replay that made it.
+    replay_id: Option<String>,
+    /// Its attempts, first to last.
+    attempts: Vec<AttemptView>,
+}
+
+/// One HTTP request and what came back.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AttemptView {
+    /// Its id.
+    id: String,
+    /// 1 for the first one of its delivery.
+    number: u32,
+    /// When it started.
+    started_at: Time,
+    /// How long it took, in milliseconds.
+    duration_ms: u64,
+    /// The headers as they were sent, less the values that may be credentials.
+    request_headers: BTreeMap<String, String>,
+    /// The status of the response; `null` if there was none.
+    status: Option<u16>,
+    /// The headers of the response.
+    response_headers: BTreeMap<String, String>,
+    /// The first 16 KiB of the response's body, as text.
+    response_body: Option<String>,
+    /// Whether there was more of it.
+    response_body_cut: bool,
+    /// Why there was no response: `dns`, `connect`, `tls`, `timeout`, `reset`, …
+    failure: Option<String>,
+    /// What went wrong, for people.
+    error: Option<String>,
+}
+
+impl DeliveryView {
+    pub(crate) fn of(record: &DeliveryRecord) -> Self {
+        let (reason, next_attempt_at) = match record.state {
+            DeliveryState::Failed(reason) => (Some(reason.name()), None),
+            DeliveryState::Retrying { due } => (None, Some(Time(due))),
+            _ => (None, None),
+        };
+        Self {
+            id: record.id.to_string(),
+            event_id: record.event.id.to_string(),
+            event_type: record.event.event_type.to_string(),
+            endpoint_id: record.lane.endpoint.to_string(),
+            ordering_key: record.lane.key.get().map(str::to_owned),
+            place: record.seq.0,
+            state: record.state.name(),
+            reason,
+            created_at: created_at(record),
+            next_attempt_at,
+            ended_at: record.ended_at.map(Time),
+            resend_of: record.resend_of.map(|id| id.to_string()),
+            resent_as: record.resent_as.map(|id| id.to_string()),
+            replay_id: record.replay.map(|id| id.to_string()),
+            attempts: record.attempts.iter().map(AttemptView::of).collect(),
+        }
+    }
+}
+
+/// An id carries its time.
+fn created_at(record: &DeliveryRecord) -> Time {
+    let ms = (record.id.as_u128() >> 80) as u64;
+    Time(postrider::Wall(ms))
+}
+
+impl AttemptView {
+    pub(crate) fn of(attempt: &Attempt) -> Self {
+        let lines = attempt.request_headers.iter();
+        let mut view = Self {
+            id: attempt.id.to_string(),
+            number: attempt.number,
+            started_at: attempt.started_at.into(),
+            duration_ms: attempt.duration_ms,
+            request_headers: lines.map(|(name, value)| (name.into(), value.into())).collect(),
+            status: None,
+            response_headers: BTreeMap::new(),
+            response_body: None,
+            response_body_cut: false,
+            failure: None,
+            error: None,
+        };
+        match &attempt.outcome {
+            Outcome::Response(response) => {
+                view.status = Some(response.status);
+                view.response_headers = response.headers.iter().cloned().collect();
+                view.response_body = Some(String::from_utf8_lossy(&response.body).into_owned());
+                view.response_body_cut = response.body_cut;
+                if !(200..300).contains(&response.status) {
+                    view.error = Some(attempt.outcome.to_string());
+                }
+            }
+            Outcome::Failure(failure) => {
+                view.failure = Some(failure.kind.name().to_owned());
+                view.error = Some(attempt.outcome.to_string());
+            }
+        }
+        view
+    }
+}
+
+/// Which deliveries.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// Only those to this endpoint; it may be gone.
+    endpoint_id: Option<String>,
+    /// Only those of this event.
+    event_id: Option<String>,
+    /// Only those in one of these states: `pending`, `retrying`, `delivered`, `failed`,
+    /// `discarded`, with commas between.
+    state: Option<String>,
+    /// Only those of these event types: types or families such as `payment.*`, with commas
+    /// between.
+    event_type: Option<String>,
+    /// Only those whose last attempt was answered with this class of status: 2, 3, 4 or 5.
+    #[param(minimum = 2, maximum = 5)]
+    status_class: Option<u8>,
+    /// Only those whose last attempt got no answer, for this reason: `dns`, `connect`, `timeout`, …
+    failure: Option<String>,
+    /// Only those that were accepted then or later.
+    #[param(value_type = Option<String>, format = DateTime)]
+    from: Option<Time>,
+    /// Only those that were accepted earlier.
+    #[param(value_type = Option<String>, format = DateTime)]
+    until: Option<Time>,
+    /// `newest` (the default) or `oldest` first.
+    order: Option<Order>,
+    /// How many at most: 1 to 250.
+    #[param(minimum = 1, maximum = 250, default = 50)]
+    limit: Option<u16>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// In which order a list is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Order {
+    /// The newest first.
+    #[default]
+    Newest,
+    /// The oldest first.
+    Oldest,
+}
+
+impl Order {
+    pub(crate) fn direction(self) -> Direction {
+        match self {
+            Self::Newest => Direction::NewestFirst,
+            Self::Oldest => Direction::OldestFirst,
+        }
+    }
+}
+
+impl ListQuery {
+    fn query(&self, tenant: &TenantId) -> Result<DeliveryQuery, Problem> {
+        let class = self.status_class;
+        if class.is_some_and(|class| !(2..=5).contains(&class)) {
+            let detail = "status_class: use 2, 3, 4 or 5";
+            return Err(Problem::new(Code::InvalidQuery, detail));
+        }
+        let failures: Vec<postrider::FailureKind> =
+            page::list(self.failure.as_deref(), "failure")?;
+        Ok(DeliveryQuery {
+            filter: DeliveryFilter {
+                tenant: Some(tenant.clone()),
+                endpoint: one(self.endpoint_id.as_deref(), "endpoint_id")?,
+                event: one(self.event_id.as_deref(), "event_id")?,
+                states: page::list(self.state.as_deref(), "state")?,
+                event_types: page::list(self.event_type.as_deref(), "event_type")?,
+                status_class: class,
+                failure: failures.first().copied(),
+                from: self.from.map(|time| time.0),
+                until: self.until.map(|time| time.0),
+                ..DeliveryFilter::default()
+            },
+            direction: self.order.unwrap_or_default().direction(),
+            after: page::cursor(self.cursor.as_deref())?,
+            most: page::most(self.limit)?,
+        })
+    }
+}
+
+/// A parameter that is an id.
+pub(crate) fn one<T>(text: Option<&str>, name: &str) -> Result<Option<T>, Problem>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    let refused = |error: T::Err| Problem::new(Code::InvalidQuery, format_args!("{name}: {error}"));
+    text.map(|text| text.parse().map_err(refused)).transpose()
+}
+
+#[utoipa::path(
+    get, path = "/v1/deliveries", tag = "Deliveries", params(ListQuery),
+    summary = "List deliveries with their attempts",
+    responses((status = OK, description = "A page of deliveries.", body = Page<DeliveryView>))
+)]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<axum::Json<Page<DeliveryView>>, Problem> {
+    let query = query.query(caller.may(Scope::Read)?)?;
+    shown(&api, query).await
+}
+
+#[utoipa::path(
+    get, path = "/v1/endpoints/{id}/deliveries", tag = "Endpoints",
+    params(("id" = String, Path), ListQuery),
+    summary = "List the deliveries to an endpoint",
+    responses((status = OK, description = "A page of deliveries.", body = Page<DeliveryView>))
+)]
+pub(crate) async fn of_endpoint(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<EndpointId>,
+    Query(query): Query<ListQuery>,
+) -> Result<axum::Json<Page<DeliveryView>>, Problem> {
+    let tenant = caller.may(Scope::Read)?;
+    super::endpoints::owned(&api, tenant, id).await?;
+    let mut query = query.query(tenant)?;
+    query.filter.endpoint = Some(id);
+    shown(&api, query).await
+}
+
+pub(crate) async fn shown(
+    api: &Api,
+    query: DeliveryQuery,
+) -> Result<axum::Json<Page<DeliveryView>>, Problem> {
+    let page = api.postrider().deliveries(query).await?;
+    Ok(axum::Json(Page {
+        data: page.deliveries.iter().map(DeliveryView::of).collect(),
+        next: page.next.map(|next| next.to_string()),
+    }))
+}
+
+#[utoipa::path(
+    get, path = "/v1/deliveries/{id}", tag = "Deliveries", params(("id" = String, Path)),
+    summary = "Get a delivery with the exact requests and responses",
+    responses((status = OK, description = "The delivery.", body = DeliveryView))
+)]
+pub(crate) async fn get(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<DeliveryId>,
+) -> Result<axum::Json<DeliveryView>, Problem> {
+    let record = owned(&api, caller.may(Scope::Read)?, id).await?;
+    Ok(axum::Json(DeliveryView::of(&record)))
+}
+
+/// A delivery that was made anew.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Resent {
+    /// The new delivery.
+    pub(crate) id: String,
+    /// The one that it makes anew.
+    pub(crate) resend_of: String,
+}
+
+#[utoipa::path(
+    post, path = "/v1/deliveries/{id}/retry", tag = "Deliveries", params(("id" = String, Path)),
+    summary = "Send a delivery again",
+    description = "One that has ended is made anew, with a full set of attempts, at the end of its \
+                   lane (or in its place, if the lane stopped at it).",
+    responses((status = ACCEPTED, description = "The new delivery.", body = Resent))
+)]
+pub(crate) async fn retry(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<DeliveryId>,
+) -> Result<(StatusCode, axum::Json<Resent>), Problem> {
+    owned(&api, caller.may(Scope::Manage)?, id).await?;
+    let new = api.postrider().resend(&id).await?;
+    let resent = Resent {
+        id: new.to_string(),
+        resend_of: id.to_string(),
+    };
+    Ok((StatusCode::ACCEPTED, axum::Json(resent)))
+}
+
+#[utoipa::path(
+    post, path = "/v1/deliveries/{id}/discard", tag = "Deliveries", params(("id" = String, Path)),
+    summary = "Give a delivery up",
+    description = "A pending one, or a dead letter. A request that is under way is cancelled; the \
+                   receiver may have got it all the same.",
+    responses((status = NO_CONTENT, description = "Discarded."))
+)]
+pub(crate) async fn discard(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<DeliveryId>,
+) -> Result<StatusCode, Problem> {
+    owned(&api, caller.may(Scope::Manage)?, id).await?;
+    api.postrider().discard(&id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The delivery, if it is the tenant's.
+pub(crate) async fn owned(
+    api: &Api,
+    tenant: &TenantId,
+    id: DeliveryId,
+) -> Result<DeliveryRecord, Problem> {
+    let record = api.postrider().delivery(&id).await?;
+    if record.event.tenant == *tenant {
+        return Ok(record);
+    }
+    Err(Problem::not_found(format_args!("delivery {id}")))
+}

@@ -1,0 +1,556 @@
+//! An endpoint as JSON: what its owner writes, and what is shown of it.
+
+use super::problem::{Code, Problem};
+use super::time::Time;
+use postrider::engine::{HeaderNames, PayloadForm, SignatureForm};
+use postrider::{
+    BreakerPolicy, DisabledReason, Endpoint, EndpointSpec, EndpointStatus, OnFailed, Ordering,
+    RateLimit, RetryPolicy, Schedule, TenantId,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// What the owner of an endpoint decides. Only `url` is required.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EndpointForm {
+    /// Where its requests go: `https://…`, or `http://…` where the operator allows it.
+    #[schema(min_length = 1, max_length = 2048, example = "https://merchant.example/webhooks")]
+    pub(crate) url: String,
+    /// For people. At most 1 KiB.
+    #[serde(default)]
+    #[schema(max_length = 1024)]
+    pub(crate) description: String,
+    /// Whatever you want to keep with it: a JSON object of at most 4 KiB.
+    #[serde(default)]
+    #[schema(value_type = Object, additional_properties = true)]
+    pub(crate) metadata: Map<String, Value>,
+    /// The events it gets: `*`, a family such as `payment.*`, or a type. Operational events
+    /// (`postrider.*`) are never part of `*`.
+    #[serde(default = "every_type")]
+    #[schema(min_items = 1, max_items = 128, example = json!(["payment.*"]))]
+    pub(crate) event_types: Vec<String>,
+    /// Only events whose payload matches, for example `{"amount": {"$gt": 10000}}`: operators
+    /// `$eq $ne $gt $gte $lt $lte $in $nin $exists $startsWith $contains $and $or $not`.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub(crate) filter: Option<Value>,
+    /// Whether deliveries keep their order.
+    #[serde(default)]
+    pub(crate) ordering: OrderingForm,
+    /// What becomes of a lane whose first delivery has failed for good.
+    #[serde(default)]
+    pub(crate) on_failed: OnFailedForm,
+    /// When to try again.
+    #[serde(default)]
+    pub(crate) retry: RetryForm,
+    /// Headers added to every request, at most 32. Values of headers whose name speaks of
+    /// credentials are never shown again.
+    #[serde(default)]
+    #[schema(example = json!({"x-team": "payments"}))]
+    pub(crate) headers: BTreeMap<String, String>,
+    /// How its requests are signed: one to four schemes, each with its headers.
+    #[serde(default = "default_signatures")]
+    #[schema(min_items = 1, max_items = 4)]
+    pub(crate) signatures: Vec<SignatureEntry>,
+    /// What the body of a request is.
+    #[serde(default)]
+    pub(crate) payload_form: PayloadFormName,
+    /// The template and its pinned version, for the payload form `template`.
+    #[serde(default)]
+    pub(crate) template: Option<TemplateRef>,
+    /// The time of one attempt, from the look-up of the name to the last byte, in milliseconds.
+    #[serde(default = "default_timeout_ms")]
+    #[schema(minimum = 1, maximum = 600_000)]
+    pub(crate) timeout_ms: u64,
+    /// Attempts at the same time, over all lanes.
+    #[serde(default = "default_concurrency")]
+    #[schema(minimum = 1, maximum = 1024)]
+    pub(crate) concurrency: u32,
+    /// Requests a second that it takes; `null` for no limit.
+    #[serde(default)]
+    pub(crate) rate_limit: Option<RateLimitForm>,
+    /// Holds attempts back while the endpoint does not answer; `null` for no breaker.
+    #[serde(default = "default_breaker")]
+    pub(crate) breaker: Option<BreakerForm>,
+    /// Disable the endpoint once it has failed for this long without a success, in milliseconds;
+    /// `null` for never.
+    #[serde(default = "default_disable_after_ms")]
+    #[schema(minimum = 0, maximum = 31_536_000_000_u64)]
+    pub(crate) disable_after_ms: Option<u64>,
+}
+
+/// Whether deliveries keep their order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OrderingForm {
+    /// One at a time per lane, in the order of publishing.
+    #[default]
+    Fifo,
+    /// Any order, up to `concurrency`.
+    None,
+}
+
+/// What becomes of a lane whose first delivery has failed for good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OnFailedForm {
+    /// The lane goes on with the next delivery.
+    #[default]
+    Continue,
+    /// The lane stops until someone resends or discards the dead letter.
+    Stop,
+}
+
+/// When to try again: either `delays_ms`, or an exponential schedule.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RetryForm {
+    /// One delay per retry, in milliseconds. Not together with `first_ms`, `factor`, `cap_ms` or
+    /// `retries`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 64, example = json!([60_000, 300_000, 900_000]))]
+    pub(crate) delays_ms: Option<Vec<u64>>,
+    /// The delay before the second attempt. Default 1,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) first_ms: Option<u64>,
+    /// How much longer each delay is than the one before. Default 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 100)]
+    pub(crate) factor: Option<f64>,
+    /// The longest delay. Default one hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cap_ms: Option<u64>,
+    /// Attempts after the first one. Default 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 64)]
+    pub(crate) retries: Option<u32>,
+    /// Each delay is drawn from its value ± this many per cent. Default 20.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 100)]
+    pub(crate) jitter_percent: Option<u8>,
+    /// The longest wait that a receiver may ask for with `Retry-After`. Default one hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) retry_after_max_ms: Option<u64>,
+    /// Statuses from 400 to 499 that are retried instead of failing at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = json!([408, 425, 429]))]
+    pub(crate) also_retry: Option<Vec<u16>>,
+}
+
+/// A signature scheme, and the names of its headers where they are not the scheme's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SignatureEntry {
+    /// `postrider` (Standard Webhooks, and `X-Signature` with the hex HMAC of the body),
+    /// `standard`, `svix`, `stripe`, `github`, `shopify`, `slack`, `body-hex`, `timestamped-v1` or
+    /// `timestamped-sha256`.
+    #[schema(example = "postrider")]
+    pub(crate) scheme: String,
+    /// Instead of the scheme's header for the message's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 128)]
+    pub(crate) id_header: Option<String>,
+    /// Instead of the scheme's header for the timestamp.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 128)]
+    pub(crate) timestamp_header: Option<String>,
+    /// Instead of the scheme's header for the signature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 128)]
+    pub(crate) signature_header: Option<String>,
+    /// Instead of `X-Signature`, for the scheme `postrider`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 128)]
+    pub(crate) body_signature_header: Option<String>,
+}
+
+/// What the body of a request is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PayloadFormName {
+    /// The payload, byte for byte.
+    #[default]
+    Raw,
+    /// `{"type", "timestamp", "data"}`, as Standard Webhooks recommends.
+    Envelope,
+    /// What the template in `template` makes of it.
+    Template,
+}
+
+/// A template of the tenant, in one version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TemplateRef {
+    /// Its name.
+    #[schema(max_length = 128)]
+    pub(crate) name: String,
+    /// The version that this endpoint keeps getting.
+    #[schema(minimum = 1)]
+    pub(crate) version: u32,
+}
+
+/// So many requests in so much time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RateLimitForm {
+    /// Requests …
+    #[schema(minimum = 1)]
+    requests: u32,
+    /// … in this many milliseconds.
+    #[serde(default = "second_ms")]
+    #[schema(minimum = 1, maximum = 86_400_000)]
+    per_ms: u64,
+    /// How many may go at once after a pause. Default: `requests`.
+    #[serde(default)]
+    #[schema(minimum = 1)]
+    burst: Option<u32>,
+}
+
+/// When attempts are held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BreakerForm {
+    /// Failures in a row that open it.
+    #[schema(minimum = 1)]
+    failures: u32,
+    /// How long it stays open at first, in milliseconds.
+    #[schema(maximum = 86_400_000)]
+    cooldown_ms: u64,
+    /// How long at most.
+    #[schema(maximum = 86_400_000)]
+    cooldown_max_ms: u64,
+}
+
+/// An endpoint.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct EndpointView {
+    /// Its id.
+    #[schema(example = "ep_01jd9x2m5tewh8q0v6n3r4y7za")]
+    pub(crate) id: String,
+    /// Who owns it.
+    pub(crate) tenant: String,
+    /// What its owner has decided.
+    #[serde(flatten)]
+    pub(crate) form: EndpointForm,
+    /// Whether it gets its deliveries: `active`, `paused` or `disabled`.
+    pub(crate) status: &'static str,
+    /// Why it is disabled: `manual`, `gone` or `failing`.
+    pub(crate) disabled_reason: Option<&'static str>,
+    /// Failed attempts since the last success.
+    pub(crate) failures: u32,
+    /// When the first of them ended.
+    pub(crate) failing_since: Option<Time>,
+    /// The breaker lets nothing through before this.
+    pub(crate) breaker_open_until: Option<Time>,
+    /// When it was made.
+    pub(crate) created_at: Time,
+    /// Counts the changes of what its owner decides.
+    pub(crate) revision: u64,
+    /// The secret that signs its requests: shown this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")]
+    pub(crate) secret: Option<String>,
+}
+
+fn every_type() -> Vec<String> {
+    vec!["*".to_owned()]
+}
+
+fn default_signatures() -> Vec<SignatureEntry> {
+    let entry = |form: &SignatureForm| SignatureEntry::of(form);
+    EndpointSpec::new("").signatures.iter().map(entry).collect()
+}
+
+fn default_timeout_ms() -> u64 {
+    ms(EndpointSpec::new("").timeout)
+}
+
+fn default_concurrency() -> u32 {
+    EndpointSpec::new("").concurrency
+}
+
+fn default_breaker() -> Option<BreakerForm> {
+    EndpointSpec::new("").breaker.map(BreakerForm::of)
+}
+
+fn default_disable_after_ms() -> Option<u64> {
+    EndpointSpec::new("").disable_after.map(ms)
+}
+
+fn second_ms() -> u64 {
+    1_000
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn refused(pointer: &str, detail: impl std::fmt::Display) -> Problem {
+    let detail = detail.to_string();
+    Problem::new(Code::InvalidEndpoint, &detail).at(pointer, detail)
+}
+
+impl EndpointForm {
+    /// The spec for a tenant. `template` is the text of the one that the form names.
+    pub(crate) fn spec(
+        &self,
+        tenant: &TenantId,
+        payload_form: PayloadForm,
+    ) -> Result<EndpointSpec, Problem> {
+        let mut spec = EndpointSpec::new(self.url.as_str());
+        spec.tenant = tenant.clone();
+        spec.description = self.description.as_str().into();
+        spec.metadata = Value::Object(self.metadata.clone()).to_string().into();
+        let patterns = self.event_types.iter().enumerate().map(|(place, pattern)| {
+            let wrong = |error| refused(&format!("/event_types/{place}"), error);
+            pattern.parse().map_err(wrong)
+        });
+        spec.event_types = patterns.collect::<Result<_, _>>()?;
+        spec.filter = match &self.filter {
+            Some(filter) => {
+                let filter = filter.to_string().parse();
+                Some(filter.map_err(|error| refused("/filter", error))?)
+            }
+            None => None,
+        };
+        spec.headers = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        spec.ordering = match self.ordering {
+            OrderingForm::Fifo => Ordering::Fifo,
+            OrderingForm::None => Ordering::None,
+        };
+        spec.on_failed = match self.on_failed {
+            OnFailedForm::Continue => OnFailed::Continue,
+            OnFailedForm::Stop => OnFailed::Stop,
+        };
+        spec.retry = self.retry.policy()?;
+        let signatures = self.signatures.iter().enumerate();
+        let signatures = signatures.map(|(place, entry)| entry.form(place));
+        spec.signatures = signatures.collect::<Result<_, _>>()?;
+        spec.payload_form = payload_form;
+        spec.timeout = Duration::from_millis(self.timeout_ms);
+        spec.concurrency = self.concurrency;
+        spec.rate_limit = self.rate_limit.map(RateLimitForm::limit);
+        spec.breaker = self.breaker.map(BreakerForm::policy);
+        spec.disable_after = self.disable_after_ms.map(Duration::from_millis);
+        Ok(spec)
+    }
+
+    /// What an owner would have written to get this spec. Values of headers are as they are: see
+    /// [`EndpointForm::without_credentials`].
+    pub(crate) fn of(spec: &EndpointSpec) -> Self {
+        let (payload_form, template) = match &spec.payload_form {
+            PayloadForm::Raw => (PayloadFormName::Raw, None),
+            PayloadForm::Envelope => (PayloadFormName::Envelope, None),
+            PayloadForm::Template(template) => {
+                let name = template.name().to_owned();
+                let version = template.version();
+                let template = TemplateRef { name, version };
+                (PayloadFormName::Template, Some(template))
+            }
+        };
+        let filter = spec.filter.as_ref();
+        Self {
+            url: spec.url.to_string(),
+            description: spec.description.to_string(),
+            // Both were checked to be JSON when they came in.
+            metadata: serde_json::from_str(&spec.metadata).unwrap_or_default(),
+            filter: filter.and_then(|filter| serde_json::from_str(filter.as_str()).ok()),
+            event_types: spec.event_types.iter().map(ToString::to_string).collect(),
+            ordering: match spec.ordering {
+                Ordering::Fifo => OrderingForm::Fifo,
+                Ordering::None => OrderingForm::None,
+            },
+            on_failed: match spec.on_failed {
+                OnFailed::Continue => OnFailedForm::Continue,
+                OnFailed::Stop => OnFailedForm::Stop,
+            },
+            retry: RetryForm::of(&spec.retry),
+            headers: spec.headers.iter().cloned().collect(),
+            signatures: spec.signatures.iter().map(SignatureEntry::of).collect(),
+            payload_form,
+            template,
+            timeout_ms: ms(spec.timeout),
+            concurrency: spec.concurrency,
+            rate_limit: spec.rate_limit.map(RateLimitForm::of),
+            breaker: spec.breaker.map(BreakerForm::of),
+            disable_after_ms: spec.disable_after.map(ms),
+        }
+    }
+
+    /// The same, less the values of headers that may be credentials.
+    fn without_credentials(mut self) -> Self {
+        for (name, value) in &mut self.headers {
+            if postrider::engine::speaks_of_credentials(name) {
+                *value = postrider::HeaderLines::SECRET.to_owned();
+            }
+        }
+        self
+    }
+}
+
+impl RetryForm {
+    fn policy(&self) -> Result<RetryPolicy, Problem> {
+        let defaults = RetryPolicy::default();
+        let exponential = self.first_ms.is_some()
+            || self.factor.is_some()
+            || self.cap_ms.is_some()
+            || self.retries.is_some();
+        let schedule = match (&self.delays_ms, defaults.schedule) {
+            (Some(_), _) if exponential => {
+                let detail = "give either delays_ms, or first_ms, factor, cap_ms and retries";
+                return Err(refused("/retry", detail));
+            }
+            (Some(delays), _) => {
+                Schedule::Delays(delays.iter().copied().map(Duration::from_millis).collect())
+            }
+            (None, Schedule::Exponential { first, factor, cap, retries }) => {
+                Schedule::Exponential {
+                    first: self.first_ms.map_or(first, Duration::from_millis),
+                    factor: self.factor.unwrap_or(factor),
+                    cap: self.cap_ms.map_or(cap, Duration::from_millis),
+                    retries: self.retries.unwrap_or(retries),
+                }
+            }
+            (None, delays) => delays,
+        };
+        let after = self.retry_after_max_ms.map(Duration::from_millis);
+        Ok(RetryPolicy {
+            schedule,
+            jitter_percent: self.jitter_percent.unwrap_or(defaults.jitter_percent),
+            retry_after_max: after.unwrap_or(defaults.retry_after_max),
+            also_retry: self.also_retry.clone().unwrap_or_default(),
+        })
+    }
+
+    fn of(policy: &RetryPolicy) -> Self {
+        let mut form = Self {
+            jitter_percent: Some(policy.jitter_percent),
+            retry_after_max_ms: Some(ms(policy.retry_after_max)),
+            also_retry: Some(policy.also_retry.clone()),
+            ..Self::default()
+        };
+        match &policy.schedule {
+            Schedule::Exponential { first, factor, cap, retries } => {
+                form.first_ms = Some(ms(*first));
+                form.factor = Some(*factor);
+                form.cap_ms = Some(ms(*cap));
+                form.retries = Some(*retries);
+            }
+            Schedule::Delays(delays) => {
+                form.delays_ms = Some(delays.iter().copied().map(ms).collect());
+            }
+        }
+        form
+    }
+}
+
+impl SignatureEntry {
+    fn form(&self, place: usize) -> Result<SignatureForm, Problem> {
+        let wrong = |error| refused(&format!("/signatures/{place}/scheme"), error);
+        Ok(SignatureForm {
+            scheme: self.scheme.parse().map_err(wrong)?,
+            header_names: HeaderNames {
+                id: self.id_header.clone(),
+                timestamp: self.timestamp_header.clone(),
+                signature: self.signature_header.clone(),
+                body_signature: self.body_signature_header.clone(),
+            },
+        })
+    }
+
+    fn of(form: &SignatureForm) -> Self {
+        Self {
+            scheme: form.scheme.name().to_owned(),
+            id_header: form.header_names.id.clone(),
+            timestamp_header: form.header_names.timestamp.clone(),
+            signature_header: form.header_names.signature.clone(),
+            body_signature_header: form.header_names.body_signature.clone(),
+        }
+    }
+}
+
+impl RateLimitForm {
+    fn limit(self) -> RateLimit {
+        RateLimit {
+            requests: self.requests,
+            per: Duration::from_millis(self.per_ms),
+            burst: self.burst.unwrap_or(self.requests),
+        }
+    }
+
+    fn of(limit: RateLimit) -> Self {
+        Self {
+            requests: limit.requests,
+            per_ms: ms(limit.per),
+            burst: Some(limit.burst),
+        }
+    }
+}
+
+impl BreakerForm {
+    fn policy(self) -> BreakerPolicy {
+        BreakerPolicy {
+            failures: self.failures,
+            cooldown: Duration::from_millis(self.cooldown_ms),
+            cooldown_max: Duration::from_millis(self.cooldown_max_ms),
+        }
+    }
+
+    fn of(policy: BreakerPolicy) -> Self {
+        Self {
+            failures: policy.failures,
+            cooldown_ms: ms(policy.cooldown),
+            cooldown_max_ms: ms(policy.cooldown_max),
+        }
+    }
+}
+
+impl EndpointView {
+    /// What is shown of an endpoint: no secret.
+    pub(crate) fn of(endpoint: &Endpoint) -> Self {
+        let (status, disabled_reason) = match endpoint.status {
+            EndpointStatus::Active => ("active", None),
+            EndpointStatus::Paused => ("paused", None),
+            EndpointStatus::Disabled(reason) => ("disabled", Some(reason_name(reason))),
+        };
+        Self {
+            id: endpoint.id.to_string(),
+            tenant: endpoint.spec.tenant.to_string(),
+            form: EndpointForm::of(&endpoint.spec).without_credentials(),
+            status,
+            disabled_reason,
+            failures: endpoint.health.failures,
+            failing_since: endpoint.health.failing_since.map(Time),
+            breaker_open_until: endpoint.health.open_until.map(Time),
+            created_at: endpoint.created_at.into(),
+            revision: endpoint.revision,
+            secret: None,
+        }
+    }
+
+    /// The same with its current secret.
+    pub(crate) fn with_secret(endpoint: &Endpoint) -> Self {
+        let current = endpoint.secrets.first();
+        Self {
+            secret: current.map(|current| current.secret.expose_secret_text().to_string()),
+            ..Self::of(endpoint)
+        }
+    }
+}
+
+/// `manual`, `gone` or `failing`.
+pub(crate) fn reason_name(reason: DisabledReason) -> &'static str {
+    match reason {
+        DisabledReason::Manual => "manual",
+        DisabledReason::Gone => "gone",
+        DisabledReason::Failing => "failing",
+    }
+}

@@ -1,0 +1,472 @@
+//! `/v1/endpoints`: what their owner does with them.
+
+use super::Api;
+use super::caller::Caller;
+use super::deliveries::AttemptView;
+use super::endpoint_form::{EndpointForm, EndpointView, PayloadFormName};
+use super::extract::{Id, Json, MaybeJson, Query, from_value};
+use super::keys::Scope;
+use super::page::{self, Page};
+use super::problem::{Code, Problem};
+use super::time::Time;
+use axum::extract::State;
+use axum::http::StatusCode;
+use postrider::engine::{EndpointChange, PayloadForm};
+use postrider::{Endpoint, EndpointId, InvalidSpec, Outcome, Secret, Submission, TenantId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+
+/// The event type of a ping.
+pub(crate) const PING: &str = "postrider.ping";
+
+/// Fields that can be none at all.
+const NULLABLE: [&str; 5] = ["filter", "rate_limit", "breaker", "disable_after_ms", "template"];
+
+/// The longest overlap of a rotation: a month.
+const OVERLAP_S_MAX: u64 = 31 * 86_400;
+
+/// A new endpoint: what its owner decides, and how it begins.
+#[derive(ToSchema)]
+#[schema(as = NewEndpoint)]
+#[allow(dead_code)] // the form of a body that is taken apart by hand: see `create`
+pub(crate) struct NewEndpoint {
+    /// Sign with this secret instead of a new one: `whsec_…`, `whsk_…` (ed25519), or any text.
+    #[schema(max_length = 1024)]
+    secret: Option<String>,
+    /// Send a ping first, and register the endpoint only if that is answered with 2xx.
+    verify: Option<bool>,
+    #[schema(inline)]
+    #[serde(flatten)]
+    form: EndpointForm,
+}
+
+/// A change of an endpoint: any of what its owner decides.
+pub(crate) struct EndpointPatch;
+
+impl ToSchema for EndpointPatch {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "EndpointPatch".into()
+    }
+}
+
+impl PartialSchema for EndpointPatch {
+    /// That of the form, with nothing required.
+    fn schema() -> RefOr<Schema> {
+        let mut schema = EndpointForm::schema();
+        if let RefOr::T(Schema::Object(form)) = &mut schema {
+            form.required.clear();
+        }
+        schema
+    }
+}
+
+/// Which page of the endpoints.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// How many at most: 1 to 250.
+    #[param(minimum = 1, maximum = 250, default = 50)]
+    limit: Option<u16>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+}
+
+#[utoipa::path(
+    post, path = "/v1/endpoints", tag = "Endpoints", request_body = NewEndpoint,
+    summary = "Register an endpoint",
+    responses((status = CREATED, description = "Registered. `secret` is shown this once.", body = EndpointView))
+)]
+pub(crate) async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    Json(mut body): Json<Map<String, Value>>,
+) -> Result<(StatusCode, axum::Json<EndpointView>), Problem> {
+    let tenant = caller.may(Scope::Manage)?;
+    let secret: Option<String> = take(&mut body, "secret")?;
+    let verify: Option<bool> = take(&mut body, "verify")?;
+    let form: EndpointForm = from_value(Value::Object(body))?;
+    let spec = form.spec(tenant, payload_form(&api, tenant, &form)?)?;
+    let secret = secret.as_deref().map(parse_secret).transpose()?;
+    let endpoint = if verify == Some(true) {
+        registered_if_it_answers(&api, spec, secret).await?
+    } else {
+        api.postrider().register(spec, secret).await?
+    };
+    let view = EndpointView::with_secret(&endpoint);
+    Ok((StatusCode::CREATED, axum::Json(view)))
+}
+
+/// Registers an endpoint that gets nothing yet, pings it, and keeps it only if it has answered.
+async fn registered_if_it_answers(
+    api: &Api,
+    spec: postrider::EndpointSpec,
+    secret: Option<Secret>,
+) -> Result<Endpoint, Problem> {
+    let mut silent = spec.clone();
+    silent.event_types = vec![PING.parse()?];
+    let endpoint = api.postrider().register(silent, secret).await?;
+    let answer = api.postrider().ping(&endpoint.id, ping(api)).await;
+    let refusal = match answer {
+        Ok(attempt) if is_success(&attempt.outcome) => {
+            return Ok(api.postrider().update_endpoint(&endpoint.id, spec).await?);
+        }
+        Ok(attempt) => Problem::new(
+            Code::PingFailed,
+            format_args!("the endpoint answered the ping with {}", attempt.outcome),
+        ),
+        Err(error) => error.into(),
+    };
+    api.postrider().delete_endpoint(&endpoint.id).await?;
+    Err(refusal)
+}
+
+fn is_success(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Response(response) if (200..300).contains(&response.status))
+}
+
+fn ping(api: &Api) -> Submission {
+    let payload = json!({ "type": PING, "timestamp": Time(api.now()) });
+    Submission::new(PING, payload.to_string())
+}
+
+#[utoipa::path(
+    get, path = "/v1/endpoints", tag = "Endpoints", params(ListQuery),
+    summary = "List endpoints, oldest first",
+    responses((status = OK, description = "A page of endpoints, without their secrets.", body = Page<EndpointView>))
+)]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<axum::Json<Page<EndpointView>>, Problem> {
+    let tenant = caller.may(Scope::Read)?;
+    let most = page::most(query.limit)?;
+    let after: Option<EndpointId> = page::cursor(query.cursor.as_deref())?;
+    let found = api.postrider().endpoints_of(tenant, after, most + 1).await?;
+    let next = found.get(most).and(found.get(most - 1));
+    let next = next.map(|last| last.id.to_string());
+    let data = found.iter().take(most).map(EndpointView::of).collect();
+    Ok(axum::Json(Page { data, next }))
+}
+
+#[utoipa::path(
+    get, path = "/v1/endpoints/{id}", tag = "Endpoints", params(("id" = String, Path)),
+    summary = "Get an endpoint",
+    responses((status = OK, description = "The endpoint, without its secret.", body = EndpointView))
+)]
+pub(crate) async fn get(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<EndpointId>,
+) -> Result<axum::Json<EndpointView>, Problem> {
+    let tenant = caller.may(Scope::Read)?;
+    let endpoint = owned(&api, tenant, id).await?;
+    Ok(axum::Json(EndpointView::of(&endpoint)))
+}
+
+#[utoipa::path(
+    patch, path = "/v1/endpoints/{id}", tag = "Endpoints", params(("id" = String, Path)),
+    request_body(content = EndpointPatch, content_type = "application/json"),
+    summary = "Change an endpoint",
+    description = "A JSON merge patch (RFC 7396): what is left out stays; `null` means none for \
+                   `filter`, `rate_limit`, `breaker`, `disable_after_ms` and `template`, and the \
+                   default for everything else. Lists and `retry` are replaced as a whole.",
+    responses((status = OK, description = "The endpoint as it is now.", body = EndpointView))
+)]
+pub(crate) async fn patch(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<EndpointId>,
+    Json(patch): Json<Map<String, Value>>,
+) -> Result<axum::Json<EndpointView>, Problem> {
+    let tenant = caller.may(Scope::Manage)?;
+    let endpoint = owned(&api, tenant, id).await?;
+    let current = serde_json::to_value(EndpointForm::of(&endpoint.spec));
+    let mut form = current.map_err(|error| Problem::new(Code::Internal, error))?;
+    if let (Some(form), Some(Value::Object(_))) = (form.as_object_mut(), patch.get("retry")) {
+        // A policy is one thing: half of the old one would contradict the new one.
+        form.remove("retry");
+    }
+    let none: Vec<String> = NULLABLE
+        .into_iter()
+        .filter(|name| patch.get(*name).is_some_and(Value::is_null))
+        .map(str::to_owned)
+        .collect();
+    merge(&mut form, Value::Object(patch));
+    if let Some(form) = form.as_object_mut() {
+        form.extend(none.into_iter().map(|name| (name, Value::Null)));
+    }
+    let form: EndpointForm = from_value(form)?;
+    let spec = form.spec(tenant, payload_form(&api, tenant, &form)?)?;
+    let endpoint = api.postrider().update_endpoint(&id, spec).await?;
+    Ok(axum::Json(EndpointView::of(&endpoint)))
+}
+
+#[utoipa::path(
+    delete, path = "/v1/endpoints/{id}", tag = "Endpoints", params(("id" = String, Path)),
+    summary = "Delete an endpoint",
+    description = "Requests under way finish and are recorded; whatever else is pending for it is \
+                   discarded. Its history stays readable until its retention is over.",
+    responses((status = NO_CONTENT, description = "Deleted."))
+)]
+pub(crate) async fn delete(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<EndpointId>,
+) -> Result<StatusCode, Problem> {
+    owned(&api, caller.may(Scope::Manage)?, id).await?;
+    api.postrider().delete_endpoint(&id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[utoipa::path(
+    post, path = "/v1/endpoints/{id}/pause", tag = "Endpoints", params(("id" = String, Path)),
+    summary = "Hold deliveries back",
+    description = "Events are still accepted, and queue up.",
+    responses((status = OK, description = "The endpoint as it is now.", body = EndpointView))
+)]
+pub(crate) async fn pause(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<EndpointId>,
+) -> Result<axum::Json<EndpointView>, Problem> {
+    owned(&api, caller.may(Scope::Manage)?, id).await?;
+    let endpoint = api.postrider().pause_endpoint(&id).await?;
+    Ok(axum::Json(EndpointView::of(&endpoint)))
+}
+
+#[utoipa::path(
+    post, path = "/v1/endpoints/{id}/resume", tag = "Endpoints", params(("id" = String, Path)),
+    summary = "Go on after a pause",
+    responses((status = OK, description = "The endpoint as it is now.", body = EndpointView))
+)]
+pub(crate) async fn resume(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<EndpointId>,
+) -> Result<axum::Json<EndpointView>, Problem> {
+    owned(&api, caller.may(Scope::Manage)?, id).await?;
+    let endpoint = api.postrider().resume_endpoint(&id).await?;
+    Ok(axum::Json(EndpointView::of(&endpoint)))
+}
+
+#[utoipa::path(
+    post, path = "/v1/endpoints/{id}/disable", tag = "Endpoints", params(("id" = String, Path)),
+    summary = "Hold deliveries back and refuse events",
+    description = "What is queued is kept.",
+    responses((status = OK, description = "The endpoint as it is now.", body = EndpointView))
+)]
+pub(crate) async fn disable(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<EndpointId>,
+) -> Result<axum::Json<EndpointView>, Problem> {
+    owned(&api, caller.may(Scope::Manage)?, id).await?;
+    let endpoint = api.postrider().disable_endpoint(&id).await?;
+    Ok(axum::Json(EndpointView::of(&endpoint)))
+}
+
+#[utoipa::path(
+    post, path = "/v1/endpoints/{id}/enable", tag = "Endpoints", params(("id" = String, Path)),
+    summary = "Go on after the endpoint was disabled",
+    description = "By hand or by itself. It begins with a clean bill of health.",
+    responses((status = OK, description = "The endpoint as it is now.", body = EndpointView))
+)]
+pub(crate) async fn enable(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<EndpointId>,
+) -> Result<axum::Json<EndpointView>, Problem> {
+    owned(&api, caller.may(Scope::Manage)?, id).await?;
+    let endpoint = api.postrider().enable_endpoint(&id).await?;
+    Ok(axum::Json(EndpointView::of(&endpoint)))
+}
+
+/// A secret that signs requests.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SecretView {
+    /// The secret.
+    #[schema(example = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")]
+    secret: String,
+    /// When those before it stop signing; `null` if there are none.
+    previous_expire_at: Option<Time>,
+}
+
+impl SecretView {
+    fn of(endpoint: &Endpoint) -> Result<Self, Problem> {
+        let current = endpoint.secrets.first();
+        let nothing = || Problem::not_found("secret");
+        let previous = endpoint.secrets.iter().filter_map(|it| it.expires_at);
+        Ok(Self {
+            secret: current.ok_or_else(nothing)?.secret.expose_secret_text().to_owned(),
+            previous_expire_at: previous.max().map(Time),
+        })
+    }
+}
+
+/// How a secret is rotated.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rotation {
+    /// The new secret; left out, one is made.
+    #[serde(default)]
+    #[schema(max_length = 1024)]
+    secret: Option<String>,
+    /// For how many seconds the old secrets go on signing beside the new one. Default: a day.
+    #[serde(default)]
+    #[schema(maximum = 2_678_400)]
+    overlap_seconds: Option<u64>,
+}
+
+#[utoipa::path(
+    post, path = "/v1/endpoints/{id}/rotate-secret", tag = "Endpoints",
+    params(("id" = String, Path)), request_body = Option<Rotation>,
+    summary = "Sign with a new secret",
+    description = "The old ones go on signing beside it for a while, so that the receiver can \
+                   change over without a gap.",
+    responses((status = OK, description = "The new secret.", body = SecretView))
+)]
+pub(crate) async fn rotate_secret(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<EndpointId>,
+    MaybeJson(rotation): MaybeJson<Rotation>,
+) -> Result<axum::Json<SecretView>, Problem> {
+    owned(&api, caller.may(Scope::Manage)?, id).await?;
+    let secret = rotation.secret.as_deref().map(parse_secret).transpose()?;
+    let overlap = rotation.overlap_seconds.map(Duration::from_secs);
+    if overlap.is_some_and(|overlap| overlap.as_secs() > OVERLAP_S_MAX) {
+        let detail = format!("use at most {OVERLAP_S_MAX} seconds");
+        return Err(Problem::new(Code::InvalidEndpoint, &detail).at("/overlap_seconds", detail));
+    }
+    let overlap = overlap.unwrap_or(EndpointChange::OVERLAP);
+    let endpoint = api.postrider().rotate_secret(&id, secret, overlap).await?;
+    Ok(axum::Json(SecretView::of(&endpoint)?))
+}
+
+#[utoipa::path(
+    get, path = "/v1/endpoints/{id}/secret", tag = "Endpoints", params(("id" = String, Path)),
+    summary = "Show the secret",
+    description = "Needs the scope `manage`.",
+    responses((status = OK, description = "The secret that signs now.", body = SecretView))
+)]
+pub(crate) async fn secret(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<EndpointId>,
+) -> Result<axum::Json<SecretView>, Problem> {
+    let endpoint = owned(&api, caller.may(Scope::Manage)?, id).await?;
+    Ok(axum::Json(SecretView::of(&endpoint)?))
+}
+
+/// What is to be sent as a test.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TestForm {
+    /// The event type. Default `postrider.ping`.
+    #[serde(default, rename = "type")]
+    #[schema(max_length = 128)]
+    event_type: Option<String>,
+    /// The payload. Default: a ping with the time.
+    #[serde(default)]
+    payload: Option<Value>,
+}
+
+#[utoipa::path(
+    post, path = "/v1/endpoints/{id}/test", tag = "Endpoints",
+    params(("id" = String, Path)), request_body = Option<TestForm>,
+    summary = "Send a test event now",
+    description = "One signed request, outside of the endpoint's lanes: nothing is recorded or \
+                   retried. The answer is the whole result.",
+    responses((status = OK, description = "What came back; `status` is `null` if nothing did.", body = AttemptView))
+)]
+pub(crate) async fn test(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<EndpointId>,
+    MaybeJson(form): MaybeJson<TestForm>,
+) -> Result<axum::Json<AttemptView>, Problem> {
+    owned(&api, caller.may(Scope::Manage)?, id).await?;
+    let submission = match (form.event_type, form.payload) {
+        (None, None) => ping(&api),
+        (event_type, payload) => {
+            let event_type = event_type.unwrap_or_else(|| PING.to_owned());
+            Submission::new(event_type, payload.unwrap_or_default().to_string())
+        }
+    };
+    let attempt = api.postrider().ping(&id, submission).await?;
+    Ok(axum::Json(AttemptView::of(&attempt)))
+}
+
+/// The endpoint, if it is the tenant's.
+pub(crate) async fn owned(
+    api: &Api,
+    tenant: &TenantId,
+    id: EndpointId,
+) -> Result<Endpoint, Problem> {
+    let endpoint = api.postrider().endpoint(&id).await?;
+    if endpoint.spec.tenant == *tenant {
+        return Ok(endpoint);
+    }
+    Err(Problem::not_found(format_args!("endpoint {id}")))
+}
+
+fn parse_secret(text: &str) -> Result<Secret, Problem> {
+    let secret = Secret::parse(text).map_err(InvalidSpec::from);
+    Ok(secret.map_err(|error| Problem::from(error).at("/secret", "cannot be used"))?)
+}
+
+/// The payload form that the body names, with its template in full.
+fn payload_form(
+    api: &Api,
+    tenant: &TenantId,
+    form: &EndpointForm,
+) -> Result<PayloadForm, Problem> {
+    let refused = |detail: &str| Problem::new(Code::InvalidEndpoint, detail).at("/template", detail);
+    match (form.payload_form, &form.template) {
+        (PayloadFormName::Raw, None) => Ok(PayloadForm::Raw),
+        (PayloadFormName::Envelope, None) => Ok(PayloadForm::Envelope),
+        (PayloadFormName::Template, Some(wanted)) => api
+            .template(tenant, &wanted.name, wanted.version)
+            .map(PayloadForm::Template)
+            .ok_or_else(|| refused("there is no such template in this version")),
+        (PayloadFormName::Template, None) => Err(refused("name the template and its version")),
+        (_, Some(_)) => Err(refused("goes with \"payload_form\": \"template\" only")),
+    }
+}
+
+/// Takes a field out of a body.
+fn take<T: serde::de::DeserializeOwned>(
+    body: &mut Map<String, Value>,
+    name: &str,
+) -> Result<Option<T>, Problem> {
+    let Some(value) = body.remove(name).filter(|value| !value.is_null()) else {
+        return Ok(None);
+    };
+    from_value(value)
+        .map(Some)
+        .map_err(|problem: Problem| problem.below(&format!("/{name}")))
+}
+
+/// A JSON merge patch (RFC 7396, section 2).
+fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Value::Object(target) = target else { return };
+    for (name, value) in patch {
+        if value.is_null() {
+            target.remove(&name);
+        } else {
+            merge(target.entry(name).or_insert(Value::Null), value);
+        }
+    }
+}

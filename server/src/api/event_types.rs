@@ -1,0 +1,306 @@
+//! `/v1/event-types`: an optional catalogue, with schemas that payloads can be checked against.
+
+use super::Api;
+use super::caller::Caller;
+use super::extract::{Id, Json, Query};
+use super::keys::Scope;
+use super::keys_routes::NamedQuery;
+use super::page::{self, Page};
+use super::problem::{Code, Problem};
+use super::time::Time;
+use axum::extract::State;
+use axum::http::StatusCode;
+use postrider::{EventType, TenantId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+/// Versions of one type.
+const VERSIONS_MAX: usize = 64;
+
+/// The largest schema, as JSON text.
+const SCHEMA_BYTES_MAX: usize = 64 << 10;
+
+/// Places that a violation names at most.
+const PLACES_MAX: usize = 10;
+
+/// An event type of the catalogue.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct EventTypeView {
+    /// Its name.
+    #[schema(example = "payment.succeeded")]
+    name: String,
+    /// For people.
+    description: String,
+    /// Whether payloads that do not match the newest version's schema are refused.
+    validate: bool,
+    /// Its versions, the first one first.
+    versions: Vec<Version>,
+    /// When it was added.
+    created_at: Time,
+}
+
+/// A version of an event type.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Version {
+    /// Counts from 1.
+    version: u32,
+    /// A JSON Schema of its payloads.
+    #[schema(value_type = Option<Object>)]
+    schema: Option<Value>,
+    /// A payload to show.
+    example: Option<Value>,
+    /// When it was added.
+    created_at: Time,
+}
+
+/// A new event type.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EventTypeForm {
+    /// Its name.
+    #[schema(min_length = 1, max_length = 128, pattern = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
+    name: String,
+    /// For people.
+    #[serde(default)]
+    #[schema(max_length = 4096)]
+    description: String,
+    /// A JSON Schema (draft 2020-12 unless `$schema` says otherwise) of its payloads.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    schema: Option<Value>,
+    /// A payload to show. It has to match the schema.
+    #[serde(default)]
+    example: Option<Value>,
+    /// Whether payloads that do not match the schema are refused.
+    #[serde(default)]
+    validate: bool,
+}
+
+/// A new version of an event type.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VersionForm {
+    /// A JSON Schema of its payloads.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    schema: Option<Value>,
+    /// A payload to show. It has to match the schema.
+    #[serde(default)]
+    example: Option<Value>,
+}
+
+/// A change of an event type.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EventTypePatch {
+    /// For people.
+    #[schema(max_length = 4096)]
+    description: Option<String>,
+    /// Whether payloads that do not match the newest schema are refused.
+    validate: Option<bool>,
+}
+
+impl Version {
+    fn new(number: usize, form: VersionForm, at: Time) -> Result<Self, Problem> {
+        let refused = |pointer: &str, detail: String| {
+            Problem::new(Code::InvalidBody, &detail).at(pointer, detail)
+        };
+        if let Some(schema) = &form.schema {
+            if schema.to_string().len() > SCHEMA_BYTES_MAX {
+                let detail = format!("use at most {SCHEMA_BYTES_MAX} bytes");
+                return Err(refused("/schema", detail));
+            }
+            let validator = jsonschema::validator_for(schema);
+            let validator = validator.map_err(|error| refused("/schema", error.to_string()))?;
+            if let Some(example) = &form.example {
+                let matches = validator.validate(example);
+                matches.map_err(|error| refused("/example", error.to_string()))?;
+            }
+        }
+        Ok(Self {
+            version: u32::try_from(number).unwrap_or(u32::MAX),
+            schema: form.schema,
+            example: form.example,
+            created_at: at,
+        })
+    }
+}
+
+fn check_description(text: &str) -> Result<(), Problem> {
+    if text.chars().count() <= 4096 {
+        return Ok(());
+    }
+    let detail = "use at most 4,096 characters";
+    Err(Problem::new(Code::InvalidBody, detail).at("/description", detail))
+}
+
+#[utoipa::path(
+    post, path = "/v1/event-types", tag = "Event types", request_body = EventTypeForm,
+    summary = "Add an event type to the catalogue",
+    responses((status = CREATED, description = "Added, in version 1.", body = EventTypeView))
+)]
+pub(crate) async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    Json(form): Json<EventTypeForm>,
+) -> Result<(StatusCode, axum::Json<EventTypeView>), Problem> {
+    let tenant = caller.may(Scope::Manage)?;
+    let name: EventType = form.name.parse().map_err(|error| {
+        Problem::new(Code::InvalidBody, &error).at("/name", error)
+    })?;
+    check_description(&form.description)?;
+    let now: Time = api.now().into();
+    let first = VersionForm {
+        schema: form.schema,
+        example: form.example,
+    };
+    let view = EventTypeView {
+        name: form.name,
+        description: form.description,
+        validate: form.validate,
+        versions: vec![Version::new(1, first, now)?],
+        created_at: now,
+    };
+    let view = api.event_types().add(tenant, name.as_str(), view).await?;
+    api.forget_validator(tenant, &view.name);
+    Ok((StatusCode::CREATED, axum::Json((*view).clone())))
+}
+
+#[utoipa::path(
+    get, path = "/v1/event-types", tag = "Event types", params(NamedQuery),
+    summary = "List the catalogue",
+    responses((status = OK, description = "A page of event types.", body = Page<EventTypeView>))
+)]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Query(query): Query<NamedQuery>,
+) -> Result<axum::Json<Page<EventTypeView>>, Problem> {
+    let all = api.event_types().of(caller.may(Scope::Read)?);
+    let at = (query.cursor.as_deref(), page::most(query.limit)?);
+    let page = page::of_memory(&all, |it| &it.name, at, |it| (**it).clone());
+    Ok(axum::Json(page))
+}
+
+#[utoipa::path(
+    get, path = "/v1/event-types/{name}", tag = "Event types", params(("name" = String, Path)),
+    summary = "Get an event type",
+    responses((status = OK, description = "The event type with its versions.", body = EventTypeView))
+)]
+pub(crate) async fn get(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(name): Id<EventType>,
+) -> Result<axum::Json<EventTypeView>, Problem> {
+    let found = api.event_types().get(caller.may(Scope::Read)?, name.as_str());
+    let found = found.ok_or_else(|| Problem::not_found(format_args!("event type {name}")))?;
+    Ok(axum::Json((*found).clone()))
+}
+
+#[utoipa::path(
+    post, path = "/v1/event-types/{name}/versions", tag = "Event types",
+    params(("name" = String, Path)), request_body = VersionForm,
+    summary = "Add a version",
+    description = "From now on payloads are checked against its schema, where they are checked.",
+    responses((status = CREATED, description = "The event type with its versions.", body = EventTypeView))
+)]
+pub(crate) async fn add_version(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(name): Id<EventType>,
+    Json(form): Json<VersionForm>,
+) -> Result<(StatusCode, axum::Json<EventTypeView>), Problem> {
+    let tenant = caller.may(Scope::Manage)?;
+    let now = api.now().into();
+    let changed = api.event_types().change(tenant, name.as_str(), |known| {
+        if known.versions.len() >= VERSIONS_MAX {
+            let detail = format!("an event type has at most {VERSIONS_MAX} versions");
+            return Err(Problem::new(Code::Full, detail));
+        }
+        let mut known = known.clone();
+        let version = Version::new(known.versions.len() + 1, form, now)?;
+        known.versions.push(version);
+        Ok(known)
+    });
+    let changed = changed.await?;
+    let changed = changed.ok_or_else(|| Problem::not_found(format_args!("event type {name}")))?;
+    api.forget_validator(tenant, name.as_str());
+    Ok((StatusCode::CREATED, axum::Json((*changed).clone())))
+}
+
+#[utoipa::path(
+    patch, path = "/v1/event-types/{name}", tag = "Event types",
+    params(("name" = String, Path)), request_body = EventTypePatch,
+    summary = "Change an event type",
+    responses((status = OK, description = "The event type as it is now.", body = EventTypeView))
+)]
+pub(crate) async fn patch(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(name): Id<EventType>,
+    Json(patch): Json<EventTypePatch>,
+) -> Result<axum::Json<EventTypeView>, Problem> {
+    let tenant = caller.may(Scope::Manage)?;
+    check_description(patch.description.as_deref().unwrap_or_default())?;
+    let changed = api.event_types().change(tenant, name.as_str(), |known| {
+        let mut known = known.clone();
+        known.description = patch.description.unwrap_or(known.description);
+        known.validate = patch.validate.unwrap_or(known.validate);
+        Ok(known)
+    });
+    let changed = changed.await?;
+    let changed = changed.ok_or_else(|| Problem::not_found(format_args!("event type {name}")))?;
+    api.forget_validator(tenant, name.as_str());
+    Ok(axum::Json((*changed).clone()))
+}
+
+#[utoipa::path(
+    delete, path = "/v1/event-types/{name}", tag = "Event types", params(("name" = String, Path)),
+    summary = "Take an event type out of the catalogue",
+    responses((status = NO_CONTENT, description = "Removed."))
+)]
+pub(crate) async fn delete(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(name): Id<EventType>,
+) -> Result<StatusCode, Problem> {
+    let tenant = caller.may(Scope::Manage)?;
+    if !api.event_types().remove(tenant, name.as_str()).await? {
+        return Err(Problem::not_found(format_args!("event type {name}")));
+    }
+    api.forget_validator(tenant, name.as_str());
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl Api {
+    /// Checks a payload against the catalogue, as far as that asks for it.
+    pub(crate) fn check_payload(
+        &self,
+        tenant: &TenantId,
+        event_type: &str,
+        payload: &RawValue,
+    ) -> Result<(), Problem> {
+        let Some(known) = self.event_types().get(tenant, event_type) else {
+            return self.allow_unknown_type(event_type);
+        };
+        let newest = known.versions.last().filter(|_| known.validate);
+        let Some(schema) = newest.and_then(|newest| newest.schema.as_ref()) else {
+            return Ok(());
+        };
+        let validator = self.validator(tenant, event_type, schema)?;
+        let payload: Value = serde_json::from_str(payload.get())
+            .map_err(|error| Problem::new(Code::BadJson, error))?;
+        let mut violations = validator.iter_errors(&payload).take(PLACES_MAX).peekable();
+        if violations.peek().is_none() {
+            return Ok(());
+        }
+        let detail = format!("the payload does not match the schema of {event_type}");
+        let problem = Problem::new(Code::SchemaViolation, detail);
+        Err(violations.fold(problem, |problem, violation| {
+            let pointer = format!("/payload{}", violation.instance_path());
+            problem.at(pointer, &violation)
+        }))
+    }
+}

@@ -1,0 +1,434 @@
+//! `/v1/events`: publishing, and what has become of what was published.
+
+use super::Api;
+use super::caller::Caller;
+use super::deliveries::{DeliveryView, Order};
+use super::extract::{Id, Query, check_media_type, parse, read};
+use super::keys::Scope;
+use super::page::{self, Page};
+use super::problem::{Code, Problem};
+use super::time::Time;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use postrider::{
+    EndpointId, EventFilter, EventId, EventQuery, EventRecord, EventState, Limits, Published,
+    Submission, TenantId,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
+
+/// Events in one batch.
+const BATCH_MAX: usize = 100;
+
+/// The family of the events that Postrider itself publishes.
+const RESERVED: &str = "postrider.";
+
+/// An event to publish.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewEvent {
+    /// What kind it is: parts of `A-Z a-z 0-9 _ -`, joined by dots. Not `postrider.…`.
+    #[serde(rename = "type")]
+    #[schema(min_length = 1, max_length = 128, pattern = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", example = "payment.succeeded")]
+    event_type: String,
+    /// Any JSON value. Receivers get its exact text, at most 256 KiB.
+    #[schema(value_type = Value, example = json!({"amount": 4200, "currency": "CHF"}))]
+    payload: Box<RawValue>,
+    /// Only to this endpoint, whatever it subscribes to.
+    #[serde(default)]
+    endpoint_id: Option<String>,
+    /// Keeps order among the events with the same key only, instead of all events to an endpoint.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 256)]
+    ordering_key: Option<String>,
+    /// Accept it now, deliver it then; at most a year ahead.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    deliver_after: Option<Time>,
+}
+
+/// An event of a batch.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BatchItem {
+    /// A repeat with this key and the same content gives the same event and nothing more.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 256)]
+    idempotency_key: Option<String>,
+    /// The event.
+    event: NewEvent,
+}
+
+/// Events to publish, in their order.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Batch {
+    /// The events.
+    #[schema(min_items = 1, max_items = 100)]
+    events: Vec<BatchItem>,
+}
+
+/// An event that was accepted: it is durable.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Accepted {
+    /// The event.
+    #[schema(example = "evt_01jd9x2m5tewh8q0v6n3r4y7za")]
+    id: String,
+    /// Its deliveries: one for each endpoint that gets it. Empty for one that is scheduled.
+    deliveries: Vec<AcceptedDelivery>,
+    /// Whether it was accepted before, under the same idempotency key.
+    duplicate: bool,
+    /// When it will be delivered, if that is later.
+    deliver_after: Option<Time>,
+}
+
+/// A delivery of an event that was accepted.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AcceptedDelivery {
+    /// The delivery.
+    id: String,
+    /// Where it goes.
+    endpoint_id: String,
+}
+
+/// What has become of an event of a batch.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BatchResult {
+    /// The status that it would have had by itself: 202, or that of the problem.
+    status: u16,
+    /// If it was accepted.
+    event: Option<Accepted>,
+    /// If it was not.
+    problem: Option<Problem>,
+}
+
+/// What has become of the events of a batch, in their order.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BatchResults {
+    /// One for each event.
+    results: Vec<BatchResult>,
+}
+
+impl NewEvent {
+    fn submission(
+        &self,
+        tenant: &TenantId,
+        key: Option<&str>,
+    ) -> Result<Submission, Problem> {
+        if self.event_type.starts_with(RESERVED) {
+            let detail = "types that begin with `postrider.` are Postrider's own";
+            return Err(Problem::new(Code::InvalidEvent, detail).at("/type", detail));
+        }
+        let mut submission = Submission::new(self.event_type.as_str(), self.payload.get())
+            .tenant(tenant.as_str());
+        if let Some(id) = &self.endpoint_id {
+            let nothing = |_| {
+                let detail = format!("endpoint {}", id.chars().take(64).collect::<String>());
+                Problem::not_found(detail).at("/endpoint_id", "unknown")
+            };
+            submission = submission.to(&id.parse::<EndpointId>().map_err(nothing)?);
+        }
+        if let Some(key) = &self.ordering_key {
+            submission = submission.ordering_key(key.as_str());
+        }
+        if let Some(key) = key {
+            submission = submission.idempotency_key(key);
+        }
+        if let Some(at) = self.deliver_after {
+            submission = submission.deliver_after(at.0);
+        }
+        Ok(submission)
+    }
+}
+
+/// `Idempotency-Key`, if there is one.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let refused = |_| {
+        let detail = "Idempotency-Key: use 1 to 256 visible ASCII characters";
+        Problem::new(Code::InvalidHeader, detail)
+    };
+    let value = headers.get("idempotency-key");
+    value.map(|value| value.to_str().map_err(refused)).transpose()
+}
+
+/// The largest body: a payload of the largest size, and room for the rest.
+fn body_bytes_max() -> usize {
+    Limits::default().payload_bytes_max + (16 << 10)
+}
+
+#[utoipa::path(
+    post, path = "/v1/events", tag = "Events", request_body = NewEvent,
+    params(("idempotency-key" = Option<String>, Header, description = "A repeat with this key and the same content gives the same event and nothing more.", min_length = 1, max_length = 256)),
+    summary = "Publish an event",
+    description = "Answered when the event and its deliveries are durable, and not before.",
+    responses((status = ACCEPTED, description = "Accepted.", body = Accepted))
+)]
+pub(crate) async fn publish(
+    State(api): State<Api>,
+    caller: Caller,
+    request: Request,
+) -> Result<(StatusCode, axum::Json<Accepted>), Problem> {
+    let tenant = caller.may(Scope::Publish)?;
+    let (head, body) = request.into_parts();
+    check_media_type(&head.headers)?;
+    let key = idempotency_key(&head.headers)?;
+    let event: NewEvent = parse(&read(body, body_bytes_max()).await?)?;
+    api.check_payload(tenant, &event.event_type, &event.payload)?;
+    let submission = event.submission(tenant, key)?;
+    let published = api.postrider().publish(submission).await?;
+    let accepted = accepted(&api, published, event.deliver_after).await?;
+    Ok((StatusCode::ACCEPTED, axum::Json(accepted)))
+}
+
+/// What is answered; the deliveries of a repeat are those of the first time.
+async fn accepted(
+    api: &Api,
+    published: Published,
+    deliver_after: Option<Time>,
+) -> Result<Accepted, Problem> {
+    let shown = |id: String, endpoint_id: String| AcceptedDelivery { id, endpoint_id };
+    let deliveries = if published.duplicate {
+        let status = api.postrider().event_status(&published.event).await?;
+        let first = status.deliveries.iter().filter(|it| it.resend_of.is_none());
+        first
+            .map(|it| shown(it.id.to_string(), it.lane.endpoint.to_string()))
+            .collect()
+    } else {
+        let new = published.deliveries.iter();
+        new.map(|it| shown(it.id.to_string(), it.lane.endpoint.to_string()))
+            .collect()
+    };
+    Ok(Accepted {
+        id: published.event.to_string(),
+        deliveries,
+        duplicate: published.duplicate,
+        deliver_after: deliver_after.filter(|_| published.scheduled),
+    })
+}
+
+#[utoipa::path(
+    post, path = "/v1/events/batch", tag = "Events", request_body = Batch,
+    summary = "Publish up to 100 events",
+    description = "In their order. Each is accepted or refused by itself.",
+    responses((status = OK, description = "A result for each event, in their order.", body = BatchResults))
+)]
+pub(crate) async fn publish_batch(
+    State(api): State<Api>,
+    caller: Caller,
+    request: Request,
+) -> Result<axum::Json<BatchResults>, Problem> {
+    let tenant = caller.may(Scope::Publish)?;
+    let (head, body) = request.into_parts();
+    check_media_type(&head.headers)?;
+    let most = body_bytes_max() * 16;
+    let batch: Batch = parse(&read(body, most).await?)?;
+    if batch.events.is_empty() || batch.events.len() > BATCH_MAX {
+        let detail = format!("use 1 to {BATCH_MAX} events");
+        return Err(Problem::new(Code::InvalidBody, &detail).at("/events", detail));
+    }
+    let submissions = batch.events.iter().map(|item| {
+        api.check_payload(tenant, &item.event.event_type, &item.event.payload)?;
+        item.event.submission(tenant, item.idempotency_key.as_deref())
+    });
+    let submissions: Vec<Result<Submission, Problem>> = submissions.collect();
+    let fit = submissions.iter().filter_map(|it| it.as_ref().ok().cloned());
+    let published = api.postrider().publish_all(fit.collect()).await;
+    let mut published = published.into_iter();
+    let mut results = Vec::with_capacity(batch.events.len());
+    for (item, submission) in batch.events.iter().zip(submissions) {
+        let result = match submission {
+            Err(problem) => Err(problem),
+            Ok(_) => match published.next() {
+                Some(Ok(published)) => accepted(&api, published, item.event.deliver_after).await,
+                Some(Err(error)) => Err(error.into()),
+                None => Err(Problem::new(Code::Internal, "an event was not answered")),
+            },
+        };
+        results.push(BatchResult::of(result));
+    }
+    Ok(axum::Json(BatchResults { results }))
+}
+
+impl BatchResult {
+    fn of(result: Result<Accepted, Problem>) -> Self {
+        match result {
+            Ok(event) => Self {
+                status: StatusCode::ACCEPTED.as_u16(),
+                event: Some(event),
+                problem: None,
+            },
+            Err(problem) => Self {
+                status: problem.status(),
+                event: None,
+                problem: Some(problem),
+            },
+        }
+    }
+}
+
+/// An event, without its payload.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EventView {
+    /// Its id.
+    id: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    event_type: String,
+    /// Its key, if the publisher gave one.
+    ordering_key: Option<String>,
+    /// By which the publisher makes repeats harmless.
+    idempotency_key: Option<String>,
+    /// When it was accepted.
+    published_at: Time,
+}
+
+impl EventView {
+    pub(crate) fn of(record: &EventRecord) -> Self {
+        Self {
+            id: record.event.id.to_string(),
+            event_type: record.event.event_type.to_string(),
+            ordering_key: record.event.ordering_key.get().map(str::to_owned),
+            idempotency_key: record.idempotency_key.as_deref().map(str::to_owned),
+            published_at: record.event.published_at.into(),
+        }
+    }
+}
+
+/// An event with everything that is known of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EventDetail {
+    /// Its id.
+    id: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    event_type: String,
+    /// Its key, if the publisher gave one.
+    ordering_key: Option<String>,
+    /// By which the publisher makes repeats harmless.
+    idempotency_key: Option<String>,
+    /// When it was accepted.
+    published_at: Time,
+    /// That of its least advanced delivery: `pending`, `retrying`, `failed`, `discarded`,
+    /// `delivered`; or `scheduled`.
+    state: &'static str,
+    /// Attempts that have ended, over all its deliveries.
+    attempts: u32,
+    /// How the last attempt that was no success ended.
+    last_error: Option<String>,
+    /// When the last of its deliveries was delivered, if all were.
+    delivered_at: Option<Time>,
+    /// The payload, if it is JSON.
+    #[schema(value_type = Value)]
+    payload: Option<Box<RawValue>>,
+    /// The payload as text, if it is no JSON.
+    payload_text: Option<String>,
+    /// Its deliveries, resends included.
+    deliveries: Vec<DeliveryView>,
+}
+
+/// Which events.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// Only those of these types: types or families such as `payment.*`, with commas between.
+    #[serde(rename = "type")]
+    event_type: Option<String>,
+    /// Only those that were accepted then or later.
+    #[param(value_type = Option<String>, format = DateTime)]
+    from: Option<Time>,
+    /// Only those that were accepted earlier.
+    #[param(value_type = Option<String>, format = DateTime)]
+    until: Option<Time>,
+    /// `newest` (the default) or `oldest` first.
+    order: Option<Order>,
+    /// How many at most: 1 to 250.
+    #[param(minimum = 1, maximum = 250, default = 50)]
+    limit: Option<u16>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+}
+
+#[utoipa::path(
+    get, path = "/v1/events", tag = "Events", params(ListQuery),
+    summary = "List events",
+    responses((status = OK, description = "A page of events, without their payloads.", body = Page<EventView>))
+)]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<axum::Json<Page<EventView>>, Problem> {
+    let tenant = caller.may(Scope::Read)?;
+    let page = api.postrider().events(EventQuery {
+        filter: EventFilter {
+            tenant: Some(tenant.clone()),
+            event_types: page::list(query.event_type.as_deref(), "type")?,
+            from: query.from.map(|time| time.0),
+            until: query.until.map(|time| time.0),
+        },
+        direction: query.order.unwrap_or_default().direction(),
+        after: page::cursor(query.cursor.as_deref())?,
+        most: page::most(query.limit)?,
+    });
+    let page = page.await?;
+    Ok(axum::Json(Page {
+        data: page.events.iter().map(EventView::of).collect(),
+        next: page.next.map(|next| next.to_string()),
+    }))
+}
+
+#[utoipa::path(
+    get, path = "/v1/events/{id}", tag = "Events", params(("id" = String, Path)),
+    summary = "Get an event with its payload and its deliveries",
+    responses((status = OK, description = "The event.", body = EventDetail))
+)]
+pub(crate) async fn get(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<EventId>,
+) -> Result<axum::Json<EventDetail>, Problem> {
+    let record = owned(&api, caller.may(Scope::Read)?, id).await?;
+    let status = api.postrider().event_status(&id).await?;
+    let payload: Option<Box<RawValue>> = serde_json::from_slice(&record.event.payload).ok();
+    let text = || String::from_utf8_lossy(&record.event.payload).into_owned();
+    Ok(axum::Json(EventDetail {
+        id: id.to_string(),
+        event_type: record.event.event_type.to_string(),
+        ordering_key: record.event.ordering_key.get().map(str::to_owned),
+        idempotency_key: record.idempotency_key.as_deref().map(str::to_owned),
+        published_at: record.event.published_at.into(),
+        state: state_name(status.state),
+        attempts: status.attempts,
+        last_error: status.last_error,
+        delivered_at: status.delivered_at.map(Time),
+        payload_text: payload.is_none().then(text),
+        payload,
+        deliveries: status.deliveries.iter().map(DeliveryView::of).collect(),
+    }))
+}
+
+pub(crate) fn state_name(state: EventState) -> &'static str {
+    match state {
+        EventState::Scheduled => "scheduled",
+        EventState::Pending => "pending",
+        EventState::Retrying => "retrying",
+        EventState::Failed => "failed",
+        EventState::Discarded => "discarded",
+        EventState::Delivered => "delivered",
+    }
+}
+
+/// The event, if it is the tenant's.
+pub(crate) async fn owned(
+    api: &Api,
+    tenant: &TenantId,
+    id: EventId,
+) -> Result<EventRecord, Problem> {
+    let record = api.postrider().event(&id).await?;
+    if record.event.tenant == *tenant {
+        return Ok(record);
+    }
+    Err(Problem::not_found(format_args!("event {id}")))
+}

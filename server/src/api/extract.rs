@@ -1,0 +1,185 @@
+//! What a request brings, checked at the edge: JSON bodies, queries and ids.
+
+use super::problem::{Code, Problem};
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use std::str::FromStr;
+
+/// The largest body of a request that is no event, in bytes.
+pub(crate) const BODY_BYTES_MAX: usize = 256 << 10;
+
+/// A JSON body of this form; unknown fields are refused by the types.
+pub(crate) struct Json<T>(pub(crate) T);
+
+/// The query, of this form.
+pub(crate) struct Query<T>(pub(crate) T);
+
+/// An id in the path. What is no id is not found: there is nothing under it.
+pub(crate) struct Id<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        check_media_type(request.headers())?;
+        let body = read(request.into_body(), BODY_BYTES_MAX).await?;
+        parse(&body).map(Self)
+    }
+}
+
+/// A body that may be left out.
+pub(crate) struct MaybeJson<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let headers = request.headers().clone();
+        let body = read(request.into_body(), BODY_BYTES_MAX).await?;
+        if body.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        check_media_type(&headers)?;
+        parse(&body).map(Self)
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read = axum::extract::Query::<T>::from_request_parts(parts, state).await;
+        read.map(|query| Self(query.0))
+            .map_err(|error| Problem::new(Code::InvalidQuery, error.body_text()))
+    }
+}
+
+impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Id<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let nothing = || Problem::not_found("such thing: the path has no id of this kind");
+        let text = Path::<String>::from_request_parts(parts, state).await;
+        let Path(text) = text.map_err(|_| nothing())?;
+        text.parse().map(Self).map_err(|_| nothing())
+    }
+}
+
+/// Whether the body says that it is JSON (`application/json`, or anything that ends in `+json`).
+pub(crate) fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let value = headers.get(header::CONTENT_TYPE);
+    let text = value.and_then(|value| value.to_str().ok()).unwrap_or("");
+    let essence = text.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    if essence == "application/json" || essence.ends_with("+json") {
+        return Ok(());
+    }
+    let found = if text.is_empty() { "nothing" } else { text };
+    Err(Problem::new(
+        Code::UnsupportedMediaType,
+        format_args!("expected Content-Type: application/json, found {found}"),
+    ))
+}
+
+/// The bytes of a body of at most `most`.
+pub(crate) async fn read(body: Body, most: usize) -> Result<bytes::Bytes, Problem> {
+    match Limited::new(body, most).collect().await {
+        Ok(read) => Ok(read.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Problem::new(
+            Code::BodyTooLarge,
+            format_args!("the body has more than {most} bytes"),
+        )),
+        Err(error) => Err(Problem::new(
+            Code::BadJson,
+            format_args!("the body broke off: {error}"),
+        )),
+    }
+}
+
+/// The value as this form, or which place of it is wrong.
+pub(crate) fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let pointer = pointer(error.path());
+        let detail = error.into_inner().to_string();
+        Problem::new(Code::InvalidBody, &detail).at(pointer, detail)
+    })
+}
+
+/// JSON of this form, or which place is wrong.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize(&mut reader);
+    let value = read.map_err(|error| {
+        let pointer = pointer(error.path());
+        let error = error.into_inner();
+        match error.classify() {
+            serde_json::error::Category::Data => {
+                let detail = without_place(&error.to_string());
+                Problem::new(Code::InvalidBody, &detail).at(pointer, detail)
+            }
+            _ => Problem::new(Code::BadJson, error),
+        }
+    })?;
+    reader
+        .end()
+        .map_err(|error| Problem::new(Code::BadJson, error))?;
+    Ok(value)
+}
+
+/// A JSON pointer (RFC 6901).
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut pointer = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => {
+                pointer.push('/');
+                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+            }
+            Segment::Enum { .. } | Segment::Unknown => (),
+        }
+    }
+    pointer
+}
+
+/// The message without ` at line 1 column 2`: the pointer says it better.
+fn without_place(message: &str) -> String {
+    let end = message.rfind(" at line ").unwrap_or(message.len());
+    message[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Form {
+        #[allow(dead_code)]
+        list: Vec<u8>,
+    }
+
+    fn refused(body: &str) -> serde_json::Value {
+        let problem = parse::<Form>(body.as_bytes()).unwrap_err();
+        serde_json::to_value(&problem).unwrap()
+    }
+
+    #[test]
+    fn a_wrong_place_is_named_by_its_pointer() {
+        let problem = refused(r#"{"list": [1, "2"]}"#);
+        assert_eq!(problem["code"], "invalid_body");
+        assert_eq!(problem["errors"][0]["pointer"], "/list/1");
+        assert_eq!(refused(r#"{"lists": []}"#)["code"], "invalid_body");
+    }
+
+    #[test]
+    fn what_is_no_json_is_told_apart_from_what_has_the_wrong_form() {
+        assert_eq!(refused("{")["code"], "bad_json");
+        assert_eq!(refused(r#"{"list":[]} more"#)["code"], "bad_json");
+    }
+}

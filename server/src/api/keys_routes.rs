@@ -1,0 +1,182 @@
+//! `/v1/keys`.
+
+use super::Api;
+use super::caller::Caller;
+use super::extract::{Json, Query};
+use super::keys::{KeyRecord, NewKey, Scope};
+use super::page::{self, Page};
+use super::problem::{Code, Problem};
+use super::time::Time;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use postrider::TenantId;
+use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
+use utoipa::{IntoParams, ToSchema};
+
+/// A key of the API.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct KeyView {
+    /// Its id, which is also how its text begins.
+    #[schema(example = "key_01jd9x2m5tewh8q0v6n3r4y7za")]
+    id: String,
+    /// For people.
+    name: String,
+    /// What it is for.
+    scopes: Vec<Scope>,
+    /// The tenant that it is bound to; `null` for a key for all tenants.
+    tenant: Option<String>,
+    /// How many requests it may make in a second; `null` for no limit.
+    requests_per_second: Option<u32>,
+    /// When it was made.
+    created_at: Time,
+    /// When it ends; `null` for never.
+    expires_at: Option<Time>,
+    /// The key itself: shown this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+impl KeyView {
+    fn of(record: &KeyRecord) -> Self {
+        Self {
+            id: record.id.clone(),
+            name: record.name.clone(),
+            scopes: record.scopes.clone(),
+            tenant: record.tenant.clone(),
+            requests_per_second: record.requests_per_second.map(NonZeroU32::get),
+            created_at: record.created_at,
+            expires_at: record.expires_at,
+            key: None,
+        }
+    }
+}
+
+/// A new key.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyForm {
+    /// For people.
+    #[schema(min_length = 1, max_length = 128)]
+    name: String,
+    /// What it is for. A key cannot hand on what it does not have itself.
+    #[schema(min_items = 1, max_items = 3)]
+    scopes: Vec<Scope>,
+    /// The tenant that it is bound to. Left out: that of the key that makes it; for a key for all
+    /// tenants, all.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$")]
+    tenant: Option<String>,
+    /// How many requests it may make in a second.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    requests_per_second: Option<NonZeroU32>,
+    /// When it ends.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Time>,
+}
+
+/// Which page of a list that is kept by name.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct NamedQuery {
+    /// How many at most: 1 to 250.
+    #[param(minimum = 1, maximum = 250, default = 50)]
+    pub(crate) limit: Option<u16>,
+    /// `next` of the page before.
+    pub(crate) cursor: Option<String>,
+}
+
+#[utoipa::path(
+    post, path = "/v1/keys", tag = "Keys", request_body = KeyForm, summary = "Make a key",
+    responses((status = CREATED, description = "Made. `key` is shown this once.", body = KeyView))
+)]
+pub(crate) async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    Json(form): Json<KeyForm>,
+) -> Result<(StatusCode, axum::Json<KeyView>), Problem> {
+    caller.may(Scope::Manage)?;
+    if !(1..=128).contains(&form.name.len()) || form.scopes.is_empty() {
+        let detail = "a key needs a name of 1 to 128 characters and at least one scope";
+        return Err(Problem::new(Code::InvalidBody, detail));
+    }
+    if !caller.has_all(&form.scopes) {
+        let detail = "a key cannot hand on a scope that it does not have";
+        return Err(Problem::new(Code::Forbidden, detail));
+    }
+    let tenant = bound_tenant(&api, &caller, form.tenant.as_deref())?;
+    let mut scopes = form.scopes;
+    scopes.sort_unstable();
+    scopes.dedup();
+    let new = NewKey {
+        name: form.name,
+        scopes,
+        tenant,
+        requests_per_second: form.requests_per_second,
+        expires_at: form.expires_at,
+    };
+    let (record, text) = api.keys().make(new, api.now()).await?;
+    let view = KeyView {
+        key: Some(text),
+        ..KeyView::of(&record)
+    };
+    Ok((StatusCode::CREATED, axum::Json(view)))
+}
+
+fn bound_tenant(
+    api: &Api,
+    caller: &Caller,
+    wanted: Option<&str>,
+) -> Result<Option<TenantId>, Problem> {
+    let wanted = wanted.map(str::parse::<TenantId>).transpose();
+    let wanted = wanted.map_err(|error| {
+        Problem::new(Code::InvalidBody, &error).at("/tenant", error)
+    })?;
+    match (caller.bound_to(), wanted) {
+        (Some(own), Some(wanted)) if own != wanted => Err(Problem::new(
+            Code::Forbidden,
+            "a key of one tenant makes keys for that tenant only",
+        )),
+        (Some(own), _) => Ok(Some(own)),
+        (None, Some(wanted)) if !api.knows_tenant(&wanted) => {
+            Err(Problem::not_found(format_args!("tenant {wanted}")).at("/tenant", "unknown"))
+        }
+        (None, wanted) => Ok(wanted),
+    }
+}
+
+#[utoipa::path(
+    get, path = "/v1/keys", tag = "Keys", params(NamedQuery), summary = "List keys",
+    responses((status = OK, description = "A page of keys, without their text.", body = Page<KeyView>))
+)]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Query(query): Query<NamedQuery>,
+) -> Result<axum::Json<Page<KeyView>>, Problem> {
+    caller.may(Scope::Manage)?;
+    let mut all = api.keys().list(caller.bound_to().as_ref());
+    all.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+    let at = (query.cursor.as_deref(), page::most(query.limit)?);
+    Ok(axum::Json(page::of_memory(&all, |key| &key.id, at, |key| KeyView::of(key))))
+}
+
+#[utoipa::path(
+    delete, path = "/v1/keys/{id}", tag = "Keys", params(("id" = String, Path)),
+    summary = "Revoke a key", description = "At once, and for good.",
+    responses((status = NO_CONTENT, description = "Revoked."))
+)]
+pub(crate) async fn revoke(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    caller.may(Scope::Manage)?;
+    if api.keys().revoke(caller.bound_to().as_ref(), &id).await? {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Problem::not_found("such key"))
+}

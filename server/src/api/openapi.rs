@@ -1,0 +1,161 @@
+//! All routes, and their description: OpenAPI 3.1, generated from the code.
+
+use super::problem::Problem;
+use super::{
+    Api, dead_letters, deliveries, endpoints, event_types, events, health, keys_routes, replays,
+    stats, templates, tenants, timeline,
+};
+use axum::Router;
+use axum::http::header;
+use axum::response::{Html, IntoResponse};
+use axum::routing::get;
+use serde_json::{Map, Value, json};
+use std::sync::LazyLock;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Postrider",
+        description = "Delivers webhooks in order, through storms. Errors are \
+                       `application/problem+json` with a stable `code`: see `/problems`.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    components(schemas(Problem)),
+    security(("key" = []))
+)]
+struct Description;
+
+/// Every route of the API, with its description.
+#[rustfmt::skip] // one line for each path
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(endpoints::create, endpoints::list))
+        .routes(routes!(endpoints::get, endpoints::patch, endpoints::delete))
+        .routes(routes!(endpoints::pause))
+        .routes(routes!(endpoints::resume))
+        .routes(routes!(endpoints::enable))
+        .routes(routes!(endpoints::disable))
+        .routes(routes!(endpoints::rotate_secret))
+        .routes(routes!(endpoints::secret))
+        .routes(routes!(endpoints::test))
+        .routes(routes!(stats::stats))
+        .routes(routes!(stats::lanes))
+        .routes(routes!(deliveries::of_endpoint))
+        .routes(routes!(events::publish, events::list))
+        .routes(routes!(events::publish_batch))
+        .routes(routes!(events::get))
+        .routes(routes!(timeline::timeline))
+        .routes(routes!(timeline::explain))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::get))
+        .routes(routes!(deliveries::retry))
+        .routes(routes!(deliveries::discard))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::groups))
+        .routes(routes!(dead_letters::resend))
+        .routes(routes!(dead_letters::discard))
+        .routes(routes!(replays::create, replays::list))
+        .routes(routes!(replays::get))
+        .routes(routes!(replays::cancel))
+        .routes(routes!(event_types::create, event_types::list))
+        .routes(routes!(event_types::get, event_types::patch, event_types::delete))
+        .routes(routes!(event_types::add_version))
+        .routes(routes!(templates::create, templates::list))
+        .routes(routes!(templates::get, templates::delete))
+        .routes(routes!(keys_routes::create, keys_routes::list))
+        .routes(routes!(keys_routes::revoke))
+        .routes(routes!(tenants::create, tenants::list))
+        .routes(routes!(tenants::delete))
+        .routes(routes!(health::livez))
+        .routes(routes!(health::readyz))
+}
+
+/// The description of the API: OpenAPI 3.1, as JSON.
+#[must_use]
+pub fn document() -> Value {
+    let (_, mut description) = routes().split_for_parts();
+    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+    if let Some(components) = &mut description.components {
+        let scheme = SecurityScheme::Http(scheme);
+        components.security_schemes.insert("key".to_owned(), scheme.into());
+    }
+    let mut document = serde_json::to_value(&description).unwrap_or_default();
+    join_parts(&mut document);
+    add_problems(&mut document);
+    document
+}
+
+/// A form within a form is described as all of its parts, each of which would refuse the fields of
+/// the other: they become one.
+fn join_parts(document: &mut Value) {
+    let Some(Value::Object(schemas)) = document.pointer_mut("/components/schemas") else {
+        return;
+    };
+    let known = schemas.clone();
+    for schema in schemas.values_mut() {
+        if let Some(joined) = joined(schema, &known) {
+            *schema = joined;
+        }
+    }
+}
+
+fn joined(schema: &Value, known: &Map<String, Value>) -> Option<Value> {
+    let mut whole = schema.as_object()?.clone();
+    let parts = whole.remove("allOf")?;
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for part in parts.as_array()? {
+        let named = part["$ref"].as_str().and_then(|name| name.rsplit('/').next());
+        let part = named.and_then(|name| known.get(name)).unwrap_or(part);
+        properties.extend(part["properties"].as_object()?.clone());
+        required.extend(part["required"].as_array().cloned().unwrap_or_default());
+    }
+    whole.insert("type".to_owned(), "object".into());
+    whole.insert("properties".to_owned(), properties.into());
+    whole.insert("required".to_owned(), required.into());
+    Some(whole.into())
+}
+
+/// Every route may answer with a problem.
+fn add_problems(document: &mut Value) {
+    let problem = json!({
+        "description": "A problem: `code` says which.",
+        "content": {
+            "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } }
+        }
+    });
+    let paths = document["paths"].as_object_mut();
+    let operations = paths.into_iter().flat_map(Map::values_mut);
+    let operations = operations.filter_map(Value::as_object_mut).flat_map(Map::values_mut);
+    for operation in operations {
+        if let Some(responses) = operation["responses"].as_object_mut() {
+            responses.insert("default".to_owned(), problem.clone());
+        }
+    }
+}
+
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().to_string());
+
+static REFERENCE: LazyLock<String> = LazyLock::new(|| super::reference::page(&document()));
+
+static PROBLEMS: LazyLock<String> = LazyLock::new(super::reference::problems);
+
+/// The description itself, and pages made of it.
+pub(super) fn pages() -> Router<Api> {
+    let description = || async {
+        let media_type = [(header::CONTENT_TYPE, "application/json")];
+        (media_type, DOCUMENT.as_str()).into_response()
+    };
+    let page = |text: &'static LazyLock<String>| {
+        let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+        ([(header::CONTENT_SECURITY_POLICY, policy)], Html(text.as_str()))
+    };
+    Router::new()
+        .route("/openapi.json", get(description))
+        .route("/reference", get(move || async move { page(&REFERENCE) }))
+        .route("/problems", get(move || async move { page(&PROBLEMS) }))
+}

@@ -1,0 +1,121 @@
+//! What the engine refuses, as problems: one exhaustive match for each of its errors.
+
+use super::problem::{Code, Problem};
+use postrider::replay::ReplayError;
+use postrider::store::StoreError;
+use postrider::{
+    Closed, DiscardError, EndpointError, Full, InvalidName, InvalidSpec, PublishError, ReadError,
+    ResendError,
+};
+
+/// When a bound is reached, it is worth coming back after this.
+const FULL_RETRY_AFTER_S: u64 = 5;
+
+impl From<Closed> for Problem {
+    fn from(error: Closed) -> Self {
+        match error {
+            Closed::Draining => Self::new(Code::ShuttingDown, error).retry_after(1),
+            Closed::StoreFailed | Closed::Crashed => Self::new(Code::StoreFailed, error),
+        }
+    }
+}
+
+impl From<Full> for Problem {
+    fn from(error: Full) -> Self {
+        Self::new(Code::Full, error).retry_after(FULL_RETRY_AFTER_S)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "postrider.api.store_failed");
+        Self::new(Code::StoreFailed, "the store cannot be read")
+    }
+}
+
+impl From<InvalidName> for Problem {
+    fn from(error: InvalidName) -> Self {
+        Self::new(Code::InvalidEvent, error)
+    }
+}
+
+impl From<InvalidSpec> for Problem {
+    fn from(error: InvalidSpec) -> Self {
+        Self::new(Code::InvalidEndpoint, error)
+    }
+}
+
+impl From<PublishError> for Problem {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::NoSuchEndpoint(id) => {
+                Self::not_found(format_args!("endpoint {id}")).at("/endpoint_id", "unknown")
+            }
+            PublishError::EndpointDisabled(_) => Self::new(Code::EndpointDisabled, error),
+            PublishError::PayloadTooLarge { .. } => Self::new(Code::BodyTooLarge, error),
+            PublishError::Full(full) => full.into(),
+            PublishError::IdempotencyKey { .. } => Self::new(Code::InvalidHeader, error),
+            PublishError::IdempotencyKeyReused(_) => Self::new(Code::IdempotencyKeyReused, error),
+            PublishError::Name(name) => name.into(),
+            PublishError::Closed(closed) => closed.into(),
+        }
+    }
+}
+
+impl From<EndpointError> for Problem {
+    fn from(error: EndpointError) -> Self {
+        match error {
+            EndpointError::NoSuchEndpoint(id) => Self::not_found(format_args!("endpoint {id}")),
+            EndpointError::Invalid(invalid) => invalid.into(),
+            EndpointError::Full(full) => full.into(),
+            EndpointError::Closed(closed) => closed.into(),
+        }
+    }
+}
+
+impl From<ResendError> for Problem {
+    fn from(error: ResendError) -> Self {
+        match error {
+            ResendError::NoSuchDelivery(id) => Self::not_found(format_args!("delivery {id}")),
+            ResendError::NoSuchEndpoint(_) => Self::new(Code::NotFound, error),
+            ResendError::StillPending(_) => Self::new(Code::StillPending, error),
+            ResendError::AlreadyReplayed(_) => Self::new(Code::AlreadyExists, error),
+            ResendError::Full(full) => full.into(),
+            ResendError::Closed(closed) => closed.into(),
+        }
+    }
+}
+
+impl From<DiscardError> for Problem {
+    fn from(error: DiscardError) -> Self {
+        match error {
+            DiscardError::NoSuchDelivery(id) => Self::not_found(format_args!("delivery {id}")),
+            DiscardError::AlreadyEnded(_) => Self::new(Code::AlreadyEnded, error),
+            DiscardError::Full(full) => full.into(),
+            DiscardError::Closed(closed) => closed.into(),
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::NoSuchEvent(id) => Self::not_found(format_args!("event {id}")),
+            ReadError::NoSuchDelivery(id) => Self::not_found(format_args!("delivery {id}")),
+            ReadError::NoSuchEndpoint(id) => Self::not_found(format_args!("endpoint {id}")),
+            ReadError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReplayError> for Problem {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::NoSuchReplay(id) => Self::not_found(format_args!("replay {id}")),
+            ReplayError::NotKept => Self::new(Code::NotFound, error),
+            ReplayError::Store(error) => error.into(),
+            ReplayError::Randomness(_) => Self::new(Code::Internal, error),
+            ReplayError::Closed(closed) => closed.into(),
+        }
+    }
+}

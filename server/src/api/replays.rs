@@ -1,0 +1,218 @@
+//! `/v1/replays`: many deliveries made anew, by filter and time range.
+
+use super::Api;
+use super::caller::Caller;
+use super::deliveries::one;
+use super::extract::{Id, Json};
+use super::keys::Scope;
+use super::problem::{Code, Problem};
+use super::time::Time;
+use axum::extract::State;
+use axum::http::StatusCode;
+use postrider::engine::ReplayId;
+use postrider::{DeliveryFilter, Replay, ReplayRequest, ReplayState, StateKind, TenantId};
+use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
+use utoipa::ToSchema;
+
+/// What is to be made anew.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReplayForm {
+    /// Only deliveries to this endpoint.
+    #[serde(default)]
+    endpoint_id: Option<String>,
+    /// In these states: `failed` (the default), `delivered`, `discarded`.
+    #[serde(default = "failed")]
+    #[schema(min_items = 1, max_items = 3)]
+    states: Vec<ReplayedState>,
+    /// Of these event types: types or families.
+    #[serde(default)]
+    #[schema(max_items = 128)]
+    event_types: Vec<String>,
+    /// Accepted then or later.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    from: Option<Time>,
+    /// Accepted earlier. Never later than now.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    until: Option<Time>,
+    /// How many in a second, at most.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    per_second: Option<NonZeroU32>,
+    /// Only count them.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// A state in which a delivery has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ReplayedState {
+    /// Given up after its attempts.
+    Failed,
+    /// Answered with 2xx.
+    Delivered,
+    /// Given up by hand.
+    Discarded,
+}
+
+fn failed() -> Vec<ReplayedState> {
+    vec![ReplayedState::Failed]
+}
+
+impl ReplayForm {
+    fn request(&self, tenant: &TenantId) -> Result<ReplayRequest, Problem> {
+        let types = self.event_types.iter().enumerate().map(|(place, text)| {
+            text.parse().map_err(|error: postrider::InvalidName| {
+                let pointer = format!("/event_types/{place}");
+                Problem::new(Code::InvalidBody, &error).at(pointer, error)
+            })
+        });
+        let states = self.states.iter().map(|state| match state {
+            ReplayedState::Failed => StateKind::Failed,
+            ReplayedState::Delivered => StateKind::Delivered,
+            ReplayedState::Discarded => StateKind::Discarded,
+        });
+        if self.states.is_empty() {
+            let detail = "name at least one state";
+            return Err(Problem::new(Code::InvalidBody, detail).at("/states", detail));
+        }
+        Ok(ReplayRequest {
+            filter: DeliveryFilter {
+                tenant: Some(tenant.clone()),
+                endpoint: one(self.endpoint_id.as_deref(), "endpoint_id")?,
+                states: states.collect(),
+                event_types: types.collect::<Result<_, _>>()?,
+                from: self.from.map(|time| time.0),
+                until: self.until.map(|time| time.0),
+                ..DeliveryFilter::default()
+            },
+            per_second: self.per_second,
+        })
+    }
+}
+
+/// A replay, and how far it has come.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReplayView {
+    /// Its id; `null` for a dry run.
+    id: Option<String>,
+    /// `running`, `done`, `cancelled`, or `dry_run`.
+    state: &'static str,
+    /// Deliveries that it has made anew; of a dry run, that it would.
+    resent: u64,
+    /// Deliveries that it has passed over: their endpoint is gone, or somebody was quicker.
+    skipped: u64,
+    /// When it was asked for.
+    created_at: Time,
+}
+
+impl ReplayView {
+    fn of(replay: &Replay) -> Self {
+        Self {
+            id: Some(replay.id.to_string()),
+            state: match replay.state {
+                ReplayState::Running => "running",
+                ReplayState::Done => "done",
+                ReplayState::Cancelled => "cancelled",
+            },
+            resent: replay.resent,
+            skipped: replay.skipped,
+            created_at: replay.created_at.into(),
+        }
+    }
+}
+
+/// Replays on record.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Replays {
+    /// Oldest first.
+    data: Vec<ReplayView>,
+}
+
+#[utoipa::path(
+    post, path = "/v1/replays", tag = "Replays", request_body = ReplayForm,
+    summary = "Make many deliveries anew",
+    description = "In the order in which they were accepted. It goes on after a restart, and makes \
+                   each delivery anew once.",
+    responses(
+        (status = ACCEPTED, description = "Started.", body = ReplayView),
+        (status = OK, description = "A dry run: what it would do.", body = ReplayView)
+    )
+)]
+pub(crate) async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    Json(form): Json<ReplayForm>,
+) -> Result<(StatusCode, axum::Json<ReplayView>), Problem> {
+    let request = form.request(caller.may(Scope::Manage)?)?;
+    if form.dry_run {
+        let view = ReplayView {
+            id: None,
+            state: "dry_run",
+            resent: api.postrider().count_replay(&request).await?,
+            skipped: 0,
+            created_at: api.now().into(),
+        };
+        return Ok((StatusCode::OK, axum::Json(view)));
+    }
+    let id = api.postrider().start_replay(request).await?;
+    let replay = api.postrider().replay_status(&id).await?;
+    Ok((StatusCode::ACCEPTED, axum::Json(ReplayView::of(&replay))))
+}
+
+#[utoipa::path(
+    get, path = "/v1/replays", tag = "Replays", summary = "List replays, oldest first",
+    responses((status = OK, description = "The replays on record.", body = Replays))
+)]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+) -> Result<axum::Json<Replays>, Problem> {
+    let tenant = caller.may(Scope::Read)?;
+    let all = api.postrider().replays().await?;
+    let own = all.iter().filter(|it| it.request.filter.tenant.as_ref() == Some(tenant));
+    let data = own.map(ReplayView::of).collect();
+    Ok(axum::Json(Replays { data }))
+}
+
+#[utoipa::path(
+    get, path = "/v1/replays/{id}", tag = "Replays", params(("id" = String, Path)),
+    summary = "How far a replay has come",
+    responses((status = OK, description = "The replay.", body = ReplayView))
+)]
+pub(crate) async fn get(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<ReplayId>,
+) -> Result<axum::Json<ReplayView>, Problem> {
+    let replay = owned(&api, caller.may(Scope::Read)?, id).await?;
+    Ok(axum::Json(ReplayView::of(&replay)))
+}
+
+#[utoipa::path(
+    post, path = "/v1/replays/{id}/cancel", tag = "Replays", params(("id" = String, Path)),
+    summary = "Stop a replay for good",
+    description = "What it has made anew by then is delivered. One that has ended stays as it is.",
+    responses((status = OK, description = "The replay as it is now.", body = ReplayView))
+)]
+pub(crate) async fn cancel(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<ReplayId>,
+) -> Result<axum::Json<ReplayView>, Problem> {
+    owned(&api, caller.may(Scope::Manage)?, id).await?;
+    let replay = api.postrider().cancel_replay(&id).await?;
+    Ok(axum::Json(ReplayView::of(&replay)))
+}
+
+async fn owned(api: &Api, tenant: &TenantId, id: ReplayId) -> Result<Replay, Problem> {
+    let replay = api.postrider().replay_status(&id).await?;
+    if replay.request.filter.tenant.as_ref() == Some(tenant) {
+        return Ok(replay);
+    }
+    Err(Problem::not_found(format_args!("replay {id}")))
+}

@@ -1,0 +1,313 @@
+//! What an operator can set: by flag, by environment, in `postrider.toml`, in this order; then the
+//! default. What nobody knows is an error, so that a misspelt setting is not lost in silence.
+
+mod file;
+mod show;
+
+pub(crate) use show::Shown;
+
+use postrider::egress::EgressGuard;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// One thing that can be set.
+pub(crate) struct Setting {
+    /// In the file; as a flag with `-` for `_`; in the environment in capitals after `POSTRIDER_`.
+    pub(crate) name: &'static str,
+    /// If nothing is said.
+    pub(crate) default: Option<&'static str>,
+    /// Whether it is shown only as `[secret]`, and can be in a file that `…_FILE` names.
+    pub(crate) secret: bool,
+    /// What it is for.
+    pub(crate) about: &'static str,
+}
+
+const fn setting(
+    name: &'static str,
+    default: Option<&'static str>,
+    about: &'static str,
+) -> Setting {
+    Setting {
+        name,
+        default,
+        secret: false,
+        about,
+    }
+}
+
+#[rustfmt::skip] // one line for each setting
+pub(crate) const SETTINGS: &[Setting] = &[
+    setting("data", Some("postrider-data"), "the directory with the database; made if it is not there"),
+    setting("listen", Some("127.0.0.1:8080"), "the address of the API"),
+    Setting { secret: true, ..setting("api_key", None, "a key for all tenants with every scope, beside those that are kept") },
+    setting("allow_networks", Some(""), "networks beside the public ones that requests may go to, with commas between"),
+    setting("trusted_proxies", Some(""), "networks whose X-Forwarded-For is believed, with commas between"),
+    setting("known_event_types_only", Some("false"), "refuse events whose type is not in the catalogue"),
+    setting("open_metrics", Some("false"), "show /metrics without a key"),
+    setting("shutdown_timeout_s", Some("35"), "how long requests under way may take once the server is asked to end"),
+    setting("keep_ended_days", Some("30"), "how long deliveries are kept that were delivered or discarded"),
+    setting("keep_failed_days", Some("90"), "how long dead letters are kept"),
+    setting("pending_deliveries_max", Some("10000000"), "deliveries that may be pending; events beyond are refused"),
+    setting("pending_bytes_max", Some("68719476736"), "their payload bytes"),
+    setting("log_format", Some("text"), "text, or json: one object a line"),
+    setting("log", Some("info"), "what is logged: a level, or tracing directives"),
+];
+
+/// Environment variables of ours that are no settings of the server.
+const OTHERS: [&str; 2] = ["POSTRIDER_CONFIG", "POSTRIDER_URL"];
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Flag,
+    Environment(String),
+    File(PathBuf),
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("flag"),
+            Self::Environment(name) => write!(f, "environment ({name})"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("{origin}: {name} = {text:?} is refused: {why}")]
+    Value {
+        origin: Origin,
+        name: &'static str,
+        text: String,
+        why: String,
+    },
+    #[error("{origin}: there is no setting {name:?}; `postrider config show` lists them")]
+    Unknown { origin: Origin, name: String },
+    #[error("{path} cannot be read: {error}")]
+    Read {
+        path: PathBuf,
+        error: std::io::Error,
+    },
+    #[error("{path} is not as expected: {why}")]
+    File { path: PathBuf, why: String },
+}
+
+/// Values with their origins, before anything is made of them.
+#[derive(Debug, Default)]
+pub(crate) struct Values(BTreeMap<&'static str, (String, Origin)>);
+
+impl Values {
+    /// Gathers what is set: `flags` by name, then the environment, then the file.
+    pub(crate) fn gather(
+        flags: impl IntoIterator<Item = (&'static str, Option<String>)>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        config: Option<PathBuf>,
+    ) -> Result<Self, ConfigError> {
+        let environment: BTreeMap<String, String> = environment.into_iter().collect();
+        let mut values = Self::default();
+        for (name, text) in flags {
+            if let Some(text) = text {
+                values.0.insert(name, (text, Origin::Flag));
+            }
+        }
+        values.take_environment(&environment)?;
+        let config = config.or_else(|| environment.get("POSTRIDER_CONFIG").map(PathBuf::from));
+        for (name, text, path) in file::read(config)? {
+            let from_file = (text, Origin::File(path));
+            values.0.entry(name).or_insert(from_file);
+        }
+        Ok(values)
+    }
+
+    fn take_environment(&mut self, all: &BTreeMap<String, String>) -> Result<(), ConfigError> {
+        for (variable, text) in all {
+            let Some(name) = variable.strip_prefix("POSTRIDER_") else {
+                continue;
+            };
+            if OTHERS.contains(&variable.as_str()) {
+                continue;
+            }
+            let name = name.to_ascii_lowercase();
+            let origin = Origin::Environment(variable.clone());
+            let known = SETTINGS.iter().find(|setting| setting.name == name);
+            let in_file = SETTINGS.iter().find(|setting| {
+                setting.secret && name.strip_suffix("_file") == Some(setting.name)
+            });
+            match (known, in_file) {
+                (Some(setting), _) => {
+                    let value = (text.clone(), origin);
+                    self.0.entry(setting.name).or_insert(value);
+                }
+                (None, Some(setting)) => {
+                    let path = PathBuf::from(text);
+                    let read = std::fs::read_to_string(&path);
+                    let secret = read.map_err(|error| ConfigError::Read { path, error })?;
+                    let value = (secret.trim_end().to_owned(), origin);
+                    self.0.entry(setting.name).or_insert(value);
+                }
+                (None, None) => return Err(ConfigError::Unknown { origin, name }),
+            }
+        }
+        Ok(())
+    }
+
+    fn get(&self, name: &'static str) -> Option<(String, Origin)> {
+        let setting = SETTINGS.iter().find(|setting| setting.name == name);
+        let default = setting.and_then(|setting| setting.default);
+        let default = default.map(|text| (text.to_owned(), Origin::Default));
+        self.0.get(name).cloned().or(default)
+    }
+
+    fn parsed<T: FromStr>(&self, name: &'static str) -> Result<T, ConfigError>
+    where
+        T::Err: fmt::Display,
+    {
+        self.made(name, |text| text.parse().map_err(|error: T::Err| error.to_string()))
+    }
+
+    fn made<T>(
+        &self,
+        name: &'static str,
+        make: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<T, ConfigError> {
+        let (text, origin) = self.get(name).unwrap_or((String::new(), Origin::Default));
+        make(&text).map_err(|why| ConfigError::Value {
+            origin,
+            name,
+            text,
+            why,
+        })
+    }
+}
+
+/// The settings of a server.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) data: PathBuf,
+    pub(crate) listen: SocketAddr,
+    pub(crate) api_key: Option<String>,
+    pub(crate) egress: EgressGuard,
+    pub(crate) trusted_proxies: EgressGuard,
+    pub(crate) known_event_types_only: bool,
+    pub(crate) open_metrics: bool,
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) keep_ended: Duration,
+    pub(crate) keep_failed: Duration,
+    pub(crate) pending_deliveries_max: u64,
+    pub(crate) pending_bytes_max: u64,
+    pub(crate) log_json: bool,
+    pub(crate) log: String,
+}
+
+/// An operator's own key has to be as hard to guess as ours.
+const API_KEY_CHARS_MIN: usize = 24;
+
+impl Config {
+    /// Makes something of every value, or says which one cannot be used.
+    pub(crate) fn of(values: &Values) -> Result<Self, ConfigError> {
+        let networks = |name| {
+            values.made(name, |text: &str| {
+                text.parse::<EgressGuard>().map_err(|error| error.to_string())
+            })
+        };
+        let days = |name| {
+            let days: u32 = values.parsed(name)?;
+            Ok::<_, ConfigError>(Duration::from_secs(u64::from(days) * 86_400))
+        };
+        let api_key = values.made("api_key", |text| match text.chars().count() {
+            0 => Ok(None),
+            API_KEY_CHARS_MIN.. => Ok(Some(text.to_owned())),
+            _ => Err(format!("use at least {API_KEY_CHARS_MIN} characters")),
+        });
+        let api_key = api_key.map_err(without_value)?;
+        Ok(Self {
+            data: values.parsed("data")?,
+            listen: values.parsed("listen")?,
+            api_key,
+            egress: networks("allow_networks")?,
+            trusted_proxies: networks("trusted_proxies")?,
+            known_event_types_only: values.parsed("known_event_types_only")?,
+            open_metrics: values.parsed("open_metrics")?,
+            shutdown_timeout: Duration::from_secs(values.parsed("shutdown_timeout_s")?),
+            keep_ended: days("keep_ended_days")?,
+            keep_failed: days("keep_failed_days")?,
+            pending_deliveries_max: values.parsed("pending_deliveries_max")?,
+            pending_bytes_max: values.parsed("pending_bytes_max")?,
+            log_json: values.made("log_format", |text| match text {
+                "text" => Ok(false),
+                "json" => Ok(true),
+                _ => Err("use text or json".to_owned()),
+            })?,
+            log: values.parsed("log")?,
+        })
+    }
+}
+
+/// A secret is not repeated in an error.
+fn without_value(error: ConfigError) -> ConfigError {
+    match error {
+        ConfigError::Value { origin, name, why, .. } => ConfigError::Value {
+            origin,
+            name,
+            text: "[secret]".to_owned(),
+            why,
+        },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        let pairs = pairs.iter();
+        pairs.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    }
+
+    fn gathered(pairs: &[(&str, &str)], listen: Option<&str>) -> Result<Values, ConfigError> {
+        let flags = [("listen", listen.map(str::to_owned))];
+        let mut pairs = pairs.to_vec();
+        pairs.push(("POSTRIDER_CONFIG", ""));
+        Values::gather(flags, environment(&pairs), None)
+    }
+
+    #[test]
+    fn a_flag_goes_before_the_environment_and_that_before_the_default() {
+        let listen = |values: &Values| Config::of(values).unwrap().listen.to_string();
+        let set = [("POSTRIDER_LISTEN", "127.0.0.1:2")];
+        assert_eq!(listen(&gathered(&[], None).unwrap()), "127.0.0.1:8080");
+        assert_eq!(listen(&gathered(&set, None).unwrap()), "127.0.0.1:2");
+        assert_eq!(listen(&gathered(&set, Some("127.0.0.1:1")).unwrap()), "127.0.0.1:1");
+    }
+
+    #[test]
+    fn an_unknown_variable_is_an_error_that_names_it() {
+        let error = gathered(&[("POSTRIDER_LISTENN", "x")], None).unwrap_err();
+        assert!(error.to_string().contains("POSTRIDER_LISTENN"), "{error}");
+        assert!(gathered(&[("POSTRIDER_URL", "x"), ("OTHER", "y")], None).is_ok());
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_used_is_named_with_its_origin() {
+        let values = gathered(&[("POSTRIDER_ALLOW_NETWORKS", "10.0.0.0/33")], None).unwrap();
+        let error = Config::of(&values).unwrap_err().to_string();
+        assert!(error.contains("allow_networks") && error.contains("environment"), "{error}");
+    }
+
+    #[test]
+    fn a_short_key_is_refused_without_being_repeated() {
+        let values = gathered(&[("POSTRIDER_API_KEY", "hunter2")], None).unwrap();
+        let error = Config::of(&values).unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}

@@ -1,0 +1,100 @@
+//! `postrider serve`: the server.
+
+mod start;
+
+pub(crate) use start::{Running, ServeError, start};
+
+use crate::Answer;
+use crate::config::{Config, Values};
+use crate::stop::Stop;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Run the server
+///
+/// Starts in under a second; everything is in one directory. Prints its address and, on the first
+/// start, an API key. SIGTERM and SIGINT let what is under way finish; a second one ends it at
+/// once.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
+}
+
+/// Settings as flags; see `postrider config show`.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(crate) struct SettingArgs {
+    /// Read settings from this file [default: postrider.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The directory with the database; made if it is not there [default: postrider-data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// The address of the API [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Networks beside the public ones that requests may go to
+    #[arg(long, value_name = "NETWORKS")]
+    allow_networks: Option<String>,
+    /// Networks whose X-Forwarded-For is believed
+    #[arg(long, value_name = "NETWORKS")]
+    trusted_proxies: Option<String>,
+    /// How long requests under way may take once the server is asked to end [default: 35]
+    #[arg(long, value_name = "SECONDS")]
+    shutdown_timeout_s: Option<String>,
+    /// text, or json: one object a line [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// What is logged: a level, or tracing directives [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<String>,
+}
+
+impl SettingArgs {
+    /// The settings, from all the places where they can be.
+    pub(crate) fn values(&self) -> Result<Values, crate::config::ConfigError> {
+        let flags = [
+            ("data", self.data.clone()),
+            ("listen", self.listen.clone()),
+            ("allow_networks", self.allow_networks.clone()),
+            ("trusted_proxies", self.trusted_proxies.clone()),
+            ("shutdown_timeout_s", self.shutdown_timeout_s.clone()),
+            ("log_format", self.log_format.clone()),
+            ("log", self.log.clone()),
+        ];
+        // A variable that is no Unicode is none of ours.
+        let environment = std::env::vars_os()
+            .filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)));
+        Values::gather(flags, environment, self.config.clone())
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Result<Answer, ServeError> {
+    let config = Config::of(&args.settings.values()?)?;
+    crate::log::begin(&config.log, config.log_json);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(ServeError::Runtime)?;
+    runtime.block_on(async {
+        let stop = Stop::listen().map_err(ServeError::Runtime)?;
+        let running = start(&config).await?;
+        announce(&running);
+        let left = running.until(stop.asked()).await;
+        Ok(Answer {
+            text: left,
+            is_yes: true,
+        })
+    })
+}
+
+/// What whoever starts the server wants to see at once.
+pub(crate) fn announce(running: &Running) {
+    let mut out = std::io::stdout().lock();
+    // If nobody reads it, the server runs all the same.
+    let _ = writeln!(out, "listening on http://{}", running.address());
+    if let Some(key) = running.first_key() {
+        let _ = writeln!(out, "API key: {key}");
+    }
+    let _ = out.flush();
+}

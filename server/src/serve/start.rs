@@ -1,0 +1,142 @@
+//! Putting the server together.
+
+use crate::config::{Config, ConfigError};
+use postrider::store::sqlite::{OpenError, Retention};
+use postrider::{Limits, Postrider, SqliteStore, StartError};
+use postrider_server::{Api, ApiError, ApiOptions, router, serve};
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// The database in the data directory.
+const FILE: &str = "postrider.db";
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("the data directory {path} cannot be made: {error}")]
+    Data { path: PathBuf, error: io::Error },
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        address: SocketAddr,
+        error: io::Error,
+    },
+    #[error(
+        "{0} can be reached from elsewhere, and there is no API key yet: set POSTRIDER_API_KEY, or start on 127.0.0.1 once, which makes one"
+    )]
+    NoKey(SocketAddr),
+    #[error("the system gives no threads or signals: {0}")]
+    Runtime(io::Error),
+}
+
+/// A server that runs.
+pub(crate) struct Running {
+    postrider: Postrider,
+    api: Api,
+    listener: TcpListener,
+    address: SocketAddr,
+    first_key: Option<String>,
+    shutdown_timeout: Duration,
+}
+
+/// Opens the store, starts the engine and listens. Nothing is served yet: see [`Running::until`].
+pub(crate) async fn start(config: &Config) -> Result<Running, ServeError> {
+    std::fs::create_dir_all(&config.data).map_err(|error| ServeError::Data {
+        path: config.data.clone(),
+        error,
+    })?;
+    let retention = Retention {
+        ended: config.keep_ended,
+        failed: config.keep_failed,
+        ..Retention::default()
+    };
+    let store = SqliteStore::options().retention(retention);
+    let store = store.open(database(&config.data))?;
+    let limits = Limits {
+        pending_deliveries_max: config.pending_deliveries_max,
+        pending_bytes_max: config.pending_bytes_max,
+        ..Limits::default()
+    };
+    let postrider = Postrider::builder()
+        .store(store)
+        .egress(config.egress.clone())
+        .limits(limits)
+        .shutdown_timeout(config.shutdown_timeout)
+        .start()
+        .await?;
+    let options = ApiOptions {
+        known_event_types_only: config.known_event_types_only,
+    };
+    let api = Api::open(postrider.clone(), options).await?;
+    if let Some(key) = &config.api_key {
+        api.accept_key(key);
+    }
+    if !api.has_keys() && !config.listen.ip().is_loopback() {
+        return Err(ServeError::NoKey(config.listen));
+    }
+    let failed = |error| ServeError::Listen {
+        address: config.listen,
+        error,
+    };
+    let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let first_key = match api.has_keys() {
+        true => None,
+        false => Some(api.make_key("made at the first start").await?),
+    };
+    Ok(Running {
+        postrider,
+        api,
+        listener,
+        address,
+        first_key,
+        shutdown_timeout: config.shutdown_timeout,
+    })
+}
+
+/// The database in a data directory.
+pub(crate) fn database(data: &Path) -> PathBuf {
+    data.join(FILE)
+}
+
+impl Running {
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The key that was made at the first start.
+    pub(crate) fn first_key(&self) -> Option<&str> {
+        self.first_key.as_deref()
+    }
+
+    /// Serves until somebody asks it to end; then finishes what is under way, and says what is
+    /// left.
+    pub(crate) async fn until(self, stop: impl Future<Output = ()>) -> String {
+        let deadline = tokio::time::Instant::now;
+        serve(self.listener, router(&self.api), stop, self.shutdown_timeout).await;
+        let started = deadline();
+        let drained = self.postrider.shutdown_within(self.shutdown_timeout).await;
+        let seconds = started.elapsed().as_secs_f64();
+        match drained {
+            Some(drained) if drained.store_failed => {
+                "stopped: the store has failed; see the log\n".to_owned()
+            }
+            Some(drained) => format!(
+                "stopped after {seconds:.1} s; {} deliveries are kept for the next start\n",
+                drained.pending
+            ),
+            None => "stopped: the engine had ended before; see the log\n".to_owned(),
+        }
+    }
+}
