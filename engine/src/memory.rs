@@ -3,7 +3,10 @@
 //!
 //! A plain data structure: what it is told it has done when the call returns.
 
+mod events;
 mod reads;
+
+pub use events::LoggedEvent;
 
 use crate::batch::{
     Attempted, Change, CommitError, EndpointUpdate, Placed, Publish, Receipt, Refusal,
@@ -14,6 +17,7 @@ use crate::id::{DeliveryId, EndpointId, EventId, ReplayId};
 use crate::names::TenantId;
 use crate::time::Wall;
 use bytes::Bytes;
+use events::StoredEvent;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -88,6 +92,9 @@ pub struct MemoryStore {
     endpoints: BTreeMap<EndpointId, Endpoint>,
     ledgers: BTreeMap<EndpointId, Ledger>,
     events: BTreeMap<EventId, StoredEvent>,
+    /// Events by their places.
+    log: BTreeMap<u64, EventId>,
+    last_place: u64,
     deliveries: BTreeMap<DeliveryId, Box<StoredDelivery>>,
     lanes: BTreeMap<Arc<LaneId>, StoredLane>,
     keys: BTreeMap<(TenantId, Arc<str>), ([u8; 32], EventId)>,
@@ -99,12 +106,6 @@ pub struct MemoryStore {
     /// What counts against the bounds.
     kept: usize,
     kept_bytes: usize,
-}
-
-#[derive(Debug)]
-struct StoredEvent {
-    deliveries: Vec<DeliveryId>,
-    key: Option<Box<(TenantId, Arc<str>)>>,
 }
 
 /// A [`DeliveryRecord`] in few bytes: there are many.
@@ -209,13 +210,11 @@ impl MemoryStore {
         if let Some((key, digest)) = &key {
             self.keys.insert(key.clone(), (*digest, event.id));
         }
-        let stored = StoredEvent {
-            deliveries: deliveries.iter().map(|new| new.id).collect(),
-            key: key.map(|(key, _)| Box::new(key)),
-        };
-        self.events.insert(event.id, stored);
+        let id = event.id;
+        let made = deliveries.iter().map(|new| new.id).collect();
+        self.record_event(event, made, key.map(|(key, _)| key));
         if deliveries.is_empty() {
-            self.ended(Ended::Event(event.id));
+            self.ended(Ended::Event(id));
         }
         Ok(Receipt::Published(seqs))
     }
@@ -384,14 +383,6 @@ impl MemoryStore {
         event.deliveries.retain(|delivery| *delivery != id);
         if event.deliveries.is_empty() {
             self.forget_event(gone.event.id);
-        }
-    }
-
-    fn forget_event(&mut self, id: EventId) {
-        if let Some(event) = self.events.remove(&id)
-            && let Some(key) = event.key
-        {
-            self.keys.remove(&*key);
         }
     }
 

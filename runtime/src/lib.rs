@@ -25,10 +25,12 @@ mod builder;
 mod clock;
 pub mod egress;
 mod endpoint_url;
+mod events;
 mod facts;
 mod history;
 pub mod outbox;
 mod postrider;
+mod reading;
 #[cfg(feature = "receive")]
 pub mod receive;
 pub mod replay;
@@ -42,6 +44,7 @@ pub mod transport;
 pub use builder::{Builder, StartError};
 pub use clock::{Clock, SystemClock};
 pub use endpoint_url::{EndpointUrl, Host, InvalidUrl};
+pub use events::{EventCursor, EventFilter, EventPage, EventPlace, EventQuery, EventRecord};
 pub use facts::{Facts, FactsError};
 pub use history::{
     Cursor, DeliveryFilter, DeliveryPage, DeliveryQuery, Direction, InvalidCursor, InvalidState,

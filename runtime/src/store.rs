@@ -9,6 +9,7 @@ pub use memory::MemoryStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 
+use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeliveryPage, DeliveryQuery};
 use crate::outbox::OutboxSource;
 use crate::replay::ReplayLog;
@@ -57,6 +58,16 @@ pub trait Store: Send + Sync + 'static {
         self: Arc<Self>,
         event: EventId,
     ) -> StoreFuture<Result<Option<Vec<DeliveryRecord>>, StoreError>>;
+
+    /// An event, with its place in the log.
+    fn event(self: Arc<Self>, id: EventId) -> StoreFuture<Result<Option<EventRecord>, StoreError>>;
+
+    /// A page of the log of events. Its order is that of the commits: an event that is not there
+    /// yet comes after all that are. No place is given to a second event.
+    fn events(self: Arc<Self>, query: EventQuery) -> StoreFuture<Result<EventPage, StoreError>>;
+
+    /// The place of the newest event on record.
+    fn newest_event(self: Arc<Self>) -> StoreFuture<Result<Option<EventCursor>, StoreError>>;
 
     /// A delivery.
     fn delivery(

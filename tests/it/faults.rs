@@ -7,8 +7,9 @@ use postrider::engine::{
 use postrider::store::{StoreError, StoreFuture};
 use postrider::transport::{Transport, WireRequest};
 use postrider::{
-    Closed, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId, EventState, Hour,
-    Ledger, MemoryStore, Outcome, Postrider, PublishError, Response, Secret, Store,
+    Closed, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId, EventCursor,
+    EventPage, EventQuery, EventRecord, EventState, Hour, Ledger, MemoryStore, Outcome, Postrider,
+    PublishError, Response, Secret, Store,
 };
 use std::io;
 use std::pin::Pin;
@@ -109,6 +110,15 @@ impl Store for Failing {
         event: EventId,
     ) -> StoreFuture<Result<Option<Vec<DeliveryRecord>>, StoreError>> {
         Arc::clone(&self.inner).deliveries_of(event)
+    }
+    fn event(self: Arc<Self>, id: EventId) -> StoreFuture<Result<Option<EventRecord>, StoreError>> {
+        Arc::clone(&self.inner).event(id)
+    }
+    fn events(self: Arc<Self>, query: EventQuery) -> StoreFuture<Result<EventPage, StoreError>> {
+        Arc::clone(&self.inner).events(query)
+    }
+    fn newest_event(self: Arc<Self>) -> StoreFuture<Result<Option<EventCursor>, StoreError>> {
+        Arc::clone(&self.inner).newest_event()
     }
     fn delivery(
         self: Arc<Self>,

@@ -9,6 +9,8 @@
     reason = "a conformance suite fails by panicking"
 )]
 
+mod log;
+
 use super::Store;
 use crate::history::{Cursor, DeliveryFilter, StateKind};
 use crate::replay::{Replay, ReplayRequest, ReplayState};
@@ -40,6 +42,8 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     a_deleted_endpoint_keeps_only_what_is_under_way(&make()).await;
     an_update_changes_what_it_names(&make()).await;
     an_event_for_nobody_is_known(&make()).await;
+    log::whoever_reads_along_misses_no_event_and_sees_none_twice(&make()).await;
+    log::events_are_found_by_tenant_type_and_time(&make()).await;
 }
 
 const ENDPOINT: EndpointId = EndpointId::from_u128(7);

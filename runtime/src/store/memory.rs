@@ -1,7 +1,10 @@
 //! The store in memory.
 
+mod pages;
+
 use super::{Store, StoreError, StoreFuture};
-use crate::history::{Cursor, DeliveryPage, DeliveryQuery, Direction};
+use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
+use crate::history::{DeliveryPage, DeliveryQuery};
 use crate::replay::{Replay, ReplayLog, ReplayState};
 use crate::statistics::{Hour, MS_PER_HOUR};
 use postrider_engine::{
@@ -105,6 +108,18 @@ impl Store for MemoryStore {
         self.answer(|held| held.deliveries_of(event))
     }
 
+    fn event(self: Arc<Self>, id: EventId) -> StoreFuture<Result<Option<EventRecord>, StoreError>> {
+        self.answer(|held| held.event(id).map(pages::event))
+    }
+
+    fn events(self: Arc<Self>, query: EventQuery) -> StoreFuture<Result<EventPage, StoreError>> {
+        self.answer(|held| pages::events(held, &query))
+    }
+
+    fn newest_event(self: Arc<Self>) -> StoreFuture<Result<Option<EventCursor>, StoreError>> {
+        self.answer(|held| held.events(..).next_back().map(|it| EventCursor(it.place)))
+    }
+
     fn delivery(
         self: Arc<Self>,
         id: DeliveryId,
@@ -130,7 +145,7 @@ impl Store for MemoryStore {
         self: Arc<Self>,
         query: DeliveryQuery,
     ) -> StoreFuture<Result<DeliveryPage, StoreError>> {
-        self.answer(|held| page(held, &query))
+        self.answer(|held| pages::deliveries(held, &query))
     }
 
     fn hours(
@@ -170,32 +185,6 @@ impl ReplayLog for MemoryStore {
     fn replays(self: Arc<Self>) -> StoreFuture<Result<Vec<Replay>, StoreError>> {
         let replays = self.replays.lock().unwrap_or_else(PoisonError::into_inner);
         Box::pin(ready(Ok(replays.values().cloned().collect())))
-    }
-}
-
-/// A page of what is held.
-fn page(held: &postrider_engine::MemoryStore, query: &DeliveryQuery) -> DeliveryPage {
-    let (from, until) = query.ids();
-    let between = held.deliveries().filter(|record| {
-        let id = record.id.as_u128();
-        (from..until).contains(&id)
-            && query
-                .filter
-                .endpoint
-                .is_none_or(|endpoint| record.lane.endpoint == endpoint)
-            && query.filter.takes(record.state, &record.event.event_type)
-    });
-    let most = query.most.saturating_add(1);
-    let mut deliveries: Vec<DeliveryRecord> = match query.direction {
-        Direction::NewestFirst => between.rev().take(most).collect(),
-        Direction::OldestFirst => between.take(most).collect(),
-    };
-    let is_more = deliveries.len() > query.most;
-    deliveries.truncate(query.most);
-    let next = deliveries.last().filter(|_| is_more);
-    DeliveryPage {
-        next: next.map(|last| Cursor(last.id)),
-        deliveries,
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod backup;
 mod changes;
+mod events;
 mod file;
 mod history;
 mod hours;
@@ -30,6 +31,7 @@ pub use schema::SchemaError;
 pub use seal::{KeyRing, SealError};
 
 use super::{Store, StoreError, StoreFuture};
+use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeliveryPage, DeliveryQuery};
 use crate::outbox::{Outbox, OutboxSource};
 use crate::replay::ReplayLog;
@@ -285,6 +287,18 @@ impl Store for SqliteStore {
         event: EventId,
     ) -> StoreFuture<Result<Option<Vec<DeliveryRecord>>, StoreError>> {
         self.read(move |connection, _| reads::deliveries_of(connection, event))
+    }
+
+    fn event(self: Arc<Self>, id: EventId) -> StoreFuture<Result<Option<EventRecord>, StoreError>> {
+        self.read(move |connection, _| events::event(connection, id))
+    }
+
+    fn events(self: Arc<Self>, query: EventQuery) -> StoreFuture<Result<EventPage, StoreError>> {
+        self.read(move |connection, _| events::page(connection, &query))
+    }
+
+    fn newest_event(self: Arc<Self>) -> StoreFuture<Result<Option<EventCursor>, StoreError>> {
+        self.read(|connection, _| events::newest(connection))
     }
 
     fn delivery(

@@ -12,8 +12,8 @@ use postrider::engine::{
 };
 use postrider::store::{Store, StoreError, StoreFuture};
 use postrider::{
-    DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId, EventId,
-    FailureKind, Hour, Ledger,
+    DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId, EventCursor,
+    EventId, EventPage, EventQuery, EventRecord, FailureKind, Hour, Ledger,
 };
 use std::future::ready;
 use std::sync::Arc;
@@ -394,6 +394,18 @@ impl Store for DiskStore {
         event: EventId,
     ) -> StoreFuture<Result<Option<Vec<DeliveryRecord>>, StoreError>> {
         self.answer(|held| held.deliveries_of(event))
+    }
+
+    fn event(self: Arc<Self>, _: EventId) -> StoreFuture<Result<Option<EventRecord>, StoreError>> {
+        Box::pin(ready(Err(no_history())))
+    }
+
+    fn events(self: Arc<Self>, _: EventQuery) -> StoreFuture<Result<EventPage, StoreError>> {
+        Box::pin(ready(Err(no_history())))
+    }
+
+    fn newest_event(self: Arc<Self>) -> StoreFuture<Result<Option<EventCursor>, StoreError>> {
+        Box::pin(ready(Err(no_history())))
     }
 
     fn delivery(

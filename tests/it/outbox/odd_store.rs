@@ -3,8 +3,8 @@
 use postrider::outbox::{OutboxSource, RefusedEvent, Waiting};
 use postrider::store::{SqliteStore, Store, StoreError, StoreFuture};
 use postrider::{
-    DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId, EventId, Hour,
-    Ledger,
+    DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId, EventCursor,
+    EventId, EventPage, EventQuery, EventRecord, Hour, Ledger,
 };
 use postrider_engine::{Change, CommitError, Load, Loaded, Receipt, Recovered, Wall};
 use std::future::ready;
@@ -79,6 +79,18 @@ impl Store for OddStore {
         event: EventId,
     ) -> StoreFuture<Result<Option<Vec<DeliveryRecord>>, StoreError>> {
         self.store.clone().deliveries_of(event)
+    }
+
+    fn event(self: Arc<Self>, id: EventId) -> StoreFuture<Result<Option<EventRecord>, StoreError>> {
+        self.store.clone().event(id)
+    }
+
+    fn events(self: Arc<Self>, query: EventQuery) -> StoreFuture<Result<EventPage, StoreError>> {
+        self.store.clone().events(query)
+    }
+
+    fn newest_event(self: Arc<Self>) -> StoreFuture<Result<Option<EventCursor>, StoreError>> {
+        self.store.clone().newest_event()
     }
 
     fn delivery(

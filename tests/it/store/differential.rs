@@ -5,7 +5,7 @@
 
 use super::changes::{attempted, endpoint, lane, open, publish};
 use postrider::store::Store;
-use postrider::{DeliveryFilter, DeliveryQuery, Direction, StateKind};
+use postrider::{DeliveryFilter, DeliveryQuery, Direction, EventQuery, StateKind};
 use postrider::{MemoryBounds, MemoryStore};
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryState, EndpointId, EndpointStatus, EndpointUpdate,
@@ -180,6 +180,7 @@ impl<S: Store> Side<S> {
             });
             told += &format!("{record:?}\n");
         }
+        told += &self.log().await;
         told += &self.pages(None).await;
         for number in 1..=ENDPOINTS {
             let id = EndpointId::from_u128(number);
@@ -201,6 +202,26 @@ impl<S: Store> Side<S> {
             }
         }
         told
+    }
+
+    /// The log of events, as whoever reads along sees it.
+    async fn log(&self) -> String {
+        let mut query = EventQuery {
+            direction: Direction::OldestFirst,
+            most: 5,
+            ..EventQuery::default()
+        };
+        let mut told = String::new();
+        loop {
+            let page = Arc::clone(&self.store).events(query.clone()).await.unwrap();
+            for record in &page.events {
+                told += &format!("{:?} {:?}\n", record.event, record.idempotency_key);
+            }
+            query.after = page.next;
+            if page.next.is_none() {
+                return told;
+            }
+        }
     }
 
     /// The ids of every page of some lists of deliveries.

@@ -3,7 +3,7 @@
 use super::changes::{attempted, endpoint, lane, open, publish};
 use postrider::store::Store;
 use postrider::store::sqlite::{BackupError, Retention, SqliteStore};
-use postrider::{Clock, DeliveryQuery, Wall};
+use postrider::{Clock, DeliveryQuery, Direction, EventQuery, Wall};
 use postrider_engine::{
     Change, DeliveryId, DeliveryState, EndpointId, EventId, FailReason, Idempotency, LaneId, Load,
     Receipt, Seq,
@@ -187,6 +187,37 @@ async fn an_event_never_shows_the_delivery_of_another_one() {
         .map(|it| it.id)
         .collect();
     assert_eq!(left, [DeliveryId::from_u128(1)]);
+}
+
+#[tokio::test]
+async fn the_place_of_an_event_that_has_gone_is_not_given_to_another_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("events.db");
+    let calendar = Calendar::default();
+    let mut after = None;
+    for round in 1..=3 {
+        let store = keeping(&path, &calendar);
+        let mut event = publish(round, "{}", &[]);
+        Arc::make_mut(&mut event.event).published_at = calendar.wall();
+        commit(&store, vec![Change::Publish(event)]).await;
+        let query = EventQuery {
+            direction: Direction::OldestFirst,
+            after,
+            most: 9,
+            ..EventQuery::default()
+        };
+        let page = Arc::clone(&store).events(query).await.unwrap();
+        let found: Vec<_> = page.events.iter().map(|it| it.event.id).collect();
+        assert_eq!(found, [EventId::from_u128(round)]);
+        after = page.through;
+        drop(store);
+        calendar.0.fetch_add(EPOCH + 20_000, Ordering::Relaxed);
+        let store = keeping(&path, &calendar);
+        waits_until("all has gone", async || {
+            Arc::clone(&store).newest_event().await.unwrap().is_none()
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

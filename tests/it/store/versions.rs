@@ -3,9 +3,9 @@
 //! older one leaves alone what the newer one has changed.
 
 use super::changes::{attempted, endpoint, lane, publish};
-use postrider::Ledger;
 use postrider::store::Store;
 use postrider::store::sqlite::{KeyRing, Retention, SchemaError, SqliteStore};
+use postrider::{EventQuery, Ledger};
 use postrider_engine::{
     Change, DeliveryId, DeliveryState, EndpointId, EventId, FailReason, Idempotency, Load, Receipt,
     Secret, Seq, Wall,
@@ -19,6 +19,9 @@ const ENDPOINT: EndpointId = EndpointId::from_u128(9);
 /// What `changes` made of an empty file of schema version 1, as `sqlite3 FILE .dump` tells it.
 /// Never changed: a version that alters the schema adds a file of its own.
 const VERSION_1: &str = include_str!("version-1.sql");
+
+/// The same, of schema version 2.
+const VERSION_2: &str = include_str!("version-2.sql");
 
 /// Postrider's mark, which a dump leaves out.
 const MARK: &str = "PRAGMA application_id = 0x50535452;";
@@ -73,16 +76,26 @@ async fn commit(store: &Arc<SqliteStore>, changes: Vec<Change>) -> Vec<Receipt> 
     answers.into_iter().map(Result::unwrap).collect()
 }
 
-#[tokio::test]
-async fn a_file_of_the_first_version_is_opened_with_all_that_is_in_it() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("events.db");
-    let old = Connection::open(&path).unwrap();
-    old.execute_batch(VERSION_1).unwrap();
+/// The file that such a dump is of.
+fn restored(path: &Path, dump: &str) {
+    let old = Connection::open(path).unwrap();
+    old.execute_batch(dump).unwrap();
     old.execute_batch(MARK).unwrap();
-    drop(old);
-    let store = open(&path);
-    let recovered = Arc::clone(&store).recover().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_of_any_version_is_opened_with_all_that_is_in_it() {
+    for dump in [VERSION_1, VERSION_2] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("events.db");
+        restored(&path, dump);
+        holds_all(&open(&path)).await;
+    }
+}
+
+/// The store holds what `changes` made, and goes on with it.
+async fn holds_all(store: &Arc<SqliteStore>) {
+    let recovered = Arc::clone(store).recover().await.unwrap();
     let [known] = &recovered.endpoints[..] else {
         panic!("{recovered:?}")
     };
@@ -99,14 +112,14 @@ async fn a_file_of_the_first_version_is_opened_with_all_that_is_in_it() {
         deliveries_max: 9,
         bytes_max: 9_999,
     };
-    let loaded = Arc::clone(&store).load(load).await.unwrap();
+    let loaded = Arc::clone(store).load(load).await.unwrap();
     let payloads: Vec<_> = loaded
         .deliveries
         .iter()
         .map(|it| &it.event.payload[..])
         .collect();
     assert_eq!(payloads, [&b"{\"n\":2}"[..], b"{}"]);
-    let ledger = Arc::clone(&store).ledger(ENDPOINT).await.unwrap();
+    let ledger = Arc::clone(store).ledger(ENDPOINT).await.unwrap();
     let expected = Ledger {
         accepted: 4,
         pending: 2,
@@ -115,37 +128,47 @@ async fn a_file_of_the_first_version_is_opened_with_all_that_is_in_it() {
         discarded: 0,
     };
     assert_eq!(ledger, expected);
-    let first = Arc::clone(&store).delivery(DeliveryId::from_u128(1)).await;
+    let first = Arc::clone(store).delivery(DeliveryId::from_u128(1)).await;
     assert_eq!(first.unwrap().unwrap().attempts.len(), 1);
-    let again = commit(&store, vec![keyed(10)]).await;
+    let query = EventQuery {
+        most: 9,
+        ..EventQuery::default()
+    };
+    let events = Arc::clone(store).events(query).await.unwrap().events;
+    let events: Vec<_> = events.iter().map(|it| it.event.id.as_u128()).collect();
+    assert_eq!(events, [4, 3, 2, 1]);
+    let again = commit(store, vec![keyed(10)]).await;
     assert_eq!(again, [Receipt::Duplicate(EventId::from_u128(3))]);
     let more = Change::Publish(publish(11, "{}", &[(11, lane(ENDPOINT, ""))]));
     assert_eq!(
-        commit(&store, vec![more]).await,
+        commit(store, vec![more]).await,
         [Receipt::Published(vec![Seq(4)])]
     );
 }
 
 #[tokio::test]
-async fn what_this_version_writes_is_what_the_first_one_wrote() {
+async fn the_tables_of_this_version_are_on_record() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("events.db");
-    drop(commit(&open(&path), changes()).await);
-    let tables = |connection: &Connection| {
+    let tables = |path: &Path| {
+        let connection = Connection::open(path).unwrap();
         let mut select = connection
             .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name")
             .unwrap();
         let found = select.query_map([], |row| row.get::<_, String>(0)).unwrap();
         found.map(Result::unwrap).collect::<Vec<_>>()
     };
-    let old = Connection::open_in_memory().unwrap();
-    old.execute_batch(VERSION_1).unwrap();
-    let new = Connection::open(&path).unwrap();
+    let [new, migrated, dumped] =
+        ["new.db", "migrated.db", "dumped.db"].map(|name| directory.path().join(name));
+    drop(commit(&open(&new), changes()).await);
+    restored(&migrated, VERSION_1);
+    drop(open(&migrated));
+    restored(&dumped, VERSION_2);
     assert_eq!(
         tables(&new),
-        tables(&old),
+        tables(&dumped),
         "a changed schema needs a migration"
     );
+    assert_eq!(tables(&migrated), tables(&dumped));
 }
 
 #[tokio::test]

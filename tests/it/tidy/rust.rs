@@ -54,6 +54,7 @@ pub(super) const RULES: &[Rule] = &[
             &[("a.rs", "#[test] fn f() { panic!() }")],
             &[("tests/it/a.rs", "fn f() { panic!() }")],
             &[("a/src/store/conformance.rs", "fn f() { panic!() }")],
+            &[("a/src/store/conformance/log.rs", "fn f() { panic!() }")],
             &[
                 ("a/src/lib.rs", "#[cfg(test)] mod b;"),
                 ("a/src/b.rs", "fn f() { panic!() }"),

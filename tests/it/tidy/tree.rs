@@ -113,7 +113,8 @@ impl Tree {
                 stem.strip_prefix(module.as_str())
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             };
-            let suite = file.path.starts_with("tests/") || stem.ends_with("/conformance");
+            let suite =
+                file.path.starts_with("tests/") || format!("{stem}/").contains("/conformance/");
             !suite && !of_tests.iter().any(within)
         })
     }

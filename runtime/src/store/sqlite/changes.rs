@@ -59,11 +59,12 @@ impl Changes<'_> {
             return Ok(Receipt::Duplicate(event.id));
         }
         let first = self.lanes.next_delivery(self.connection)?;
+        let number = self.lanes.next_event(self.connection)?;
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO postrider_event
                  (id, tenant, type, key, published_at, payload, checksum, first, count,
-                  idempotency)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                  idempotency, number)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?;
         insert.execute(params![
             event.id.as_u128().to_be_bytes(),
@@ -76,8 +77,9 @@ impl Changes<'_> {
             first,
             signed(publish.deliveries.len() as u64),
             publish.idempotency.as_ref().map(|key| &*key.key),
+            number,
         ])?;
-        let number = self.connection.last_insert_rowid();
+        self.lanes.took_event();
         if let Some(key) = &publish.idempotency {
             let mut insert = self.connection.prepare_cached(
                 "INSERT INTO postrider_idempotency (tenant, key, digest, event)
@@ -88,7 +90,9 @@ impl Changes<'_> {
         }
         let bytes = signed(event.payload.len() as u64);
         let places = publish.deliveries.iter().map(|new| {
-            let lane = self.lanes.named(self.connection, &new.lane)?;
+            let lane = self
+                .lanes
+                .named(self.connection, &new.lane, &event.tenant)?;
             self.enqueue(new.id, lane, (number, bytes), None, event.published_at)
         });
         Ok(Receipt::Published(places.collect::<Result<_, _>>()?))
@@ -295,7 +299,7 @@ impl Changes<'_> {
         let health = endpoint.health;
         let tenant = &endpoint.spec.tenant;
         let secrets = self.keys.seal(tenant, endpoint.id, &endpoint.secrets)?;
-        owner_of(self.connection, endpoint.id)?;
+        owner_of(self.connection, endpoint.id, tenant)?;
         self.connection.execute(
             "INSERT OR REPLACE INTO postrider_endpoint
                  (id, tenant, spec, secrets, status, failures, failing_since, open_until,

@@ -11,7 +11,7 @@ use postrider_engine::{DeliveryId, EndpointId, Wall};
 use rusqlite::{Connection, ToSql, params};
 
 /// Records that are looked at for one page, at most.
-const LOOKED_AT_MAX: usize = 5_000;
+pub(super) const LOOKED_AT_MAX: usize = 5_000;
 
 /// The place of the event's type after the columns of its delivery.
 const EVENT_TYPE: usize = 2;

@@ -4,8 +4,8 @@
 use super::StoreFault;
 use super::hours::Hours;
 use super::rows::{self, signed};
-use super::schema::{self, FORGOTTEN_TAIL};
-use postrider_engine::{DeliveryState, EndpointId, LaneId, OrderingKey, Seq};
+use super::schema::{self, FORGOTTEN_EVENT, FORGOTTEN_TAIL};
+use postrider_engine::{DeliveryState, EndpointId, LaneId, OrderingKey, Seq, TenantId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +24,8 @@ pub(super) struct Lanes {
     pub(super) hours: Hours,
     /// The number of the next delivery, once it is known.
     next_delivery: Option<i64>,
+    /// The number of the next event, once it is known.
+    next_event: Option<i64>,
 }
 
 /// What is known of a lane.
@@ -56,6 +58,7 @@ impl Lanes {
         &mut self,
         connection: &Connection,
         id: &LaneId,
+        tenant: &TenantId,
     ) -> Result<i64, StoreFault> {
         if let Some(number) = self.numbers.get(id) {
             return Ok(*number);
@@ -71,7 +74,7 @@ impl Lanes {
         }
         // Places grow even over the lives of a lane.
         let tail = schema::meta(connection, FORGOTTEN_TAIL)?;
-        let owner = owner_of(connection, id.endpoint)?;
+        let owner = owner_of(connection, id.endpoint, tenant)?;
         let mut insert = connection.prepare_cached(
             "INSERT INTO postrider_lane (owner, endpoint, key, tail, pending, kept)
              VALUES (?1, ?2, ?3, ?4, 0, 0)",
@@ -181,6 +184,36 @@ impl Lanes {
         self.next_delivery = self.next_delivery.map(|next| next + 1);
     }
 
+    /// The number of the next event: above that of every earlier one, also of those that have been
+    /// dropped.
+    pub(super) fn next_event(&mut self, connection: &Connection) -> rusqlite::Result<i64> {
+        if let Some(next) = self.next_event {
+            return Ok(next);
+        }
+        let last = "SELECT coalesce(max(number), 0) FROM postrider_event";
+        let last: i64 = connection.query_row(last, [], |row| row.get(0))?;
+        let last = last.max(schema::meta(connection, FORGOTTEN_EVENT)?);
+        Ok(*self.next_event.insert(last + 1))
+    }
+
+    /// That number was given away.
+    pub(super) fn took_event(&mut self) {
+        self.next_event = self.next_event.map(|next| next + 1);
+    }
+
+    /// The record of an event goes.
+    pub(super) fn dropped_event(
+        &mut self,
+        connection: &Connection,
+        number: i64,
+    ) -> rusqlite::Result<()> {
+        // The newest one on record tells what comes next; without it, this does.
+        if number + 1 == self.next_event(connection)? {
+            schema::set_meta(connection, FORGOTTEN_EVENT, number)?;
+        }
+        Ok(())
+    }
+
     /// The record of a delivery of a known lane, which has ended, goes.
     pub(super) fn dropped(&mut self, number: i64) {
         if let Some(lane) = self.known.get_mut(&number) {
@@ -273,9 +306,7 @@ impl Lanes {
         };
         self.numbers.remove(&lane.id);
         let tail = signed(lane.tail).max(schema::meta(connection, FORGOTTEN_TAIL)?);
-        connection
-            .prepare_cached("INSERT OR REPLACE INTO postrider_meta (name, value) VALUES (?1, ?2)")?
-            .execute(params![FORGOTTEN_TAIL, tail])?;
+        schema::set_meta(connection, FORGOTTEN_TAIL, tail)?;
         connection
             .prepare_cached("DELETE FROM postrider_lane WHERE number = ?1")?
             .execute([number])?;
@@ -303,13 +334,17 @@ impl Lane {
 }
 
 /// The number of an endpoint, which is made if it has none.
-pub(super) fn owner_of(connection: &Connection, endpoint: EndpointId) -> rusqlite::Result<i64> {
+pub(super) fn owner_of(
+    connection: &Connection,
+    endpoint: EndpointId,
+    tenant: &TenantId,
+) -> rusqlite::Result<i64> {
     if let Some(number) = known_owner(connection, endpoint)? {
         return Ok(number);
     }
-    let mut insert =
-        connection.prepare_cached("INSERT INTO postrider_owner (endpoint) VALUES (?1)")?;
-    insert.execute([endpoint.as_u128().to_be_bytes()])?;
+    let mut insert = connection
+        .prepare_cached("INSERT INTO postrider_owner (endpoint, tenant) VALUES (?1, ?2)")?;
+    insert.execute(params![endpoint.as_u128().to_be_bytes(), tenant.as_str()])?;
     Ok(connection.last_insert_rowid())
 }
 

@@ -152,7 +152,8 @@ fn blob(event: EventId) -> [u8; 16] {
 fn waiting(connection: &Connection, most: usize) -> Result<Vec<Waiting>, StoreFault> {
     let mut select = connection.prepare_cached(
         "SELECT id, tenant, endpoint, type, key, idempotency, payload
-         FROM postrider_outbox WHERE refused IS NULL ORDER BY number LIMIT ?1",
+         FROM postrider_outbox WHERE refused IS NULL AND not_before IS NULL
+         ORDER BY number LIMIT ?1",
     )?;
     let mut rows = select.query([rows::signed(most as u64)])?;
     let (mut waiting, mut bytes) = (Vec::new(), 0);

@@ -133,6 +133,7 @@ impl Changes<'_> {
     }
 
     fn drop_event(&mut self, number: i64) -> Result<(), StoreFault> {
+        self.lanes.dropped_event(self.connection, number)?;
         let mut delete = self.connection.prepare_cached(
             "DELETE FROM postrider_event WHERE number = ?1 RETURNING tenant, idempotency",
         )?;

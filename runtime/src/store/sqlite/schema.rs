@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i32 = 0x5053_5452;
 pub(super) const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
 /// Each brings the schema from its place to the next one. Never changed, only added to.
-const MIGRATIONS: &[&str] = &[FIRST];
+const MIGRATIONS: &[&str] = &[FIRST, SECOND];
 
 /// Names begin with `postrider_`, so that the tables can live in an application's database.
 ///
@@ -183,11 +183,60 @@ CREATE TABLE postrider_meta (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// What is read by tenant, what is due later, and what whoever embeds the store keeps in it.
+///
+/// - An owner has its endpoint's tenant, so that the deliveries of a tenant are found by those
+///   indexes that an endpoint's are found by: a delivery costs no more for it.
+/// - An event's `number` is its place in the order of the commits. None is given away twice
+///   ([`FORGOTTEN_EVENT`]): whoever reads along remembers one.
+/// - An event of the outbox with `not_before` (Unix milliseconds) waits until then; `digest` is
+///   that of its content, if it has an idempotency key.
+/// - A record's `value` is sealed, and bound to its kind, tenant and id.
+const SECOND: &str = "
+ALTER TABLE postrider_owner ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
+UPDATE postrider_owner AS o SET tenant = coalesce(
+    (SELECT e.tenant FROM postrider_endpoint e WHERE e.id = o.endpoint),
+    (SELECT e.tenant FROM postrider_delivery d JOIN postrider_event e ON e.number = d.event
+     WHERE d.owner = o.number LIMIT 1),
+    '');
+CREATE INDEX postrider_owner_tenant ON postrider_owner (tenant);
+CREATE INDEX postrider_endpoint_tenant ON postrider_endpoint (tenant);
+CREATE INDEX postrider_event_tenant ON postrider_event (tenant);
+CREATE INDEX postrider_delivery_oldest ON postrider_delivery (number) WHERE state <= 1;
+
+DROP INDEX postrider_lane_live;
+CREATE INDEX postrider_lane_live ON postrider_lane (endpoint, key)
+    WHERE pending > 0 OR stopped_at IS NOT NULL;
+
+ALTER TABLE postrider_outbox ADD COLUMN not_before INTEGER;
+ALTER TABLE postrider_outbox ADD COLUMN digest BLOB CHECK (length(digest) = 32);
+DROP INDEX postrider_outbox_waiting;
+CREATE INDEX postrider_outbox_waiting ON postrider_outbox (number)
+    WHERE refused IS NULL AND not_before IS NULL;
+CREATE INDEX postrider_outbox_due ON postrider_outbox (not_before, number)
+    WHERE refused IS NULL AND not_before IS NOT NULL;
+CREATE INDEX postrider_outbox_scheduled ON postrider_outbox (tenant, not_before, number)
+    WHERE not_before IS NOT NULL;
+CREATE INDEX postrider_outbox_key ON postrider_outbox (tenant, idempotency)
+    WHERE not_before IS NOT NULL AND idempotency IS NOT NULL;
+
+CREATE TABLE postrider_record (
+    kind TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (kind, tenant, id)
+) STRICT, WITHOUT ROWID;
+";
+
 /// In `postrider_meta`: how many of the migrations the tables have seen.
 const VERSION: &str = "version";
 
 /// In `postrider_meta`: no lane that was forgotten had a place above this one.
 pub(super) const FORGOTTEN_TAIL: &str = "forgotten_tail";
+
+/// In `postrider_meta`: no event that was dropped had a number above this one.
+pub(super) const FORGOTTEN_EVENT: &str = "forgotten_event";
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -243,10 +292,7 @@ pub(super) fn migrate(connection: &mut Connection, home: Home) -> Result<(), Sch
     for (version, step) in (1_i64..).zip(MIGRATIONS).skip(found) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(step)?;
-        transaction.execute(
-            "INSERT OR REPLACE INTO postrider_meta (name, value) VALUES (?1, ?2)",
-            params![VERSION, version],
-        )?;
+        set_meta(&transaction, VERSION, version)?;
         if home == Home::Own {
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         }
@@ -270,6 +316,14 @@ pub(super) fn meta(connection: &Connection, name: &str) -> rusqlite::Result<i64>
         connection.prepare_cached("SELECT value FROM postrider_meta WHERE name = ?1")?;
     let value = select.query_row([name], |row| row.get(0)).optional()?;
     Ok(value.unwrap_or(0))
+}
+
+/// Sets a number of `postrider_meta`.
+pub(super) fn set_meta(connection: &Connection, name: &str, value: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO postrider_meta (name, value) VALUES (?1, ?2)")?
+        .execute(params![name, value])?;
+    Ok(())
 }
 
 fn has_no_tables(connection: &Connection) -> rusqlite::Result<bool> {
