@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::scheme::{Form, TimestampPlace};
+use crate::scheme::{Form, Scheme, TimestampPlace};
 
 /// The longest header name in bytes.
 const HEADER_NAME_BYTES_MAX: usize = 128;
@@ -28,6 +28,24 @@ pub struct HeaderNames {
     pub signature: Option<String>,
     /// For the second signature of the scheme `postrider`, instead of `x-signature`.
     pub body_signature: Option<String>,
+}
+
+impl HeaderNames {
+    /// The names of all headers that a scheme sends with these, in lower case.
+    ///
+    /// # Errors
+    ///
+    /// [`HeaderNameError`] if a name is malformed, used twice, or for a header that the scheme
+    /// does not send.
+    pub fn of(
+        &self,
+        scheme: Scheme,
+    ) -> Result<impl Iterator<Item = Cow<'static, str>>, HeaderNameError> {
+        let names = Names::replaced(scheme.form(), self)?;
+        let signature = Some(names.signature);
+        let names = [names.id, names.timestamp, signature, names.body_signature];
+        Ok(names.into_iter().flatten())
+    }
 }
 
 /// A header name cannot be used.
@@ -160,7 +178,6 @@ fn checked(name: &str) -> Result<Name, HeaderNameError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Scheme;
 
     #[test]
     fn a_name_is_taken_in_lower_case() {
@@ -170,6 +187,22 @@ mod tests {
         };
         let names = Names::replaced(Scheme::Github.form(), &names).unwrap();
         assert_eq!(names.signature, "x-acme");
+    }
+
+    #[test]
+    fn all_names_of_a_scheme_are_told() {
+        let all = |names: &HeaderNames, scheme| names.of(scheme).unwrap().collect::<Vec<_>>();
+        let own = HeaderNames::default();
+        let standard = ["webhook-id", "webhook-timestamp", "webhook-signature"];
+        assert_eq!(all(&own, Scheme::Standard), standard);
+        assert_eq!(all(&own, Scheme::Postrider)[3], "x-signature");
+        assert_eq!(all(&own, Scheme::Stripe), ["stripe-signature"]);
+        let names = HeaderNames {
+            timestamp: Some("X-Acme-Time".into()),
+            ..own
+        };
+        let told = all(&names, Scheme::TimestampedV1);
+        assert_eq!(told, ["x-acme-time", "x-webhook-signature"]);
     }
 
     #[test]
