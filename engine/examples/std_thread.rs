@@ -136,16 +136,17 @@ fn post(request: &Request, phase: &mut Phase, left: impl Fn() -> Duration) -> io
     let mut stream = TcpStream::connect_timeout(&address, left())?;
     *phase = Phase::Response;
 
-    let (mut wire, length) = (Vec::new(), request.body().len());
+    let prepared = request.prepare().map_err(io::Error::other)?;
+    let (mut wire, length) = (Vec::new(), prepared.body.len());
     write!(
         wire,
         "POST /{path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {length}\r\n"
     )?;
-    for (name, value) in request.headers().map_err(io::Error::other)? {
+    for (name, value) in prepared.headers {
         write!(wire, "{name}: {value}\r\n")?;
     }
     write!(wire, "\r\n")?;
-    wire.extend_from_slice(request.body());
+    wire.extend_from_slice(&prepared.body);
     stream.set_write_timeout(Some(left()))?;
     stream.write_all(&wire)?;
 

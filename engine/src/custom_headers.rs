@@ -5,7 +5,7 @@ use crate::limits::Limits;
 
 /// Names that belong to the connection (RFC 9110, section 7.6.1), to HTTP message framing and
 /// routing, or to the engine. Lower case.
-const REFUSED: &[&str] = &[
+const RESERVED: &[&str] = &[
     "accept-encoding",
     "connection",
     "content-encoding",
@@ -29,11 +29,21 @@ const REFUSED: &[&str] = &[
     "x-delivery-id",
     "x-event-id",
     "x-event-type",
-    "x-signature",
 ];
 
-/// Families of names that are refused whole.
-const REFUSED_PREFIXES: &[&str] = &["webhook-", "x-forwarded-", "postrider-"];
+/// Families of names that are reserved whole.
+const RESERVED_PREFIXES: &[&str] = &["x-forwarded-", "postrider-"];
+
+/// Whether no one may choose this name, in lower case, for a header.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    let begins = |prefix: &&str| name.starts_with(prefix);
+    RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(begins)
+}
+
+/// Names that are kept for signatures, whether or not the endpoint has them.
+fn is_for_signatures(name: &str) -> bool {
+    name == "x-signature" || name.starts_with("webhook-")
+}
 
 pub(crate) fn check(headers: &[(String, String)], limits: &Limits) -> Result<(), InvalidSpec> {
     let bytes: usize = headers
@@ -51,11 +61,7 @@ pub(crate) fn check(headers: &[(String, String)], limits: &Limits) -> Result<(),
         if name.is_empty() || !name.bytes().all(is_token) {
             return Err(InvalidSpec::HeaderName { name: name.clone() });
         }
-        if REFUSED.contains(&lower.as_str())
-            || REFUSED_PREFIXES
-                .iter()
-                .any(|prefix| lower.starts_with(prefix))
-        {
+        if is_reserved(&lower) || is_for_signatures(&lower) {
             return Err(InvalidSpec::HeaderReserved { name: name.clone() });
         }
         if headers[..place]

@@ -3,13 +3,18 @@
 use crate::breaker::BreakerPolicy;
 use crate::custom_headers;
 use crate::error::InvalidSpec;
+use crate::filter::Filter;
 use crate::id::EndpointId;
 use crate::limits::Limits;
 use crate::names::{EventPattern, TenantId};
+use crate::payload_form::PayloadForm;
 use crate::rate::RateLimit;
 use crate::retry::RetryPolicy;
+use crate::signature_form::{self, SignatureForm};
 use crate::time::Wall;
 use postrider_signature::Secret;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +25,21 @@ pub struct EndpointSpec {
     pub tenant: TenantId,
     /// Where its requests go. To the engine an opaque text; the host gives it a meaning.
     pub url: Arc<str>,
+    /// What its owner says of it. At most 1 KiB; default empty.
+    pub description: Arc<str>,
+    /// What its owner attaches to it: the text of a JSON object, at most 4 KiB. Means nothing to
+    /// the engine. Default `{}`.
+    pub metadata: Arc<str>,
     /// The events it gets of those that are published to all subscribers. Default `*`.
     pub event_types: Vec<EventPattern>,
+    /// Of these events, those with such a payload. Default: all.
+    pub filter: Option<Filter>,
+    /// What is sent of an event. Default: its payload as it is.
+    pub payload_form: PayloadForm,
+    /// How its requests are signed. 1 to 4; default [`Scheme::Postrider`].
+    ///
+    /// [`Scheme::Postrider`]: postrider_signature::Scheme::Postrider
+    pub signatures: Vec<SignatureForm>,
     /// Headers added to every request. Names of the protocol and of the engine are refused.
     pub headers: Vec<(String, String)>,
     /// Whether deliveries keep their order. Default: they do.
@@ -134,7 +152,12 @@ impl EndpointSpec {
         Self {
             tenant: TenantId::default(),
             url: url.into(),
+            description: Arc::default(),
+            metadata: "{}".into(),
             event_types: vec![EventPattern::all()],
+            filter: None,
+            payload_form: PayloadForm::Raw,
+            signatures: vec![SignatureForm::default()],
             headers: Vec::new(),
             ordering: Ordering::Fifo,
             on_failed: OnFailed::Continue,
@@ -157,6 +180,15 @@ impl EndpointSpec {
             return Err(InvalidSpec::UrlLength {
                 most: limits.url_bytes_max,
             });
+        }
+        let most = limits.description_bytes_max;
+        let unfit = |c: char| c.is_control() && c != '\n' && c != '\t';
+        if self.description.len() > most || self.description.contains(unfit) {
+            return Err(InvalidSpec::Description { most });
+        }
+        let most = limits.metadata_bytes_max;
+        if self.metadata.len() > most || !is_json_object(&self.metadata) {
+            return Err(InvalidSpec::Metadata { most });
         }
         if self.event_types.is_empty() || self.event_types.len() > limits.event_types_max {
             return Err(InvalidSpec::EventTypes {
@@ -186,11 +218,38 @@ impl EndpointSpec {
             return Err(InvalidSpec::Breaker);
         }
         custom_headers::check(&self.headers, limits)?;
+        signature_form::check(&self.signatures, &self.headers, limits)?;
         self.retry.check(limits)
     }
 }
 
+fn is_json_object(text: &str) -> bool {
+    let members: Result<BTreeMap<String, &RawValue>, _> = serde_json::from_str(text);
+    members.is_ok()
+}
+
 impl Endpoint {
+    /// Its secrets under another spec, if they are not the same: one that is over and cannot sign
+    /// in the new forms goes, as the calendar may yet jump back to when it was live.
+    ///
+    /// # Errors
+    ///
+    /// If one that is live cannot sign in the new forms.
+    pub(crate) fn secrets_under(
+        &self,
+        spec: &EndpointSpec,
+        wall: Wall,
+    ) -> Result<Option<Vec<EndpointSecret>>, InvalidSpec> {
+        let live: Vec<Secret> = self.signing(wall).map(|live| live.secret.clone()).collect();
+        for form in &spec.signatures {
+            form.signer(&live)?;
+        }
+        let signs = |secret: &Secret| spec.signatures.iter().all(|form| form.can_use(secret));
+        let mut secrets = self.secrets.clone();
+        secrets.retain(|it| signs(&it.secret));
+        Ok((secrets.len() < self.secrets.len()).then_some(secrets))
+    }
+
     /// The secrets that sign at this time.
     pub(crate) fn signing(&self, wall: Wall) -> impl Iterator<Item = &EndpointSecret> {
         self.secrets

@@ -2,7 +2,7 @@
 
 use crate::id::{DeliveryId, EndpointId, EventId};
 use crate::names::InvalidName;
-use postrider_signature::{KeyError, SecretError};
+use postrider_signature::{HeaderNameError, KeyError, SecretError};
 use std::time::Duration;
 
 /// A bound of [`crate::Limits`] that was reached.
@@ -213,6 +213,37 @@ pub enum InvalidSpec {
     HeaderValue {
         /// The name.
         name: String,
+    },
+    /// No signature, or too many.
+    #[error("signatures is refused: give 1 to {most} forms")]
+    Signatures {
+        /// The bound.
+        most: usize,
+    },
+    /// A header name for a signature cannot be used with its scheme.
+    #[error("signatures is refused: {0}")]
+    SignatureHeaderName(#[from] HeaderNameError),
+    /// Two headers of a request would have the same name.
+    #[error(
+        "signatures is refused: {name:?} is the name of another header, too: give one of them another name"
+    )]
+    SignatureHeaderTaken {
+        /// The name.
+        name: String,
+    },
+    /// The description is too long, or has a control character.
+    #[error(
+        "description is refused: use at most {most} bytes, and no control characters but line feeds and tabs"
+    )]
+    Description {
+        /// The bound.
+        most: usize,
+    },
+    /// The metadata is not a JSON object, or too long.
+    #[error("metadata is refused: give a JSON object of at most {most} bytes")]
+    Metadata {
+        /// The bound.
+        most: usize,
     },
     /// The secret cannot sign.
     #[error(transparent)]

@@ -87,9 +87,10 @@ impl NewEvent {
 /// Where an event goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// To this endpoint of the tenant, whatever it subscribes to.
+    /// To this endpoint of the tenant, whatever it subscribes to and filters.
     Endpoint(EndpointId),
-    /// To every active or paused endpoint of the tenant that subscribes to its type.
+    /// To every active or paused endpoint of the tenant that subscribes to its type, and whose
+    /// filter, if it has one, its payload fits.
     Subscribers,
 }
 

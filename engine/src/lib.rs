@@ -14,6 +14,7 @@ mod endpoint;
 mod endpoint_state;
 mod error;
 mod fact;
+mod filter;
 mod footprint;
 mod id;
 mod input;
@@ -23,12 +24,15 @@ mod memory;
 mod names;
 mod outcome;
 mod output;
+mod payload_form;
 mod rate;
 mod request;
 mod retry;
 mod retry_after;
 mod scheduler;
+mod signature_form;
 mod slab;
+mod template;
 mod time;
 mod timers;
 
@@ -47,6 +51,7 @@ pub use error::{
     Closed, DiscardError, EndpointError, Full, InvalidSpec, PublishError, ResendError,
 };
 pub use fact::{AttemptResult, Fact, Of};
+pub use filter::{Filter, FilterProblem, InvalidFilter};
 pub use footprint::Footprint;
 pub use id::{AttemptId, DeliveryId, EndpointId, EventId, InvalidId, KeyId, ReplayId, SourceId};
 pub use input::{
@@ -58,10 +63,13 @@ pub use memory::{DeliveryRecord, Ledger, LoggedEvent, MemoryBounds, MemoryStore}
 pub use names::{EventPattern, EventType, InvalidName, OrderingKey, TenantId};
 pub use outcome::{Failure, FailureKind, Outcome, Phase, Response};
 pub use output::{Answer, Drained, Load, Output, Published, Reason};
+pub use payload_form::{BodyTooLarge, PayloadForm};
 pub use postrider_signature as signature;
 pub use postrider_signature::Secret;
 pub use rate::RateLimit;
-pub use request::{Request, Route, USER_AGENT};
+pub use request::{PrepareError, Prepared, Request, Route, USER_AGENT};
 pub use retry::{RetryPolicy, Schedule};
 pub use scheduler::{Scheduler, turn};
+pub use signature_form::SignatureForm;
+pub use template::{InvalidTemplate, Template, TemplateProblem};
 pub use time::{Mono, Now, Wall};

@@ -43,6 +43,15 @@ pub struct Limits {
     pub url_bytes_max: usize,
     /// Event type patterns of one endpoint. Default 128.
     pub event_types_max: usize,
+    /// Forms in which the requests of one endpoint are signed. Default 4.
+    pub signatures_max: usize,
+    /// The longest description of an endpoint, in bytes. Default 1 KiB.
+    pub description_bytes_max: usize,
+    /// The longest metadata of an endpoint, in bytes. Default 4 KiB.
+    pub metadata_bytes_max: usize,
+    /// The largest body that an envelope or a template may make of a payload, in bytes. A host has
+    /// one for each attempt under way. Default 1 MiB.
+    pub rendered_bytes_max: usize,
     /// The longest idempotency key, in bytes. Default 256.
     pub idempotency_key_bytes_max: usize,
     /// Delays of one explicit retry schedule. Default 64.
@@ -71,6 +80,10 @@ impl Default for Limits {
             header_bytes_max: 8 << 10,
             url_bytes_max: 2_048,
             event_types_max: 128,
+            signatures_max: 4,
+            description_bytes_max: 1 << 10,
+            metadata_bytes_max: 4 << 10,
+            rendered_bytes_max: 1 << 20,
             idempotency_key_bytes_max: 256,
             retries_max: 64,
         }

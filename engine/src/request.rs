@@ -4,9 +4,10 @@ use crate::delivery::{Event, HeaderLines};
 use crate::endpoint::Endpoint;
 use crate::error::InvalidSpec;
 use crate::id::{AttemptId, DeliveryId, EndpointId};
+use crate::payload_form::{BodyTooLarge, PayloadForm};
 use crate::time::Wall;
 use bytes::Bytes;
-use postrider_signature::{Message, Scheme, SignError, Signer};
+use postrider_signature::{Message, SignError, Signer};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -27,7 +28,8 @@ pub struct Route {
     pub url: Arc<str>,
     /// Its custom headers.
     pub headers: Vec<(String, String)>,
-    signer: Signer,
+    payload_form: PayloadForm,
+    signers: Vec<Signer>,
     /// The first of its secrets expires then: from then on another route holds.
     expires_at: Option<Wall>,
     /// The last of the secrets that it leaves out had expired by then: should the calendar jump
@@ -37,8 +39,8 @@ pub struct Route {
 
 /// One HTTP POST. The host sends it and reports the [`crate::Outcome`].
 ///
-/// Cheap to make and to hand to another thread: the signatures are computed when the headers are
-/// asked for.
+/// Cheap to make and to hand to another thread: the body is rendered and signed by
+/// [`Request::prepare`].
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The attempt it makes.
@@ -47,12 +49,35 @@ pub struct Request {
     pub number: u32,
     /// The delivery.
     pub delivery: DeliveryId,
-    /// The event; its payload is the body.
+    /// The event.
     pub event: Arc<Event>,
     /// Where it goes.
     pub route: Arc<Route>,
     /// When the attempt starts: the time that is signed.
     pub at: Wall,
+    /// The bound of a rendered body: [`crate::Limits::rendered_bytes_max`].
+    pub body_bytes_max: usize,
+}
+
+/// What goes out: the exact body, and headers that sign it.
+#[derive(Clone, Debug)]
+pub struct Prepared<'r> {
+    /// Content type, identification, signatures in every form of the endpoint by every secret that
+    /// is live, and the endpoint's own. Names are in lower case.
+    pub headers: Vec<(&'r str, Cow<'r, str>)>,
+    /// The exact bytes to send.
+    pub body: Bytes,
+}
+
+/// Why a request cannot go out: the attempt has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PrepareError {
+    /// The body is too large.
+    #[error(transparent)]
+    Body(#[from] BodyTooLarge),
+    /// It cannot be signed. Never for a request that the core made: its ids are signable.
+    #[error(transparent)]
+    Sign(#[from] SignError),
 }
 
 impl Route {
@@ -62,12 +87,15 @@ impl Route {
             .signing(wall)
             .map(|live| live.secret.clone())
             .collect();
+        let forms = endpoint.spec.signatures.iter();
+        let forms = forms.map(|form| form.signer(&secrets));
         Ok(Self {
             endpoint: endpoint.id,
             revision: endpoint.revision,
             url: Arc::clone(&endpoint.spec.url),
             headers: endpoint.spec.headers.clone(),
-            signer: Signer::new(Scheme::Postrider, &secrets)?,
+            payload_form: endpoint.spec.payload_form.clone(),
+            signers: forms.collect::<Result<_, _>>()?,
             expires_at: endpoint
                 .signing(wall)
                 .filter_map(|live| live.expires_at)
@@ -87,10 +115,14 @@ impl Route {
 }
 
 impl Request {
-    /// The exact bytes to send.
-    #[must_use]
-    pub fn body(&self) -> &Bytes {
-        &self.event.payload
+    /// The body, rendered each time it is asked for; a raw payload is not copied.
+    ///
+    /// # Errors
+    ///
+    /// If it is too large.
+    pub fn body(&self) -> Result<Bytes, BodyTooLarge> {
+        let form = &self.route.payload_form;
+        form.render(&self.event, self.delivery, self.body_bytes_max)
     }
 
     /// These headers as they are recorded: an endpoint's own headers whose name speaks of
@@ -115,37 +147,37 @@ impl Request {
         HeaderLines::from_lines(lines)
     }
 
-    /// The headers to send, names in lower case: content type, identification, signatures by
-    /// every secret that is live, and the endpoint's own. Makes the signatures each time.
+    /// Renders the body and signs it. Takes as long as that takes: for the task that sends it.
     ///
     /// # Errors
     ///
-    /// Never for a request that the core made: its ids are signable.
-    pub fn headers(&self) -> Result<Vec<(&str, Cow<'_, str>)>, SignError> {
+    /// If the body is too large.
+    pub fn prepare(&self) -> Result<Prepared<'_>, PrepareError> {
+        let body = self.body()?;
         let event_id = self.event.id.to_string();
-        let signed = self.route.signer.sign(&Message {
+        let message = Message {
             id: &event_id,
             timestamp: self.at.unix_seconds(),
-            body: &self.event.payload,
-        })?;
-        let mut headers = Vec::with_capacity(6 + signed.len() + self.route.headers.len());
+            body: &body,
+        };
+        let signatures = 4 * self.route.signers.len();
+        let mut headers = Vec::with_capacity(6 + signatures + self.route.headers.len());
         headers.push(("content-type", Cow::Borrowed(CONTENT_TYPE)));
         headers.push(("user-agent", Cow::Borrowed(USER_AGENT)));
         headers.push((
             "x-event-type",
             Cow::Borrowed(self.event.event_type.as_str()),
         ));
-        headers.push(("x-event-id", Cow::Owned(event_id)));
+        headers.push(("x-event-id", Cow::Owned(event_id.clone())));
         headers.push(("x-delivery-id", Cow::Owned(self.delivery.to_string())));
         headers.push(("x-attempt", Cow::Owned(self.number.to_string())));
-        headers.extend(
-            signed
-                .into_iter()
-                .map(|header| (header.name, Cow::Owned(header.value))),
-        );
+        for signer in &self.route.signers {
+            let signed = signer.sign(&message)?.into_iter();
+            headers.extend(signed.map(|header| (header.name, Cow::Owned(header.value))));
+        }
         let own = self.route.headers.iter();
         headers.extend(own.map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str()))));
-        Ok(headers)
+        Ok(Prepared { headers, body })
     }
 }
 

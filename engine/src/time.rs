@@ -57,6 +57,33 @@ impl Wall {
     pub fn unix_seconds(self) -> u64 {
         self.0 / 1000
     }
+
+    /// As RFC 3339 has it, in UTC, with milliseconds: `2026-11-22T10:00:00.000Z`.
+    #[must_use]
+    pub fn to_rfc3339(self) -> String {
+        let (seconds, ms) = (self.0 / 1000, self.0 % 1000);
+        let (days, second) = (seconds / 86_400, seconds % 86_400);
+        let (year, month, day) = date(days);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+    }
+}
+
+/// Year, month and day of the Gregorian calendar, so many days after 1970-01-01.
+fn date(days: u64) -> (u64, u64, u64) {
+    // Years begin in March, so that a leap day is the last one of its year, and eras of 400 years
+    // in the year 0.
+    let days_from_march_0_to_1970 = 719_468;
+    let days = days + days_from_march_0_to_1970;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let leap_days = day / 1_460 - day / 36_524 + day / 146_096;
+    let year_of_era = (day - leap_days) / 365;
+    let day_of_year = day - (year_of_era * 365 + year_of_era / 4 - year_of_era / 100);
+    let months_since_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * months_since_march + 2) / 5 + 1;
+    let month = (months_since_march + 2) % 12 + 1;
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    (year, month, day)
 }
 
 impl fmt::Display for Mono {
@@ -68,4 +95,25 @@ impl fmt::Display for Mono {
 /// `duration` in whole milliseconds, at most `u64::MAX`.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_written_as_rfc_3339_has_it() {
+        for (ms, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399_999, "2000-02-28T23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (951_868_800_000, "2000-03-01T00:00:00.000Z"),
+            (1_735_689_599_000, "2024-12-31T23:59:59.000Z"),
+            (1_795_341_600_000, "2026-11-22T10:00:00.000Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+            (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(Wall(ms).to_rfc3339(), text);
+        }
+    }
 }

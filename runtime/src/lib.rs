@@ -56,12 +56,14 @@ pub use postrider::Postrider;
 pub use postrider_engine as engine;
 pub use postrider_engine::signature;
 pub use postrider_engine::{
-    Attempt, AttemptId, AttemptResult, BreakerPolicy, Closed, DeliveryId, DeliveryRecord,
-    DeliveryState, DisabledReason, DiscardError, Drained, Endpoint, EndpointError, EndpointId,
-    EndpointSpec, EndpointStatus, Event, EventId, EventPattern, EventType, Fact, FailReason,
-    Failure, FailureKind, Footprint, Full, HeaderLines, InvalidName, InvalidSpec, Ledger, Limits,
-    MemoryBounds, OnFailed, Ordering, OrderingKey, Outcome, PublishError, Published, RateLimit,
-    ReplayId, ResendError, Response, RetryPolicy, Schedule, Secret, TenantId, Wall,
+    Attempt, AttemptId, AttemptResult, BodyTooLarge, BreakerPolicy, Closed, DeliveryId,
+    DeliveryRecord, DeliveryState, DisabledReason, DiscardError, Drained, Endpoint, EndpointError,
+    EndpointId, EndpointSpec, EndpointStatus, Event, EventId, EventPattern, EventType, Fact,
+    FailReason, Failure, FailureKind, Filter, FilterProblem, Footprint, Full, HeaderLines,
+    InvalidFilter, InvalidName, InvalidSpec, InvalidTemplate, Ledger, Limits, MemoryBounds,
+    OnFailed, Ordering, OrderingKey, Outcome, PayloadForm, PublishError, Published, RateLimit,
+    ReplayId, ResendError, Response, RetryPolicy, Schedule, Secret, SignatureForm, Template,
+    TemplateProblem, TenantId, Wall,
 };
 pub use replay::{Replay, ReplayError, ReplayRequest, ReplayState};
 /// The SQLite that this crate is built with, for applications that publish in their own

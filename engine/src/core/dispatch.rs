@@ -202,6 +202,7 @@ impl Core {
             event,
             route,
             at: now.wall,
+            body_bytes_max: self.limits.rendered_bytes_max,
         };
         self.outputs.push_back(Output::Send(request, deadline));
     }

@@ -193,6 +193,7 @@ impl Core {
                 if spec.url != record.spec.url {
                     update.health = Some(Health::default());
                 }
+                update.secrets = record.secrets_under(&spec, self.now.wall)?;
                 update.spec = Some(Arc::new(*spec));
             }
             (EndpointChange::RotateSecret { secret, overlap }, _) => {

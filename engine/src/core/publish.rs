@@ -15,6 +15,8 @@ use crate::names::OrderingKey;
 use crate::output::{Answer, Published};
 use crate::slab::Key;
 use postrider_signature::content_digest;
+use serde_json::Value;
+use std::cell::LazyCell;
 use std::sync::Arc;
 
 impl Core {
@@ -96,12 +98,18 @@ impl Core {
         let Some(endpoints) = self.by_tenant.get(&new.tenant) else {
             return Ok([].into());
         };
+        // Read once, and only if someone asks what is in it.
+        let payload = LazyCell::new(|| serde_json::from_slice::<Value>(&new.payload).ok());
         let subscribed = endpoints.iter().filter_map(|(id, key)| {
             let state = self.endpoints.get(*key).filter(|state| state.accepts())?;
-            let mut patterns = state.record.spec.event_types.iter();
-            patterns
-                .any(|pattern| pattern.matches(&new.event_type))
-                .then(|| to(*id, state.ordering()))
+            let spec = &state.record.spec;
+            let mut patterns = spec.event_types.iter();
+            let wanted = patterns.any(|pattern| pattern.matches(&new.event_type))
+                && spec.filter.as_ref().is_none_or(|filter| {
+                    let payload = payload.as_ref();
+                    payload.is_some_and(|payload| filter.matches(payload))
+                });
+            wanted.then(|| to(*id, state.ordering()))
         });
         Ok(subscribed.collect())
     }

@@ -5,6 +5,7 @@ mod check;
 mod dead_letters;
 mod drain;
 mod endpoints;
+mod forms;
 mod harness;
 mod limits;
 mod order;

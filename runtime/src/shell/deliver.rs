@@ -8,6 +8,7 @@ use postrider_engine::{
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -55,22 +56,15 @@ impl Attempts {
         let transport = Arc::clone(&self.transport);
         let response_bytes_max = self.response_bytes_max;
         let task = tokio::spawn(async move {
-            let outcome = match headers_of(&request) {
-                Some((headers, lines)) => {
+            let outcome = match wire_of(&request, url, response_bytes_max) {
+                Ok((wire, lines)) => {
                     done.headers = lines;
-                    let body = request.body().clone();
-                    let wire = WireRequest {
-                        url,
-                        headers,
-                        body,
-                        response_bytes_max,
-                    };
                     match caught(transport.send(wire, deadline)).await {
                         Ok(outcome) => outcome,
                         Err(said) => internal(&format!("the transport panicked: {said}")),
                     }
                 }
-                None => internal("the request's headers are not valid"),
+                Err(failure) => Outcome::Failure(failure),
             };
             done.with(outcome);
         });
@@ -127,10 +121,27 @@ const NAMES: [HeaderName; 10] = [
     HeaderName::from_static("x-signature"),
 ];
 
-/// The headers to send, and what is recorded of them.
-fn headers_of(request: &Request) -> Option<(Vec<(HeaderName, HeaderValue)>, HeaderLines)> {
-    let headers = request.headers().ok()?;
-    let lines = Request::header_lines(&headers);
+/// The request as it goes out, and what is recorded of its headers.
+fn wire_of(
+    request: &Request,
+    url: EndpointUrl,
+    response_bytes_max: usize,
+) -> Result<(WireRequest, HeaderLines), Failure> {
+    let internal = |detail: &dyn Display| Failure::new(FailureKind::Internal, detail);
+    let prepared = request.prepare().map_err(|error| internal(&error))?;
+    let lines = Request::header_lines(&prepared.headers);
+    let headers = headers_of(prepared.headers)
+        .ok_or_else(|| internal(&"the request's headers are not valid"))?;
+    let wire = WireRequest {
+        url,
+        headers,
+        body: prepared.body,
+        response_bytes_max,
+    };
+    Ok((wire, lines))
+}
+
+fn headers_of(headers: Vec<(&str, Cow<'_, str>)>) -> Option<Vec<(HeaderName, HeaderValue)>> {
     let mut wire = Vec::with_capacity(headers.len());
     let mut known = NAMES.into_iter();
     for (name, value) in headers {
@@ -146,7 +157,7 @@ fn headers_of(request: &Request) -> Option<(Vec<(HeaderName, HeaderValue)>, Head
         };
         wire.push((name, value.ok()?));
     }
-    Some((wire, lines))
+    Some(wire)
 }
 
 /// What the future gives, or what it said when it panicked. Caught here and not by tokio, whose

@@ -235,11 +235,11 @@ impl Scheduler for Host {
 
     fn send(&mut self, request: Request, deadline: Mono) {
         let now = self.now();
-        let headers = match request.headers() {
-            Ok(headers) => headers,
+        let prepared = match request.prepare() {
+            Ok(prepared) => prepared,
             Err(error) => return self.watch.broke("signatures", error.to_string()),
         };
-        let headers = headers.into_iter();
+        let headers = prepared.headers.into_iter();
         let mut wire = Wire {
             life: self.life,
             delivery: request.delivery,
@@ -249,7 +249,7 @@ impl Scheduler for Host {
             headers: headers
                 .map(|(name, value)| (name.to_owned(), value.into_owned()))
                 .collect(),
-            body: request.body().clone(),
+            body: prepared.body,
             at: Now {
                 mono: now.mono,
                 wall: request.at,

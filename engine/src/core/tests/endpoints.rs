@@ -351,16 +351,15 @@ fn a_probe_from_before_the_breaker_closed_is_not_taken_for_the_next_one() {
 
 /// Which of the secrets verify the request.
 fn verified_by(request: &Request, secrets: &[&Secret]) -> Vec<bool> {
-    let headers = request.headers().unwrap();
+    let prepared = request.prepare().unwrap();
     let pairs = || {
-        headers
-            .iter()
-            .map(|(name, value)| (&**name, value.as_bytes()))
+        let headers = prepared.headers.iter();
+        headers.map(|(name, value)| (&**name, value.as_bytes()))
     };
     let verifies = |secret: &&Secret| {
         let verifier = Verifier::new(Scheme::Postrider, &[(*secret).clone()]).unwrap();
         verifier
-            .verify(pairs(), request.body(), request.at.unix_seconds())
+            .verify(pairs(), &prepared.body, request.at.unix_seconds())
             .is_ok()
     };
     secrets.iter().map(verifies).collect()

@@ -27,7 +27,7 @@ pub(super) struct Sent {
 impl Sent {
     /// The payload as text.
     pub(super) fn text(&self) -> String {
-        String::from_utf8_lossy(self.request.body()).into_owned()
+        String::from_utf8(self.request.body().unwrap().into()).unwrap()
     }
 }
 

@@ -1,8 +1,10 @@
 //! An endpoint's spec as JSON: a form of its own, so that the engine's types may change while the
 //! records stay readable.
 
+use postrider_engine::signature::HeaderNames;
 use postrider_engine::{
-    BreakerPolicy, EndpointSpec, OnFailed, Ordering, RateLimit, RetryPolicy, Schedule,
+    BreakerPolicy, EndpointSpec, OnFailed, Ordering, PayloadForm, RateLimit, RetryPolicy, Schedule,
+    SignatureForm, Template,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -21,6 +23,62 @@ struct SpecRecord {
     rate_limit: Option<RateRecord>,
     breaker: Option<BreakerRecord>,
     disable_after_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    description: String,
+    #[serde(default = "no_metadata")]
+    metadata: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    filter: Option<String>,
+    #[serde(default)]
+    payload_form: FormRecord,
+    #[serde(default = "default_signatures")]
+    signatures: Vec<SignatureRecord>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum FormRecord {
+    #[default]
+    Raw,
+    Envelope,
+    Template {
+        name: String,
+        version: u32,
+        text: String,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct SignatureRecord {
+    scheme: String,
+    #[serde(default, skip_serializing_if = "NamesRecord::is_empty")]
+    header_names: NamesRecord,
+}
+
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+struct NamesRecord {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    timestamp: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signature: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body_signature: Option<String>,
+}
+
+impl NamesRecord {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+fn no_metadata() -> String {
+    "{}".to_owned()
+}
+
+fn default_signatures() -> Vec<SignatureRecord> {
+    vec![signature_record(&SignatureForm::default())]
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,6 +142,11 @@ pub(super) fn to_json(spec: &EndpointSpec) -> Result<String, serde_json::Error> 
             cooldown_max_ms: ms(breaker.cooldown_max),
         }),
         disable_after_ms: spec.disable_after.map(ms),
+        description: spec.description.to_string(),
+        metadata: spec.metadata.to_string(),
+        filter: spec.filter.as_ref().map(ToString::to_string),
+        payload_form: form_record(&spec.payload_form),
+        signatures: spec.signatures.iter().map(signature_record).collect(),
     })
 }
 
@@ -92,10 +155,17 @@ pub(super) fn from_json(text: &str) -> Result<EndpointSpec, String> {
     let record: SpecRecord = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let patterns = record.event_types.iter().map(|pattern| pattern.parse());
     let event_types = patterns.collect::<Result<_, _>>();
+    let filter = record.filter.map(|filter| filter.parse()).transpose();
+    let signatures = record.signatures.into_iter().map(signature);
     Ok(EndpointSpec {
         tenant: record.tenant.parse().map_err(told)?,
         url: record.url.into(),
+        description: record.description.into(),
+        metadata: record.metadata.into(),
         event_types: event_types.map_err(told)?,
+        filter: filter.map_err(told)?,
+        payload_form: payload_form(record.payload_form)?,
+        signatures: signatures.collect::<Result<_, _>>()?,
         headers: record.headers,
         ordering: if record.fifo {
             Ordering::Fifo
@@ -173,6 +243,56 @@ fn schedule(record: ScheduleRecord) -> Schedule {
     }
 }
 
+fn form_record(form: &PayloadForm) -> FormRecord {
+    match form {
+        PayloadForm::Raw => FormRecord::Raw,
+        PayloadForm::Envelope => FormRecord::Envelope,
+        PayloadForm::Template(template) => FormRecord::Template {
+            name: template.name().to_owned(),
+            version: template.version(),
+            text: template.text().to_owned(),
+        },
+    }
+}
+
+fn payload_form(record: FormRecord) -> Result<PayloadForm, String> {
+    Ok(match record {
+        FormRecord::Raw => PayloadForm::Raw,
+        FormRecord::Envelope => PayloadForm::Envelope,
+        FormRecord::Template {
+            name,
+            version,
+            text,
+        } => PayloadForm::Template(Template::new(&name, version, &text).map_err(told)?),
+    })
+}
+
+fn signature_record(form: &SignatureForm) -> SignatureRecord {
+    let names = form.header_names.clone();
+    SignatureRecord {
+        scheme: form.scheme.name().to_owned(),
+        header_names: NamesRecord {
+            id: names.id,
+            timestamp: names.timestamp,
+            signature: names.signature,
+            body_signature: names.body_signature,
+        },
+    }
+}
+
+fn signature(record: SignatureRecord) -> Result<SignatureForm, String> {
+    let names = record.header_names;
+    Ok(SignatureForm {
+        scheme: record.scheme.parse().map_err(told)?,
+        header_names: HeaderNames {
+            id: names.id,
+            timestamp: names.timestamp,
+            signature: names.signature,
+            body_signature: names.body_signature,
+        },
+    })
+}
+
 /// The engine counts in whole milliseconds.
 fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
@@ -185,6 +305,7 @@ fn told(error: impl std::fmt::Display) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use postrider_engine::signature::Scheme;
 
     #[test]
     fn a_spec_with_everything_in_it_is_read_back_as_it_was() {
@@ -206,7 +327,37 @@ mod tests {
         });
         spec.breaker = None;
         spec.disable_after = None;
+        spec.description = "ERP, main line".into();
+        spec.metadata = r#"{"team": "a"}"#.into();
+        spec.filter = Some(r#"{"amount": {"$gt": 10}}"#.parse().unwrap());
+        let template = Template::new("chat", 3, r#"{"text": "{{data.name}} paid"}"#);
+        spec.payload_form = PayloadForm::Template(template.unwrap());
+        spec.signatures = vec![SignatureForm::of(Scheme::Stripe), named()];
         assert_eq!(from_json(&to_json(&spec).unwrap()), Ok(spec));
+    }
+
+    fn named() -> SignatureForm {
+        SignatureForm {
+            scheme: Scheme::TimestampedV1,
+            header_names: HeaderNames {
+                timestamp: Some("x-acme-time".to_owned()),
+                ..HeaderNames::default()
+            },
+        }
+    }
+
+    #[test]
+    fn a_spec_from_before_there_were_filters_and_forms_has_the_defaults() {
+        let old = r#"{"tenant":"default","url":"https://example.com/","event_types":["*"],
+            "headers":[],"fifo":true,"stop_on_failed":false,"timeout_ms":30000,
+            "retry":{"schedule":{"exponential":{"first_ms":1000,"factor":2.0,"cap_ms":3600000,
+            "retries":5}},"jitter_percent":20,"retry_after_max_ms":3600000,"also_retry":[]},
+            "concurrency":16,"rate_limit":null,"breaker":{"failures":10,"cooldown_ms":30000,
+            "cooldown_max_ms":600000},"disable_after_ms":432000000}"#;
+        assert_eq!(
+            from_json(old),
+            Ok(EndpointSpec::new("https://example.com/"))
+        );
     }
 
     #[test]

@@ -1,0 +1,116 @@
+//! What the body of a request is made of: the payload as it is, or something around it.
+
+#[cfg(test)]
+mod tests;
+
+use crate::delivery::Event;
+use crate::id::DeliveryId;
+use crate::template::Template;
+use bytes::Bytes;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// What an endpoint is sent of an event. Its requests sign exactly these bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PayloadForm {
+    /// The payload, byte for byte.
+    #[default]
+    Raw,
+    /// `{"type":…,"timestamp":…,"data":…}`, as the Standard Webhooks specification recommends
+    /// ("Payload structure"): the event's type, when it was published, and the payload byte for
+    /// byte, or, if it is not JSON, as a JSON string. The same in every attempt.
+    Envelope,
+    /// A document with parts of the event in it.
+    Template(Template),
+}
+
+/// A body is larger than `rendered_bytes_max`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the rendered body has more than {most} bytes (rendered_bytes_max): put less of the event into the template"
+)]
+pub struct BodyTooLarge {
+    /// The bound.
+    pub most: usize,
+}
+
+impl PayloadForm {
+    /// The body for an event in this delivery.
+    ///
+    /// # Errors
+    ///
+    /// If it becomes larger than `bytes_max`. A raw payload never does: it is taken as it is, and
+    /// not copied.
+    pub fn render(
+        &self,
+        event: &Event,
+        delivery: DeliveryId,
+        bytes_max: usize,
+    ) -> Result<Bytes, BodyTooLarge> {
+        let mut body = Body::new(bytes_max);
+        match self {
+            Self::Raw => return Ok(event.payload.clone()),
+            Self::Envelope => {
+                for part in [
+                    "{\"type\":\"",
+                    event.event_type.as_str(),
+                    "\",\"timestamp\":\"",
+                    &event.published_at.to_rfc3339(),
+                    "\",\"data\":",
+                    &Data::of(&event.payload).json,
+                    "}",
+                ] {
+                    body.push(part)?;
+                }
+            }
+            Self::Template(template) => template.write(event, delivery, &mut body)?,
+        }
+        Ok(body.bytes.into())
+    }
+}
+
+/// A body that is being written.
+pub(crate) struct Body {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl Body {
+    fn new(most: usize) -> Self {
+        let bytes = Vec::new();
+        Self { bytes, most }
+    }
+
+    pub(crate) fn push(&mut self, text: &str) -> Result<(), BodyTooLarge> {
+        if text.len() > self.most - self.bytes.len() {
+            return Err(BodyTooLarge { most: self.most });
+        }
+        self.bytes.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// A payload as JSON.
+pub(crate) struct Data<'p> {
+    /// Its text; that of a JSON string if it is not JSON itself.
+    pub(crate) json: Cow<'p, str>,
+}
+
+impl<'p> Data<'p> {
+    pub(crate) fn of(payload: &'p [u8]) -> Self {
+        let text = String::from_utf8_lossy(payload);
+        let json = match text {
+            Cow::Borrowed(text) if serde_json::from_str::<&RawValue>(text).is_ok() => {
+                Cow::Borrowed(text)
+            }
+            text => Cow::Owned(quoted(text)),
+        };
+        Self { json }
+    }
+}
+
+/// A text as a JSON string.
+pub(crate) fn quoted(text: impl Into<String>) -> String {
+    Value::String(text.into()).to_string()
+}

@@ -1,0 +1,58 @@
+use super::*;
+use crate::{EventId, OrderingKey, TenantId, Wall};
+
+fn rendered(
+    form: &PayloadForm,
+    payload: &'static [u8],
+    most: usize,
+) -> Result<Bytes, BodyTooLarge> {
+    let event = Event {
+        id: EventId::from_u128(1),
+        tenant: TenantId::default(),
+        event_type: "payment.made".parse().unwrap(),
+        payload: Bytes::from_static(payload),
+        ordering_key: OrderingKey::none(),
+        published_at: Wall(1_795_341_600_000),
+    };
+    form.render(&event, DeliveryId::from_u128(2), most)
+}
+
+#[test]
+fn an_envelope_has_the_payload_byte_for_byte() {
+    let body = rendered(
+        &PayloadForm::Envelope,
+        b"{\"n\": 1.10,  \"big\":12345678901234567890}",
+        200,
+    );
+    let expected = r#"{"type":"payment.made","timestamp":"2026-11-22T10:00:00.000Z","data":{"n": 1.10,  "big":12345678901234567890}}"#;
+    assert_eq!(body.unwrap(), expected.as_bytes());
+}
+
+#[test]
+fn an_envelope_has_what_is_not_json_as_a_string() {
+    for (payload, data) in [
+        (&b"a\"b\n"[..], r#""a\"b\n""#),
+        (b"", r#""""#),
+        (b"{\"a\":1}}", r#""{\"a\":1}}""#),
+        (b"\xff", "\"\u{fffd}\""),
+    ] {
+        let body = rendered(&PayloadForm::Envelope, payload, 200).unwrap();
+        let body = String::from_utf8(body.into()).unwrap();
+        assert!(body.ends_with(&format!("\"data\":{data}}}")), "{body}");
+    }
+}
+
+#[test]
+fn a_raw_payload_is_not_copied_whatever_its_size() {
+    static PAYLOAD: &[u8] = b"{\"a\":1}";
+    let body = rendered(&PayloadForm::Raw, PAYLOAD, 0).unwrap();
+    assert_eq!(body.as_ptr(), PAYLOAD.as_ptr());
+}
+
+#[test]
+fn an_envelope_over_the_bound_is_an_error() {
+    let envelope = |most| rendered(&PayloadForm::Envelope, b"1", most);
+    let bytes = envelope(1_000).unwrap().len();
+    assert!(envelope(bytes).is_ok());
+    assert_eq!(envelope(bytes - 1), Err(BodyTooLarge { most: bytes - 1 }));
+}

@@ -1,0 +1,282 @@
+//! A JSON document with parts of an event in it.
+
+mod read;
+#[cfg(test)]
+mod tests;
+
+use crate::delivery::Event;
+use crate::id::DeliveryId;
+use crate::payload_form::{Body, BodyTooLarge, Data, quoted};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// A JSON document with placeholders in its strings.
+///
+/// A string that is one placeholder, `"{{data.amount}}"`, becomes the value at that path, with its
+/// exact source text: numbers keep their digits. In a longer string, `"{{data.amount}} paid"`, a
+/// placeholder becomes the text of the value: that of a string without its quotes, and nothing for
+/// `null`. A path begins with `id` (of the event), `type`, `timestamp` (when it was published),
+/// `delivery_id` or `data` (the payload), and goes on into the payload by names and, in arrays, by
+/// places from 0: `data.items.0.price`. One that leads nowhere is `null`. A payload that is not
+/// JSON is a string.
+///
+/// ```
+/// use postrider_engine::Template;
+///
+/// let text = r#"{"text": "{{data.customer.name}} paid", "amount": "{{data.amount}}"}"#;
+/// let template = Template::new("chat", 1, text)?;
+/// assert_eq!(template.text(), text);
+///
+/// let error = Template::new("chat", 2, r#"{"text": "{{payload.amount}}"}"#).unwrap_err();
+/// assert!(error.to_string().contains("line 1, column 11"));
+/// # Ok::<(), postrider_engine::InvalidTemplate>(())
+/// ```
+#[derive(Clone)]
+pub struct Template(Arc<Parsed>);
+
+struct Parsed {
+    name: Box<str>,
+    version: u32,
+    text: Box<str>,
+    pieces: Vec<Piece>,
+    /// What is asked for, each once, in order.
+    paths: Vec<Path>,
+}
+
+/// A part of the document.
+enum Piece {
+    /// As it stands.
+    Text(Box<str>),
+    /// The value at the path of this number.
+    Value(usize),
+    /// The same, within a string.
+    Within(usize),
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Path {
+    Id,
+    Type,
+    Timestamp,
+    DeliveryId,
+    Data(Vec<String>),
+}
+
+/// Why a template was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidTemplate {
+    /// The name is of the wrong form.
+    #[error(
+        "the template's name is refused: use 1 to {} bytes without control characters",
+        Template::NAME_BYTES_MAX
+    )]
+    Name,
+    /// The document is.
+    #[error("the template is refused at line {line}, column {column}: {problem}")]
+    Text {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1, in bytes.
+        column: usize,
+        /// What is wrong there.
+        problem: TemplateProblem,
+    },
+}
+
+/// What is wrong with a template.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateProblem {
+    /// The text is too long.
+    #[error("use at most {} bytes", Template::BYTES_MAX)]
+    TooLong,
+    /// The text is not JSON.
+    #[error("it is not JSON: a placeholder stands within a string, as in \"{{{{data.amount}}}}\"")]
+    NotJson,
+    /// Objects and arrays stand within each other too often.
+    #[error(
+        "objects and arrays may stand within each other {} deep",
+        Template::DEPTH_MAX
+    )]
+    TooDeep,
+    /// Too many placeholders.
+    #[error("use at most {} placeholders", Template::PLACEHOLDERS_MAX)]
+    TooMany,
+    /// A placeholder does not end.
+    #[error("a placeholder begins here and does not end in its string: close it with }}}}")]
+    Unclosed,
+    /// A placeholder stands in the name of a member.
+    #[error("the name of a member can have no placeholder: put it into the value")]
+    InName,
+    /// The path is of the wrong form.
+    #[error(
+        "a path is at most {} names or numbers joined by single dots, such as data.items.0",
+        Template::DEPTH_MAX
+    )]
+    Path,
+    /// A path into nothing that is known.
+    #[error(
+        "there is no {name:?}: a path is id, type, timestamp, delivery_id or data, or begins with data."
+    )]
+    Unknown {
+        /// The path, cut to 64 characters.
+        name: String,
+    },
+}
+
+impl Template {
+    /// The longest name, in bytes.
+    pub const NAME_BYTES_MAX: usize = 128;
+    /// The longest document, in bytes.
+    pub const BYTES_MAX: usize = 16 << 10;
+    /// How deep objects and arrays may stand within each other, and the most parts of a path.
+    pub const DEPTH_MAX: usize = 16;
+    /// The most placeholders.
+    pub const PLACEHOLDERS_MAX: usize = 64;
+
+    /// A template of this document. Name and version are for those who look after templates; the
+    /// engine keeps them.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidTemplate`] says what is wrong, and where.
+    pub fn new(name: &str, version: u32, text: &str) -> Result<Self, InvalidTemplate> {
+        if !(1..=Self::NAME_BYTES_MAX).contains(&name.len()) || name.chars().any(char::is_control) {
+            return Err(InvalidTemplate::Name);
+        }
+        let (pieces, paths) = read::template(text)?;
+        Ok(Self(Arc::new(Parsed {
+            name: name.into(),
+            version,
+            text: text.into(),
+            pieces,
+            paths,
+        })))
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Its version.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.0.version
+    }
+
+    /// The document.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    pub(crate) fn write(
+        &self,
+        event: &Event,
+        delivery: DeliveryId,
+        body: &mut Body,
+    ) -> Result<(), BodyTooLarge> {
+        let data = Data::of(&event.payload);
+        let mut values = self.values(event, delivery);
+        let of_data = self
+            .0
+            .paths
+            .iter()
+            .enumerate()
+            .filter_map(|(number, path)| {
+                let Path::Data(parts) = path else { return None };
+                Some((number, &parts[..]))
+            });
+        find(&data.json, &of_data.collect::<Vec<_>>(), &mut values);
+        for piece in &self.0.pieces {
+            match piece {
+                Piece::Text(text) => body.push(text)?,
+                Piece::Value(number) => body.push(values[*number].as_deref().unwrap_or("null"))?,
+                Piece::Within(number) => {
+                    let value = values[*number].as_deref().unwrap_or("null");
+                    body.push(&within_string(value))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What stands at each path, as JSON, but for those into the payload.
+    fn values<'p>(&self, event: &Event, delivery: DeliveryId) -> Vec<Option<Cow<'p, str>>> {
+        let values = self.0.paths.iter().map(|path| {
+            Some(Cow::Owned(quoted(match path {
+                Path::Id => event.id.to_string(),
+                Path::Type => event.event_type.to_string(),
+                Path::Timestamp => event.published_at.to_rfc3339(),
+                Path::DeliveryId => delivery.to_string(),
+                Path::Data(_) => return None,
+            })))
+        });
+        values.collect()
+    }
+}
+
+/// Finds what stands at the ends of these paths, which begin at this JSON and are in order. Each
+/// object and array on the way is read once.
+fn find<'p>(json: &'p str, paths: &[(usize, &[String])], found: &mut [Option<Cow<'p, str>>]) {
+    let on = paths.iter().position(|(_, path)| !path.is_empty());
+    let (here, mut beneath) = paths.split_at(on.unwrap_or(paths.len()));
+    for (number, _) in here {
+        found[*number] = Some(Cow::Borrowed(json));
+    }
+    if beneath.is_empty() {
+        return;
+    }
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(json).unwrap_or_default();
+    let elements: Vec<&RawValue> = serde_json::from_str(json).unwrap_or_default();
+    while let Some((_, [part, ..])) = beneath.first() {
+        let same = beneath.iter().take_while(|(_, path)| path[0] == *part);
+        let (group, rest) = beneath.split_at(same.count());
+        let place = part.parse().ok();
+        let value = members
+            .get(part)
+            .or_else(|| place.and_then(|place: usize| elements.get(place)));
+        if let Some(value) = value {
+            let group: Vec<_> = group.iter().map(|(n, path)| (*n, &path[1..])).collect();
+            find(value.get(), &group, found);
+        }
+        beneath = rest;
+    }
+}
+
+/// A value as a part of a JSON string.
+fn within_string(json: &str) -> Cow<'_, str> {
+    let json = json.trim();
+    let inner = |text: &str| text[1..text.len() - 1].to_owned();
+    match json.as_bytes().first() {
+        Some(b'"') => Cow::Borrowed(&json[1..json.len() - 1]),
+        Some(b'{' | b'[') => Cow::Owned(inner(&quoted(json))),
+        Some(b'n') => Cow::Borrowed(""),
+        _ => Cow::Borrowed(json),
+    }
+}
+
+impl PartialEq for Template {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+            && self.name() == other.name()
+            && self.version() == other.version()
+    }
+}
+
+impl Eq for Template {}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Template")
+            .field("name", &self.name())
+            .field("version", &self.version())
+            .field("text", &self.text())
+            .finish()
+    }
+}
