@@ -30,7 +30,8 @@ pub struct EndpointSpec {
     /// What its owner attaches to it: the text of a JSON object, at most 4 KiB. Means nothing to
     /// the engine. Default `{}`.
     pub metadata: Arc<str>,
-    /// The events it gets of those that are published to all subscribers. Default `*`.
+    /// The events it gets of those that are published to all subscribers. Default `*`: all but
+    /// Postrider's own.
     pub event_types: Vec<EventPattern>,
     /// Of these events, those with such a payload. Default: all.
     pub filter: Option<Filter>,

@@ -35,6 +35,9 @@ pub struct TenantId(Arc<str>);
 pub struct EventType(Arc<str>);
 
 /// The event types that an endpoint wants: `*`, `payment.*` (any depth below), or one type.
+///
+/// Types whose first part is `postrider` are Postrider's own, about its operation. `*` does not
+/// cover them: whoever wants them says `postrider.*`, or one of them by name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EventPattern(Arc<str>);
 
@@ -72,16 +75,18 @@ impl FromStr for EventType {
 }
 
 impl EventPattern {
-    /// Every event type.
+    /// Every event type but Postrider's own, `postrider.…`.
     #[must_use]
     pub fn all() -> Self {
         Self("*".into())
     }
 
-    /// Whether the pattern covers this event type.
+    /// Whether the pattern covers this event type. `*` covers every one whose first part is not
+    /// `postrider`.
     #[must_use]
     pub fn matches(&self, event_type: &EventType) -> bool {
         match self.0.strip_suffix('*') {
+            Some("") => event_type.0.split('.').next() != Some("postrider"),
             // The prefix of `payment.*` keeps its dot: `payments.made` is another family.
             Some(prefix) => event_type.0.starts_with(prefix),
             None => self.0 == event_type.0,
@@ -209,6 +214,19 @@ mod tests {
         assert!(!matches("payment.*", "payments.made"));
         assert!(!matches("payment.*", "payment"));
         assert!(!matches("payment.succeeded", "payment.succeeded.late"));
+    }
+
+    #[test]
+    fn only_who_asks_for_postriders_own_events_gets_them() {
+        for own in ["postrider", "postrider.endpoint.disabled"] {
+            assert!(!matches("*", own), "{own}");
+            assert!(matches(own, own), "{own}");
+        }
+        assert!(matches("postrider.*", "postrider.endpoint.disabled"));
+        assert!(matches("postrider.endpoint.*", "postrider.endpoint.disabled"));
+        assert!(!matches("postrider.*", "postrider"));
+        assert!(matches("*", "postriders.made"));
+        assert!(matches("*", "shop.postrider"));
     }
 
     #[test]
