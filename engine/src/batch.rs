@@ -98,7 +98,7 @@ pub struct Publish {
 }
 
 /// A delivery to make. It gets the next place of its lane.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewDelivery {
     /// Its id.
     pub id: DeliveryId,

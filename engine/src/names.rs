@@ -223,7 +223,10 @@ mod tests {
             assert!(matches(own, own), "{own}");
         }
         assert!(matches("postrider.*", "postrider.endpoint.disabled"));
-        assert!(matches("postrider.endpoint.*", "postrider.endpoint.disabled"));
+        assert!(matches(
+            "postrider.endpoint.*",
+            "postrider.endpoint.disabled"
+        ));
         assert!(!matches("postrider.*", "postrider"));
         assert!(matches("*", "postriders.made"));
         assert!(matches("*", "shop.postrider"));

@@ -1,6 +1,6 @@
 //! What the core tells its host to do.
 
-use crate::batch::Batch;
+use crate::batch::{Batch, NewDelivery};
 use crate::delivery::{LaneId, Seq};
 use crate::endpoint::Endpoint;
 use crate::error::{DiscardError, EndpointError, PublishError, ResendError};
@@ -9,6 +9,7 @@ use crate::id::{AttemptId, DeliveryId, EventId};
 use crate::input::CallId;
 use crate::request::Request;
 use crate::time::Mono;
+use std::sync::Arc;
 
 /// What the core tells its host to do.
 #[derive(Debug)]
@@ -61,12 +62,12 @@ pub enum Answer {
 }
 
 /// An accepted event: it and its deliveries are durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
     /// The event.
     pub event: EventId,
-    /// To how many endpoints it goes; 0 for a repeat.
-    pub deliveries: u32,
+    /// One for each endpoint that it goes to; none for a repeat.
+    pub deliveries: Arc<[NewDelivery]>,
     /// It had been published before, under the same idempotency key.
     pub duplicate: bool,
 }

@@ -60,10 +60,10 @@ pub use postrider_engine::{
     DeliveryRecord, DeliveryState, DisabledReason, DiscardError, Drained, Endpoint, EndpointError,
     EndpointId, EndpointSpec, EndpointStatus, Event, EventId, EventPattern, EventType, Fact,
     FailReason, Failure, FailureKind, Filter, FilterProblem, Footprint, Full, HeaderLines,
-    InvalidFilter, InvalidName, InvalidSpec, InvalidTemplate, Ledger, Limits, MemoryBounds,
-    OnFailed, Ordering, OrderingKey, Outcome, PayloadForm, PublishError, Published, RateLimit,
-    ReplayId, ResendError, Response, RetryPolicy, Schedule, Secret, SignatureForm, Template,
-    TemplateProblem, TenantId, Wall,
+    InvalidFilter, InvalidName, InvalidSpec, InvalidTemplate, LaneId, Ledger, Limits, MemoryBounds,
+    NewDelivery, OnFailed, Ordering, OrderingKey, Outcome, PayloadForm, PublishError, Published,
+    RateLimit, ReplayId, ResendError, Response, RetryPolicy, Schedule, Secret, SignatureForm,
+    Template, TemplateProblem, TenantId, Wall,
 };
 pub use replay::{Replay, ReplayError, ReplayRequest, ReplayState};
 /// The SQLite that this crate is built with, for applications that publish in their own

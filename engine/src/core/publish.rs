@@ -164,7 +164,7 @@ impl Core {
                 }
                 Ok(Published {
                     event: event.id,
-                    deliveries: count,
+                    deliveries: deliveries.clone(),
                     duplicate: false,
                 })
             }
@@ -172,7 +172,7 @@ impl Core {
                 self.unreserve(deliveries.len(), event);
                 Ok(Published {
                     event: earlier,
-                    deliveries: 0,
+                    deliveries: Arc::default(),
                     duplicate: true,
                 })
             }

@@ -3,7 +3,7 @@
 use super::Checker;
 use crate::book::Book;
 use crate::trace::{Line, Reply, What, Wish};
-use postrider_engine::{DeliveryId, DeliveryState, Fact};
+use postrider_engine::{DeliveryId, DeliveryState, Fact, NewDelivery};
 
 #[derive(Default)]
 pub(super) struct DurableFirst;
@@ -43,11 +43,18 @@ fn answered(reply: &Reply, wish: Option<&Wish>, book: &Book) -> Result<(), Strin
             let Some(page) = book.events.get(&published.event) else {
                 return Err(format!("{} is acknowledged first", published.event));
             };
-            let made = u32::try_from(page.deliveries.len()).unwrap_or(u32::MAX);
-            let told = published.deliveries;
-            if told != if published.duplicate { 0 } else { made } {
+            let made: &[DeliveryId] = match published.duplicate {
+                true => &[],
+                false => &page.deliveries,
+            };
+            let is_so = |(told, made): (&NewDelivery, &DeliveryId)| {
+                let page = book.deliveries.get(made);
+                told.id == *made && page.is_some_and(|page| page.lane == told.lane)
+            };
+            let told = &published.deliveries;
+            if told.len() != made.len() || !told.iter().zip(made).all(is_so) {
                 return Err(format!(
-                    "{} has {made} deliveries, {told} are acknowledged",
+                    "{} has the deliveries {made:?}, {told:?} are acknowledged",
                     published.event
                 ));
             }

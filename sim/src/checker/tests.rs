@@ -210,12 +210,10 @@ impl Scene {
         let Change::Publish(publish) = &change else {
             panic!("not a publication");
         };
-        let (event, id) = (publish.event.id, publish.deliveries[0].id);
+        let id = publish.deliveries[0].id;
+        let reply = accepted(publish.event.id, &publish.deliveries);
         self.ok(What::Durable { change, receipt });
-        self.ok(What::Answered {
-            call,
-            reply: accepted(event, false),
-        });
+        self.ok(What::Answered { call, reply });
         id
     }
 
@@ -423,11 +421,11 @@ fn new_event(endpoint: EndpointId, once: Option<&str>) -> NewEvent {
     }
 }
 
-fn accepted(event: EventId, duplicate: bool) -> Reply {
+fn accepted(event: EventId, deliveries: &[NewDelivery]) -> Reply {
     Reply::Published(Ok(Published {
         event,
-        deliveries: u32::from(!duplicate),
-        duplicate,
+        deliveries: deliveries.into(),
+        duplicate: deliveries.is_empty(),
     }))
 }
 

@@ -293,7 +293,7 @@ fn replied(reply: &Reply, names: &mut Names, out: &mut String) -> fmt::Result {
             write!(
                 out,
                 "{event} is accepted, {} deliveries{repeat}",
-                done.deliveries
+                done.deliveries.len()
             )
         }
         Reply::Endpoint(Ok(endpoint)) => {

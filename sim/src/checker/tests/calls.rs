@@ -125,10 +125,10 @@ fn a_repeat_gets_another_event_and_other_content_the_same() {
         ..new.clone()
     };
     let reused = || Reply::Published(Err(PublishError::IdempotencyKeyReused(event)));
-    assert_eq!(answer(&new, accepted(event, true)), Ok(()));
+    assert_eq!(answer(&new, accepted(event, &[])), Ok(()));
     assert_eq!(answer(&other, reused()), Ok(()));
-    assert!(answer(&new, accepted(EventId::from_u128(9), true)).is_err());
-    assert!(answer(&other, accepted(event, true)).is_err());
+    assert!(answer(&new, accepted(EventId::from_u128(9), &[])).is_err());
+    assert!(answer(&other, accepted(event, &[])).is_err());
     assert!(answer(&new, reused()).is_err());
 }
 

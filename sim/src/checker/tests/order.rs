@@ -93,11 +93,34 @@ fn a_delivery_is_sent_while_it_is_under_way() {
 }
 
 #[test]
+fn other_deliveries_are_acknowledged_than_were_made() {
+    let mut scene = Scene::of("durable_first");
+    let endpoint = scene.endpoint();
+    let (change, receipt) = scene.publication(endpoint, None);
+    let Change::Publish(publish) = change.clone() else {
+        panic!("not a publication");
+    };
+    scene.ok(What::Durable { change, receipt });
+    let mut other = publish.deliveries.to_vec();
+    other[0].id = DeliveryId::from_u128(99);
+    for told in [&[][..], &other] {
+        let call = scene.call(Wish::Publish(new_event(endpoint, None)));
+        let reply = Reply::Published(Ok(Published {
+            event: publish.event.id,
+            deliveries: told.into(),
+            duplicate: false,
+        }));
+        let red = scene.red(What::Answered { call, reply });
+        assert!(red.contains("are acknowledged"), "{red}");
+    }
+}
+
+#[test]
 fn something_is_said_before_it_is_durable() {
     let mut scene = Scene::of("durable_first");
     let endpoint = scene.endpoint();
     let call = scene.call(Wish::Publish(new_event(endpoint, None)));
-    let reply = accepted(EventId::from_u128(99), false);
+    let reply = accepted(EventId::from_u128(99), &[]);
     assert!(scene.red(What::Answered { call, reply }).contains("first"));
 
     let id = scene.publish(endpoint);

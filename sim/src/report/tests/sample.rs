@@ -137,6 +137,11 @@ impl Teller {
     pub(crate) fn publish(&mut self, at_ms: u64, lane: &LaneId, seq: u64) -> DeliveryId {
         let event = EventId::from_u128(self.id());
         let delivery = DeliveryId::from_u128(self.id());
+        let deliveries: Arc<[NewDelivery]> = [NewDelivery {
+            id: delivery,
+            lane: lane.clone(),
+        }]
+        .into();
         let publish = Publish {
             event: Arc::new(Event {
                 id: event,
@@ -146,11 +151,7 @@ impl Teller {
                 ordering_key: lane.key.clone(),
                 published_at: Wall(WALL_START + at_ms),
             }),
-            deliveries: [NewDelivery {
-                id: delivery,
-                lane: lane.clone(),
-            }]
-            .into(),
+            deliveries: Arc::clone(&deliveries),
             idempotency: None,
             from_outbox: false,
         };
@@ -158,7 +159,7 @@ impl Teller {
         self.commit(at_ms, 2, &Change::Publish(publish), receipt);
         let published = Published {
             event,
-            deliveries: 1,
+            deliveries,
             duplicate: false,
         };
         let reply = Reply::Published(Ok(published));

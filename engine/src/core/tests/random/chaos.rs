@@ -50,7 +50,7 @@ pub(super) struct Chaos {
     /// Calls that have not been answered.
     calls: BTreeSet<CallId>,
     /// Events that were accepted, with the number of their deliveries.
-    accepted: BTreeMap<EventId, u32>,
+    accepted: BTreeMap<EventId, usize>,
     deliveries: Vec<DeliveryId>,
     /// How often each delivery has been told to have ended.
     ended: BTreeMap<DeliveryId, Vec<&'static str>>,
@@ -445,7 +445,8 @@ impl Chaos {
                     self.deliveries
                         .extend(deliveries.iter().map(|record| record.id));
                     if !published.duplicate {
-                        self.accepted.insert(published.event, published.deliveries);
+                        self.accepted
+                            .insert(published.event, published.deliveries.len());
                     }
                 }
                 Answer::Published(Err(PublishError::Closed(closed))) => {
