@@ -193,7 +193,9 @@ const CREDENTIALS: [&str; 8] = [
     "token",
 ];
 
-fn speaks_of_credentials(name: &str) -> bool {
+/// Whether a header of this name may carry a credential, so that its value is not shown.
+#[must_use]
+pub fn speaks_of_credentials(name: &str) -> bool {
     CREDENTIALS.iter().any(|word| name.contains(word))
 }
 

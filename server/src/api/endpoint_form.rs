@@ -2,7 +2,8 @@
 
 use super::problem::{Code, Problem};
 use super::time::Time;
-use postrider::engine::{HeaderNames, PayloadForm, SignatureForm};
+use postrider::engine::{PayloadForm, SignatureForm};
+use postrider::signature::HeaderNames;
 use postrider::{
     BreakerPolicy, DisabledReason, Endpoint, EndpointSpec, EndpointStatus, OnFailed, Ordering,
     RateLimit, RetryPolicy, Schedule, TenantId,
