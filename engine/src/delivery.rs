@@ -100,6 +100,20 @@ pub enum FailReason {
 }
 
 impl FailReason {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Rejected,
+        Self::Gone,
+        Self::Redirected,
+        Self::Exhausted,
+    ];
+
+    /// The one with this [`name`](Self::name).
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
     /// `rejected`, `gone`, `redirected`, `exhausted`.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -94,6 +94,29 @@ impl Failure {
 }
 
 impl FailureKind {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Dns,
+        Self::BlockedAddress,
+        Self::Connect,
+        Self::Tls,
+        Self::Timeout(Phase::Resolve),
+        Self::Timeout(Phase::Connect),
+        Self::Timeout(Phase::Tls),
+        Self::Timeout(Phase::Response),
+        Self::Timeout(Phase::Unanswered),
+        Self::Reset,
+        Self::Malformed,
+        Self::TooLarge,
+        Self::Internal,
+    ];
+
+    /// The one with this [`name`](Self::name).
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// The stable name, as in metrics, facts and filters: `dns`, `timeout_connect`, …
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -2,7 +2,8 @@
 
 use crate::statistics::Hour;
 use postrider_engine::{
-    DeliveryId, DeliveryRecord, DeliveryState, EndpointId, EventPattern, EventType, Wall,
+    AttemptResult, DeliveryId, DeliveryRecord, DeliveryState, EndpointId, EventId, EventPattern,
+    EventType, FailReason, FailureKind, TenantId, Wall,
 };
 use std::fmt;
 use std::str::FromStr;
@@ -10,6 +11,10 @@ use std::str::FromStr;
 /// Which deliveries are asked for. The default asks for all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryFilter {
+    /// Only those of events of this tenant.
+    pub tenant: Option<TenantId>,
+    /// Only those of this event.
+    pub event: Option<EventId>,
     /// Only those to this endpoint; it may have been deleted since.
     pub endpoint: Option<EndpointId>,
     /// Only those in one of these states; empty for any.
@@ -20,6 +25,29 @@ pub struct DeliveryFilter {
     pub from: Option<Wall>,
     /// Only those that were accepted earlier.
     pub until: Option<Wall>,
+    /// Only those whose last attempt was answered with such a status: 2 for 2xx, to 5 for 5xx.
+    pub status_class: Option<u8>,
+    /// Only those whose last attempt was not answered, for this reason.
+    pub failure: Option<FailureKind>,
+    /// Only those that failed for one of these reasons; empty for whatever has become of them.
+    pub reasons: Vec<FailReason>,
+    /// Only dead letters: those that failed and were neither resent nor discarded.
+    pub dead: bool,
+}
+
+/// Dead letters of one endpoint that failed for the same reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeadLetterGroup {
+    /// The endpoint; it may have been deleted since.
+    pub endpoint: EndpointId,
+    /// Why they failed.
+    pub reason: FailReason,
+    /// How many there are.
+    pub count: u64,
+    /// When the oldest of them was accepted.
+    pub oldest: Wall,
+    /// When the newest of them was accepted.
+    pub newest: Wall,
 }
 
 /// A state of deliveries, without its details.
@@ -102,12 +130,52 @@ impl DeliveryFilter {
     }
 
     /// Whether state and event type are among those asked for.
-    pub(crate) fn takes(&self, state: DeliveryState, event_type: &EventType) -> bool {
+    pub(crate) fn takes(
+        &self,
+        state: DeliveryState,
+        was_resent: bool,
+        event_type: &EventType,
+    ) -> bool {
         let kind = StateKind::of(state);
+        let reason = match state {
+            DeliveryState::Failed(reason) => Some(reason),
+            _ => None,
+        };
+        let failed_so = reason.is_some_and(|reason| self.reasons.contains(&reason));
         (self.states.is_empty() || self.states.contains(&kind))
+            && (self.reasons.is_empty() || failed_so)
+            && (!self.dead || (reason.is_some() && !was_resent))
             && (self.event_types.is_empty()
                 || self.event_types.iter().any(|it| it.matches(event_type)))
     }
+}
+
+impl DeliveryFilter {
+    /// Whether it matters how the last attempt ended.
+    pub(crate) fn asks_for_attempts(&self) -> bool {
+        self.status_class.is_some() || self.failure.is_some()
+    }
+
+    /// Whether the last attempt ended as is asked for.
+    pub(crate) fn takes_end(&self, last: Option<AttemptResult>) -> bool {
+        let status = match last {
+            Some(AttemptResult::Status(status)) => Some(status / 100),
+            _ => None,
+        };
+        let failure = match last {
+            Some(AttemptResult::Failure(kind)) => Some(kind),
+            _ => None,
+        };
+        self.status_class
+            .is_none_or(|class| status == Some(class.into()))
+            && self.failure.is_none_or(|kind| failure == Some(kind))
+    }
+}
+
+/// When a delivery was accepted: its id says so.
+pub(crate) fn accepted_at(id: DeliveryId) -> Wall {
+    // The upper 48 of 128 bits: nothing is lost.
+    Wall((id.as_u128() >> 80) as u64)
 }
 
 impl DeliveryQuery {

@@ -47,8 +47,8 @@ pub use endpoint_url::{EndpointUrl, Host, InvalidUrl};
 pub use events::{EventCursor, EventFilter, EventPage, EventPlace, EventQuery, EventRecord};
 pub use facts::{Facts, FactsError};
 pub use history::{
-    Cursor, DeliveryFilter, DeliveryPage, DeliveryQuery, Direction, InvalidCursor, InvalidState,
-    StateKind, Statistics,
+    Cursor, DeadLetterGroup, DeliveryFilter, DeliveryPage, DeliveryQuery, Direction, InvalidCursor,
+    InvalidState, StateKind, Statistics,
 };
 #[cfg(feature = "sqlite")]
 pub use outbox::{Outbox, OutboxError};

@@ -1,9 +1,10 @@
 //! What the handle reads for people and for those who read along.
 
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
+use crate::history::DeadLetterGroup;
 use crate::postrider::Postrider;
 use crate::status::ReadError;
-use postrider_engine::EventId;
+use postrider_engine::{Endpoint, EndpointId, EventId, TenantId};
 
 impl Postrider {
     /// An event, as long as its record is kept.
@@ -24,6 +25,36 @@ impl Postrider {
     /// If the store cannot be read.
     pub async fn events(&self, query: EventQuery) -> Result<EventPage, ReadError> {
         Ok(self.store().events(query).await?)
+    }
+
+    /// At most `most` endpoints of a tenant, oldest first, after this one.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn endpoints_of(
+        &self,
+        tenant: &TenantId,
+        after: Option<&EndpointId>,
+        most: usize,
+    ) -> Result<Vec<Endpoint>, ReadError> {
+        let store = self.store();
+        Ok(store
+            .endpoints_of(tenant.clone(), after.copied(), most)
+            .await?)
+    }
+
+    /// The dead letters of a tenant, counted by endpoint and reason, in this order. Pages of them
+    /// are those of [`Postrider::deliveries`] with the filter `dead`.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn dead_letter_groups(
+        &self,
+        tenant: &TenantId,
+    ) -> Result<Vec<DeadLetterGroup>, ReadError> {
+        Ok(self.store().dead_letter_groups(tenant.clone()).await?)
     }
 
     /// The place of the newest event on record: whoever reads along from now on begins after it.

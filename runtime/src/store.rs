@@ -10,13 +10,13 @@ pub use memory::MemoryStore;
 pub use sqlite::SqliteStore;
 
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
-use crate::history::{DeliveryPage, DeliveryQuery};
+use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
 use crate::outbox::OutboxSource;
 use crate::replay::ReplayLog;
 use crate::statistics::Hour;
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
-    Loaded, Receipt, Recovered, Wall,
+    Loaded, Receipt, Recovered, TenantId, Wall,
 };
 use std::pin::Pin;
 use std::sync::Arc;
@@ -53,6 +53,14 @@ pub trait Store: Send + Sync + 'static {
     /// Every endpoint, oldest first.
     fn endpoints(self: Arc<Self>) -> StoreFuture<Result<Vec<Endpoint>, StoreError>>;
 
+    /// At most `most` endpoints of a tenant, oldest first, that come after `after`.
+    fn endpoints_of(
+        self: Arc<Self>,
+        tenant: TenantId,
+        after: Option<EndpointId>,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<Endpoint>, StoreError>>;
+
     /// The deliveries of an event, resends included; `None` if the event is not known.
     fn deliveries_of(
         self: Arc<Self>,
@@ -88,6 +96,12 @@ pub trait Store: Send + Sync + 'static {
         self: Arc<Self>,
         query: DeliveryQuery,
     ) -> StoreFuture<Result<DeliveryPage, StoreError>>;
+
+    /// The dead letters of a tenant, counted by endpoint and reason, in this order.
+    fn dead_letter_groups(
+        self: Arc<Self>,
+        tenant: TenantId,
+    ) -> StoreFuture<Result<Vec<DeadLetterGroup>, StoreError>>;
 
     /// The hours of an endpoint from the one in which `from` lies, as far as they begin before
     /// `until` and something happened in them, oldest first.

@@ -148,7 +148,11 @@ impl Api {
 
     pub(crate) fn knows_tenant(&self, tenant: &TenantId) -> bool {
         *tenant == TenantId::default()
-            || self.0.tenants.get(&TenantId::default(), tenant.as_str()).is_some()
+            || self
+                .0
+                .tenants
+                .get(&TenantId::default(), tenant.as_str())
+                .is_some()
     }
 }
 

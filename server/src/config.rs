@@ -139,9 +139,9 @@ impl Values {
             let name = name.to_ascii_lowercase();
             let origin = Origin::Environment(variable.clone());
             let known = SETTINGS.iter().find(|setting| setting.name == name);
-            let in_file = SETTINGS.iter().find(|setting| {
-                setting.secret && name.strip_suffix("_file") == Some(setting.name)
-            });
+            let in_file = SETTINGS
+                .iter()
+                .find(|setting| setting.secret && name.strip_suffix("_file") == Some(setting.name));
             match (known, in_file) {
                 (Some(setting), _) => {
                     let value = (text.clone(), origin);
@@ -171,7 +171,9 @@ impl Values {
     where
         T::Err: fmt::Display,
     {
-        self.made(name, |text| text.parse().map_err(|error: T::Err| error.to_string()))
+        self.made(name, |text| {
+            text.parse().map_err(|error: T::Err| error.to_string())
+        })
     }
 
     fn made<T>(
@@ -216,7 +218,8 @@ impl Config {
     pub(crate) fn of(values: &Values) -> Result<Self, ConfigError> {
         let networks = |name| {
             values.made(name, |text: &str| {
-                text.parse::<EgressGuard>().map_err(|error| error.to_string())
+                text.parse::<EgressGuard>()
+                    .map_err(|error| error.to_string())
             })
         };
         let days = |name| {
@@ -255,7 +258,9 @@ impl Config {
 /// A secret is not repeated in an error.
 fn without_value(error: ConfigError) -> ConfigError {
     match error {
-        ConfigError::Value { origin, name, why, .. } => ConfigError::Value {
+        ConfigError::Value {
+            origin, name, why, ..
+        } => ConfigError::Value {
             origin,
             name,
             text: "[secret]".to_owned(),
@@ -271,7 +276,9 @@ mod tests {
 
     fn environment(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
         let pairs = pairs.iter();
-        pairs.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+        pairs
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+            .collect()
     }
 
     fn gathered(pairs: &[(&str, &str)], listen: Option<&str>) -> Result<Values, ConfigError> {
@@ -287,7 +294,10 @@ mod tests {
         let set = [("POSTRIDER_LISTEN", "127.0.0.1:2")];
         assert_eq!(listen(&gathered(&[], None).unwrap()), "127.0.0.1:8080");
         assert_eq!(listen(&gathered(&set, None).unwrap()), "127.0.0.1:2");
-        assert_eq!(listen(&gathered(&set, Some("127.0.0.1:1")).unwrap()), "127.0.0.1:1");
+        assert_eq!(
+            listen(&gathered(&set, Some("127.0.0.1:1")).unwrap()),
+            "127.0.0.1:1"
+        );
     }
 
     #[test]
@@ -301,7 +311,10 @@ mod tests {
     fn a_value_that_cannot_be_used_is_named_with_its_origin() {
         let values = gathered(&[("POSTRIDER_ALLOW_NETWORKS", "10.0.0.0/33")], None).unwrap();
         let error = Config::of(&values).unwrap_err().to_string();
-        assert!(error.contains("allow_networks") && error.contains("environment"), "{error}");
+        assert!(
+            error.contains("allow_networks") && error.contains("environment"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -10,8 +10,8 @@ mod receiver;
 mod report;
 mod run;
 
-
 use crate::Answer;
+use crate::stop::Stop;
 use clap::builder::RangedU64ValueParser;
 use data::Data;
 use plan::Plan;
@@ -19,7 +19,6 @@ use progress::Progress;
 use report::{Report, StopReport};
 use run::{DemoError, Ending};
 use std::path::PathBuf;
-use crate::stop::Stop;
 
 /// See it deliver in order, through storms
 ///

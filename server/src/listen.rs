@@ -24,8 +24,12 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves the routes until `stop` is done; then requests under way have until `grace` to finish.
 /// Each request knows where it comes from: `ConnectInfo<SocketAddr>`.
-pub async fn serve<L>(mut listener: L, routes: Router, stop: impl Future<Output = ()>, grace: Duration)
-where
+pub async fn serve<L>(
+    mut listener: L,
+    routes: Router,
+    stop: impl Future<Output = ()>,
+    grace: Duration,
+) where
     L: Listener<Addr = SocketAddr>,
 {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -51,7 +55,10 @@ where
         });
     }
     drop(listener);
-    if tokio::time::timeout(grace, under_way.shutdown()).await.is_err() {
+    if tokio::time::timeout(grace, under_way.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("postrider.api.cut_off");
     }
 }
@@ -60,7 +67,9 @@ fn connection<I>(
     io: TokioIo<I>,
     peer: SocketAddr,
     routes: Router,
-) -> impl hyper_util::server::graceful::GracefulConnection<Error = Box<dyn std::error::Error + Send + Sync>>
+) -> impl hyper_util::server::graceful::GracefulConnection<
+    Error = Box<dyn std::error::Error + Send + Sync>,
+>
 where
     I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
 {

@@ -7,9 +7,9 @@ use postrider::engine::{
 use postrider::store::{StoreError, StoreFuture};
 use postrider::transport::{Transport, WireRequest};
 use postrider::{
-    Closed, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId, EventCursor,
-    EventPage, EventQuery, EventRecord, EventState, Hour, Ledger, MemoryStore, Outcome, Postrider,
-    PublishError, Response, Secret, Store,
+    Closed, DeadLetterGroup, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
+    EventCursor, EventPage, EventQuery, EventRecord, EventState, Hour, Ledger, MemoryStore,
+    Outcome, Postrider, PublishError, Response, Secret, Store, TenantId,
 };
 use std::io;
 use std::pin::Pin;
@@ -104,6 +104,20 @@ impl Store for Failing {
     }
     fn endpoints(self: Arc<Self>) -> StoreFuture<Result<Vec<Endpoint>, StoreError>> {
         Arc::clone(&self.inner).endpoints()
+    }
+    fn endpoints_of(
+        self: Arc<Self>,
+        tenant: TenantId,
+        after: Option<EndpointId>,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<Endpoint>, StoreError>> {
+        Arc::clone(&self.inner).endpoints_of(tenant, after, most)
+    }
+    fn dead_letter_groups(
+        self: Arc<Self>,
+        tenant: TenantId,
+    ) -> StoreFuture<Result<Vec<DeadLetterGroup>, StoreError>> {
+        Arc::clone(&self.inner).dead_letter_groups(tenant)
     }
     fn deliveries_of(
         self: Arc<Self>,

@@ -9,6 +9,7 @@
     reason = "a conformance suite fails by panicking"
 )]
 
+mod deliveries;
 mod log;
 
 use super::Store;
@@ -44,6 +45,10 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     an_event_for_nobody_is_known(&make()).await;
     log::whoever_reads_along_misses_no_event_and_sees_none_twice(&make()).await;
     log::events_are_found_by_tenant_type_and_time(&make()).await;
+    deliveries::deliveries_are_found_by_what_they_are_of(&make()).await;
+    deliveries::deliveries_are_found_by_how_they_ended(&make()).await;
+    deliveries::dead_letters_are_found_and_counted_by_tenant(&make()).await;
+    deliveries::endpoints_are_found_by_tenant(&make()).await;
 }
 
 const ENDPOINT: EndpointId = EndpointId::from_u128(7);
@@ -381,11 +386,17 @@ async fn a_replay_is_kept_as_it_was_put<S: Store>(store: &Arc<S>) {
         id: ReplayId::from_u128(7),
         request: ReplayRequest {
             filter: DeliveryFilter {
+                tenant: Some(postrider_engine::TenantId::default()),
+                event: Some(EventId::from_u128(3)),
                 endpoint: Some(ENDPOINT),
                 states: vec![StateKind::Failed, StateKind::Delivered],
                 event_types: "a.*".parse().into_iter().collect(),
                 from: Some(Wall(1)),
                 until: Some(Wall(2)),
+                status_class: Some(4),
+                failure: Some(FailureKind::Dns),
+                reasons: vec![FailReason::Exhausted],
+                dead: true,
             },
             per_second: std::num::NonZeroU32::new(3),
         },

@@ -4,12 +4,12 @@ mod pages;
 
 use super::{Store, StoreError, StoreFuture};
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
-use crate::history::{DeliveryPage, DeliveryQuery};
+use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
 use crate::replay::{Replay, ReplayLog, ReplayState};
 use crate::statistics::{Hour, MS_PER_HOUR};
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
-    Loaded, MemoryBounds, Receipt, Recovered, ReplayId, Wall,
+    Loaded, MemoryBounds, Receipt, Recovered, ReplayId, TenantId, Wall,
 };
 use std::collections::BTreeMap;
 use std::future::ready;
@@ -101,6 +101,20 @@ impl Store for MemoryStore {
         self.answer(|held| held.endpoints().cloned().collect())
     }
 
+    fn endpoints_of(
+        self: Arc<Self>,
+        tenant: TenantId,
+        after: Option<EndpointId>,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<Endpoint>, StoreError>> {
+        self.answer(|held| {
+            let theirs = held
+                .endpoints()
+                .filter(|endpoint| endpoint.spec.tenant == tenant && Some(endpoint.id) > after);
+            theirs.take(most).cloned().collect()
+        })
+    }
+
     fn deliveries_of(
         self: Arc<Self>,
         event: EventId,
@@ -146,6 +160,13 @@ impl Store for MemoryStore {
         query: DeliveryQuery,
     ) -> StoreFuture<Result<DeliveryPage, StoreError>> {
         self.answer(|held| pages::deliveries(held, &query))
+    }
+
+    fn dead_letter_groups(
+        self: Arc<Self>,
+        tenant: TenantId,
+    ) -> StoreFuture<Result<Vec<DeadLetterGroup>, StoreError>> {
+        self.answer(|held| pages::dead_letter_groups(held, &tenant))
     }
 
     fn hours(

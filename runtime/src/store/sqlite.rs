@@ -11,6 +11,7 @@ mod file;
 mod history;
 mod hours;
 mod lanes;
+mod merge;
 mod options;
 mod outbox;
 mod reads;
@@ -32,14 +33,14 @@ pub use seal::{KeyRing, SealError};
 
 use super::{Store, StoreError, StoreFuture};
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
-use crate::history::{DeliveryPage, DeliveryQuery};
+use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
 use crate::outbox::{Outbox, OutboxSource};
 use crate::replay::ReplayLog;
 use crate::statistics::Hour;
 use outbox::SqliteOutbox;
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
-    Loaded, Receipt, Recovered, Wall,
+    Loaded, Receipt, Recovered, TenantId, Wall,
 };
 use reserve::Reserve;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -282,6 +283,17 @@ impl Store for SqliteStore {
         self.read(reads::endpoints)
     }
 
+    fn endpoints_of(
+        self: Arc<Self>,
+        tenant: TenantId,
+        after: Option<EndpointId>,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<Endpoint>, StoreError>> {
+        self.read(move |connection, keys| {
+            reads::endpoints_of(connection, keys, (&tenant, after, most))
+        })
+    }
+
     fn deliveries_of(
         self: Arc<Self>,
         event: EventId,
@@ -322,6 +334,13 @@ impl Store for SqliteStore {
         query: DeliveryQuery,
     ) -> StoreFuture<Result<DeliveryPage, StoreError>> {
         self.read(move |connection, _| history::page(connection, &query))
+    }
+
+    fn dead_letter_groups(
+        self: Arc<Self>,
+        tenant: TenantId,
+    ) -> StoreFuture<Result<Vec<DeadLetterGroup>, StoreError>> {
+        self.read(move |connection, _| history::dead_letter_groups(connection, &tenant))
     }
 
     fn hours(

@@ -91,7 +91,10 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
     token.filter(|token| !token.is_empty()).ok_or_else(|| {
-        Problem::new(Code::Unauthorized, "send Authorization: Bearer with an API key")
+        Problem::new(
+            Code::Unauthorized,
+            "send Authorization: Bearer with an API key",
+        )
     })
 }
 

@@ -137,7 +137,11 @@ impl Chosen {
             return Err(Problem::new(Code::InvalidBody, &detail).at("/ids", detail));
         }
         let nothing = |_| Problem::not_found("such delivery");
-        Ok(self.ids.iter().map(|id| id.parse().map_err(nothing)).collect())
+        Ok(self
+            .ids
+            .iter()
+            .map(|id| id.parse().map_err(nothing))
+            .collect())
     }
 }
 
@@ -172,7 +176,11 @@ pub(crate) async fn resend(
             Err(problem) => (None, Some(problem)),
         };
         let id = text.clone();
-        results.push(ChosenResult { id, resent, problem });
+        results.push(ChosenResult {
+            id,
+            resent,
+            problem,
+        });
     }
     Ok(axum::Json(ChosenResults { results }))
 }

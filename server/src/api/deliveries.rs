@@ -121,7 +121,9 @@ impl AttemptView {
             number: attempt.number,
             started_at: attempt.started_at.into(),
             duration_ms: attempt.duration_ms,
-            request_headers: lines.map(|(name, value)| (name.into(), value.into())).collect(),
+            request_headers: lines
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
             status: None,
             response_headers: BTreeMap::new(),
             response_body: None,
@@ -210,8 +212,13 @@ impl ListQuery {
             let detail = "status_class: use 2, 3, 4 or 5";
             return Err(Problem::new(Code::InvalidQuery, detail));
         }
-        let failures: Vec<postrider::FailureKind> =
-            page::list(self.failure.as_deref(), "failure")?;
+        let failure = self.failure.as_deref().map(|name| {
+            postrider::FailureKind::named(name).ok_or_else(|| {
+                let all = postrider::FailureKind::ALL.map(postrider::FailureKind::name);
+                let detail = format!("failure: use one of {}", all.join(", "));
+                Problem::new(Code::InvalidQuery, detail)
+            })
+        });
         Ok(DeliveryQuery {
             filter: DeliveryFilter {
                 tenant: Some(tenant.clone()),
@@ -220,7 +227,7 @@ impl ListQuery {
                 states: page::list(self.state.as_deref(), "state")?,
                 event_types: page::list(self.event_type.as_deref(), "event_type")?,
                 status_class: class,
-                failure: failures.first().copied(),
+                failure: failure.transpose()?,
                 from: self.from.map(|time| time.0),
                 until: self.until.map(|time| time.0),
                 ..DeliveryFilter::default()

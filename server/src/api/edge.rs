@@ -63,12 +63,18 @@ pub(crate) async fn no_route(request: Request) -> Response {
 }
 
 fn request_id(headers: &HeaderMap) -> String {
-    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let given = headers
+        .get(REQUEST_ID)
+        .and_then(|value| value.to_str().ok());
     let fits = |text: &&str| {
         (1..=REQUEST_ID_BYTES_MAX).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
     };
-    given.filter(fits).map_or_else(new_request_id, str::to_owned)
+    given
+        .filter(fits)
+        .map_or_else(new_request_id, str::to_owned)
 }
 
 fn new_request_id() -> String {
@@ -91,6 +97,8 @@ fn secure(headers: &mut HeaderMap) {
         (header::CACHE_CONTROL, "no-store"),
     ];
     for (name, value) in fixed {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
 }

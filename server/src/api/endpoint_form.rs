@@ -19,7 +19,11 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub(crate) struct EndpointForm {
     /// Where its requests go: `https://…`, or `http://…` where the operator allows it.
-    #[schema(min_length = 1, max_length = 2048, example = "https://merchant.example/webhooks")]
+    #[schema(
+        min_length = 1,
+        max_length = 2048,
+        example = "https://merchant.example/webhooks"
+    )]
     pub(crate) url: String,
     /// For people. At most 1 KiB.
     #[serde(default)]
@@ -412,14 +416,20 @@ impl RetryForm {
             (Some(delays), _) => {
                 Schedule::Delays(delays.iter().copied().map(Duration::from_millis).collect())
             }
-            (None, Schedule::Exponential { first, factor, cap, retries }) => {
+            (
+                None,
                 Schedule::Exponential {
-                    first: self.first_ms.map_or(first, Duration::from_millis),
-                    factor: self.factor.unwrap_or(factor),
-                    cap: self.cap_ms.map_or(cap, Duration::from_millis),
-                    retries: self.retries.unwrap_or(retries),
-                }
-            }
+                    first,
+                    factor,
+                    cap,
+                    retries,
+                },
+            ) => Schedule::Exponential {
+                first: self.first_ms.map_or(first, Duration::from_millis),
+                factor: self.factor.unwrap_or(factor),
+                cap: self.cap_ms.map_or(cap, Duration::from_millis),
+                retries: self.retries.unwrap_or(retries),
+            },
             (None, delays) => delays,
         };
         let after = self.retry_after_max_ms.map(Duration::from_millis);
@@ -439,7 +449,12 @@ impl RetryForm {
             ..Self::default()
         };
         match &policy.schedule {
-            Schedule::Exponential { first, factor, cap, retries } => {
+            Schedule::Exponential {
+                first,
+                factor,
+                cap,
+                retries,
+            } => {
                 form.first_ms = Some(ms(*first));
                 form.factor = Some(*factor);
                 form.cap_ms = Some(ms(*cap));

@@ -23,7 +23,13 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 pub(crate) const PING: &str = "postrider.ping";
 
 /// Fields that can be none at all.
-const NULLABLE: [&str; 5] = ["filter", "rate_limit", "breaker", "disable_after_ms", "template"];
+const NULLABLE: [&str; 5] = [
+    "filter",
+    "rate_limit",
+    "breaker",
+    "disable_after_ms",
+    "template",
+];
 
 /// The longest overlap of a rotation: a month.
 const OVERLAP_S_MAX: u64 = 31 * 86_400;
@@ -146,7 +152,10 @@ pub(crate) async fn list(
     let tenant = caller.may(Scope::Read)?;
     let most = page::most(query.limit)?;
     let after: Option<EndpointId> = page::cursor(query.cursor.as_deref())?;
-    let found = api.postrider().endpoints_of(tenant, after, most + 1).await?;
+    let found = api
+        .postrider()
+        .endpoints_of(tenant, after.as_ref(), most + 1)
+        .await?;
     let next = found.get(most).and(found.get(most - 1));
     let next = next.map(|last| last.id.to_string());
     let data = found.iter().take(most).map(EndpointView::of).collect();
@@ -302,7 +311,11 @@ impl SecretView {
         let nothing = || Problem::not_found("secret");
         let previous = endpoint.secrets.iter().filter_map(|it| it.expires_at);
         Ok(Self {
-            secret: current.ok_or_else(nothing)?.secret.expose_secret_text().to_owned(),
+            secret: current
+                .ok_or_else(nothing)?
+                .secret
+                .expose_secret_text()
+                .to_owned(),
             previous_expire_at: previous.max().map(Time),
         })
     }
@@ -421,12 +434,9 @@ fn parse_secret(text: &str) -> Result<Secret, Problem> {
 }
 
 /// The payload form that the body names, with its template in full.
-fn payload_form(
-    api: &Api,
-    tenant: &TenantId,
-    form: &EndpointForm,
-) -> Result<PayloadForm, Problem> {
-    let refused = |detail: &str| Problem::new(Code::InvalidEndpoint, detail).at("/template", detail);
+fn payload_form(api: &Api, tenant: &TenantId, form: &EndpointForm) -> Result<PayloadForm, Problem> {
+    let refused =
+        |detail: &str| Problem::new(Code::InvalidEndpoint, detail).at("/template", detail);
     match (form.payload_form, &form.template) {
         (PayloadFormName::Raw, None) => Ok(PayloadForm::Raw),
         (PayloadFormName::Envelope, None) => Ok(PayloadForm::Envelope),
@@ -461,7 +471,9 @@ fn merge(target: &mut Value, patch: Value) {
     if !target.is_object() {
         *target = Value::Object(Map::new());
     }
-    let Value::Object(target) = target else { return };
+    let Value::Object(target) = target else {
+        return;
+    };
     for (name, value) in patch {
         if value.is_null() {
             target.remove(&name);

@@ -60,7 +60,11 @@ pub(crate) struct Version {
 #[serde(deny_unknown_fields)]
 pub(crate) struct EventTypeForm {
     /// Its name.
-    #[schema(min_length = 1, max_length = 128, pattern = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
+    )]
     name: String,
     /// For people.
     #[serde(default)]
@@ -147,9 +151,10 @@ pub(crate) async fn create(
     Json(form): Json<EventTypeForm>,
 ) -> Result<(StatusCode, axum::Json<EventTypeView>), Problem> {
     let tenant = caller.may(Scope::Manage)?;
-    let name: EventType = form.name.parse().map_err(|error| {
-        Problem::new(Code::InvalidBody, &error).at("/name", error)
-    })?;
+    let name: EventType = form
+        .name
+        .parse()
+        .map_err(|error| Problem::new(Code::InvalidBody, &error).at("/name", error))?;
     check_description(&form.description)?;
     let now: Time = api.now().into();
     let first = VersionForm {
@@ -194,7 +199,9 @@ pub(crate) async fn get(
     caller: Caller,
     Id(name): Id<EventType>,
 ) -> Result<axum::Json<EventTypeView>, Problem> {
-    let found = api.event_types().get(caller.may(Scope::Read)?, name.as_str());
+    let found = api
+        .event_types()
+        .get(caller.may(Scope::Read)?, name.as_str());
     let found = found.ok_or_else(|| Problem::not_found(format_args!("event type {name}")))?;
     Ok(axum::Json((*found).clone()))
 }

@@ -30,7 +30,12 @@ const RESERVED: &str = "postrider.";
 pub(crate) struct NewEvent {
     /// What kind it is: parts of `A-Z a-z 0-9 _ -`, joined by dots. Not `postrider.…`.
     #[serde(rename = "type")]
-    #[schema(min_length = 1, max_length = 128, pattern = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", example = "payment.succeeded")]
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$",
+        example = "payment.succeeded"
+    )]
     event_type: String,
     /// Any JSON value. Receivers get its exact text, at most 256 KiB.
     #[schema(value_type = Value, example = json!({"amount": 4200, "currency": "CHF"}))]
@@ -111,17 +116,13 @@ pub(crate) struct BatchResults {
 }
 
 impl NewEvent {
-    fn submission(
-        &self,
-        tenant: &TenantId,
-        key: Option<&str>,
-    ) -> Result<Submission, Problem> {
+    fn submission(&self, tenant: &TenantId, key: Option<&str>) -> Result<Submission, Problem> {
         if self.event_type.starts_with(RESERVED) {
             let detail = "types that begin with `postrider.` are Postrider's own";
             return Err(Problem::new(Code::InvalidEvent, detail).at("/type", detail));
         }
-        let mut submission = Submission::new(self.event_type.as_str(), self.payload.get())
-            .tenant(tenant.as_str());
+        let mut submission =
+            Submission::new(self.event_type.as_str(), self.payload.get()).tenant(tenant.as_str());
         if let Some(id) = &self.endpoint_id {
             let nothing = |_| {
                 let detail = format!("endpoint {}", id.chars().take(64).collect::<String>());
@@ -149,7 +150,9 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
         Problem::new(Code::InvalidHeader, detail)
     };
     let value = headers.get("idempotency-key");
-    value.map(|value| value.to_str().map_err(refused)).transpose()
+    value
+        .map(|value| value.to_str().map_err(refused))
+        .transpose()
 }
 
 /// The largest body: a payload of the largest size, and room for the rest.
@@ -229,10 +232,13 @@ pub(crate) async fn publish_batch(
     }
     let submissions = batch.events.iter().map(|item| {
         api.check_payload(tenant, &item.event.event_type, &item.event.payload)?;
-        item.event.submission(tenant, item.idempotency_key.as_deref())
+        item.event
+            .submission(tenant, item.idempotency_key.as_deref())
     });
     let submissions: Vec<Result<Submission, Problem>> = submissions.collect();
-    let fit = submissions.iter().filter_map(|it| it.as_ref().ok().cloned());
+    let fit = submissions
+        .iter()
+        .filter_map(|it| it.as_ref().ok().cloned());
     let published = api.postrider().publish_all(fit.collect()).await;
     let mut published = published.into_iter();
     let mut results = Vec::with_capacity(batch.events.len());

@@ -16,9 +16,7 @@ use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
 
 /// What a key is for.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Scope {
     /// Publishes events.
@@ -74,7 +72,9 @@ pub(crate) struct Keys {
 
 /// Where keys for all tenants are kept.
 fn home(tenant: Option<&str>) -> TenantId {
-    tenant.and_then(|tenant| tenant.parse().ok()).unwrap_or_default()
+    tenant
+        .and_then(|tenant| tenant.parse().ok())
+        .unwrap_or_default()
 }
 
 impl Keys {
@@ -111,7 +111,10 @@ impl Keys {
             created_at: now.into(),
             expires_at: None,
         };
-        let mut by_digest = self.by_digest.write().unwrap_or_else(PoisonError::into_inner);
+        let mut by_digest = self
+            .by_digest
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         by_digest.insert(digest, Arc::new(key));
     }
 
@@ -140,7 +143,10 @@ impl Keys {
         };
         let home = new.tenant.unwrap_or_default();
         let record = self.registry.add(&home, &id, record).await?;
-        let mut by_digest = self.by_digest.write().unwrap_or_else(PoisonError::into_inner);
+        let mut by_digest = self
+            .by_digest
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         by_digest.insert(digest, Arc::clone(&record));
         Ok((record, text))
     }
@@ -156,13 +162,23 @@ impl Keys {
 
     /// From now on it is no key any more. False if there is none with this id that the caller may
     /// see.
-    pub(crate) async fn revoke(&self, tenant: Option<&TenantId>, id: &str) -> Result<bool, Problem> {
+    pub(crate) async fn revoke(
+        &self,
+        tenant: Option<&TenantId>,
+        id: &str,
+    ) -> Result<bool, Problem> {
         let Some(key) = self.list(tenant).into_iter().find(|key| key.id == id) else {
             return Ok(false);
         };
-        let removed = self.registry.remove(&home(key.tenant.as_deref()), id).await?;
+        let removed = self
+            .registry
+            .remove(&home(key.tenant.as_deref()), id)
+            .await?;
         if let Some(digest) = digest_bytes(&key.digest) {
-            let mut by_digest = self.by_digest.write().unwrap_or_else(PoisonError::into_inner);
+            let mut by_digest = self
+                .by_digest
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
             by_digest.remove(&digest);
         }
         Ok(removed)
@@ -172,11 +188,17 @@ impl Keys {
     /// bits; what is found is compared in constant time all the same.
     pub(crate) fn recognise(&self, text: &str, now: Wall) -> Result<Arc<KeyRecord>, Problem> {
         let digest = digest(text);
-        let by_digest = self.by_digest.read().unwrap_or_else(PoisonError::into_inner);
+        let by_digest = self
+            .by_digest
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         let found = by_digest.get_key_value(&digest);
         let found = found.filter(|(known, _)| bool::from(known.ct_eq(&digest)));
         let (_, key) = found.ok_or_else(|| {
-            Problem::new(Code::Unauthorized, "the key is unknown: it was revoked, or never made")
+            Problem::new(
+                Code::Unauthorized,
+                "the key is unknown: it was revoked, or never made",
+            )
         })?;
         if key.expires_at.is_some_and(|at| at.0 <= now) {
             return Err(Problem::new(Code::Unauthorized, "the key has expired"));

@@ -132,9 +132,8 @@ fn bound_tenant(
     wanted: Option<&str>,
 ) -> Result<Option<TenantId>, Problem> {
     let wanted = wanted.map(str::parse::<TenantId>).transpose();
-    let wanted = wanted.map_err(|error| {
-        Problem::new(Code::InvalidBody, &error).at("/tenant", error)
-    })?;
+    let wanted =
+        wanted.map_err(|error| Problem::new(Code::InvalidBody, &error).at("/tenant", error))?;
     match (caller.bound_to(), wanted) {
         (Some(own), Some(wanted)) if own != wanted => Err(Problem::new(
             Code::Forbidden,
@@ -161,7 +160,12 @@ pub(crate) async fn list(
     let mut all = api.keys().list(caller.bound_to().as_ref());
     all.sort_unstable_by(|one, other| one.id.cmp(&other.id));
     let at = (query.cursor.as_deref(), page::most(query.limit)?);
-    Ok(axum::Json(page::of_memory(&all, |key| &key.id, at, |key| KeyView::of(key))))
+    Ok(axum::Json(page::of_memory(
+        &all,
+        |key| &key.id,
+        at,
+        |key| KeyView::of(key),
+    )))
 }
 
 #[utoipa::path(

@@ -81,7 +81,9 @@ pub fn document() -> Value {
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     if let Some(components) = &mut description.components {
         let scheme = SecurityScheme::Http(scheme);
-        components.security_schemes.insert("key".to_owned(), scheme.into());
+        components
+            .security_schemes
+            .insert("key".to_owned(), scheme.into());
     }
     let mut document = serde_json::to_value(&description).unwrap_or_default();
     join_parts(&mut document);
@@ -109,7 +111,9 @@ fn joined(schema: &Value, known: &Map<String, Value>) -> Option<Value> {
     let mut properties = Map::new();
     let mut required = Vec::new();
     for part in parts.as_array()? {
-        let named = part["$ref"].as_str().and_then(|name| name.rsplit('/').next());
+        let named = part["$ref"]
+            .as_str()
+            .and_then(|name| name.rsplit('/').next());
         let part = named.and_then(|name| known.get(name)).unwrap_or(part);
         properties.extend(part["properties"].as_object()?.clone());
         required.extend(part["required"].as_array().cloned().unwrap_or_default());
@@ -130,7 +134,9 @@ fn add_problems(document: &mut Value) {
     });
     let paths = document["paths"].as_object_mut();
     let operations = paths.into_iter().flat_map(Map::values_mut);
-    let operations = operations.filter_map(Value::as_object_mut).flat_map(Map::values_mut);
+    let operations = operations
+        .filter_map(Value::as_object_mut)
+        .flat_map(Map::values_mut);
     for operation in operations {
         if let Some(responses) = operation["responses"].as_object_mut() {
             responses.insert("default".to_owned(), problem.clone());
@@ -152,7 +158,10 @@ pub(super) fn pages() -> Router<Api> {
     };
     let page = |text: &'static LazyLock<String>| {
         let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
-        ([(header::CONTENT_SECURITY_POLICY, policy)], Html(text.as_str()))
+        (
+            [(header::CONTENT_SECURITY_POLICY, policy)],
+            Html(text.as_str()),
+        )
     };
     Router::new()
         .route("/openapi.json", get(description))

@@ -48,7 +48,9 @@ where
 {
     let parts = text.into_iter().flat_map(|text| text.split(','));
     let refused = |error: T::Err| Problem::new(Code::InvalidQuery, format_args!("{name}: {error}"));
-    parts.map(|part| part.trim().parse().map_err(refused)).collect()
+    parts
+        .map(|part| part.trim().parse().map_err(refused))
+        .collect()
 }
 
 /// A page of what is in memory, in the order of `id`.
@@ -58,7 +60,9 @@ pub(crate) fn of_memory<T: Clone, U>(
     (after, most): (Option<&str>, usize),
     show: impl Fn(&T) -> U,
 ) -> Page<U> {
-    let rest = all.iter().filter(|it| after.is_none_or(|after| id(it) > after));
+    let rest = all
+        .iter()
+        .filter(|it| after.is_none_or(|after| id(it) > after));
     let mut data: Vec<&T> = rest.take(most + 1).collect();
     let more = data.len() > most;
     data.truncate(most);

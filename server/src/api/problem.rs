@@ -84,7 +84,10 @@ const TABLE: &[Entry] = &[
 impl Code {
     fn entry(self) -> &'static Entry {
         // Every code is in the table: see the test.
-        TABLE.iter().find(|entry| entry.0 == self).unwrap_or(&TABLE[0])
+        TABLE
+            .iter()
+            .find(|entry| entry.0 == self)
+            .unwrap_or(&TABLE[0])
     }
 
     /// The stable name.
@@ -272,9 +275,14 @@ mod tests {
 
     #[test]
     fn a_problem_says_when_to_come_back() {
-        let response = Problem::new(Code::RateLimited, "slowly").retry_after(3).render();
+        let response = Problem::new(Code::RateLimited, "slowly")
+            .retry_after(3)
+            .render();
         assert_eq!(response.status(), 429);
         assert_eq!(response.headers()["retry-after"], "3");
-        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/problem+json"
+        );
     }
 }

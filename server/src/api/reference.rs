@@ -88,14 +88,22 @@ fn operation(method: &str, path: &str, operation: &Value, page: &mut String) {
     if !rows.is_empty() {
         let _ = write!(page, "<table>{rows}</table>");
     }
-    for (_, body) in operation["requestBody"]["content"].as_object().into_iter().flatten() {
+    for (_, body) in operation["requestBody"]["content"]
+        .as_object()
+        .into_iter()
+        .flatten()
+    {
         let _ = write!(page, "<p>Body: {}</p>", kind(&body["schema"]));
     }
     for (status, response) in operation["responses"].as_object().into_iter().flatten() {
         let text = prose(response["description"].as_str().unwrap_or_default());
         let content = response["content"].as_object().into_iter().flatten();
         let kinds: Vec<_> = content.map(|(_, body)| kind(&body["schema"])).collect();
-        let _ = write!(page, "<p><code>{status}</code> {text} {}</p>", kinds.join(", "));
+        let _ = write!(
+            page,
+            "<p><code>{status}</code> {text} {}</p>",
+            kinds.join(", ")
+        );
     }
 }
 
@@ -117,7 +125,11 @@ pub(super) fn page(document: &Value) -> String {
         }
     }
     body.push_str("<h2>Forms</h2>");
-    for (name, schema) in document["components"]["schemas"].as_object().into_iter().flatten() {
+    for (name, schema) in document["components"]["schemas"]
+        .as_object()
+        .into_iter()
+        .flatten()
+    {
         let _ = write!(
             body,
             "<h3 id=\"schema-{0}\">{0}</h3><p>{1}</p><table>",

@@ -4,8 +4,8 @@
 //! is seen.
 
 use super::problem::{Code, Problem};
-use postrider::store::{Record, Records, StoreError};
 use postrider::TenantId;
+use postrider::store::{Record, Records, StoreError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -43,7 +43,10 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
             after = Some((last.tenant.clone(), last.id.to_string()));
             for record in page {
                 let value = serde_json::from_slice(&record.value).map_err(|error| {
-                    StoreError(format!("the record {kind} {} is damaged: {error}", record.id))
+                    StoreError(format!(
+                        "the record {kind} {} is damaged: {error}",
+                        record.id
+                    ))
                 })?;
                 known.insert((record.tenant, record.id), Arc::new(value));
             }
@@ -72,18 +75,31 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
     pub(crate) fn of(&self, tenant: &TenantId) -> Vec<Arc<T>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let first = (tenant.clone(), Arc::from(""));
-        let own = known.range(first..).take_while(|(name, _)| name.0 == *tenant);
+        let own = known
+            .range(first..)
+            .take_while(|(name, _)| name.0 == *tenant);
         own.map(|(_, value)| Arc::clone(value)).collect()
     }
 
     /// Adds one. A problem if the name is taken.
-    pub(crate) async fn add(&self, tenant: &TenantId, id: &str, value: T) -> Result<Arc<T>, Problem> {
+    pub(crate) async fn add(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        value: T,
+    ) -> Result<Arc<T>, Problem> {
         let _changing = self.changing.lock().await;
         if self.get(tenant, id).is_some() {
             let detail = format!("{} {id} exists already", self.kind);
             return Err(Problem::new(Code::AlreadyExists, detail));
         }
-        if self.known.read().unwrap_or_else(PoisonError::into_inner).len() >= KEPT_MAX {
+        if self
+            .known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
+            >= KEPT_MAX
+        {
             let detail = format!("there are {KEPT_MAX} records of kind {} already", self.kind);
             return Err(Problem::new(Code::Full, detail));
         }
@@ -106,8 +122,8 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
     }
 
     async fn write(&self, tenant: &TenantId, id: &str, value: T) -> Result<Arc<T>, Problem> {
-        let bytes = serde_json::to_vec(&value)
-            .map_err(|error| Problem::new(Code::Internal, error))?;
+        let bytes =
+            serde_json::to_vec(&value).map_err(|error| Problem::new(Code::Internal, error))?;
         let record = Record {
             kind: self.kind.into(),
             tenant: tenant.clone(),
@@ -125,7 +141,9 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
     pub(crate) async fn remove(&self, tenant: &TenantId, id: &str) -> Result<bool, Problem> {
         let _changing = self.changing.lock().await;
         let records = Arc::clone(&self.records);
-        let removed = records.remove(self.kind, tenant.clone(), id.to_owned()).await?;
+        let removed = records
+            .remove(self.kind, tenant.clone(), id.to_owned())
+            .await?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.remove(&(tenant.clone(), id.into()));
         Ok(removed)

@@ -174,7 +174,9 @@ pub(crate) async fn list(
 ) -> Result<axum::Json<Replays>, Problem> {
     let tenant = caller.may(Scope::Read)?;
     let all = api.postrider().replays().await?;
-    let own = all.iter().filter(|it| it.request.filter.tenant.as_ref() == Some(tenant));
+    let own = all
+        .iter()
+        .filter(|it| it.request.filter.tenant.as_ref() == Some(tenant));
     let data = own.map(ReplayView::of).collect();
     Ok(axum::Json(Replays { data }))
 }

@@ -10,9 +10,9 @@ use super::page;
 use super::problem::{Code, Problem};
 use super::time::Time;
 use axum::extract::State;
+use postrider::Hour as HourRecord;
 use postrider::engine::OrderingKey;
 use postrider::{EndpointId, Wall};
-use postrider::Hour as HourRecord;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
@@ -198,10 +198,13 @@ pub(crate) async fn lanes(
     let mut found = api.postrider().lanes(&id, after, most + 1).await?;
     let more = found.len() > most;
     found.truncate(most);
-    let next = found.last().filter(|_| more).map(|last| match last.key.get() {
-        None => "-".to_owned(),
-        Some(key) => format!("={key}"),
-    });
+    let next = found
+        .last()
+        .filter(|_| more)
+        .map(|last| match last.key.get() {
+            None => "-".to_owned(),
+            Some(key) => format!("={key}"),
+        });
     let now = api.now();
     let data = found.iter().map(|lane| {
         let head = lane.head.as_ref();

@@ -46,7 +46,11 @@ pub(crate) struct TemplateVersion {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TemplateForm {
     /// Its name, in the form of an event type.
-    #[schema(min_length = 1, max_length = 128, pattern = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
+    )]
     name: String,
     /// A JSON document. A text that is exactly `{{path}}` becomes the value at that path; within a
     /// longer text it becomes the value's text. Paths begin with `id`, `type`, `timestamp`,
@@ -66,12 +70,12 @@ pub(crate) async fn create(
     Json(form): Json<TemplateForm>,
 ) -> Result<(StatusCode, axum::Json<TemplateView>), Problem> {
     let tenant = caller.may(Scope::Manage)?;
-    let name: EventType = form.name.parse().map_err(|error| {
-        Problem::new(Code::InvalidBody, &error).at("/name", error)
-    })?;
-    Template::new(name.as_str(), 1, &form.template.to_string()).map_err(|error| {
-        Problem::new(Code::InvalidBody, &error).at("/template", error)
-    })?;
+    let name: EventType = form
+        .name
+        .parse()
+        .map_err(|error| Problem::new(Code::InvalidBody, &error).at("/name", error))?;
+    Template::new(name.as_str(), 1, &form.template.to_string())
+        .map_err(|error| Problem::new(Code::InvalidBody, &error).at("/template", error))?;
     let now: Time = api.now().into();
     let version = |number: usize| TemplateVersion {
         version: u32::try_from(number).unwrap_or(u32::MAX),
@@ -150,12 +154,7 @@ pub(crate) async fn delete(
 
 impl Api {
     /// A template in one of its versions.
-    pub(crate) fn template(
-        &self,
-        tenant: &TenantId,
-        name: &str,
-        version: u32,
-    ) -> Option<Template> {
+    pub(crate) fn template(&self, tenant: &TenantId, name: &str, version: u32) -> Option<Template> {
         let known = self.templates().get(tenant, name)?;
         let found = known.versions.iter().find(|it| it.version == version)?;
         Template::new(name, version, &found.template.to_string()).ok()

@@ -31,7 +31,12 @@ pub(crate) struct Tenant {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TenantForm {
     /// Its name.
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$", example = "acme")]
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[A-Za-z0-9._-]+$",
+        example = "acme"
+    )]
     id: String,
     /// For people.
     #[serde(default)]
@@ -55,15 +60,19 @@ pub(crate) async fn create(
     Json(form): Json<TenantForm>,
 ) -> Result<(StatusCode, axum::Json<Tenant>), Problem> {
     caller.may_for_all(Scope::Manage)?;
-    let id: TenantId = form.id.parse().map_err(|error| {
-        Problem::new(Code::InvalidBody, &error).at("/id", error)
-    })?;
+    let id: TenantId = form
+        .id
+        .parse()
+        .map_err(|error| Problem::new(Code::InvalidBody, &error).at("/id", error))?;
     if form.description.chars().count() > 1024 {
         let detail = "use at most 1,024 characters";
         return Err(Problem::new(Code::InvalidBody, detail).at("/description", detail));
     }
     if id == TenantId::default() {
-        return Err(Problem::new(Code::AlreadyExists, "the tenant default is always there"));
+        return Err(Problem::new(
+            Code::AlreadyExists,
+            "the tenant default is always there",
+        ));
     }
     let tenant = Tenant {
         id: form.id,

@@ -82,7 +82,11 @@ fn steps_of(delivery: &DeliveryRecord, steps: &mut Vec<Step>) {
     for attempt in &delivery.attempts {
         let ended = postrider::Wall(attempt.started_at.0 + attempt.duration_ms);
         let (number, outcome, ms) = (attempt.number, &attempt.outcome, attempt.duration_ms);
-        step(ended.into(), "attempted", format!("attempt {number}: {outcome} after {ms} ms"));
+        step(
+            ended.into(),
+            "attempted",
+            format!("attempt {number}: {outcome} after {ms} ms"),
+        );
     }
     match (delivery.state, delivery.ended_at) {
         (DeliveryState::Retrying { due }, _) => {
@@ -140,7 +144,9 @@ pub(crate) async fn explain(
     let endpoint = endpoints::owned(&api, tenant, endpoint).await?;
     let status = api.postrider().event_status(&id).await?;
     let deliveries = status.deliveries.iter();
-    let own: Vec<_> = deliveries.filter(|it| it.lane.endpoint == endpoint.id).collect();
+    let own: Vec<_> = deliveries
+        .filter(|it| it.lane.endpoint == endpoint.id)
+        .collect();
     let reasons = if own.is_empty() {
         why_not(&record, &endpoint, status.deliveries.is_empty())
     } else {
@@ -158,9 +164,18 @@ fn why(delivery: &DeliveryRecord) -> String {
     let last = delivery.attempts.last();
     let last = last.map_or_else(
         || "no attempt has ended yet".to_owned(),
-        |attempt| format!("the last of {} attempts: {}", attempt.number, attempt.outcome),
+        |attempt| {
+            format!(
+                "the last of {} attempts: {}",
+                attempt.number, attempt.outcome
+            )
+        },
     );
-    format!("delivery {} is {}; {last}", delivery.id, delivery.state.name())
+    format!(
+        "delivery {} is {}; {last}",
+        delivery.id,
+        delivery.state.name()
+    )
 }
 
 fn why_not(record: &EventRecord, endpoint: &Endpoint, has_none: bool) -> Vec<String> {
@@ -173,7 +188,11 @@ fn why_not(record: &EventRecord, endpoint: &Endpoint, has_none: bool) -> Vec<Str
             "the endpoint was registered at {made}, after the event was published at {published}"
         ));
     }
-    if !spec.event_types.iter().any(|pattern| pattern.matches(&event.event_type)) {
+    if !spec
+        .event_types
+        .iter()
+        .any(|pattern| pattern.matches(&event.event_type))
+    {
         reasons.push(format!(
             "none of its event types covers `{}`",
             event.event_type

@@ -28,7 +28,9 @@ pub(super) fn read(
         path: path.clone(),
         why,
     };
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
+    let table: toml::Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| wrong(error.to_string()))?;
     let mut settings = Vec::new();
     for (name, value) in &table {
         let known = SETTINGS.iter().find(|setting| setting.name == name);
@@ -37,7 +39,9 @@ pub(super) fn read(
             name: name.clone(),
         })?;
         let text = text_of(value).ok_or_else(|| {
-            wrong(format!("{name}: expected a text, a number, a yes or no, or a list of texts"))
+            wrong(format!(
+                "{name}: expected a text, a number, a yes or no, or a list of texts"
+            ))
         })?;
         settings.push((setting.name, text, path.clone()));
     }

@@ -17,7 +17,9 @@ impl Values {
     pub(crate) fn shown(&self) -> Vec<Shown> {
         let settings = SETTINGS.iter().map(|setting| {
             let found = self.get(setting.name);
-            let origin = found.as_ref().map_or("not set".to_owned(), |it| it.1.to_string());
+            let origin = found
+                .as_ref()
+                .map_or("not set".to_owned(), |it| it.1.to_string());
             let value = found.map(|(text, _)| match setting.secret {
                 true => "[secret]".to_owned(),
                 false => text,
@@ -37,6 +39,9 @@ impl Shown {
     /// As a line of a configuration file, with its origin behind it.
     pub(crate) fn line(&self) -> String {
         let value = self.value.as_deref().unwrap_or_default();
-        format!("{} = {value:?}  # {}: {}\n", self.name, self.origin, self.about)
+        format!(
+            "{} = {value:?}  # {}: {}\n",
+            self.name, self.origin, self.about
+        )
     }
 }

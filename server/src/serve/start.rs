@@ -124,7 +124,13 @@ impl Running {
     /// left.
     pub(crate) async fn until(self, stop: impl Future<Output = ()>) -> String {
         let deadline = tokio::time::Instant::now;
-        serve(self.listener, router(&self.api), stop, self.shutdown_timeout).await;
+        serve(
+            self.listener,
+            router(&self.api),
+            stop,
+            self.shutdown_timeout,
+        )
+        .await;
         let started = deadline();
         let drained = self.postrider.shutdown_within(self.shutdown_timeout).await;
         let seconds = started.elapsed().as_secs_f64();

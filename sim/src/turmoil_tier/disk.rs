@@ -12,8 +12,8 @@ use postrider::engine::{
 };
 use postrider::store::{Store, StoreError, StoreFuture};
 use postrider::{
-    DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId, EventCursor,
-    EventId, EventPage, EventQuery, EventRecord, FailureKind, Hour, Ledger,
+    DeadLetterGroup, DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
+    EventCursor, EventId, EventPage, EventQuery, EventRecord, FailureKind, Hour, Ledger, TenantId,
 };
 use std::future::ready;
 use std::sync::Arc;
@@ -387,6 +387,22 @@ impl Store for DiskStore {
 
     fn endpoints(self: Arc<Self>) -> StoreFuture<Result<Vec<Endpoint>, StoreError>> {
         self.answer(|held| held.endpoints().cloned().collect())
+    }
+
+    fn endpoints_of(
+        self: Arc<Self>,
+        _: TenantId,
+        _: Option<EndpointId>,
+        _: usize,
+    ) -> StoreFuture<Result<Vec<Endpoint>, StoreError>> {
+        Box::pin(ready(Err(no_history())))
+    }
+
+    fn dead_letter_groups(
+        self: Arc<Self>,
+        _: TenantId,
+    ) -> StoreFuture<Result<Vec<DeadLetterGroup>, StoreError>> {
+        Box::pin(ready(Err(no_history())))
     }
 
     fn deliveries_of(

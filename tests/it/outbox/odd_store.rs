@@ -3,8 +3,8 @@
 use postrider::outbox::{OutboxSource, RefusedEvent, Waiting};
 use postrider::store::{SqliteStore, Store, StoreError, StoreFuture};
 use postrider::{
-    DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId, EventCursor,
-    EventId, EventPage, EventQuery, EventRecord, Hour, Ledger,
+    DeadLetterGroup, DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
+    EventCursor, EventId, EventPage, EventQuery, EventRecord, Hour, Ledger, TenantId,
 };
 use postrider_engine::{Change, CommitError, Load, Loaded, Receipt, Recovered, Wall};
 use std::future::ready;
@@ -72,6 +72,22 @@ impl Store for OddStore {
 
     fn endpoints(self: Arc<Self>) -> StoreFuture<Result<Vec<Endpoint>, StoreError>> {
         self.store.clone().endpoints()
+    }
+
+    fn endpoints_of(
+        self: Arc<Self>,
+        tenant: TenantId,
+        after: Option<EndpointId>,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<Endpoint>, StoreError>> {
+        self.store.clone().endpoints_of(tenant, after, most)
+    }
+
+    fn dead_letter_groups(
+        self: Arc<Self>,
+        tenant: TenantId,
+    ) -> StoreFuture<Result<Vec<DeadLetterGroup>, StoreError>> {
+        self.store.clone().dead_letter_groups(tenant)
     }
 
     fn deliveries_of(

@@ -9,7 +9,7 @@ use postrider::{DeliveryFilter, DeliveryQuery, Direction, EventQuery, StateKind}
 use postrider::{MemoryBounds, MemoryStore};
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryState, EndpointId, EndpointStatus, EndpointUpdate,
-    FailReason, Health, Idempotency, LaneId, Load, Receipt, ReplayId, Seq, Wall,
+    FailReason, Health, Idempotency, LaneId, Load, Receipt, ReplayId, Seq, TenantId, Wall,
 };
 use postrider_sim::chance::{Chance, Rolls};
 use std::collections::BTreeMap;
@@ -182,6 +182,8 @@ impl<S: Store> Side<S> {
         }
         told += &self.log().await;
         told += &self.pages(None).await;
+        let groups = store().dead_letter_groups(TenantId::default()).await;
+        told += &format!("{:?}\n", groups.unwrap());
         for number in 1..=ENDPOINTS {
             let id = EndpointId::from_u128(number);
             told += &format!("{:?}\n", store().ledger(id).await.unwrap());
@@ -227,12 +229,19 @@ impl<S: Store> Side<S> {
     /// The ids of every page of some lists of deliveries.
     async fn pages(&self, endpoint: Option<EndpointId>) -> String {
         let mut told = String::new();
-        for states in [vec![], vec![StateKind::Failed], vec![StateKind::Retrying]] {
+        for (states, dead) in [
+            (vec![], false),
+            (vec![], true),
+            (vec![StateKind::Failed], false),
+            (vec![StateKind::Retrying], false),
+        ] {
             for direction in [Direction::NewestFirst, Direction::OldestFirst] {
                 let mut query = DeliveryQuery {
                     filter: DeliveryFilter {
                         endpoint,
                         states: states.clone(),
+                        tenant: (endpoint.is_none() || dead).then(TenantId::default),
+                        dead,
                         ..DeliveryFilter::default()
                     },
                     direction,
@@ -250,7 +259,7 @@ impl<S: Store> Side<S> {
                         break;
                     }
                 }
-                told += &format!("{endpoint:?} {states:?} {direction:?}: {found:?}\n");
+                told += &format!("{endpoint:?} {states:?} {dead} {direction:?}: {found:?}\n");
             }
         }
         told

@@ -12,7 +12,7 @@ CREATE TABLE postrider_endpoint (
     created_at INTEGER NOT NULL,
     revision INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO postrider_endpoint VALUES(X'00000000000000000000000000000009','default','{"tenant":"default","url":"https://example.com/hooks","event_types":["*"],"headers":[],"fifo":true,"stop_on_failed":false,"timeout_ms":30000,"retry":{"schedule":{"exponential":{"first_ms":1000,"factor":2.0,"cap_ms":3600000,"retries":5}},"jitter_percent":20,"retry_after_max_ms":3600000,"also_retry":[]},"concurrency":16,"rate_limit":null,"breaker":{"failures":10,"cooldown_ms":30000,"cooldown_max_ms":600000},"disable_after_ms":432000000}',X'01da0565582925586d4121940913b7ba04ed73b3dff883557a0219b1e5eaeca40cf120bc572ea01bfa408fe5e62bfa5c29abd67e2e2134c83168377a2ba6cc6e8336c9cb2580ceb4020a68ea9ac51ab11d6f7a9c2869a0cabc437d3d8e5246af212ad14537adc205f5272d8f07b07726d0d12844bb5f2b3816fc0fc2fdc12165f8692d3f',0,0,NULL,NULL,1,1);
+INSERT INTO postrider_endpoint VALUES(X'00000000000000000000000000000009','default','{"tenant":"default","url":"https://example.com/hooks","event_types":["*"],"headers":[],"fifo":true,"stop_on_failed":false,"timeout_ms":30000,"retry":{"schedule":{"exponential":{"first_ms":1000,"factor":2.0,"cap_ms":3600000,"retries":5}},"jitter_percent":20,"retry_after_max_ms":3600000,"also_retry":[]},"concurrency":16,"rate_limit":null,"breaker":{"failures":10,"cooldown_ms":30000,"cooldown_max_ms":600000},"disable_after_ms":432000000}',X'01da0565582925586db62278dfdd3c29b8560540449fbc2cae9754bcbab796c999e9a6d731b61d01ee69743065dbed9c01768306469f46ddb50acbcc1cdc18b17fe414d3d87bc080fd569a2b01e4be38152733bbcb61e5ad30caf247bd55b3f722e1c36d2a9d03a19d257febbef4780feee9fea0a5e23c6cc7b0aef052f62a46add3251a',0,0,NULL,NULL,1,1);
 CREATE TABLE postrider_owner (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     endpoint BLOB NOT NULL,
@@ -171,6 +171,8 @@ CREATE UNIQUE INDEX postrider_outbox_id ON postrider_outbox (id);
 CREATE INDEX postrider_owner_tenant ON postrider_owner (tenant);
 CREATE INDEX postrider_endpoint_tenant ON postrider_endpoint (tenant);
 CREATE INDEX postrider_event_tenant ON postrider_event (tenant);
+CREATE INDEX postrider_delivery_letter ON postrider_delivery (owner, detail, id)
+    WHERE state = 3 AND resent_as IS NULL;
 CREATE INDEX postrider_delivery_oldest ON postrider_delivery (number) WHERE state <= 1;
 CREATE INDEX postrider_lane_live ON postrider_lane (endpoint, key)
     WHERE pending > 0 OR stopped_at IS NOT NULL;

@@ -5,10 +5,10 @@
 use super::changes::{attempted, endpoint, lane, publish};
 use postrider::store::Store;
 use postrider::store::sqlite::{KeyRing, Retention, SchemaError, SqliteStore};
-use postrider::{EventQuery, Ledger};
+use postrider::{DeliveryFilter, DeliveryQuery, EventQuery, Ledger};
 use postrider_engine::{
     Change, DeliveryId, DeliveryState, EndpointId, EventId, FailReason, Idempotency, Load, Receipt,
-    Secret, Seq, Wall,
+    Secret, Seq, TenantId, Wall,
 };
 use rusqlite::Connection;
 use std::path::Path;
@@ -130,6 +130,16 @@ async fn holds_all(store: &Arc<SqliteStore>) {
     assert_eq!(ledger, expected);
     let first = Arc::clone(store).delivery(DeliveryId::from_u128(1)).await;
     assert_eq!(first.unwrap().unwrap().attempts.len(), 1);
+    let query = DeliveryQuery {
+        filter: DeliveryFilter {
+            tenant: Some(TenantId::default()),
+            ..DeliveryFilter::default()
+        },
+        most: 9,
+        ..DeliveryQuery::default()
+    };
+    let of_tenant = Arc::clone(store).deliveries(query).await.unwrap();
+    assert_eq!(of_tenant.deliveries.len(), 4);
     let query = EventQuery {
         most: 9,
         ..EventQuery::default()

@@ -1,8 +1,13 @@
 //! Pages of what is held in memory.
 
 use crate::events::{EventCursor, EventPage, EventPlace, EventQuery, EventRecord};
-use crate::history::{Cursor, DeliveryPage, DeliveryQuery, Direction};
-use postrider_engine::{DeliveryRecord, LoggedEvent, MemoryStore};
+use crate::history::{
+    Cursor, DeadLetterGroup, DeliveryFilter, DeliveryPage, DeliveryQuery, Direction, accepted_at,
+};
+use postrider_engine::{
+    AttemptResult, DeliveryRecord, DeliveryState, LoggedEvent, MemoryStore, TenantId,
+};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// An event as it is read.
@@ -43,13 +48,7 @@ pub(super) fn events(held: &MemoryStore, query: &EventQuery) -> EventPage {
 pub(super) fn deliveries(held: &MemoryStore, query: &DeliveryQuery) -> DeliveryPage {
     let (from, until) = query.ids();
     let between = held.deliveries().filter(|record| {
-        let id = record.id.as_u128();
-        (from..until).contains(&id)
-            && query
-                .filter
-                .endpoint
-                .is_none_or(|endpoint| record.lane.endpoint == endpoint)
-            && query.filter.takes(record.state, &record.event.event_type)
+        (from..until).contains(&record.id.as_u128()) && is_asked_for(&query.filter, record)
     });
     let most = query.most.saturating_add(1);
     let mut deliveries: Vec<DeliveryRecord> = match query.direction {
@@ -63,4 +62,39 @@ pub(super) fn deliveries(held: &MemoryStore, query: &DeliveryQuery) -> DeliveryP
         next: next.map(|last| Cursor(last.id)),
         deliveries,
     }
+}
+
+fn is_asked_for(filter: &DeliveryFilter, record: &DeliveryRecord) -> bool {
+    let last = record.attempts.last();
+    let event = &record.event;
+    filter.tenant.as_ref().is_none_or(|it| *it == event.tenant)
+        && filter.event.is_none_or(|it| it == event.id)
+        && filter.endpoint.is_none_or(|it| it == record.lane.endpoint)
+        && filter.takes(record.state, record.resent_as.is_some(), &event.event_type)
+        && filter.takes_end(last.map(|attempt| AttemptResult::from(&attempt.outcome)))
+}
+
+/// The dead letters of a tenant, counted by endpoint and reason.
+pub(super) fn dead_letter_groups(held: &MemoryStore, tenant: &TenantId) -> Vec<DeadLetterGroup> {
+    let mut groups = BTreeMap::new();
+    for record in held.deliveries() {
+        let DeliveryState::Failed(reason) = record.state else {
+            continue;
+        };
+        if record.resent_as.is_some() || record.event.tenant != *tenant {
+            continue;
+        }
+        let endpoint = record.lane.endpoint;
+        let at = accepted_at(record.id);
+        let group = groups.entry((endpoint, reason)).or_insert(DeadLetterGroup {
+            endpoint,
+            reason,
+            count: 0,
+            oldest: at,
+            newest: at,
+        });
+        group.count += 1;
+        group.newest = at;
+    }
+    groups.into_values().collect()
 }

@@ -1,14 +1,19 @@
-//! What people read: pages of deliveries, and statistics.
+//! What people read: pages of deliveries, dead letters by their reasons, and statistics.
 
 use super::StoreFault;
 use super::hours::{self, HOUR_COLUMNS};
 use super::lanes::known_owner;
+use super::merge::{Merged, Stream};
 use super::reads::{self, RECORD};
 use super::rows::{self, DELIVERY_COLUMNS, DELIVERY_WIDTH, DeliveryRow, EVENT_COLUMNS};
-use crate::history::{Cursor, DeliveryPage, DeliveryQuery, Direction, StateKind};
+use crate::history::{
+    Cursor, DeadLetterGroup, DeliveryFilter, DeliveryPage, DeliveryQuery, StateKind, accepted_at,
+};
 use crate::statistics::{Hour, MS_PER_HOUR};
-use postrider_engine::{DeliveryId, EndpointId, Wall};
-use rusqlite::{Connection, ToSql, params};
+use postrider_engine::{
+    AttemptResult, DeliveryId, DeliveryState, EndpointId, EventId, FailReason, TenantId, Wall,
+};
+use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
 /// Records that are looked at for one page, at most.
 pub(super) const LOOKED_AT_MAX: usize = 5_000;
@@ -21,35 +26,34 @@ pub(super) fn page(
     query: &DeliveryQuery,
 ) -> Result<DeliveryPage, StoreFault> {
     let mut page = DeliveryPage::default();
-    let owner = match query.filter.endpoint {
-        None => None,
-        Some(endpoint) => match known_owner(connection, endpoint)? {
-            None => return Ok(page),
-            owner => owner,
-        },
-    };
     let snapshot = connection.unchecked_transaction()?;
-    let mut select = snapshot.prepare_cached(&statement(query))?;
+    let Some(mut candidates) = candidates(&snapshot, query)? else {
+        return Ok(page);
+    };
+    let mut select = snapshot.prepare_cached(&format!(
+        "SELECT {DELIVERY_COLUMNS}, {EVENT_COLUMNS}, {RECORD} WHERE d.number = ?1"
+    ))?;
     let mut attempts = reads::attempts(&snapshot)?;
-    let (from, until) = query.ids();
-    let (from, until) = (from.to_be_bytes(), until.to_be_bytes());
-    let all: [&dyn ToSql; 3] = [&from, &until, &owner];
-    let bound = if owner.is_some() { &all[..] } else { &all[..2] };
-    let mut rows = select.query(bound)?;
     let mut last = None;
     let mut looked_at = 0;
-    while let Some(row) = rows.next()? {
+    while let Some((id, number)) = candidates.next()? {
         if page.deliveries.len() >= query.most || looked_at >= LOOKED_AT_MAX {
             page.next = last.map(Cursor);
             break;
         }
         looked_at += 1;
+        last = Some(id);
+        let mut rows = select.query([number])?;
+        let missing = || StoreFault::Damaged(format!("delivery {id} is missing"));
+        let row = rows.next()?.ok_or_else(missing)?;
         let delivery = DeliveryRow::read(row)?;
-        last = Some(DeliveryId::from_u128(delivery.id));
         let event_type = row.get_ref(DELIVERY_WIDTH + EVENT_TYPE)?.as_str();
         let event_type = event_type.map_err(rows::damaged)?;
         let event_type = event_type.parse().map_err(rows::damaged)?;
-        if query.filter.takes(delivery.state, &event_type) {
+        let was_resent = delivery.resent_as.is_some();
+        if query.filter.takes(delivery.state, was_resent, &event_type)
+            && ended_so(&snapshot, &query.filter, &delivery)?
+        {
             let record = reads::record(row, &delivery, &mut attempts)?;
             page.deliveries.push(record);
         }
@@ -57,21 +61,163 @@ pub(super) fn page(
     Ok(page)
 }
 
-fn statement(query: &DeliveryQuery) -> String {
-    let owner = match query.filter.endpoint {
-        // Failed ones have an index of their own.
-        Some(_) if query.filter.states == [StateKind::Failed] => "AND d.owner = ?3 AND d.state = 3",
-        Some(_) => "AND d.owner = ?3",
-        None => "",
+/// Whether its last attempt ended as is asked for.
+fn ended_so(
+    connection: &Connection,
+    filter: &DeliveryFilter,
+    delivery: &DeliveryRow,
+) -> Result<bool, StoreFault> {
+    if !filter.asks_for_attempts() {
+        return Ok(true);
+    }
+    let mut select = connection.prepare_cached(
+        "SELECT status, failure FROM postrider_attempt WHERE delivery = ?1 AND place = ?2",
+    )?;
+    let last = select.query_row(params![delivery.number, delivery.attempts], |row| {
+        Ok((row.get::<_, Option<u16>>(0)?, row.get::<_, Option<i64>>(1)?))
+    });
+    let last = match last.optional()? {
+        Some((Some(status), _)) => Some(AttemptResult::Status(status)),
+        Some((None, Some(failure))) => Some(AttemptResult::Failure(rows::read_failure(failure)?)),
+        _ => None,
     };
-    let order = match query.direction {
-        Direction::NewestFirst => "DESC",
-        Direction::OldestFirst => "ASC",
+    Ok(filter.takes_end(last))
+}
+
+/// Where to look: the smallest lists that hold all that match. `None` if there can be nothing.
+fn candidates<'a>(
+    connection: &'a Connection,
+    query: &DeliveryQuery,
+) -> Result<Option<Merged<'a>>, StoreFault> {
+    let filter = &query.filter;
+    let (between, direction) = (query.ids(), query.direction);
+    let owners = owners(connection, filter)?;
+    if let Some(event) = filter.event {
+        let given = of_event(connection, event, filter.tenant.as_ref())?;
+        let given = given.into_iter().filter(|(_, owner)| {
+            let owners = owners.as_deref();
+            filter.endpoint.is_none() || owners.is_some_and(|owners| owners.contains(owner))
+        });
+        let given = given.map(|(delivery, _)| delivery).collect();
+        return Merged::given(connection, given, between, direction).map(Some);
+    }
+    let Some(owners) = owners else {
+        return Merged::of(connection, [Stream::All], between, direction).map(Some);
     };
-    format!(
-        "SELECT {DELIVERY_COLUMNS}, {EVENT_COLUMNS}, {RECORD}
-         WHERE d.id >= ?1 AND d.id < ?2 {owner} ORDER BY d.id {order}"
-    )
+    let reasons: &[FailReason] = match &filter.reasons[..] {
+        [] => &FailReason::ALL,
+        given => given,
+    };
+    let dead = |owner| {
+        let detail = |reason: &FailReason| rows::state(DeliveryState::Failed(*reason)).1;
+        reasons
+            .iter()
+            .map(move |reason| Stream::Dead(owner, detail(reason)))
+    };
+    let streams: Vec<Stream> = if filter.dead {
+        owners.into_iter().flat_map(dead).collect()
+    } else if only_failed(filter) {
+        owners.into_iter().map(Stream::Failed).collect()
+    } else {
+        owners.into_iter().map(Stream::Owner).collect()
+    };
+    Merged::of(connection, streams, between, direction).map(Some)
+}
+
+fn only_failed(filter: &DeliveryFilter) -> bool {
+    filter.dead || filter.states == [StateKind::Failed] || !filter.reasons.is_empty()
+}
+
+/// The owners whose deliveries match; `None` for all of them.
+fn owners(
+    connection: &Connection,
+    filter: &DeliveryFilter,
+) -> Result<Option<Vec<i64>>, StoreFault> {
+    let endpoint = filter.endpoint.map(|id| id.as_u128().to_be_bytes());
+    let tenant = filter.tenant.as_ref().map(TenantId::as_str);
+    let (which, bound): (_, Vec<&dyn ToSql>) = match (&endpoint, &tenant) {
+        (None, None) if !only_failed(filter) => return Ok(None),
+        (None, None) => ("", vec![]),
+        (Some(endpoint), None) => ("WHERE endpoint = ?1", vec![endpoint]),
+        (None, Some(tenant)) => ("WHERE tenant = ?1", vec![tenant]),
+        (Some(endpoint), Some(tenant)) => (
+            "WHERE endpoint = ?1 AND tenant = ?2",
+            vec![endpoint, tenant],
+        ),
+    };
+    let mut select =
+        connection.prepare_cached(&format!("SELECT number FROM postrider_owner {which}"))?;
+    let found = select.query_map(&bound[..], |row| row.get(0))?;
+    Ok(Some(found.collect::<Result<_, _>>()?))
+}
+
+/// A delivery's id and number, and its owner.
+type Candidate = ((u128, i64), i64);
+
+/// The deliveries of an event, if it is this tenant's.
+fn of_event(
+    connection: &Connection,
+    event: EventId,
+    tenant: Option<&TenantId>,
+) -> Result<Vec<Candidate>, StoreFault> {
+    let mut known = connection
+        .prepare_cached("SELECT number, first, count, tenant FROM postrider_event WHERE id = ?1")?;
+    let known = known.query_row([event.as_u128().to_be_bytes()], |row| {
+        let numbers: [i64; 3] = [row.get(0)?, row.get(1)?, row.get(2)?];
+        Ok((numbers, row.get::<_, String>(3)?))
+    });
+    let Some(([number, first, count], owned_by)) = known.optional()? else {
+        return Ok(Vec::new());
+    };
+    if tenant.is_some_and(|tenant| tenant.as_str() != owned_by) {
+        return Ok(Vec::new());
+    }
+    let mut select = connection.prepare_cached(
+        "SELECT id, number, owner FROM postrider_delivery WHERE number >= ?1 AND number < ?2
+         UNION ALL
+         SELECT id, number, owner FROM postrider_delivery INDEXED BY postrider_delivery_resend
+         WHERE event = ?3 AND resend_of IS NOT NULL",
+    )?;
+    let mut rows = select.query([first, first + count, number])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = rows::id(row.get_ref(0)?.as_blob().map_err(rows::damaged)?)?;
+        found.push(((id, row.get(1)?), row.get(2)?));
+    }
+    Ok(found)
+}
+
+/// The dead letters of a tenant, counted by endpoint and reason: from an index that holds nothing
+/// else.
+pub(super) fn dead_letter_groups(
+    connection: &Connection,
+    tenant: &TenantId,
+) -> Result<Vec<DeadLetterGroup>, StoreFault> {
+    let mut select = connection.prepare_cached(
+        "SELECT o.endpoint, d.detail, count(*), min(d.id), max(d.id)
+         FROM postrider_owner o
+         JOIN postrider_delivery d INDEXED BY postrider_delivery_letter ON d.owner = o.number
+         WHERE o.tenant = ?1 AND d.state = 3 AND d.resent_as IS NULL
+         GROUP BY o.endpoint, d.detail ORDER BY o.endpoint, d.detail",
+    )?;
+    let mut rows = select.query([tenant.as_str()])?;
+    let mut groups = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = |at: usize| -> Result<u128, StoreFault> {
+            rows::id(row.get_ref(at)?.as_blob().map_err(rows::damaged)?)
+        };
+        let DeliveryState::Failed(reason) = rows::read_state(3, row.get(1)?)? else {
+            unreachable!("the state 3 is a failure")
+        };
+        groups.push(DeadLetterGroup {
+            endpoint: EndpointId::from_u128(id(0)?),
+            reason,
+            count: rows::unsigned(row.get(2)?)?,
+            oldest: accepted_at(DeliveryId::from_u128(id(3)?)),
+            newest: accepted_at(DeliveryId::from_u128(id(4)?)),
+        });
+    }
+    Ok(groups)
 }
 
 /// The hours of an endpoint that begin in this time, oldest first.

@@ -73,6 +73,27 @@ pub(super) fn endpoints(
     Ok(endpoints)
 }
 
+/// At most so many endpoints of a tenant, oldest first, after this one.
+pub(super) fn endpoints_of(
+    connection: &Connection,
+    keys: &KeyRing,
+    (tenant, after, most): (&TenantId, Option<EndpointId>, usize),
+) -> Result<Vec<Endpoint>, StoreFault> {
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT {ENDPOINT_COLUMNS} FROM postrider_endpoint INDEXED BY postrider_endpoint_tenant
+         WHERE tenant = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
+    ))?;
+    // Every id is greater than no bytes at all.
+    let after = after.map(|id| id.as_u128().to_be_bytes());
+    let after = after.as_ref().map_or(&[][..], |id| &id[..]);
+    let mut rows = select.query(params![tenant.as_str(), after, rows::signed(most as u64)])?;
+    let mut endpoints = Vec::new();
+    while let Some(row) = rows.next()? {
+        endpoints.push(endpoint_of(row, keys)?);
+    }
+    Ok(endpoints)
+}
+
 pub(super) fn load(connection: &Connection, load: &Load) -> Result<Loaded, StoreFault> {
     let mut loaded = Loaded {
         lane: load.lane.clone(),

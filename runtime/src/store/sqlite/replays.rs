@@ -5,15 +5,24 @@ use super::{SqliteStore, StoreFault, writer::Job};
 use crate::history::{Cursor, DeliveryFilter, StateKind};
 use crate::replay::{Replay, ReplayLog, ReplayRequest, ReplayState};
 use crate::store::{StoreError, StoreFuture};
-use postrider_engine::{DeliveryId, EndpointId, ReplayId, Wall};
+use postrider_engine::{
+    DeliveryId, EndpointId, EventId, FailReason, FailureKind, ReplayId, TenantId, Wall,
+};
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// What was asked for, as JSON.
-#[derive(Serialize, Deserialize)]
+/// What was asked for, as JSON. What is left out asks for nothing: earlier versions had less.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
 struct RequestRecord {
+    tenant: Option<String>,
+    event: Option<String>,
+    status_class: Option<u8>,
+    failure: Option<String>,
+    reasons: Vec<String>,
+    dead: bool,
     endpoint: Option<String>,
     states: Vec<String>,
     event_types: Vec<String>,
@@ -99,6 +108,12 @@ impl RequestRecord {
     fn of(request: &ReplayRequest) -> Self {
         let filter = &request.filter;
         Self {
+            tenant: filter.tenant.as_ref().map(TenantId::to_string),
+            event: filter.event.map(|event| event.to_string()),
+            status_class: filter.status_class,
+            failure: filter.failure.map(|kind| kind.to_string()),
+            reasons: filter.reasons.iter().map(FailReason::to_string).collect(),
+            dead: filter.dead,
             endpoint: filter.endpoint.map(|endpoint| endpoint.to_string()),
             states: filter.states.iter().map(StateKind::to_string).collect(),
             event_types: filter
@@ -113,11 +128,21 @@ impl RequestRecord {
     }
 
     fn request(self) -> Result<ReplayRequest, StoreFault> {
+        let tenant = self.tenant.map(|name| name.parse::<TenantId>());
+        let event = self.event.map(|id| id.parse::<EventId>());
         let endpoint = self.endpoint.map(|id| id.parse::<EndpointId>());
+        let failure = self.failure.map(|name| {
+            FailureKind::named(&name).ok_or_else(|| rows::damaged(format!("no failure is {name}")))
+        });
+        let reasons = self.reasons.iter().map(|name| {
+            FailReason::named(name).ok_or_else(|| rows::damaged(format!("no reason is {name}")))
+        });
         let states = self.states.iter().map(|state| state.parse());
         let event_types = self.event_types.iter().map(|pattern| pattern.parse());
         Ok(ReplayRequest {
             filter: DeliveryFilter {
+                tenant: tenant.transpose().map_err(rows::damaged)?,
+                event: event.transpose().map_err(rows::damaged)?,
                 endpoint: endpoint.transpose().map_err(rows::damaged)?,
                 states: states.collect::<Result<_, _>>().map_err(rows::damaged)?,
                 event_types: event_types
@@ -125,8 +150,32 @@ impl RequestRecord {
                     .map_err(rows::damaged)?,
                 from: self.from_ms.map(Wall),
                 until: self.until_ms.map(Wall),
+                status_class: self.status_class,
+                failure: failure.transpose()?,
+                reasons: reasons.collect::<Result<_, _>>()?,
+                dead: self.dead,
             },
             per_second: self.per_second.and_then(std::num::NonZeroU32::new),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replay_that_an_earlier_version_has_recorded_can_be_read() {
+        let text = r#"{"endpoint":null,"states":["failed"],"event_types":["a.*"],"from_ms":7,
+            "until_ms":null,"per_second":3}"#;
+        let record: RequestRecord = serde_json::from_str(text).unwrap();
+        let request = record.request().unwrap();
+        let expected = DeliveryFilter {
+            states: vec![StateKind::Failed],
+            event_types: vec!["a.*".parse().unwrap()],
+            from: Some(Wall(7)),
+            ..DeliveryFilter::default()
+        };
+        assert_eq!(request.filter, expected);
     }
 }

@@ -111,6 +111,11 @@ pub(super) fn failure(kind: FailureKind) -> i64 {
     signed(place.unwrap_or(KINDS.len() - 1) as u64)
 }
 
+pub(super) fn read_failure(place: i64) -> Result<FailureKind, StoreFault> {
+    let kind = usize::try_from(place).ok().and_then(|at| KINDS.get(at));
+    kind.copied().ok_or_else(|| unknown("failure", place))
+}
+
 /// Headers as JSON.
 pub(super) fn headers(headers: &[(String, String)]) -> String {
     // Lists of texts: there is nothing that JSON could not say.
@@ -131,10 +136,8 @@ pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt, StoreFault> {
             head_ms: unsigned(row.get(10)?)?,
         })
     } else {
-        let place: i64 = row.get(5)?;
-        let kind = usize::try_from(place).ok().and_then(|at| KINDS.get(at));
         Outcome::Failure(Failure {
-            kind: *kind.ok_or_else(|| unknown("failure", place))?,
+            kind: read_failure(row.get(5)?)?,
             detail: row.get(6)?,
         })
     };

@@ -202,6 +202,8 @@ UPDATE postrider_owner AS o SET tenant = coalesce(
 CREATE INDEX postrider_owner_tenant ON postrider_owner (tenant);
 CREATE INDEX postrider_endpoint_tenant ON postrider_endpoint (tenant);
 CREATE INDEX postrider_event_tenant ON postrider_event (tenant);
+CREATE INDEX postrider_delivery_letter ON postrider_delivery (owner, detail, id)
+    WHERE state = 3 AND resent_as IS NULL;
 CREATE INDEX postrider_delivery_oldest ON postrider_delivery (number) WHERE state <= 1;
 
 DROP INDEX postrider_lane_live;

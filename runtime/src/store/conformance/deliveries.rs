@@ -1,0 +1,265 @@
+//! Lists of deliveries by what they are of and what has become of them.
+
+use super::{Subject, publish};
+use crate::history::{DeadLetterGroup, DeliveryFilter, DeliveryQuery, Direction, StateKind};
+use crate::store::Store;
+use postrider_engine::{
+    Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
+    EndpointSpec, EndpointStatus, EventId, FailReason, Failure, FailureKind, HeaderLines, Health,
+    LaneId, OrderingKey, Outcome, Receipt, Response, TenantId, Wall,
+};
+use std::sync::Arc;
+
+const RED: (EndpointId, &str) = (EndpointId::from_u128(1), "red");
+const REDDER: (EndpointId, &str) = (EndpointId::from_u128(2), "red");
+const BLUE: (EndpointId, &str) = (EndpointId::from_u128(3), "blue");
+
+fn tenant(name: &str) -> TenantId {
+    name.parse().unwrap()
+}
+
+async fn add_endpoints<S: Store>(subject: &Subject<'_, S>) {
+    for (id, name) in [RED, REDDER, BLUE] {
+        let mut spec = EndpointSpec::new("https://example.com/");
+        spec.tenant = tenant(name);
+        let endpoint = Endpoint {
+            id,
+            spec: Arc::new(spec),
+            secrets: Vec::new(),
+            status: EndpointStatus::Active,
+            health: Health::default(),
+            created_at: Wall(1),
+            revision: 1,
+        };
+        subject
+            .commit(Change::AddEndpoint(Box::new(endpoint)))
+            .await;
+    }
+}
+
+fn answered(status: u16) -> Outcome {
+    Outcome::Response(Response {
+        status,
+        headers: Vec::new(),
+        body: bytes::Bytes::new(),
+        body_cut: false,
+        head_ms: 1,
+    })
+}
+
+fn failed(kind: FailureKind) -> Outcome {
+    Outcome::Failure(Failure::new(kind, ""))
+}
+
+/// Event and delivery `number` to this endpoint, and the ends of its attempts.
+async fn deliver<S: Store>(
+    subject: &Subject<'_, S>,
+    number: u128,
+    (endpoint, name): (EndpointId, &str),
+    attempts: &[(Outcome, DeliveryState)],
+) {
+    let Change::Publish(mut publish) = publish(number, None) else {
+        return;
+    };
+    Arc::make_mut(&mut publish.event).tenant = tenant(name);
+    let key = OrderingKey::none();
+    let lane = LaneId { endpoint, key };
+    let mut deliveries = publish.deliveries.to_vec();
+    deliveries[0].lane = lane.clone();
+    publish.deliveries = deliveries.into();
+    let Receipt::Published(seqs) = subject.commit(Change::Publish(publish)).await else {
+        panic!("event {number} is new")
+    };
+    for (place, (outcome, state)) in (1..).zip(attempts) {
+        let end = Attempted {
+            delivery: DeliveryId::from_u128(number),
+            lane: lane.clone(),
+            seq: seqs[0],
+            attempt: Attempt {
+                request_headers: HeaderLines::default(),
+                id: AttemptId::from_u128(number * 10 + u128::from(place)),
+                number: place,
+                started_at: Wall(10),
+                duration_ms: 5,
+                outcome: outcome.clone(),
+            },
+            state: *state,
+            stop_lane: false,
+            health: None,
+            disable: None,
+        };
+        subject.commit(Change::Attempted(Arc::new(end))).await;
+    }
+}
+
+/// Delivered 1, rejected 2 and 3, exhausted 4 and 5, pending 6, retrying 7, and 8, which makes 3
+/// anew. Those of the tenant blue are 5 and 6.
+async fn fill<S: Store>(subject: &Subject<'_, S>) {
+    let retrying = DeliveryState::Retrying { due: Wall(99) };
+    let rejected = DeliveryState::Failed(FailReason::Rejected);
+    let exhausted = DeliveryState::Failed(FailReason::Exhausted);
+    let reset = failed(FailureKind::Reset);
+    add_endpoints(subject).await;
+    let delivered = [
+        (reset.clone(), retrying),
+        (answered(200), DeliveryState::Delivered),
+    ];
+    deliver(subject, 1, RED, &delivered).await;
+    deliver(subject, 2, RED, &[(answered(404), rejected)]).await;
+    deliver(subject, 3, REDDER, &[(answered(410), rejected)]).await;
+    let late = [(answered(503), retrying), (reset, exhausted)];
+    deliver(subject, 4, REDDER, &late).await;
+    deliver(subject, 5, BLUE, &[(answered(503), exhausted)]).await;
+    deliver(subject, 6, BLUE, &[]).await;
+    deliver(subject, 7, RED, &[(answered(503), retrying)]).await;
+    let resend = Change::Resend {
+        of: DeliveryId::from_u128(3),
+        new: DeliveryId::from_u128(8),
+        replay: None,
+        at: Wall(20),
+    };
+    subject.commit(resend).await;
+}
+
+async fn found<S: Store>(store: &Arc<S>, filter: &DeliveryFilter) -> Vec<u128> {
+    let read = async |direction| {
+        let mut query = DeliveryQuery {
+            filter: filter.clone(),
+            direction,
+            after: None,
+            most: 2,
+        };
+        let mut found = Vec::new();
+        loop {
+            let page = Arc::clone(store).deliveries(query.clone()).await.unwrap();
+            found.extend(page.deliveries.iter().map(|it| it.id.as_u128()));
+            query.after = page.next;
+            if page.next.is_none() {
+                return found;
+            }
+        }
+    };
+    let up = read(Direction::OldestFirst).await;
+    let mut down = read(Direction::NewestFirst).await;
+    down.reverse();
+    assert_eq!(up, down, "both directions give the same: {filter:?}");
+    up
+}
+
+pub(super) async fn deliveries_are_found_by_what_they_are_of<S: Store>(store: &Arc<S>) {
+    fill(&Subject(store)).await;
+    let any = DeliveryFilter::default;
+    let of_red = DeliveryFilter {
+        tenant: Some(tenant("red")),
+        ..any()
+    };
+    assert_eq!(found(store, &of_red).await, [1, 2, 3, 4, 7, 8]);
+    let failed = DeliveryFilter {
+        states: vec![StateKind::Failed],
+        ..of_red.clone()
+    };
+    assert_eq!(found(store, &failed).await, [2, 3, 4]);
+    let of_endpoint = DeliveryFilter {
+        endpoint: Some(REDDER.0),
+        ..of_red.clone()
+    };
+    assert_eq!(found(store, &of_endpoint).await, [3, 4, 8]);
+    let of_event = DeliveryFilter {
+        event: Some(EventId::from_u128(3)),
+        ..of_red
+    };
+    assert_eq!(found(store, &of_event).await, [3, 8]);
+    let elsewhere = DeliveryFilter {
+        endpoint: Some(RED.0),
+        ..of_event.clone()
+    };
+    assert_eq!(found(store, &elsewhere).await, [0; 0]);
+    for filter in [of_endpoint, of_event] {
+        let of_another = DeliveryFilter {
+            tenant: Some(tenant("blue")),
+            ..filter
+        };
+        assert_eq!(found(store, &of_another).await, [0; 0]);
+    }
+}
+
+pub(super) async fn deliveries_are_found_by_how_they_ended<S: Store>(store: &Arc<S>) {
+    fill(&Subject(store)).await;
+    let any = DeliveryFilter::default;
+    for (class, expected) in [(2, vec![1]), (4, vec![2, 3]), (5, vec![5, 7]), (3, vec![])] {
+        let status_class = Some(class);
+        let filter = DeliveryFilter {
+            status_class,
+            ..any()
+        };
+        assert_eq!(found(store, &filter).await, expected, "{class}xx");
+    }
+    for (kind, expected) in [
+        (FailureKind::Reset, vec![4]),
+        (FailureKind::Tls, Vec::new()),
+    ] {
+        let failure = Some(kind);
+        let filter = DeliveryFilter { failure, ..any() };
+        assert_eq!(found(store, &filter).await, expected, "{kind}");
+    }
+    for (reasons, expected) in [
+        (vec![FailReason::Rejected], vec![2, 3]),
+        (vec![FailReason::Exhausted, FailReason::Gone], vec![4, 5]),
+    ] {
+        let filter = DeliveryFilter { reasons, ..any() };
+        assert_eq!(found(store, &filter).await, expected);
+    }
+}
+
+pub(super) async fn dead_letters_are_found_and_counted_by_tenant<S: Store>(store: &Arc<S>) {
+    let subject = Subject(store);
+    fill(&subject).await;
+    let dead = DeliveryFilter {
+        dead: true,
+        ..DeliveryFilter::default()
+    };
+    assert_eq!(found(store, &dead).await, [2, 4, 5]);
+    let of_red = DeliveryFilter {
+        tenant: Some(tenant("red")),
+        ..dead
+    };
+    assert_eq!(found(store, &of_red).await, [2, 4]);
+    let rejected = DeliveryFilter {
+        reasons: vec![FailReason::Rejected],
+        ..of_red.clone()
+    };
+    assert_eq!(found(store, &rejected).await, [2]);
+    let groups = async |name| Arc::clone(store).dead_letter_groups(tenant(name)).await;
+    let group = |endpoint, reason, count| DeadLetterGroup {
+        endpoint,
+        reason,
+        count,
+        oldest: Wall(0),
+        newest: Wall(0),
+    };
+    let expected = [
+        group(RED.0, FailReason::Rejected, 1),
+        group(REDDER.0, FailReason::Exhausted, 1),
+    ];
+    assert_eq!(groups("red").await.unwrap(), expected);
+    let delivery = DeliveryId::from_u128(2);
+    let at = Wall(30);
+    subject.commit(Change::Discard { delivery, at }).await;
+    assert_eq!(found(store, &of_red).await, [4]);
+    assert_eq!(groups("red").await.unwrap(), expected[1..]);
+    assert_eq!(groups("green").await.unwrap(), []);
+}
+
+pub(super) async fn endpoints_are_found_by_tenant<S: Store>(store: &Arc<S>) {
+    add_endpoints(&Subject(store)).await;
+    let of = async |name, after, most| {
+        let found = Arc::clone(store).endpoints_of(tenant(name), after, most);
+        let found = found.await.unwrap();
+        found.iter().map(|it| it.id).collect::<Vec<_>>()
+    };
+    assert_eq!(of("red", None, 9).await, [RED.0, REDDER.0]);
+    assert_eq!(of("red", None, 1).await, [RED.0]);
+    assert_eq!(of("red", Some(RED.0), 9).await, [REDDER.0]);
+    assert_eq!(of("blue", None, 9).await, [BLUE.0]);
+    assert_eq!(of("green", None, 9).await, []);
+}
