@@ -9,6 +9,7 @@ mod dead_letters;
 mod dispatch;
 mod drain;
 mod endpoints;
+mod ping;
 mod publish;
 mod recover;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use crate::time::{Mono, Now};
 use crate::timers::{Alarm, Timers};
 use attempts::InFlight;
 use dispatch::Slots;
+use ping::Ping;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -52,7 +54,8 @@ pub struct Core {
     by_tenant: BTreeMap<TenantId, BTreeMap<EndpointId, Key>>,
     lanes: Slab<Lane>,
     attempts: BTreeMap<AttemptId, InFlight>,
-    /// No attempt is overdue before this.
+    pings: BTreeMap<AttemptId, Ping>,
+    /// No attempt and no ping is overdue before this.
     overdue_at: Option<Mono>,
     commits: Commits,
     timers: Timers,
@@ -137,13 +140,18 @@ impl Core {
         }
     }
 
+    /// Whether a request is under way.
+    fn is_sending(&self) -> bool {
+        !self.attempts.is_empty() || !self.pings.is_empty()
+    }
+
     /// Whether a drain has come to its deadline.
     fn is_past_deadline(&self) -> bool {
         matches!(self.state, State::Draining { deadline, .. } if self.now.mono >= deadline)
     }
 
     fn wakes_at(&self) -> Option<Mono> {
-        let overdue_at = self.overdue_at.filter(|_| !self.attempts.is_empty());
+        let overdue_at = self.overdue_at.filter(|_| self.is_sending());
         match self.state {
             State::Running => {
                 let timer = self.timers.next().map(|(at, _)| at);
@@ -168,7 +176,7 @@ impl Core {
             State::Draining { .. } => Reason::Draining,
             State::Drained => Reason::Drained,
             State::StoreFailed => Reason::StoreFailed,
-            State::Running if !self.attempts.is_empty() => Reason::Sending,
+            State::Running if self.is_sending() => Reason::Sending,
             State::Running if self.commits.len() > 0 || self.slots.taken > 0 => Reason::Storing,
             State::Running => match self.timers.next() {
                 Some((_, Alarm::Retry { .. })) => Reason::Retry,
@@ -310,27 +318,31 @@ impl Core {
     pub(crate) fn count(&self) -> crate::Footprint {
         let windows = self.lanes.iter().map(Lane::len).sum();
         let window_bytes: usize = self.lanes.iter().map(Lane::bytes).sum();
-        let attempt = size_of::<InFlight>() + size_of::<AttemptId>() + MAP_OVERHEAD_BYTES;
+        let entry = size_of::<AttemptId>() + MAP_OVERHEAD_BYTES;
+        let attempts = self.attempts.len() * (size_of::<InFlight>() + entry);
+        let pings = self.pings.len() * (size_of::<Ping>() + entry);
+        let ping_bytes: usize = self.pings.values().map(|ping| ping.payload_bytes).sum();
         let timer = size_of::<Alarm>() + 16 + MAP_OVERHEAD_BYTES;
         let queue = self.outputs.capacity() * size_of::<Output>();
         crate::Footprint {
             endpoints: self.endpoints.len(),
             lanes: self.lanes.len(),
             window_deliveries: windows,
-            attempts: self.attempts.len(),
+            attempts: self.attempts.len() + self.pings.len(),
             slots: self.slots.taken,
             commits: self.commits.len(),
             timers: self.timers.len(),
             pending_deliveries: self.pending.deliveries,
             pending_bytes: self.pending.bytes,
-            payload_bytes: self.window_bytes + self.commits.bytes,
+            payload_bytes: self.window_bytes + self.commits.bytes + ping_bytes,
             payload_bytes_bound: 0,
             state_bytes: size_of::<Self>()
                 + window_bytes
                 + self.lanes.bytes()
                 + self.endpoints.bytes()
                 + self.commits.queue_bytes()
-                + self.attempts.len() * attempt
+                + attempts
+                + pings
                 + self.timers.len() * timer
                 + queue,
         }

@@ -292,3 +292,31 @@ pub enum DiscardError {
     #[error(transparent)]
     Closed(#[from] Closed),
 }
+
+/// Why an endpoint was not pinged, or how it answered is not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PingError {
+    /// The endpoint is not there (any more).
+    #[error("there is no endpoint {0}: register it, or use its current id")]
+    NoSuchEndpoint(EndpointId),
+    /// The payload is larger than `payload_bytes_max`.
+    #[error("the payload has {bytes} bytes, the limit is {most} (payload_bytes_max)")]
+    PayloadTooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The bound.
+        most: usize,
+    },
+    /// As many requests are under way as may be.
+    #[error("{most} requests are under way (attempts_max): try again when one has ended")]
+    Busy {
+        /// The bound.
+        most: usize,
+    },
+    /// A name is of the wrong form.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    /// Nothing is sent any more. A ping that was under way has been given up.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+}

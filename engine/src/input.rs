@@ -111,6 +111,11 @@ pub enum Command {
     Replay(DeliveryId, ReplayId),
     /// A pending delivery or a dead letter is given up. [`crate::Answer::Discarded`].
     Discard(DeliveryId),
+    /// One request to an endpoint at once, with this event's type and payload (where it goes and its
+    /// keys do not count): signed and formed as always, but outside of its lanes, whether or not
+    /// it is paused or disabled. Nothing is recorded, and nothing follows from how it ends.
+    /// [`crate::Answer::Pinged`].
+    Ping(EndpointId, Box<NewEvent>),
 }
 
 /// A change of an endpoint.

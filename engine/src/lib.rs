@@ -48,7 +48,7 @@ pub use endpoint::{
     Ordering,
 };
 pub use error::{
-    Closed, DiscardError, EndpointError, Full, InvalidSpec, PublishError, ResendError,
+    Closed, DiscardError, EndpointError, Full, InvalidSpec, PingError, PublishError, ResendError,
 };
 pub use fact::{AttemptResult, Fact, Of};
 pub use filter::{Filter, FilterProblem, InvalidFilter};

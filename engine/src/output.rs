@@ -1,9 +1,9 @@
 //! What the core tells its host to do.
 
 use crate::batch::{Batch, NewDelivery};
-use crate::delivery::{LaneId, Seq};
+use crate::delivery::{Attempt, LaneId, Seq};
 use crate::endpoint::Endpoint;
-use crate::error::{DiscardError, EndpointError, PublishError, ResendError};
+use crate::error::{DiscardError, EndpointError, PingError, PublishError, ResendError};
 use crate::fact::Fact;
 use crate::id::{AttemptId, DeliveryId, EventId};
 use crate::input::CallId;
@@ -57,6 +57,8 @@ pub enum Answer {
     Resent(Result<DeliveryId, ResendError>),
     /// To [`crate::Command::Discard`].
     Discarded(Result<(), DiscardError>),
+    /// To [`crate::Command::Ping`]: how the request ended.
+    Pinged(Result<Attempt, PingError>),
     /// To [`crate::Input::Drain`].
     Drained(Drained),
 }

@@ -61,9 +61,9 @@ pub use postrider_engine::{
     EndpointId, EndpointSpec, EndpointStatus, Event, EventId, EventPattern, EventType, Fact,
     FailReason, Failure, FailureKind, Filter, FilterProblem, Footprint, Full, HeaderLines,
     InvalidFilter, InvalidName, InvalidSpec, InvalidTemplate, LaneId, Ledger, Limits, MemoryBounds,
-    NewDelivery, OnFailed, Ordering, OrderingKey, Outcome, PayloadForm, PublishError, Published,
-    RateLimit, ReplayId, ResendError, Response, RetryPolicy, Schedule, Secret, SignatureForm,
-    Template, TemplateProblem, TenantId, Wall,
+    NewDelivery, OnFailed, Ordering, OrderingKey, Outcome, PayloadForm, PingError, PublishError,
+    Published, RateLimit, ReplayId, ResendError, Response, RetryPolicy, Schedule, Secret,
+    SignatureForm, Template, TemplateProblem, TenantId, Wall,
 };
 pub use replay::{Replay, ReplayError, ReplayRequest, ReplayState};
 /// The SQLite that this crate is built with, for applications that publish in their own

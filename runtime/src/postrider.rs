@@ -12,9 +12,9 @@ use crate::status::{EventStatus, ReadError};
 use crate::store::Store;
 use crate::submission::Submission;
 use postrider_engine::{
-    Answer, Closed, Command, DeliveryId, DeliveryRecord, DiscardError, Drained, Endpoint,
+    Answer, Attempt, Closed, Command, DeliveryId, DeliveryRecord, DiscardError, Drained, Endpoint,
     EndpointChange, EndpointError, EndpointId, EndpointSpec, EventId, Fact, Footprint, InvalidSpec,
-    Ledger, PublishError, Published, ResendError, Secret, Wall,
+    Ledger, PingError, PublishError, Published, ResendError, Secret, Wall,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -287,6 +287,27 @@ impl Postrider {
     pub async fn discard(&self, delivery: &DeliveryId) -> Result<(), DiscardError> {
         match self.command(Command::Discard(*delivery)).await {
             Ok(Answer::Discarded(result)) => result,
+            other => Err(self.unanswered(other).into()),
+        }
+    }
+
+    /// Sends one request to an endpoint now, with the submission's type and payload, signed and
+    /// formed as always, and tells how it ended: the request's headers, the answer, how long it
+    /// took. It goes beside the endpoint's lanes, rate limit and breaker, whether or not it is
+    /// paused or disabled; nothing is recorded, it is not repeated, and nothing follows from its
+    /// end. The submission's tenant must be the endpoint's; its target and keys do not count.
+    ///
+    /// # Errors
+    ///
+    /// [`PingError`] says why it was not sent, and what to do.
+    pub async fn ping(
+        &self,
+        endpoint: &EndpointId,
+        submission: Submission,
+    ) -> Result<Attempt, PingError> {
+        let event = Box::new(submission.check()?);
+        match self.command(Command::Ping(*endpoint, event)).await {
+            Ok(Answer::Pinged(result)) => result,
             other => Err(self.unanswered(other).into()),
         }
     }

@@ -3,7 +3,8 @@
 use crate::receiver::{Receiver, Reply, SECRET, end_of, hasty, loopback, postrider, until};
 use postrider::{
     DisabledReason, EndpointError, EndpointSpec, EndpointStatus, EventState, Fact, Full,
-    InvalidSpec, MemoryBounds, MemoryStore, Ordering, Postrider, PublishError, Secret, Submission,
+    InvalidSpec, MemoryBounds, MemoryStore, Ordering, Outcome, PayloadForm, PingError, Postrider,
+    PublishError, Secret, Submission, Template,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -369,4 +370,55 @@ async fn a_restart_on_the_same_store_goes_on_where_it_stopped() {
         EventState::Delivered
     );
     assert_eq!(*receiver.bodies().last().unwrap(), "2");
+}
+
+#[tokio::test]
+async fn a_ping_tells_how_a_disabled_endpoint_answers() {
+    let receiver = Receiver::answering(418).await;
+    let postrider = postrider().await;
+    let mut spec = EndpointSpec::new(receiver.url());
+    spec.payload_form = PayloadForm::Envelope;
+    let secret = Secret::parse(SECRET).unwrap();
+    let endpoint = postrider.register(spec, Some(secret)).await.unwrap().id;
+    postrider.disable_endpoint(&endpoint).await.unwrap();
+    let ping = Submission::new("postrider.ping", r#"{"n":1}"#);
+    let attempt = postrider.ping(&endpoint, ping.clone()).await.unwrap();
+    let Outcome::Response(response) = &attempt.outcome else {
+        panic!("{:?}", attempt.outcome);
+    };
+    assert_eq!(response.status, 418);
+    let received = receiver.received();
+    assert_eq!(received.len(), 1);
+    assert!(received[0].is_signed_with(SECRET));
+    assert!(received[0].body.ends_with(br#""data":{"n":1}}"#));
+    let mut sent = attempt.request_headers.iter();
+    let event_id = sent.find(|(name, _)| *name == "x-event-id").unwrap().1;
+    assert_eq!(received[0].header("webhook-id"), event_id);
+    let ledger = postrider.ledger(&endpoint).await.unwrap();
+    assert_eq!(ledger.accepted, 0, "nothing is recorded");
+    let event_id = event_id.parse().unwrap();
+    assert!(postrider.event_status(&event_id).await.is_err());
+
+    postrider.delete_endpoint(&endpoint).await.unwrap();
+    let refused = postrider.ping(&endpoint, ping).await;
+    assert_eq!(refused, Err(PingError::NoSuchEndpoint(endpoint)));
+}
+
+#[tokio::test]
+async fn what_a_template_and_a_filter_make_of_an_event_arrives() {
+    let receiver = Receiver::answering(200).await;
+    let postrider = postrider().await;
+    let mut spec = EndpointSpec::new(receiver.url());
+    let text = r#"{"text": "{{data.name}} paid {{data.amount}}", "amount": "{{data.amount}}"}"#;
+    spec.payload_form = PayloadForm::Template(Template::new("chat", 1, text).unwrap());
+    spec.filter = Some(r#"{"amount": {"$gt": 10000}}"#.parse().unwrap());
+    postrider.register(spec, None).await.unwrap();
+    for amount in ["10000", "25000.50"] {
+        let payload = format!(r#"{{"name": "Ann", "amount": {amount}}}"#);
+        let submission = Submission::new("payment.made", payload);
+        postrider.publish(submission).await.unwrap();
+    }
+    until("it arrives", || async { receiver.count() == 1 }).await;
+    let expected = r#"{"text": "Ann paid 25000.50", "amount": 25000.50}"#;
+    assert_eq!(receiver.bodies(), [expected]);
 }

@@ -46,10 +46,16 @@ struct Decision {
 impl Core {
     pub(super) fn attempt_done(&mut self, id: AttemptId, outcome: Outcome, headers: HeaderLines) {
         // One that was cancelled, or answered twice, is not known any more.
-        let Some(flight) = self.attempts.remove(&id) else {
-            return;
-        };
-        self.end_attempt(id, flight, outcome, headers);
+        match self.attempts.remove(&id) {
+            Some(flight) => self.end_attempt(id, flight, outcome, headers),
+            None => self.ping_done(id, outcome, headers),
+        }
+    }
+
+    /// A request starts that must have been answered by then, and a little.
+    pub(super) fn expect_answer_by(&mut self, deadline: Mono) {
+        let overdue_at = deadline.after(super::ANSWER_GRACE);
+        self.overdue_at = Some(self.overdue_at.map_or(overdue_at, |at| at.min(overdue_at)));
     }
 
     /// Ends the attempts that their host has forgotten.
@@ -57,28 +63,31 @@ impl Core {
         if self.overdue_at.is_none_or(|at| at > self.now.mono) {
             return;
         }
-        let is_overdue =
-            |flight: &InFlight, now: Mono| flight.deadline.after(super::ANSWER_GRACE) <= now;
-        let overdue: Vec<AttemptId> = self
-            .attempts
-            .iter()
-            .filter(|(_, flight)| is_overdue(flight, self.now.mono))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in overdue {
-            let Some(flight) = self.attempts.remove(&id) else {
-                continue;
-            };
+        for id in self.overdue() {
             self.outputs.push_back(Output::Cancel(id));
             let kind = FailureKind::Timeout(AttemptPhase::Unanswered);
             let failure = Failure::new(kind, "the host did not answer by the deadline");
-            let headers = HeaderLines::default();
-            self.end_attempt(id, flight, Outcome::Failure(failure), headers);
+            self.attempt_done(id, Outcome::Failure(failure), HeaderLines::default());
         }
-        let deadlines = self.attempts.values().map(|flight| flight.deadline);
-        self.overdue_at = deadlines
-            .min()
-            .map(|deadline| deadline.after(super::ANSWER_GRACE));
+        self.overdue_at = self
+            .deadlines()
+            .map(|(_, deadline)| deadline.after(super::ANSWER_GRACE))
+            .min();
+    }
+
+    fn overdue(&self) -> Vec<AttemptId> {
+        let is_overdue = |deadline: Mono| deadline.after(super::ANSWER_GRACE) <= self.now.mono;
+        self.deadlines()
+            .filter(|(_, deadline)| is_overdue(*deadline))
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    /// The requests under way, and by when they must have ended.
+    fn deadlines(&self) -> impl Iterator<Item = (AttemptId, Mono)> {
+        let attempts = self.attempts.iter().map(|(id, it)| (*id, it.deadline));
+        let pings = self.pings.iter().map(|(id, it)| (*id, it.deadline));
+        attempts.chain(pings)
     }
 
     fn end_attempt(
@@ -335,7 +344,7 @@ impl Core {
 }
 
 /// An answer whose head came after the timeout is none: it counts as failed, and the event is sent again.
-fn in_time(outcome: Outcome, timeout: Duration) -> Outcome {
+pub(super) fn in_time(outcome: Outcome, timeout: Duration) -> Outcome {
     match outcome {
         Outcome::Response(response) if u128::from(response.head_ms) > timeout.as_millis() => {
             let detail = format!(

@@ -187,8 +187,7 @@ impl Core {
             probe,
         };
         self.attempts.insert(attempt, flight);
-        let overdue_at = deadline.after(super::ANSWER_GRACE);
-        self.overdue_at = Some(self.overdue_at.map_or(overdue_at, |at| at.min(overdue_at)));
+        self.expect_answer_by(deadline);
         self.observe(Fact::AttemptStarted {
             of,
             attempt,

@@ -41,7 +41,8 @@ impl Core {
         else {
             return;
         };
-        if self.now.mono >= deadline && !self.attempts.is_empty() {
+        if self.now.mono >= deadline && self.is_sending() {
+            self.abandon_pings(Closed::Draining);
             for (id, flight) in std::mem::take(&mut self.attempts) {
                 cancelled += 1;
                 self.outputs.push_back(Output::Cancel(id));
@@ -53,7 +54,7 @@ impl Core {
                 cancelled,
             };
         }
-        if !self.attempts.is_empty() || self.commits.open > 0 {
+        if self.is_sending() || self.commits.open > 0 {
             return;
         }
         if !self.commits.again.is_empty() {
@@ -97,6 +98,7 @@ impl Core {
         for (id, _) in std::mem::take(&mut self.attempts) {
             self.outputs.push_back(Output::Cancel(id));
         }
+        self.abandon_pings(Closed::StoreFailed);
         for next in self.commits.drain() {
             self.refuse(next, Refused::Closed(Closed::StoreFailed));
         }

@@ -41,6 +41,7 @@ impl Core {
             Command::Resend(delivery) => self.resend(call, delivery, None),
             Command::Replay(delivery, replay) => self.resend(call, delivery, Some(replay)),
             Command::Discard(delivery) => self.discard(call, delivery),
+            Command::Ping(endpoint, event) => self.ping(call, endpoint, *event),
         }
     }
 

@@ -40,6 +40,7 @@ impl Core {
             by_tenant: BTreeMap::new(),
             lanes: Slab::new(),
             attempts: BTreeMap::new(),
+            pings: BTreeMap::new(),
             overdue_at: None,
             commits: Commits::default(),
             timers: Timers::default(),

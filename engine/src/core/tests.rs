@@ -9,6 +9,7 @@ mod forms;
 mod harness;
 mod limits;
 mod order;
+mod ping;
 mod publishing;
 mod random;
 mod recovery;

@@ -285,6 +285,7 @@ impl Scheduler for Host {
             Answer::Resent(answer) => Reply::Resent(answer),
             Answer::Discarded(answer) => Reply::Discarded(answer),
             Answer::Drained(drained) => Reply::Drained(drained),
+            Answer::Pinged(_) => unreachable!("no one pings here"),
         };
         self.replied(call, reply);
     }

@@ -96,7 +96,7 @@ fn slots_are_held_by_what_is_under_way(core: &Core) {
         assert_eq!(state.slots as usize, sum, "slots of {}", state.id());
     }
     let sum: usize = core.lanes.iter().map(held).sum();
-    assert_eq!(core.slots.taken, sum, "slots");
+    assert_eq!(core.slots.taken, sum + core.pings.len(), "slots");
     let sending = |entry: &&Entry| matches!(entry.phase, Phase::Sending(_));
     let entries = core.lanes.iter().flat_map(Lane::entries);
     assert_eq!(core.attempts.len(), entries.filter(sending).count());

@@ -1,0 +1,119 @@
+//! One request to an endpoint at once, beside everything that is recorded: so that its owner can
+//! see whether it answers.
+
+use super::Core;
+use super::attempts::in_time;
+use crate::delivery::{Attempt, Event, HeaderLines};
+use crate::endpoint_state::Existence;
+use crate::error::{Closed, PingError};
+use crate::id::{AttemptId, EndpointId};
+use crate::input::{CallId, NewEvent};
+use crate::outcome::Outcome;
+use crate::output::{Answer, Output};
+use crate::request::Request;
+use crate::time::{Mono, Now};
+use std::sync::Arc;
+
+/// A ping that is under way. It holds a slot, and nothing of its endpoint.
+pub(super) struct Ping {
+    call: CallId,
+    started: Now,
+    pub(super) deadline: Mono,
+    pub(super) payload_bytes: usize,
+}
+
+impl Core {
+    pub(super) fn ping(&mut self, call: CallId, endpoint: EndpointId, new: NewEvent) {
+        if let Err(error) = self.try_ping(call, endpoint, new) {
+            self.answer(call, Answer::Pinged(Err(error)));
+        }
+    }
+
+    fn try_ping(
+        &mut self,
+        call: CallId,
+        endpoint: EndpointId,
+        new: NewEvent,
+    ) -> Result<(), PingError> {
+        if let Some(closed) = self.closed() {
+            return Err(closed.into());
+        }
+        let (bytes, most) = (new.payload.len(), self.limits.payload_bytes_max);
+        if bytes > most {
+            return Err(PingError::PayloadTooLarge { bytes, most });
+        }
+        let key = self.by_id.get(&endpoint).copied();
+        let state = key.and_then(|key| self.endpoints.get_mut(key));
+        let owned = state.filter(|state| {
+            state.existence == Existence::Here && state.record.spec.tenant == new.tenant
+        });
+        let state = owned.ok_or(PingError::NoSuchEndpoint(endpoint))?;
+        let most = self.limits.attempts_max;
+        if self.slots.taken >= most {
+            return Err(PingError::Busy { most });
+        }
+        let started = self.now;
+        let deadline = started.mono.after(state.record.spec.timeout);
+        let event = Event {
+            id: self.chance.event_id(started.wall),
+            tenant: new.tenant,
+            event_type: new.event_type,
+            payload: new.payload,
+            ordering_key: new.ordering_key,
+            published_at: started.wall,
+        };
+        let request = Request {
+            attempt: self.chance.attempt_id(started.wall),
+            number: 1,
+            delivery: self.chance.delivery_id(started.wall),
+            event: Arc::new(event),
+            route: state.route_at(started.wall),
+            at: started.wall,
+            body_bytes_max: self.limits.rendered_bytes_max,
+        };
+        let ping = Ping {
+            call,
+            started,
+            deadline,
+            payload_bytes: bytes,
+        };
+        self.slots.taken += 1;
+        self.pings.insert(request.attempt, ping);
+        self.expect_answer_by(deadline);
+        self.outputs.push_back(Output::Send(request, deadline));
+        Ok(())
+    }
+
+    /// Answers whoever waits for the ping. One that is not known was given up before.
+    pub(super) fn ping_done(&mut self, id: AttemptId, outcome: Outcome, headers: HeaderLines) {
+        let Some(ping) = self.end_ping(id) else {
+            return;
+        };
+        let timeout = ping.deadline.since(ping.started.mono);
+        let attempt = Attempt {
+            id,
+            number: 1,
+            started_at: ping.started.wall,
+            duration_ms: self.now.mono.0 - ping.started.mono.0,
+            request_headers: headers,
+            outcome: in_time(outcome, timeout),
+        };
+        self.answer(ping.call, Answer::Pinged(Ok(attempt)));
+    }
+
+    /// Gives up every ping that is under way.
+    pub(super) fn abandon_pings(&mut self, closed: Closed) {
+        while let Some(id) = self.pings.keys().next().copied() {
+            self.outputs.push_back(Output::Cancel(id));
+            if let Some(ping) = self.end_ping(id) {
+                self.answer(ping.call, Answer::Pinged(Err(closed.into())));
+            }
+        }
+    }
+
+    fn end_ping(&mut self, id: AttemptId) -> Option<Ping> {
+        let ping = self.pings.remove(&id)?;
+        self.slots.taken = self.slots.taken.saturating_sub(1);
+        Some(ping)
+    }
+}
