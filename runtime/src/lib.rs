@@ -33,6 +33,7 @@ mod postrider;
 mod reading;
 #[cfg(feature = "receive")]
 pub mod receive;
+pub mod records;
 pub mod replay;
 mod shell;
 mod statistics;
@@ -65,6 +66,7 @@ pub use postrider_engine::{
     Published, RateLimit, ReplayId, ResendError, Response, RetryPolicy, Schedule, Secret,
     SignatureForm, Template, TemplateProblem, TenantId, Wall,
 };
+pub use records::{Record, RecordError, Records};
 pub use replay::{Replay, ReplayError, ReplayRequest, ReplayState};
 /// The SQLite that this crate is built with, for applications that publish in their own
 /// transactions: see [`outbox`].

@@ -12,6 +12,7 @@ pub use sqlite::SqliteStore;
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
 use crate::outbox::OutboxSource;
+use crate::records::Records;
 use crate::replay::ReplayLog;
 use crate::statistics::Hour;
 use postrider_engine::{
@@ -117,6 +118,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Where replays are kept, if this store keeps any.
     fn replay_log(self: Arc<Self>) -> Option<Arc<dyn ReplayLog>> {
+        None
+    }
+
+    /// Where records of whoever embeds this store are kept, if it has such a place.
+    fn records(self: Arc<Self>) -> Option<Arc<dyn Records>> {
         None
     }
 

@@ -5,6 +5,7 @@ mod changes;
 mod differential;
 mod durable;
 mod history;
+mod records;
 mod tenants;
 mod upkeep;
 mod versions;

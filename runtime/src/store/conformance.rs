@@ -11,6 +11,7 @@
 
 mod deliveries;
 mod log;
+mod records;
 
 use super::Store;
 use crate::history::{Cursor, DeliveryFilter, StateKind};
@@ -49,6 +50,10 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     deliveries::deliveries_are_found_by_how_they_ended(&make()).await;
     deliveries::dead_letters_are_found_and_counted_by_tenant(&make()).await;
     deliveries::endpoints_are_found_by_tenant(&make()).await;
+    records::a_record_is_kept_until_it_is_put_anew_or_removed(&make()).await;
+    records::of_two_new_records_of_one_id_one_is_kept(&make()).await;
+    records::records_are_listed_by_tenant_and_id(&make()).await;
+    records::records_beyond_the_bounds_are_refused(&make()).await;
 }
 
 const ENDPOINT: EndpointId = EndpointId::from_u128(7);

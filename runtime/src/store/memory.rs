@@ -1,16 +1,19 @@
 //! The store in memory.
 
 mod pages;
+mod records;
 
 use super::{Store, StoreError, StoreFuture};
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
+use crate::records::Records;
 use crate::replay::{Replay, ReplayLog, ReplayState};
 use crate::statistics::{Hour, MS_PER_HOUR};
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
     Loaded, MemoryBounds, Receipt, Recovered, ReplayId, TenantId, Wall,
 };
+use records::Kept;
 use std::collections::BTreeMap;
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +25,7 @@ pub struct MemoryStore {
     held: Mutex<postrider_engine::MemoryStore>,
     hours: Mutex<Hours>,
     replays: Mutex<BTreeMap<ReplayId, Replay>>,
+    records: Mutex<Kept>,
 }
 
 /// Replays that are kept; those that have ended go first, the oldest before the others.
@@ -42,6 +46,7 @@ impl MemoryStore {
             held: Mutex::new(postrider_engine::MemoryStore::bounded(bounds)),
             hours: Mutex::default(),
             replays: Mutex::default(),
+            records: Mutex::default(),
         }
     }
 
@@ -187,6 +192,10 @@ impl Store for MemoryStore {
     }
 
     fn replay_log(self: Arc<Self>) -> Option<Arc<dyn ReplayLog>> {
+        Some(self)
+    }
+
+    fn records(self: Arc<Self>) -> Option<Arc<dyn Records>> {
         Some(self)
     }
 }

@@ -15,6 +15,7 @@ mod merge;
 mod options;
 mod outbox;
 mod reads;
+mod records;
 mod replays;
 mod reserve;
 mod retention;
@@ -35,6 +36,7 @@ use super::{Store, StoreError, StoreFuture};
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
 use crate::outbox::{Outbox, OutboxSource};
+use crate::records::Records;
 use crate::replay::ReplayLog;
 use crate::statistics::Hour;
 use outbox::SqliteOutbox;
@@ -112,6 +114,9 @@ enum StoreFault {
     Seal(#[from] SealError),
     #[error("the store has stopped")]
     Stopped,
+    /// What is recorded has been unknown since this went wrong.
+    #[error("{0}")]
+    Failed(String),
 }
 
 impl StoreFault {
@@ -357,6 +362,10 @@ impl Store for SqliteStore {
     }
 
     fn replay_log(self: Arc<Self>) -> Option<Arc<dyn ReplayLog>> {
+        Some(self)
+    }
+
+    fn records(self: Arc<Self>) -> Option<Arc<dyn Records>> {
         Some(self)
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// Publishes event `number` of this tenant, type and time, for nobody.
 async fn accept<S: Store>(subject: &Subject<'_, S>, number: u128, of: (&str, &str, u64)) {
-    let key = (number % 2 == 0).then(|| Idempotency {
+    let key = number.is_multiple_of(2).then(|| Idempotency {
         key: format!("key-{number}").into(),
         digest: [1; 32],
     });

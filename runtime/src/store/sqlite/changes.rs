@@ -298,7 +298,9 @@ impl Changes<'_> {
     fn add_endpoint(&mut self, endpoint: &Endpoint) -> Result<Receipt, StoreFault> {
         let health = endpoint.health;
         let tenant = &endpoint.spec.tenant;
-        let secrets = self.keys.seal(tenant, endpoint.id, &endpoint.secrets)?;
+        let secrets = self
+            .keys
+            .seal_secrets(tenant, endpoint.id, &endpoint.secrets)?;
         owner_of(self.connection, endpoint.id, tenant)?;
         self.connection.execute(
             "INSERT OR REPLACE INTO postrider_endpoint
@@ -347,7 +349,7 @@ impl Changes<'_> {
                 .optional()?;
             if let Some(tenant) = tenant {
                 let tenant: TenantId = tenant.parse().map_err(|error| fault(&error))?;
-                let sealed = self.keys.seal(&tenant, update.endpoint, secrets)?;
+                let sealed = self.keys.seal_secrets(&tenant, update.endpoint, secrets)?;
                 self.connection.execute(
                     "UPDATE postrider_endpoint SET secrets = ?2 WHERE id = ?1",
                     params![id, sealed],
@@ -447,7 +449,7 @@ impl Changes<'_> {
             let endpoint = EndpointId::from_u128(u128::from_be_bytes(*id));
             if let Some(known) = reads::endpoint(self.connection, self.keys, endpoint)? {
                 let tenant = &known.spec.tenant;
-                let sealed = self.keys.seal(tenant, endpoint, &known.secrets)?;
+                let sealed = self.keys.seal_secrets(tenant, endpoint, &known.secrets)?;
                 self.connection.execute(
                     "UPDATE postrider_endpoint SET secrets = ?2 WHERE id = ?1",
                     params![id, sealed],

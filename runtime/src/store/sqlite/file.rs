@@ -3,11 +3,13 @@
 
 use super::changes::Changes;
 use super::lanes::Lanes;
+use super::records::{self, RecordChange};
 use super::reserve::Reserve;
 use super::retention::Retention;
 use super::schema::{self, Home};
 use super::seal::KeyRing;
 use super::{BUSY, OpenError, SchemaError, StoreFault, reads, replays};
+use crate::records::RecordError;
 use crate::replay::Replay;
 use crate::store::StoreError;
 use postrider_engine::{
@@ -191,28 +193,49 @@ impl SqliteFile {
     /// If the file cannot be read or written. If the disk is full, nothing has changed; after
     /// another error the file must be opened anew, as after one of [`Self::commit`].
     pub fn drop_old(&mut self, retention: &Retention, now: Wall) -> Result<usize, StoreError> {
-        self.beside_commits(|changes| changes.drop_old(retention, now))
+        Ok(self.beside_commits(|changes| changes.drop_old(retention, now))?)
     }
 
     /// Records a replay.
     pub(super) fn put_replay(&mut self, replay: &Replay) -> Result<(), StoreError> {
-        self.beside_commits(|changes| replays::put(changes.connection, replay))
+        Ok(self.beside_commits(|changes| replays::put(changes.connection, replay))?)
+    }
+
+    /// Changes a record. One that goes makes room, so the reserve's is given for it.
+    pub(super) fn change_record(&mut self, change: &RecordChange) -> Result<bool, RecordError> {
+        let may_grow = self.reserve.as_mut().is_none_or(Reserve::is_there);
+        if change.makes_more() && !may_grow {
+            return Err(RecordError::Full);
+        }
+        loop {
+            let made = self.beside_commits(|changes| change.make(changes.connection, changes.keys));
+            let fault = match made {
+                Ok(done) => return Ok(done),
+                Err(fault) => fault,
+            };
+            if !fault.is_full() {
+                return Err(StoreError::from(fault).into());
+            }
+            let has_room = |reserve: &mut Reserve| !change.makes_more() && reserve.give_up();
+            if !self.reserve.as_mut().is_some_and(has_room) {
+                return Err(RecordError::Full);
+            }
+        }
     }
 
     /// Writes what no core has asked for.
     fn beside_commits<T>(
         &mut self,
         make: impl FnOnce(&mut Changes<'_>) -> Result<T, StoreFault>,
-    ) -> Result<T, StoreError> {
+    ) -> Result<T, StoreFault> {
         if let Some(reason) = &self.failed {
-            return Err(StoreError(reason.clone()));
+            return Err(StoreFault::Failed(reason.clone()));
         }
-        self.in_transaction(make).map_err(|error| {
+        self.in_transaction(make).inspect_err(|fault| {
             self.lanes.forget();
-            if !error.is_full() {
-                self.failed = Some(error.to_string());
+            if !fault.is_full() {
+                self.failed = Some(fault.to_string());
             }
-            error.into()
         })
     }
 
@@ -266,6 +289,7 @@ impl SqliteFile {
         self.in_transaction(|changes| {
             changes.discard_orphans()?;
             changes.seal_anew()?;
+            records::seal_anew(changes.connection, &keys)?;
             changes.lanes.flush(changes.connection)?;
             reads::recover(changes.connection, &keys)
         })

@@ -34,7 +34,7 @@ fn endpoint_of(row: &Row<'_>, keys: &KeyRing) -> Result<Endpoint, StoreFault> {
     Ok(Endpoint {
         id,
         spec: Arc::new(spec.map_err(|error| StoreFault::Damaged(format!("{id}: {error}")))?),
-        secrets: keys.open(&tenant, id, &row.get::<_, Vec<u8>>(3)?)?,
+        secrets: keys.open_secrets(&tenant, id, &row.get::<_, Vec<u8>>(3)?)?,
         status: rows::read_status(row.get(4)?)?,
         health: Health {
             failures: row.get(5)?,

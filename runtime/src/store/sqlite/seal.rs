@@ -1,5 +1,6 @@
-//! Endpoint secrets at rest: sealed with XChaCha20-Poly1305 (RFC 8439, with the extended nonce of
-//! draft-irtf-cfrg-xchacha-03), bound to tenant, endpoint and the key that sealed them.
+//! Endpoint secrets and records at rest: sealed with XChaCha20-Poly1305 (RFC 8439, with the extended
+//! nonce of draft-irtf-cfrg-xchacha-03), bound to what they are and the key that sealed them:
+//! secrets to tenant and endpoint, records to kind, tenant and id.
 //!
 //! A sealed text is a version byte, the key's id (8 bytes), the nonce (24 bytes) and the
 //! ciphertext with its tag.
@@ -19,7 +20,7 @@ const VERSION: u8 = 1;
 const KEY_ID_BYTES: usize = 8;
 const NONCE_BYTES: usize = 24;
 
-/// Keys that endpoint secrets are sealed with. The first one seals; all of them open.
+/// Keys that endpoint secrets and records are sealed with. The first one seals; all of them open.
 #[derive(Clone)]
 pub struct KeyRing(Vec<SealingKey>);
 
@@ -44,12 +45,21 @@ pub enum SealError {
     /// The key file could not be read or made.
     #[error("the key file cannot be used: {0}")]
     File(#[from] io::Error),
-    /// The secrets were sealed with a key that is not in the ring.
-    #[error("the secrets of {0} were sealed with a key that is not in the key ring")]
-    UnknownKey(EndpointId),
-    /// The record was changed since it was sealed, or is another endpoint's.
-    #[error("the sealed secrets of {0} are damaged")]
-    Damaged(EndpointId),
+    /// It was sealed with a key that is not in the ring.
+    #[error("{0}: sealed with a key that is not in the key ring")]
+    UnknownKey(String),
+    /// It was changed since it was sealed, or is something else's.
+    #[error("{0}: what was sealed is damaged")]
+    Damaged(String),
+}
+
+/// What is sealed.
+#[derive(Clone, Copy)]
+pub(super) enum Sealed<'a> {
+    /// The secrets of an endpoint.
+    Secrets(&'a TenantId, EndpointId),
+    /// A record of this kind, tenant and id.
+    Record(&'a str, &'a TenantId, &'a str),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -105,13 +115,13 @@ impl KeyRing {
     }
 
     /// Seals the secrets of an endpoint with the first key.
-    pub(super) fn seal(
+    pub(super) fn seal_secrets(
         &self,
         tenant: &TenantId,
         endpoint: EndpointId,
         secrets: &[EndpointSecret],
     ) -> Result<Vec<u8>, SealError> {
-        let key = self.0.first().ok_or(SealError::NoKey)?;
+        let what = Sealed::Secrets(tenant, endpoint);
         let records: Vec<SecretRecord> = secrets
             .iter()
             .map(|secret| SecretRecord {
@@ -119,29 +129,53 @@ impl KeyRing {
                 expires_at: secret.expires_at.map(|at| at.0),
             })
             .collect();
-        let text = serde_json::to_vec(&records).map_err(|_| SealError::Damaged(endpoint))?;
-        let text = Zeroizing::new(text);
+        let text = serde_json::to_vec(&records).map_err(|_| what.damaged())?;
+        self.seal(&what, &Zeroizing::new(text))
+    }
+
+    /// Opens what was sealed of an endpoint.
+    pub(super) fn open_secrets(
+        &self,
+        tenant: &TenantId,
+        endpoint: EndpointId,
+        sealed: &[u8],
+    ) -> Result<Vec<EndpointSecret>, SealError> {
+        let what = Sealed::Secrets(tenant, endpoint);
+        let text = self.open(&what, sealed)?;
+        let records: Vec<SecretRecord> =
+            serde_json::from_slice(&text).map_err(|_| what.damaged())?;
+        let secrets = records.into_iter().map(|record| {
+            Ok(EndpointSecret {
+                secret: Secret::parse(record.secret).map_err(|_| what.damaged())?,
+                expires_at: record.expires_at.map(Wall),
+            })
+        });
+        secrets.collect()
+    }
+
+    /// Seals with the first key.
+    pub(super) fn seal(&self, what: &Sealed<'_>, text: &[u8]) -> Result<Vec<u8>, SealError> {
+        let key = self.0.first().ok_or(SealError::NoKey)?;
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(SealError::Randomness)?;
         let payload = Payload {
-            msg: &text,
-            aad: &bound_to(tenant, endpoint, key.id),
+            msg: text,
+            aad: &what.bound_to(key.id),
         };
         let sealed = key
             .cipher()
             .encrypt(&XNonce::from(nonce), payload)
-            .map_err(|_| SealError::Damaged(endpoint))?;
+            .map_err(|_| what.damaged())?;
         Ok([&[VERSION][..], &key.id, &nonce, &sealed].concat())
     }
 
     /// Opens what was sealed.
     pub(super) fn open(
         &self,
-        tenant: &TenantId,
-        endpoint: EndpointId,
+        what: &Sealed<'_>,
         sealed: &[u8],
-    ) -> Result<Vec<EndpointSecret>, SealError> {
-        let damaged = || SealError::Damaged(endpoint);
+    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let damaged = || what.damaged();
         let (version, rest) = sealed.split_first().ok_or_else(damaged)?;
         let (id, rest) = rest
             .split_first_chunk::<KEY_ID_BYTES>()
@@ -153,27 +187,23 @@ impl KeyRing {
             return Err(damaged());
         }
         let key = self.0.iter().find(|key| key.id == *id);
-        let key = key.ok_or(SealError::UnknownKey(endpoint))?;
+        let key = key.ok_or_else(|| SealError::UnknownKey(what.to_string()))?;
         let payload = Payload {
             msg: text,
-            aad: &bound_to(tenant, endpoint, key.id),
+            aad: &what.bound_to(key.id),
         };
         let text = key.cipher().decrypt(&XNonce::from(*nonce), payload);
-        let text = Zeroizing::new(text.map_err(|_| damaged())?);
-        let records: Vec<SecretRecord> = serde_json::from_slice(&text).map_err(|_| damaged())?;
-        let secrets = records.into_iter().map(|record| {
-            Ok(EndpointSecret {
-                secret: Secret::parse(record.secret).map_err(|_| damaged())?,
-                expires_at: record.expires_at.map(Wall),
-            })
-        });
-        secrets.collect()
+        Ok(Zeroizing::new(text.map_err(|_| damaged())?))
+    }
+
+    /// The id of the key that seals; it stands after the first byte of what is sealed.
+    pub(super) fn current(&self) -> &[u8] {
+        self.0.first().map_or(&[][..], |key| &key.id)
     }
 
     /// Whether this was sealed with another key than the first.
     pub(super) fn is_old(&self, sealed: &[u8]) -> bool {
-        let id = sealed.get(1..=KEY_ID_BYTES);
-        self.0.first().is_some_and(|key| id != Some(&key.id[..]))
+        sealed.get(1..=KEY_ID_BYTES) != Some(self.current())
     }
 }
 
@@ -202,9 +232,38 @@ impl SealingKey {
     }
 }
 
-fn bound_to(tenant: &TenantId, endpoint: EndpointId, key: [u8; KEY_ID_BYTES]) -> Vec<u8> {
-    let endpoint = endpoint.as_u128().to_be_bytes();
-    [tenant.as_str().as_bytes(), &[0], &endpoint, &key].concat()
+impl Sealed<'_> {
+    fn bound_to(&self, key: [u8; KEY_ID_BYTES]) -> Vec<u8> {
+        match self {
+            Self::Secrets(tenant, endpoint) => {
+                let endpoint = endpoint.as_u128().to_be_bytes();
+                [tenant.as_str().as_bytes(), &[0], &endpoint, &key].concat()
+            }
+            Self::Record(kind, tenant, id) => {
+                // No tenant begins so: what is bound to a record is never bound to an endpoint.
+                let mut bound = vec![0];
+                for part in [kind, tenant.as_str(), id] {
+                    bound.extend((part.len() as u64).to_be_bytes());
+                    bound.extend(part.as_bytes());
+                }
+                bound.extend(key);
+                bound
+            }
+        }
+    }
+
+    fn damaged(&self) -> SealError {
+        SealError::Damaged(self.to_string())
+    }
+}
+
+impl fmt::Display for Sealed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Secrets(_, endpoint) => write!(f, "the secrets of {endpoint}"),
+            Self::Record(kind, tenant, id) => write!(f, "the record {kind} {id} of {tenant}"),
+        }
+    }
 }
 
 /// A new file is there after a power loss only if its directory says so.
@@ -246,7 +305,7 @@ mod tests {
     fn what_is_sealed_opens_and_does_not_show_the_secret() {
         let (tenant, id) = endpoint();
         let ring = KeyRing::new([OLD]).unwrap();
-        let sealed = ring.seal(&tenant, id, &secrets()).unwrap();
+        let sealed = ring.seal_secrets(&tenant, id, &secrets()).unwrap();
         let text = Secret::generate_hmac([7; 32]);
         let text = text.expose_secret_text().as_bytes();
         assert!(
@@ -254,46 +313,72 @@ mod tests {
                 .windows(8)
                 .any(|part| text.windows(8).any(|it| it == part))
         );
-        assert_eq!(ring.open(&tenant, id, &sealed).unwrap(), secrets());
-        assert_ne!(ring.seal(&tenant, id, &secrets()).unwrap(), sealed);
+        assert_eq!(ring.open_secrets(&tenant, id, &sealed).unwrap(), secrets());
+        assert_ne!(ring.seal_secrets(&tenant, id, &secrets()).unwrap(), sealed);
     }
 
     #[test]
     fn sealed_secrets_of_another_endpoint_tenant_or_byte_do_not_open() {
         let (tenant, id) = endpoint();
         let ring = KeyRing::new([OLD]).unwrap();
-        let sealed = ring.seal(&tenant, id, &secrets()).unwrap();
+        let sealed = ring.seal_secrets(&tenant, id, &secrets()).unwrap();
         let other = EndpointId::from_u128(6);
         assert!(matches!(
-            ring.open(&tenant, other, &sealed),
+            ring.open_secrets(&tenant, other, &sealed),
             Err(SealError::Damaged(_))
         ));
         let stranger = "acme".parse().unwrap();
         assert!(matches!(
-            ring.open(&stranger, id, &sealed),
+            ring.open_secrets(&stranger, id, &sealed),
             Err(SealError::Damaged(_))
         ));
         for at in 0..sealed.len() {
             let mut damaged = sealed.clone();
             damaged[at] ^= 1;
-            assert!(ring.open(&tenant, id, &damaged).is_err(), "byte {at}");
             assert!(
-                ring.open(&tenant, id, &sealed[..at]).is_err(),
+                ring.open_secrets(&tenant, id, &damaged).is_err(),
+                "byte {at}"
+            );
+            assert!(
+                ring.open_secrets(&tenant, id, &sealed[..at]).is_err(),
                 "cut at {at}"
             );
         }
     }
 
     #[test]
+    fn a_sealed_record_opens_as_nothing_but_itself() {
+        let (tenant, stranger) = (TenantId::default(), "acme".parse().unwrap());
+        let ring = KeyRing::new([OLD]).unwrap();
+        let record = Sealed::Record("key", &tenant, "ab");
+        let sealed = ring.seal(&record, b"very secret").unwrap();
+        assert!(!sealed.windows(4).any(|part| part == b"secr"));
+        assert_eq!(ring.open(&record, &sealed).unwrap()[..], *b"very secret");
+        for other in [
+            Sealed::Record("keya", &tenant, "b"),
+            Sealed::Record("key", &stranger, "ab"),
+            Sealed::Record("key", &tenant, "a"),
+            Sealed::Secrets(&tenant, EndpointId::from_u128(5)),
+        ] {
+            let opened = ring.open(&other, &sealed);
+            assert!(matches!(opened, Err(SealError::Damaged(_))), "{other}");
+        }
+    }
+
+    #[test]
     fn a_new_key_in_front_opens_what_the_old_one_sealed_and_knows_that_it_is_old() {
         let (tenant, id) = endpoint();
-        let sealed = KeyRing::new([OLD]).unwrap().seal(&tenant, id, &secrets());
+        let sealed = KeyRing::new([OLD])
+            .unwrap()
+            .seal_secrets(&tenant, id, &secrets());
         let sealed = sealed.unwrap();
         let ring = KeyRing::new([NEW, OLD]).unwrap();
-        assert_eq!(ring.open(&tenant, id, &sealed).unwrap(), secrets());
+        assert_eq!(ring.open_secrets(&tenant, id, &sealed).unwrap(), secrets());
         assert!(ring.is_old(&sealed));
-        assert!(!ring.is_old(&ring.seal(&tenant, id, &secrets()).unwrap()));
-        let alone = KeyRing::new([NEW]).unwrap().open(&tenant, id, &sealed);
+        assert!(!ring.is_old(&ring.seal_secrets(&tenant, id, &secrets()).unwrap()));
+        let alone = KeyRing::new([NEW])
+            .unwrap()
+            .open_secrets(&tenant, id, &sealed);
         assert!(matches!(alone, Err(SealError::UnknownKey(_))));
     }
 

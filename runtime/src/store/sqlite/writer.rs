@@ -4,8 +4,10 @@
 //! Between two groups it drops what is old, a step at a time.
 
 use super::file::{Answers, SqliteFile};
+use super::records::RecordChange;
 use super::retention::Retention;
 use crate::clock::Clock;
+use crate::records::RecordError;
 use crate::replay::Replay;
 use crate::store::StoreError;
 use postrider_engine::{Change, Recovered};
@@ -20,6 +22,8 @@ pub(super) enum Job {
     Commit(Vec<Change>, oneshot::Sender<Answers>),
     /// To end what a crash has left half-done, and to say what there is.
     Recover(oneshot::Sender<Result<Recovered, StoreError>>),
+    /// To change a record.
+    ChangeRecord(RecordChange, oneshot::Sender<Result<bool, RecordError>>),
     /// To record a replay.
     PutReplay(Box<Replay>, oneshot::Sender<Result<(), StoreError>>),
 }
@@ -73,6 +77,7 @@ pub(super) fn run(mut file: SqliteFile, jobs: &Receiver<Job>, mut housekeeping: 
         match jobs.recv_timeout(housekeeping.left()) {
             Ok(Job::Commit(changes, reply)) => drop(reply.send(file.commit(&changes))),
             Ok(Job::Recover(reply)) => drop(reply.send(file.recover())),
+            Ok(Job::ChangeRecord(change, reply)) => drop(reply.send(file.change_record(&change))),
             Ok(Job::PutReplay(replay, reply)) => drop(reply.send(file.put_replay(&replay))),
             Err(RecvTimeoutError::Timeout) => (),
             Err(RecvTimeoutError::Disconnected) => return,
