@@ -212,6 +212,35 @@ impl Postrider {
         }
     }
 
+    /// Publishes events in their order, without waiting for one before the next is given to the
+    /// store. Each is accepted or refused by itself: the answers are in the same order.
+    pub async fn publish_all(
+        &self,
+        submissions: Vec<Submission>,
+    ) -> Vec<Result<Published, PublishError>> {
+        let mut asked = Vec::with_capacity(submissions.len());
+        for submission in submissions {
+            asked.push(match submission.check() {
+                Ok(event) => self
+                    .ask(|reply| Call::Publish(event, reply))
+                    .await
+                    .map_err(PublishError::from),
+                Err(error) => Err(error.into()),
+            });
+        }
+        let mut published = Vec::with_capacity(asked.len());
+        for asked in asked {
+            published.push(match asked {
+                Ok(answer) => match answer.await.map_err(|_| self.why_closed()) {
+                    Ok(Answer::Published(result)) => result,
+                    other => Err(self.unanswered(other).into()),
+                },
+                Err(error) => Err(error),
+            });
+        }
+        published
+    }
+
     /// What has become of an event.
     ///
     /// # Errors
@@ -460,11 +489,20 @@ impl Postrider {
         &self,
         call: impl FnOnce(oneshot::Sender<Answer>) -> Call,
     ) -> Result<Answer, Closed> {
-        let (reply, answer) = oneshot::channel();
-        if self.0.calls.send(call(reply)).await.is_err() {
-            return Err(self.why_closed());
-        }
+        let answer = self.ask(call).await?;
         answer.await.map_err(|_| self.why_closed())
+    }
+
+    /// Asks, and does not wait for the answer: what is asked next comes after this.
+    async fn ask(
+        &self,
+        call: impl FnOnce(oneshot::Sender<Answer>) -> Call,
+    ) -> Result<oneshot::Receiver<Answer>, Closed> {
+        let (reply, answer) = oneshot::channel();
+        match self.0.calls.send(call(reply)).await {
+            Ok(()) => Ok(answer),
+            Err(_) => Err(self.why_closed()),
+        }
     }
 
     fn why_closed(&self) -> Closed {

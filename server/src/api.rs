@@ -31,8 +31,7 @@ pub use problem::{Place, Problem, problems_page};
 
 use axum::Router;
 use keys::{KeyRecord, Keys, NewKey, Scope};
-use postrider::store::{Records, StoreError};
-use postrider::{Clock, Postrider, SystemClock, TenantId, Wall};
+use postrider::{Clock, Postrider, RecordError, SystemClock, TenantId, Wall};
 use registry::Registry;
 use std::sync::Arc;
 
@@ -66,7 +65,7 @@ pub enum ApiError {
     NoRecords,
     /// The store cannot be read.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] RecordError),
     /// A key was not made.
     #[error("the first key was not made: {0}")]
     Key(String),

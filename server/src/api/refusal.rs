@@ -4,7 +4,7 @@ use super::problem::{Code, Problem};
 use postrider::replay::ReplayError;
 use postrider::store::StoreError;
 use postrider::{
-    Closed, DiscardError, EndpointError, Full, InvalidName, InvalidSpec, PublishError, ReadError,
+    Closed, DiscardError, EndpointError, Full, InvalidName, InvalidSpec, PingError, PublishError, ReadError, RecordError,
     ResendError,
 };
 
@@ -116,6 +116,29 @@ impl From<ReplayError> for Problem {
             ReplayError::Store(error) => error.into(),
             ReplayError::Randomness(_) => Self::new(Code::Internal, error),
             ReplayError::Closed(closed) => closed.into(),
+        }
+    }
+}
+
+impl From<PingError> for Problem {
+    fn from(error: PingError) -> Self {
+        match error {
+            PingError::NoSuchEndpoint(id) => Self::not_found(format_args!("endpoint {id}")),
+            PingError::PayloadTooLarge { .. } => Self::new(Code::BodyTooLarge, error),
+            PingError::Busy { .. } => Self::new(Code::Busy, error).retry_after(1),
+            PingError::Name(name) => name.into(),
+            PingError::Closed(closed) => closed.into(),
+        }
+    }
+}
+
+impl From<RecordError> for Problem {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Id { .. } => Self::new(Code::InvalidBody, error),
+            RecordError::TooLarge { .. } => Self::new(Code::BodyTooLarge, error),
+            RecordError::Full => Self::new(Code::Full, error),
+            RecordError::Store(error) => error.into(),
         }
     }
 }

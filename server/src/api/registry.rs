@@ -5,7 +5,8 @@
 
 use super::problem::{Code, Problem};
 use postrider::TenantId;
-use postrider::store::{Record, Records, StoreError};
+use postrider::store::StoreError;
+use postrider::{Record, RecordError, Records};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -34,13 +35,13 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
     pub(crate) async fn load(
         kind: &'static str,
         records: Arc<dyn Records>,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, RecordError> {
         let mut known = BTreeMap::new();
-        let mut after: Option<(TenantId, String)> = None;
+        let mut after: Option<(TenantId, Arc<str>)> = None;
         loop {
             let page = Arc::clone(&records).list(kind, None, after, PAGE).await?;
             let Some(last) = page.last() else { break };
-            after = Some((last.tenant.clone(), last.id.to_string()));
+            after = Some((last.tenant.clone(), Arc::clone(&last.id)));
             for record in page {
                 let value = serde_json::from_slice(&record.value).map_err(|error| {
                     StoreError(format!(
@@ -125,7 +126,7 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
         let bytes =
             serde_json::to_vec(&value).map_err(|error| Problem::new(Code::Internal, error))?;
         let record = Record {
-            kind: self.kind.into(),
+            kind: self.kind,
             tenant: tenant.clone(),
             id: id.into(),
             value: bytes.into(),
@@ -142,7 +143,7 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
         let _changing = self.changing.lock().await;
         let records = Arc::clone(&self.records);
         let removed = records
-            .remove(self.kind, tenant.clone(), id.to_owned())
+            .remove(self.kind, tenant.clone(), id.into())
             .await?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.remove(&(tenant.clone(), id.into()));
