@@ -136,9 +136,6 @@ impl NewEvent {
         if let Some(key) = key {
             submission = submission.idempotency_key(key);
         }
-        if let Some(at) = self.deliver_after {
-            submission = submission.deliver_after(at.0);
-        }
         Ok(submission)
     }
 }
@@ -206,7 +203,7 @@ async fn accepted(
         id: published.event.to_string(),
         deliveries,
         duplicate: published.duplicate,
-        deliver_after: deliver_after.filter(|_| published.scheduled),
+        deliver_after,
     })
 }
 
@@ -417,7 +414,6 @@ pub(crate) async fn get(
 
 pub(crate) fn state_name(state: EventState) -> &'static str {
     match state {
-        EventState::Scheduled => "scheduled",
         EventState::Pending => "pending",
         EventState::Retrying => "retrying",
         EventState::Failed => "failed",
