@@ -20,6 +20,7 @@ mod refusal;
 mod registry;
 mod replays;
 mod stats;
+mod strict;
 mod templates;
 mod tenants;
 mod time;
