@@ -8,6 +8,7 @@
 
 mod addresses;
 mod agreement;
+mod api;
 mod cli;
 mod delivery;
 mod demo;
