@@ -70,6 +70,7 @@ pub use postrider_engine::{
     Published, RateLimit, ReplayId, ResendError, Response, RetryPolicy, Schedule, Secret,
     SignatureForm, Template, TemplateProblem, TenantId, Wall,
 };
+pub use reading::LaneRecord;
 pub use records::{Record, RecordError, Records};
 pub use replay::{Replay, ReplayError, ReplayRequest, ReplayState};
 /// The SQLite that this crate is built with, for applications that publish in their own

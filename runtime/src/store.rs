@@ -13,12 +13,13 @@ use crate::agenda::Agenda;
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
 use crate::outbox::OutboxSource;
+use crate::reading::LaneRecord;
 use crate::records::Records;
 use crate::replay::ReplayLog;
 use crate::statistics::Hour;
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
-    Loaded, Receipt, Recovered, TenantId, Wall,
+    Loaded, OrderingKey, Receipt, Recovered, TenantId, Wall,
 };
 use std::pin::Pin;
 use std::sync::Arc;
@@ -98,6 +99,15 @@ pub trait Store: Send + Sync + 'static {
         self: Arc<Self>,
         query: DeliveryQuery,
     ) -> StoreFuture<Result<DeliveryPage, StoreError>>;
+
+    /// At most `most` lanes of an endpoint that hold something or have stopped, by their keys, that
+    /// come after `after`.
+    fn lanes(
+        self: Arc<Self>,
+        endpoint: EndpointId,
+        after: Option<OrderingKey>,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<LaneRecord>, StoreError>>;
 
     /// The dead letters of a tenant, counted by endpoint and reason, in this order.
     fn dead_letter_groups(

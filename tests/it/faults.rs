@@ -8,8 +8,8 @@ use postrider::store::{StoreError, StoreFuture};
 use postrider::transport::{Transport, WireRequest};
 use postrider::{
     Closed, DeadLetterGroup, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
-    EventCursor, EventPage, EventQuery, EventRecord, EventState, Hour, Ledger, MemoryStore,
-    Outcome, Postrider, PublishError, Response, Secret, Store, TenantId,
+    EventCursor, EventPage, EventQuery, EventRecord, EventState, Hour, LaneRecord, Ledger,
+    MemoryStore, OrderingKey, Outcome, Postrider, PublishError, Response, Secret, Store, TenantId,
 };
 use std::io;
 use std::pin::Pin;
@@ -112,6 +112,14 @@ impl Store for Failing {
         most: usize,
     ) -> StoreFuture<Result<Vec<Endpoint>, StoreError>> {
         Arc::clone(&self.inner).endpoints_of(tenant, after, most)
+    }
+    fn lanes(
+        self: Arc<Self>,
+        endpoint: EndpointId,
+        after: Option<OrderingKey>,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<LaneRecord>, StoreError>> {
+        Arc::clone(&self.inner).lanes(endpoint, after, most)
     }
     fn dead_letter_groups(
         self: Arc<Self>,

@@ -11,7 +11,31 @@ use crate::names::OrderingKey;
 use crate::output::Load;
 use std::sync::Arc;
 
+/// A lane that holds something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldLane<'a> {
+    /// Its key.
+    pub key: &'a OrderingKey,
+    /// Deliveries that have not ended.
+    pub pending: u64,
+    /// The first of these.
+    pub first: Option<DeliveryId>,
+    /// The dead letter at which it has stopped.
+    pub stopped_at: Option<DeliveryId>,
+}
+
 impl MemoryStore {
+    /// The lanes of an endpoint that hold something or have stopped, by their keys.
+    pub fn held_lanes(&self, endpoint: EndpointId) -> impl Iterator<Item = HeldLane<'_>> {
+        let lanes = self.lanes_of(endpoint).map(|(id, lane)| HeldLane {
+            key: &id.key,
+            pending: lane.pending.len() as u64,
+            first: lane.pending.values().next().copied(),
+            stopped_at: lane.stopped_at.map(|(_, delivery)| delivery),
+        });
+        lanes.filter(|lane| lane.pending > 0 || lane.stopped_at.is_some())
+    }
+
     /// The next deliveries of a lane, as [`Load`] describes it.
     #[must_use]
     pub fn load(&self, load: &Load) -> Loaded {

@@ -6,12 +6,13 @@ mod records;
 use super::{Store, StoreError, StoreFuture};
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
+use crate::reading::LaneRecord;
 use crate::records::Records;
 use crate::replay::{Replay, ReplayLog, ReplayState};
 use crate::statistics::{Hour, MS_PER_HOUR};
 use postrider_engine::{
-    Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
-    Loaded, MemoryBounds, Receipt, Recovered, ReplayId, TenantId, Wall,
+    Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, HeldLane,
+    Ledger, Load, Loaded, MemoryBounds, OrderingKey, Receipt, Recovered, ReplayId, TenantId, Wall,
 };
 use records::Kept;
 use std::collections::BTreeMap;
@@ -165,6 +166,28 @@ impl Store for MemoryStore {
         query: DeliveryQuery,
     ) -> StoreFuture<Result<DeliveryPage, StoreError>> {
         self.answer(|held| pages::deliveries(held, &query))
+    }
+
+    fn lanes(
+        self: Arc<Self>,
+        endpoint: EndpointId,
+        after: Option<OrderingKey>,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<LaneRecord>, StoreError>> {
+        self.answer(|held| {
+            let lanes = held.held_lanes(endpoint);
+            let lanes = lanes.filter(|lane| Some(lane.key) > after.as_ref());
+            let record = |lane: HeldLane<'_>| LaneRecord {
+                key: lane.key.clone(),
+                pending: lane.pending,
+                head: lane
+                    .stopped_at
+                    .or(lane.first)
+                    .and_then(|id| held.delivery(id)),
+                stopped_at: lane.stopped_at,
+            };
+            lanes.take(most).map(record).collect()
+        })
     }
 
     fn dead_letter_groups(

@@ -38,13 +38,14 @@ use crate::agenda::Agenda;
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
 use crate::outbox::{Outbox, OutboxSource};
+use crate::reading::LaneRecord;
 use crate::records::Records;
 use crate::replay::ReplayLog;
 use crate::statistics::Hour;
 use outbox::SqliteOutbox;
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
-    Loaded, Receipt, Recovered, TenantId, Wall,
+    Loaded, OrderingKey, Receipt, Recovered, TenantId, Wall,
 };
 use reserve::Reserve;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -357,6 +358,15 @@ impl Store for SqliteStore {
         query: DeliveryQuery,
     ) -> StoreFuture<Result<DeliveryPage, StoreError>> {
         self.read(move |connection, _| history::page(connection, &query))
+    }
+
+    fn lanes(
+        self: Arc<Self>,
+        endpoint: EndpointId,
+        after: Option<OrderingKey>,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<LaneRecord>, StoreError>> {
+        self.read(move |connection, _| reads::lanes(connection, (endpoint, after, most)))
     }
 
     fn dead_letter_groups(

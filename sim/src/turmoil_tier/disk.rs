@@ -13,7 +13,8 @@ use postrider::engine::{
 use postrider::store::{Store, StoreError, StoreFuture};
 use postrider::{
     DeadLetterGroup, DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
-    EventCursor, EventId, EventPage, EventQuery, EventRecord, FailureKind, Hour, Ledger, TenantId,
+    EventCursor, EventId, EventPage, EventQuery, EventRecord, FailureKind, Hour, LaneRecord,
+    Ledger, OrderingKey, TenantId,
 };
 use std::future::ready;
 use std::sync::Arc;
@@ -395,6 +396,15 @@ impl Store for DiskStore {
         _: Option<EndpointId>,
         _: usize,
     ) -> StoreFuture<Result<Vec<Endpoint>, StoreError>> {
+        Box::pin(ready(Err(no_history())))
+    }
+
+    fn lanes(
+        self: Arc<Self>,
+        _: EndpointId,
+        _: Option<OrderingKey>,
+        _: usize,
+    ) -> StoreFuture<Result<Vec<LaneRecord>, StoreError>> {
         Box::pin(ready(Err(no_history())))
     }
 

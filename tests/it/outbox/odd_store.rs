@@ -4,7 +4,8 @@ use postrider::outbox::{OutboxSource, RefusedEvent, Waiting};
 use postrider::store::{SqliteStore, Store, StoreError, StoreFuture};
 use postrider::{
     DeadLetterGroup, DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
-    EventCursor, EventId, EventPage, EventQuery, EventRecord, Hour, Ledger, TenantId,
+    EventCursor, EventId, EventPage, EventQuery, EventRecord, Hour, LaneRecord, Ledger,
+    OrderingKey, TenantId,
 };
 use postrider_engine::{Change, CommitError, Load, Loaded, Receipt, Recovered, Wall};
 use std::future::ready;
@@ -81,6 +82,15 @@ impl Store for OddStore {
         most: usize,
     ) -> StoreFuture<Result<Vec<Endpoint>, StoreError>> {
         self.store.clone().endpoints_of(tenant, after, most)
+    }
+
+    fn lanes(
+        self: Arc<Self>,
+        endpoint: EndpointId,
+        after: Option<OrderingKey>,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<LaneRecord>, StoreError>> {
+        self.store.clone().lanes(endpoint, after, most)
     }
 
     fn dead_letter_groups(
