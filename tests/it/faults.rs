@@ -9,7 +9,8 @@ use postrider::transport::{Transport, WireRequest};
 use postrider::{
     Closed, DeadLetterGroup, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
     EventCursor, EventPage, EventQuery, EventRecord, EventState, Hour, LaneRecord, Ledger,
-    MemoryStore, OrderingKey, Outcome, Postrider, PublishError, Response, Secret, Store, TenantId,
+    MemoryStore, NotReady, OrderingKey, Outcome, Postrider, PublishError, Response, Secret, Store,
+    TenantId,
 };
 use std::io;
 use std::pin::Pin;
@@ -169,6 +170,15 @@ impl Store for Failing {
         until: Wall,
     ) -> StoreFuture<Result<Vec<Hour>, StoreError>> {
         Arc::clone(&self.inner).hours(endpoint, from, until)
+    }
+    fn oldest_pending(self: Arc<Self>) -> StoreFuture<Result<Option<Wall>, StoreError>> {
+        Arc::clone(&self.inner).oldest_pending()
+    }
+    fn size_bytes(self: Arc<Self>) -> StoreFuture<Result<u64, StoreError>> {
+        Arc::clone(&self.inner).size_bytes()
+    }
+    fn probe(self: Arc<Self>) -> StoreFuture<Result<(), NotReady>> {
+        Arc::clone(&self.inner).probe()
     }
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>> {
         Arc::clone(&self.inner).ledger(endpoint)

@@ -30,3 +30,4 @@ mod store;
 mod tidy;
 mod transport;
 mod verifier;
+mod watching;

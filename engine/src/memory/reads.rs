@@ -189,6 +189,26 @@ impl MemoryStore {
         lanes.map(|(_, lane)| lane.pending.len() as u64).sum()
     }
 
+    /// The oldest delivery that has not ended.
+    #[must_use]
+    pub fn oldest_pending(&self) -> Option<DeliveryId> {
+        let mut pending = self.deliveries.iter().filter(|(_, it)| !it.state.is_end());
+        pending.next().map(|(id, _)| *id)
+    }
+
+    /// Payload bytes of deliveries that have not ended, and of dead letters, counted once per
+    /// delivery.
+    #[must_use]
+    pub fn payload_bytes(&self) -> usize {
+        self.kept_bytes
+    }
+
+    /// Whether it has no room for one more delivery, however small.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.kept >= self.bounds.deliveries_max || self.kept_bytes >= self.bounds.payload_bytes_max
+    }
+
     /// The account of an endpoint.
     #[must_use]
     pub fn ledger(&self, endpoint: EndpointId) -> Ledger {

@@ -5,7 +5,8 @@ mod records;
 
 use super::{Store, StoreError, StoreFuture};
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
-use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
+use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery, accepted_at};
+use crate::readiness::NotReady;
 use crate::reading::LaneRecord;
 use crate::records::Records;
 use crate::replay::{Replay, ReplayLog, ReplayState};
@@ -212,6 +213,19 @@ impl Store for MemoryStore {
 
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>> {
         self.answer(|held| held.ledger(endpoint))
+    }
+
+    fn oldest_pending(self: Arc<Self>) -> StoreFuture<Result<Option<Wall>, StoreError>> {
+        self.answer(|held| held.oldest_pending().map(accepted_at))
+    }
+
+    fn size_bytes(self: Arc<Self>) -> StoreFuture<Result<u64, StoreError>> {
+        self.answer(|held| held.payload_bytes() as u64)
+    }
+
+    fn probe(self: Arc<Self>) -> StoreFuture<Result<(), NotReady>> {
+        let is_full = self.held().is_full();
+        Box::pin(ready(if is_full { Err(NotReady::Full) } else { Ok(()) }))
     }
 
     fn replay_log(self: Arc<Self>) -> Option<Arc<dyn ReplayLog>> {

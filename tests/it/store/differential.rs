@@ -181,6 +181,7 @@ impl<S: Store> Side<S> {
             told += &format!("{record:?}\n");
         }
         told += &self.log().await;
+        told += &format!("{:?}\n", store().oldest_pending().await);
         told += &self.pages(None).await;
         let groups = store().dead_letter_groups(TenantId::default()).await;
         told += &format!("{:?}\n", groups.unwrap());

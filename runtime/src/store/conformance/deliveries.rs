@@ -330,6 +330,29 @@ pub(super) async fn a_lane_shows_what_the_others_wait_for<S: Store>(store: &Arc<
     assert_eq!(lanes(REDDER.0, None, 9).await, []);
 }
 
+pub(super) async fn the_oldest_pending_delivery_is_known<S: Store>(store: &Arc<S>) {
+    let subject = Subject(store);
+    add_endpoints(&subject).await;
+    let oldest = async || Arc::clone(store).oldest_pending().await.unwrap();
+    assert_eq!(oldest().await, None);
+    // As ids are that say when they were made.
+    let number = |ms| DeliveryId::first_at(Wall(ms)).as_u128();
+    let retrying = DeliveryState::Retrying { due: Wall(99) };
+    let delivered = (answered(200), DeliveryState::Delivered);
+    let first = accept(&subject, number(10), RED, OrderingKey::none()).await;
+    let second = accept(&subject, number(20), BLUE, OrderingKey::none()).await;
+    accept(&subject, number(30), RED, OrderingKey::none()).await;
+    let failed = (answered(503), retrying);
+    end(&subject, (number(10), 1), first.clone(), failed, false).await;
+    assert_eq!(oldest().await, Some(Wall(10)));
+    end(&subject, (number(10), 2), first, delivered.clone(), false).await;
+    assert_eq!(oldest().await, Some(Wall(20)));
+    end(&subject, (number(20), 1), second, delivered, false).await;
+    assert_eq!(oldest().await, Some(Wall(30)));
+    assert_eq!(Arc::clone(store).probe().await, Ok(()));
+    assert!(Arc::clone(store).size_bytes().await.unwrap() > 0);
+}
+
 pub(super) async fn endpoints_are_found_by_tenant<S: Store>(store: &Arc<S>) {
     add_endpoints(&Subject(store)).await;
     let of = async |name, after, most| {

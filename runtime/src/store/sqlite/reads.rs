@@ -9,6 +9,7 @@ use super::rows::{
 };
 use super::seal::KeyRing;
 use super::spec;
+use crate::history::accepted_at;
 use crate::reading::LaneRecord;
 use postrider_engine::{
     DeliveryId, DeliveryRecord, DeliveryState, Endpoint, EndpointId, EventId, Health, LaneId,
@@ -379,6 +380,18 @@ pub(super) fn lanes(
         });
     }
     Ok(lanes)
+}
+
+/// When the oldest delivery that has not ended was accepted: from an index of those, by their
+/// numbers, which are in the order in which they were made.
+pub(super) fn oldest_pending(connection: &Connection) -> Result<Option<Wall>, StoreFault> {
+    let mut select = connection.prepare_cached(
+        "SELECT id FROM postrider_delivery INDEXED BY postrider_delivery_oldest
+         WHERE state <= 1 ORDER BY number LIMIT 1",
+    )?;
+    let oldest: Option<[u8; 16]> = select.query_row([], |row| row.get(0)).optional()?;
+    let oldest = oldest.map(|id| DeliveryId::from_u128(u128::from_be_bytes(id)));
+    Ok(oldest.map(accepted_at))
 }
 
 pub(super) fn ledger(connection: &Connection, id: EndpointId) -> Result<Ledger, StoreFault> {
