@@ -190,7 +190,10 @@ async fn a_key_is_known_while_its_event_waits_and_afterwards() {
         deliveries: [].into(),
         duplicate: true,
     };
-    assert_eq!(postrider.publish(keyed("once")).await, Ok(duplicate.clone()));
+    assert_eq!(
+        postrider.publish(keyed("once")).await,
+        Ok(duplicate.clone())
+    );
     calendar.turn(60);
     end_of(&postrider, &event).await;
     let again = postrider.schedule(keyed("once"), calendar.after(60)).await;

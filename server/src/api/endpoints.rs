@@ -429,8 +429,7 @@ pub(crate) async fn owned(
 }
 
 fn parse_secret(text: &str) -> Result<Secret, Problem> {
-    let secret = Secret::parse(text).map_err(InvalidSpec::from);
-    Ok(secret.map_err(|error| Problem::from(error).at("/secret", "cannot be used"))?)
+    Ok(Secret::parse(text).map_err(InvalidSpec::from)?)
 }
 
 /// The payload form that the body names, with its template in full.

@@ -41,7 +41,31 @@ impl From<InvalidName> for Problem {
 
 impl From<InvalidSpec> for Problem {
     fn from(error: InvalidSpec) -> Self {
-        Self::new(Code::InvalidEndpoint, error)
+        let pointer = match &error {
+            InvalidSpec::Url(_) | InvalidSpec::UrlLength { .. } => "/url",
+            InvalidSpec::EventTypes { .. } => "/event_types",
+            InvalidSpec::Timeout => "/timeout_ms",
+            InvalidSpec::Concurrency => "/concurrency",
+            InvalidSpec::StopWithoutOrder => "/on_failed",
+            InvalidSpec::RateLimit => "/rate_limit",
+            InvalidSpec::Breaker => "/breaker",
+            InvalidSpec::TooManyRetries { .. } | InvalidSpec::RetryDelay { .. } => "/retry",
+            InvalidSpec::RetryFactor => "/retry/factor",
+            InvalidSpec::Jitter => "/retry/jitter_percent",
+            InvalidSpec::AlsoRetry { .. } => "/retry/also_retry",
+            InvalidSpec::Headers { .. }
+            | InvalidSpec::HeaderName { .. }
+            | InvalidSpec::HeaderReserved { .. }
+            | InvalidSpec::HeaderTwice { .. }
+            | InvalidSpec::HeaderValue { .. } => "/headers",
+            InvalidSpec::Signatures { .. }
+            | InvalidSpec::SignatureHeaderName(_)
+            | InvalidSpec::SignatureHeaderTaken { .. } => "/signatures",
+            InvalidSpec::Description { .. } => "/description",
+            InvalidSpec::Metadata { .. } => "/metadata",
+            InvalidSpec::Secret(_) | InvalidSpec::SecretText(_) => "/secret",
+        };
+        Self::new(Code::InvalidEndpoint, &error).at(pointer, error)
     }
 }
 
