@@ -48,7 +48,8 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeJson
             return Ok(Self(T::default()));
         }
         check_media_type(&headers)?;
-        parse(&body).map(Self)
+        let value: Option<T> = parse(&body)?;
+        Ok(Self(value.unwrap_or_default()))
     }
 }
 

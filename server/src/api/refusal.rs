@@ -78,7 +78,7 @@ impl From<PublishError> for Problem {
             PublishError::EndpointDisabled(_) => Self::new(Code::EndpointDisabled, error),
             PublishError::PayloadTooLarge { .. } => Self::new(Code::BodyTooLarge, error),
             PublishError::Full(full) => full.into(),
-            PublishError::IdempotencyKey { .. } => Self::new(Code::InvalidHeader, error),
+            PublishError::IdempotencyKey { .. } => Self::new(Code::InvalidEvent, error),
             PublishError::IdempotencyKeyReused(_) => Self::new(Code::IdempotencyKeyReused, error),
             PublishError::Name(name) => name.into(),
             PublishError::Closed(closed) => closed.into(),
