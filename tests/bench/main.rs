@@ -18,6 +18,7 @@ mod http;
 mod isolation;
 mod process;
 mod receiver;
+mod server;
 mod store;
 
 /// The allocator of the `postrider` binary, for both sides of each comparison.
@@ -48,17 +49,19 @@ fn main() {
             isolation::figures();
             store::figures();
             backlog::figures(backlog::EVENTS);
+            server::figures();
         }
         ["engine"] => engine::figures(),
         ["http"] => http::figures(),
         ["isolation"] => isolation::figures(),
         ["store"] => store::figures(),
+        ["server"] => server::figures(),
         ["backlog"] => backlog::figures(backlog::EVENTS),
         ["backlog", "--events", events] => backlog::figures(events.parse().unwrap()),
         other => {
             println!(
-                "unknown benchmark {other:?}: engine, http, isolation, store, backlog, or none \
-                 for all"
+                "unknown benchmark {other:?}: engine, http, isolation, store, backlog, server, or \
+                 none for all"
             );
             std::process::exit(2);
         }
@@ -69,4 +72,15 @@ fn main() {
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// The value that this part of the values, from 0 to 1, does not exceed.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a place in a list"
+)]
+fn percentile(mut values: Vec<f64>, part: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * part) as usize]
 }

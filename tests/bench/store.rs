@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-const PUBLISHERS: usize = 64;
+pub(crate) const PUBLISHERS: usize = 64;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(2);
 const DELIVERIES: &str = "50000";
@@ -49,7 +49,7 @@ async fn publishing() {
 }
 
 /// A Postrider whose one endpoint is paused: what is published stays pending.
-async fn paused(path: &Path) -> Postrider {
+pub(crate) async fn paused(path: &Path) -> Postrider {
     let store = SqliteStore::open(path).unwrap();
     let postrider = Postrider::builder().store(store).start().await.unwrap();
     let spec = EndpointSpec::new("https://receiver.example/");
@@ -59,7 +59,7 @@ async fn paused(path: &Path) -> Postrider {
 }
 
 /// How many events are accepted in this time.
-async fn publish_for(postrider: &Postrider, time: Duration) -> usize {
+pub(crate) async fn publish_for(postrider: &Postrider, time: Duration) -> usize {
     let endpoint = postrider.endpoints().await.unwrap()[0].id;
     let payload = vec![b'x'; PAYLOAD_BYTES];
     let end = Instant::now() + time;

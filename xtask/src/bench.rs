@@ -5,7 +5,7 @@ use std::process::Command;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// One of engine, http, isolation, store, backlog, verifier; all but the last if left out
+    /// One of engine, http, isolation, store, backlog, server, verifier; all but the last if left out
     figure: Option<String>,
     /// Pending events of the backlog [default: 200,000]
     #[arg(long)]
@@ -19,6 +19,13 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     }
     if args.figure.as_deref() == Some("verifier") {
         return verifier();
+    }
+    // The server is measured as the program that it is.
+    let built = Command::new("cargo")
+        .args(["build", "--quiet", "--release", "-p", "postrider-server"])
+        .status();
+    if !built.is_ok_and(|status| status.success()) {
+        return Err("the server does not build".to_owned());
     }
     let mut cargo = Command::new("cargo");
     cargo.args([

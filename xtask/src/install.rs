@@ -70,6 +70,53 @@ pub(crate) fn verifier() -> Result<(), String> {
     npm(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/verifier"))
 }
 
+/// Installs what a client of the API is generated and checked with.
+pub(crate) fn client() -> Result<(), String> {
+    npm(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/client"))
+}
+
+/// Installs schemathesis in an environment of its own, where that has not been done.
+pub(crate) fn schemathesis() -> Result<(), String> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/schemathesis");
+    let changed = |file: &str| std::fs::metadata(directory.join(file))?.modified();
+    let installed = changed("venv/installed").ok();
+    if installed.is_some_and(|then| changed("requirements.txt").is_ok_and(|now| now <= then)) {
+        return Ok(());
+    }
+    let failed = || {
+        "schemathesis could not be installed: it needs Python 3.10 or newer with venv, and the \
+         Python registry once"
+            .to_owned()
+    };
+    if !succeeds(&["python3", "-c", "import ensurepip, venv"]) {
+        packages(&["python3-venv"], &failed())?;
+    }
+    println!("── install: pip install, in {}", directory.display());
+    let pip = "venv/bin/python";
+    let install = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--requirement",
+        "requirements.txt",
+    ];
+    for command in [
+        &["python3", "-m", "venv", "venv"][..],
+        &[&[pip], &install[..]].concat(),
+    ] {
+        let mut program = Command::new(directory.join(command[0]));
+        if command[0] == "python3" {
+            program = Command::new("python3");
+        }
+        let done = program.args(&command[1..]).current_dir(&directory).status();
+        if !done.is_ok_and(|status| status.success()) {
+            return Err(failed());
+        }
+    }
+    std::fs::write(directory.join("venv/installed"), "").map_err(|_| failed())
+}
+
 /// Installs Node.js and npm, where they are missing.
 fn node() -> Result<(), String> {
     programs(&PROGRAMS[1..])

@@ -79,6 +79,8 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     if steps.iter().any(|step| step.name == "tests") {
         install::browser()?;
         install::verifier()?;
+        install::client()?;
+        install::schemathesis()?;
     }
     let start = Instant::now();
     for step in &steps {

@@ -16,6 +16,7 @@ use postrider::{Endpoint, EndpointId, InvalidSpec, Outcome, Secret, Submission, 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
@@ -38,18 +39,37 @@ const SECRET_CHARS_MAX: usize = 1024;
 const OVERLAP_S_MAX: u64 = 31 * 86_400;
 
 /// A new endpoint: what its owner decides, and how it begins.
-#[derive(ToSchema)]
-#[schema(as = NewEndpoint)]
-#[serde(deny_unknown_fields)]
-#[allow(dead_code)] // the form of a body that is taken apart by hand: see `create`
-pub(crate) struct NewEndpoint {
-    /// Sign with this secret instead of a new one: `whsec_…`, `whsk_…` (ed25519), or any text.
-    #[schema(max_length = 1024)]
-    secret: Option<String>,
-    /// Send a ping first, and register the endpoint only if that is answered with 2xx.
-    verify: Option<bool>,
-    #[serde(flatten)]
-    form: EndpointForm,
+pub(crate) struct NewEndpoint;
+
+impl ToSchema for NewEndpoint {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "NewEndpoint".into()
+    }
+}
+
+impl PartialSchema for NewEndpoint {
+    /// That of the form, with two fields more.
+    fn schema() -> RefOr<Schema> {
+        let mut schema = EndpointForm::schema();
+        if let RefOr::T(Schema::Object(form)) = &mut schema {
+            let nullable = |kind| SchemaType::from_iter([kind, Type::Null]);
+            let secret = ObjectBuilder::new()
+                .schema_type(nullable(Type::String))
+                .max_length(Some(SECRET_CHARS_MAX))
+                .description(Some(
+                    "Sign with this secret instead of a new one: `whsec_…`, `whsk_…` (ed25519), or \
+                     any text.",
+                ));
+            let verify = ObjectBuilder::new()
+                .schema_type(nullable(Type::Boolean))
+                .description(Some(
+                    "Send a ping first, and register the endpoint only if that is answered with 2xx.",
+                ));
+            form.properties.insert("secret".to_owned(), secret.into());
+            form.properties.insert("verify".to_owned(), verify.into());
+        }
+        schema
+    }
 }
 
 /// A change of an endpoint: any of what its owner decides.

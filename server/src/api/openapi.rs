@@ -88,13 +88,28 @@ pub fn document() -> Value {
             .insert("key".to_owned(), scheme.into());
     }
     let mut document = serde_json::to_value(&description).unwrap_or_default();
+    name_operations(&mut document);
     join_parts(&mut document);
     add_problems(&mut document);
     document
 }
 
+/// Every operation has a name of its own, by which generated clients call it: its method and path.
+fn name_operations(document: &mut Value) {
+    for (path, item) in document["paths"].as_object_mut().into_iter().flatten() {
+        let parts: String = path
+            .split(['/', '-', '{', '}', '.'])
+            .filter(|part| !part.is_empty())
+            .map(|part| format!("_{part}"))
+            .collect();
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            operation["operationId"] = format!("{method}{parts}").into();
+        }
+    }
+}
+
 /// A form within a form is described as all of its parts, each of which would refuse the fields of
-/// the other: they become one, which refuses others if its own part does.
+/// the other: they become one.
 fn join_parts(document: &mut Value) {
     let known = document["components"]["schemas"].clone();
     join_within(document, &known);
@@ -120,13 +135,9 @@ fn joined(schema: &Value, known: &Value) -> Option<Value> {
         let named = part["$ref"]
             .as_str()
             .and_then(|name| name.rsplit('/').next());
-        let is_own = named.is_none();
         let part = named.and_then(|name| known.get(name)).unwrap_or(part);
         properties.extend(part["properties"].as_object()?.clone());
         required.extend(part["required"].as_array().cloned().unwrap_or_default());
-        if is_own && part["additionalProperties"] == false {
-            whole.insert("additionalProperties".to_owned(), false.into());
-        }
     }
     whole.insert("type".to_owned(), "object".into());
     whole.insert("properties".to_owned(), properties.into());

@@ -1,0 +1,2 @@
+// All that the client uses of Node.js.
+declare const process: { argv: string[] };
