@@ -63,6 +63,10 @@ use writer::{Housekeeping, Job};
 /// others wait, and what people look at does not hold up delivery.
 const READS_MAX: usize = 4;
 
+/// What no core has asked for is given to the writer so much at a time: so many transactions at
+/// most come between two groups of the engine's.
+const BESIDE_MAX: usize = 4;
+
 /// How long a connection waits for another one of this process.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -80,6 +84,7 @@ pub struct SqliteStore {
     readers: Mutex<Vec<Connection>>,
     for_engine: Arc<Semaphore>,
     for_people: Arc<Semaphore>,
+    beside: Arc<Semaphore>,
     outbox: Arc<SqliteOutbox>,
     /// Held for as long as the store is open.
     _lock: File,
@@ -187,6 +192,7 @@ impl SqliteStore {
             readers: Mutex::new(Vec::new()),
             for_engine: Arc::new(Semaphore::new(READS_MAX)),
             for_people: Arc::new(Semaphore::new(READS_MAX)),
+            beside: Arc::new(Semaphore::new(BESIDE_MAX)),
             outbox: Arc::new(SqliteOutbox::new(path)),
             _lock: lock,
         })
@@ -208,15 +214,22 @@ impl SqliteStore {
 
     /// Has the writer do something that no core has asked for.
     fn beside<T: Send + 'static>(
-        &self,
+        self: &Arc<Self>,
         work: impl FnOnce(&mut SqliteFile) -> Result<T, StoreFault> + Send + 'static,
     ) -> StoreFuture<Result<T, StoreFault>> {
-        let (reply, done) = oneshot::channel();
-        self.ask(Job::Beside(Box::new(move |file| {
-            // Whoever asked may be gone.
-            let _ = reply.send(work(file));
-        })));
-        Box::pin(async move { done.await.unwrap_or(Err(StoreFault::Stopped)) })
+        let (store, turn) = (Arc::clone(self), Arc::clone(&self.beside));
+        Box::pin(async move {
+            // It is never closed, so there is always a turn. The writer keeps it until it is done,
+            // whether or not anybody waits for that.
+            let turn = turn.acquire_owned().await;
+            let (reply, done) = oneshot::channel();
+            store.ask(Job::Beside(Box::new(move |file| {
+                // Whoever asked may be gone.
+                let _ = reply.send(work(file));
+                drop(turn);
+            })));
+            done.await.unwrap_or(Err(StoreFault::Stopped))
+        })
     }
 
     fn reader(&self) -> Result<Connection, StoreFault> {

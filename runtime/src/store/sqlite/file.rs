@@ -18,7 +18,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, ffi};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One SQLite file, opened to be written. All calls wait for the disk.
 pub struct SqliteFile {
@@ -26,6 +26,8 @@ pub struct SqliteFile {
     keys: Arc<KeyRing>,
     reserve: Option<Reserve>,
     lanes: Lanes,
+    /// When something found no room, if nothing that makes more has found any since.
+    full_at: Option<Instant>,
     pub(super) scheduled: agenda::Count,
     /// What is recorded is not known any more.
     failed: Option<String>,
@@ -34,6 +36,9 @@ pub struct SqliteFile {
 /// The log is brought into the database when it has so many pages, of 4 KiB: pages that every
 /// transaction writes are written there once for many.
 const CHECKPOINT_PAGES: u32 = 4_000;
+
+/// For so long it is believed that there is no room.
+const FULL_FOR: Duration = Duration::from_secs(5);
 
 /// Whether something leaves more or less in the file than was there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +106,7 @@ impl SqliteFile {
             keys,
             reserve: None,
             lanes: Lanes::default(),
+            full_at: None,
             scheduled: agenda::Count::default(),
             failed: None,
         })
@@ -127,7 +133,10 @@ impl SqliteFile {
         let mut may_grow = self.reserve.as_mut().is_none_or(Reserve::is_there);
         loop {
             let error = match self.transact(changes, may_grow) {
-                Ok(receipts) => return receipts,
+                Ok(receipts) => {
+                    self.remember_room(changes, &receipts);
+                    return receipts;
+                }
                 Err(error) => error,
             };
             self.lanes.forget();
@@ -136,10 +145,21 @@ impl SqliteFile {
                 self.failed = Some(reason.clone());
                 return failed(changes, &reason);
             }
+            self.full_at = Some(Instant::now());
             if !may_grow && !self.reserve.as_mut().is_some_and(Reserve::give_up) {
                 return changes.iter().map(|_| Err(CommitError::Full)).collect();
             }
             may_grow = false;
+        }
+    }
+
+    /// Whether what makes more has found room.
+    fn remember_room(&mut self, changes: &[Change], answers: &Answers) {
+        let mut made = changes.iter().zip(answers);
+        if answers.contains(&Err(CommitError::Full)) {
+            self.full_at = Some(Instant::now());
+        } else if made.any(|(change, answer)| change.makes_more() && answer.is_ok()) {
+            self.full_at = None;
         }
     }
 
@@ -203,8 +223,12 @@ impl SqliteFile {
         Ok(self.beside_commits(|changes| changes.drop_old(retention, now))?)
     }
 
-    /// Makes a tiny change durable.
+    /// Makes a tiny change durable. It may find room where nothing else does, so it believes what
+    /// others were told a moment ago.
     pub(super) fn probe(&mut self) -> Result<(), StoreFault> {
+        if self.full_at.is_some_and(|at| at.elapsed() < FULL_FOR) {
+            return Err(StoreFault::Full);
+        }
         self.beside_commits_with_room(Growth::More, |changes| {
             let probes = schema::meta(changes.connection, PROBES)?;
             Ok(schema::set_meta(changes.connection, PROBES, probes + 1)?)

@@ -20,7 +20,10 @@ enum RecordChange {
 }
 
 impl SqliteStore {
-    fn change_record(&self, change: RecordChange) -> StoreFuture<Result<bool, RecordError>> {
+    fn change_record(
+        self: &Arc<Self>,
+        change: RecordChange,
+    ) -> StoreFuture<Result<bool, RecordError>> {
         let checked = match &change {
             RecordChange::Put(record) | RecordChange::PutNew(record) => record.check(),
             RecordChange::Remove(..) => Ok(()),
