@@ -6,6 +6,7 @@ mod endpoints;
 mod errors;
 mod events;
 mod keys;
+mod readme;
 mod server;
 
 pub(crate) use server::{Answer, Server};

@@ -13,6 +13,7 @@ mod cli;
 mod delivery;
 mod demo;
 mod faults;
+mod flows;
 mod full_disk;
 mod hostile;
 mod lives;

@@ -1,0 +1,6 @@
+//! The services that Postrider was made to replace, each as its users would go through it, with a
+//! restart in the middle.
+
+mod emitter;
+mod payments;
+mod tutorial;
