@@ -72,6 +72,8 @@ pub(crate) fn verifier() -> Result<(), String> {
 
 /// Installs what a client of the API is generated and checked with.
 pub(crate) fn client() -> Result<(), String> {
+    // The lines of the README are typed as they are printed.
+    programs(&[(&["curl"], "curl")])?;
     npm(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/client"))
 }
 
