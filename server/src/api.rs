@@ -12,6 +12,7 @@ mod extract;
 mod health;
 mod keys;
 mod keys_routes;
+mod log_tail;
 mod openapi;
 mod page;
 mod problem;

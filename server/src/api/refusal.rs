@@ -4,8 +4,8 @@ use super::problem::{Code, Problem};
 use postrider::replay::ReplayError;
 use postrider::store::StoreError;
 use postrider::{
-    Closed, DiscardError, EndpointError, Full, InvalidName, InvalidSpec, PingError, PublishError, ReadError, RecordError,
-    ResendError,
+    Closed, DiscardError, EndpointError, Full, InvalidName, InvalidSpec, PingError, PublishError,
+    ReadError, RecordError, ResendError,
 };
 
 /// When a bound is reached, it is worth coming back after this.

@@ -142,9 +142,7 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
     pub(crate) async fn remove(&self, tenant: &TenantId, id: &str) -> Result<bool, Problem> {
         let _changing = self.changing.lock().await;
         let records = Arc::clone(&self.records);
-        let removed = records
-            .remove(self.kind, tenant.clone(), id.into())
-            .await?;
+        let removed = records.remove(self.kind, tenant.clone(), id.into()).await?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.remove(&(tenant.clone(), id.into()));
         Ok(removed)

@@ -227,5 +227,12 @@ pub(crate) async fn lanes(
     }))
 }
 
-struct Stub { key: OrderingKey, pending: u64, head: Option<postrider::DeliveryRecord>, stopped_at: Option<postrider::DeliveryId> }
-fn lanes_stub(_: Option<OrderingKey>, _: usize) -> Vec<Stub> { Vec::new() }
+struct Stub {
+    key: OrderingKey,
+    pending: u64,
+    head: Option<postrider::DeliveryRecord>,
+    stopped_at: Option<postrider::DeliveryId>,
+}
+fn lanes_stub(_: Option<OrderingKey>, _: usize) -> Vec<Stub> {
+    Vec::new()
+}
