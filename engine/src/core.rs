@@ -16,6 +16,8 @@ mod recover;
 mod tests;
 mod window;
 
+pub(crate) use publish::digest;
+
 use crate::batch::{BatchId, Change, CommitError, Receipt};
 use crate::commits::{Commits, Next};
 use crate::endpoint_state::{EndpointState, Tally};

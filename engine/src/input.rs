@@ -82,6 +82,12 @@ impl NewEvent {
         }
         Ok(())
     }
+
+    /// SHA-256 over everything that a repeat with the same idempotency key must have in common.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        crate::core::digest(self)
+    }
 }
 
 /// Where an event goes.

@@ -144,7 +144,7 @@ impl Builder {
         let (calls, received) = mpsc::channel(CALLS_MAX);
         let (facts, _) = broadcast::channel(FACTS_MAX);
         let (shell, inputs) = Shell::new(Parts {
-            limits: self.limits,
+            limits: self.limits.clone(),
             seed,
             recovered: Arc::clone(&self.store).recover().await?,
             store: Arc::clone(&self.store),
@@ -155,7 +155,10 @@ impl Builder {
             shutdown_timeout: self.shutdown_timeout,
         })?;
         let pump = Arc::clone(&self.store).outbox_source();
-        let pump = pump.map(|source| tokio::spawn(Pump::new(source, calls.downgrade()).run()));
+        let pump = pump.map(|source| {
+            let pump = Pump::new(source, calls.downgrade(), Arc::clone(&self.clock));
+            tokio::spawn(pump.run())
+        });
         tokio::spawn(async move {
             shell.run(inputs).await;
             // It would find out by itself, a little later.
@@ -166,7 +169,7 @@ impl Builder {
         let postrider = Postrider::new(
             calls,
             (self.store, self.clock),
-            self.guard,
+            (self.guard, self.limits),
             &facts,
             self.shutdown_timeout,
         );

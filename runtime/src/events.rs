@@ -1,5 +1,6 @@
 //! The log of events: what was accepted, in the order in which it was.
 
+use crate::agenda::ScheduledEvent;
 use crate::history::{Direction, InvalidCursor};
 use postrider_engine::{Event, EventPattern, EventType, TenantId, Wall};
 use std::fmt;
@@ -22,6 +23,10 @@ pub struct EventRecord {
 pub enum EventPlace {
     /// It was published: its place in the log.
     Published(EventCursor),
+    /// It is to be published then.
+    Scheduled(Wall),
+    /// It was to be published then, and could not be accepted.
+    Refused(Wall),
 }
 
 /// A place in the log of events: it grows from one event to the next, and none is given away
@@ -72,12 +77,27 @@ pub struct EventPage {
     pub through: Option<EventCursor>,
 }
 
+impl EventRecord {
+    /// That of an event which waits for its time, or was refused then.
+    pub(crate) fn of_unpublished(waiting: ScheduledEvent) -> Self {
+        Self {
+            event: waiting.event,
+            idempotency_key: waiting.idempotency_key,
+            place: match waiting.refused {
+                Some(_) => EventPlace::Refused(waiting.due),
+                None => EventPlace::Scheduled(waiting.due),
+            },
+        }
+    }
+}
+
 impl EventPlace {
     /// The place in the log, of one that was published.
     #[must_use]
     pub fn cursor(self) -> Option<EventCursor> {
         match self {
             Self::Published(cursor) => Some(cursor),
+            Self::Scheduled(_) | Self::Refused(_) => None,
         }
     }
 }

@@ -151,11 +151,6 @@ impl DeliveryFilter {
 }
 
 impl DeliveryFilter {
-    /// Whether it matters how the last attempt ended.
-    pub(crate) fn asks_for_attempts(&self) -> bool {
-        self.status_class.is_some() || self.failure.is_some()
-    }
-
     /// Whether the last attempt ended as is asked for.
     pub(crate) fn takes_end(&self, last: Option<AttemptResult>) -> bool {
         let status = match last {

@@ -21,6 +21,7 @@
 //! # }
 //! ```
 
+pub mod agenda;
 mod builder;
 mod clock;
 pub mod egress;
@@ -42,6 +43,9 @@ pub mod store;
 mod submission;
 pub mod transport;
 
+pub use agenda::{
+    ScheduleError, Scheduled, ScheduledCursor, ScheduledEvent, ScheduledPage, ScheduledQuery,
+};
 pub use builder::{Builder, StartError};
 pub use clock::{Clock, SystemClock};
 pub use endpoint_url::{EndpointUrl, Host, InvalidUrl};

@@ -28,7 +28,7 @@ pub(crate) use pump::Pump;
 use crate::postrider::Postrider;
 use crate::status::ReadError;
 use crate::store::{StoreError, StoreFuture};
-use postrider_engine::{EndpointId, EventId, NewEvent};
+use postrider_engine::{EndpointId, EventId, NewEvent, Wall};
 use std::sync::Arc;
 
 /// The outbox of a store, as the engine sees it.
@@ -36,9 +36,18 @@ use std::sync::Arc;
 /// Whoever implements it for a store of their own must also honour
 /// [`Publish::from_outbox`](postrider_engine::Publish) there.
 pub trait OutboxSource: Send + Sync + 'static {
-    /// The first events that wait, in the order in which they were committed: at most `most`, and
-    /// not much more than a few MiB. Those that are marked as refused do not wait.
-    fn waiting(self: Arc<Self>, most: usize) -> StoreFuture<Result<Vec<Waiting>, StoreError>>;
+    /// The first events that wait: those of the store's [`Agenda`](crate::agenda::Agenda) whose
+    /// time has come now, in the order of their times, and then those that wait for no time, in
+    /// the order in which they were committed. At most `most`, and not much more than a few MiB.
+    /// Those that are marked as refused do not wait.
+    fn waiting(
+        self: Arc<Self>,
+        most: usize,
+        now: Wall,
+    ) -> StoreFuture<Result<Vec<Waiting>, StoreError>>;
+
+    /// When the next event of the agenda is due.
+    fn next_due(self: Arc<Self>) -> StoreFuture<Result<Option<Wall>, StoreError>>;
 
     /// Whether something may have come since `waiting` was asked last. Asked 20 times a second.
     fn has_changed(self: Arc<Self>) -> StoreFuture<Result<bool, StoreError>>;

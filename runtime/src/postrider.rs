@@ -14,7 +14,7 @@ use crate::submission::Submission;
 use postrider_engine::{
     Answer, Attempt, Closed, Command, DeliveryId, DeliveryRecord, DiscardError, Drained, Endpoint,
     EndpointChange, EndpointError, EndpointId, EndpointSpec, EventId, Fact, Footprint, InvalidSpec,
-    Ledger, PingError, PublishError, Published, ResendError, Secret, Wall,
+    Ledger, Limits, PingError, PublishError, Published, ResendError, Secret, Wall,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +31,7 @@ struct Shared {
     calls: mpsc::Sender<Call>,
     store: Arc<dyn Store>,
     guard: EgressGuard,
+    limits: Limits,
     facts: broadcast::WeakSender<Fact>,
     shutdown_timeout: Duration,
     shutting_down: AtomicBool,
@@ -51,7 +52,7 @@ impl Postrider {
     pub(crate) fn new(
         calls: mpsc::Sender<Call>,
         (store, clock): (Arc<dyn Store>, Arc<dyn Clock>),
-        guard: EgressGuard,
+        (guard, limits): (EgressGuard, Limits),
         facts: &broadcast::Sender<Fact>,
         shutdown_timeout: Duration,
     ) -> Self {
@@ -59,6 +60,7 @@ impl Postrider {
             calls,
             store,
             guard,
+            limits,
             facts: facts.downgrade(),
             shutdown_timeout,
             shutting_down: AtomicBool::new(false),
@@ -247,6 +249,13 @@ impl Postrider {
     ///
     /// [`ReadError::NoSuchEvent`] also for one whose record has been dropped.
     pub async fn event_status(&self, event: &EventId) -> Result<EventStatus, ReadError> {
+        if let Some(deliveries) = self.store().deliveries_of(*event).await? {
+            return Ok(EventStatus::of(*event, deliveries));
+        }
+        if let Some(waiting) = self.unpublished(event).await? {
+            return Ok(EventStatus::of_unpublished(waiting));
+        }
+        // It may have been published between the two.
         let deliveries = self.store().deliveries_of(*event).await?;
         let deliveries = deliveries.ok_or(ReadError::NoSuchEvent(*event))?;
         Ok(EventStatus::of(*event, deliveries))
@@ -429,6 +438,10 @@ impl Postrider {
 
     pub(crate) fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.0.store)
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 
     pub(crate) fn wall(&self) -> Wall {

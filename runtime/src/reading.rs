@@ -7,12 +7,19 @@ use crate::status::ReadError;
 use postrider_engine::{Endpoint, EndpointId, EventId, TenantId};
 
 impl Postrider {
-    /// An event, as long as its record is kept.
+    /// An event, as long as its record is kept; also one that waits for its time.
     ///
     /// # Errors
     ///
     /// [`ReadError::NoSuchEvent`] also for one whose record has been dropped.
     pub async fn event(&self, event: &EventId) -> Result<EventRecord, ReadError> {
+        if let Some(record) = self.store().event(*event).await? {
+            return Ok(record);
+        }
+        if let Some(waiting) = self.unpublished(event).await? {
+            return Ok(EventRecord::of_unpublished(waiting));
+        }
+        // It may have been published between the two.
         let record = self.store().event(*event).await?;
         record.ok_or(ReadError::NoSuchEvent(*event))
     }

@@ -1,5 +1,6 @@
 //! What has become of an event.
 
+use crate::agenda::ScheduledEvent;
 use crate::store::StoreError;
 use postrider_engine::{DeliveryId, DeliveryRecord, DeliveryState, EventId, Outcome, Wall};
 
@@ -13,17 +14,24 @@ pub struct EventStatus {
     pub state: EventState,
     /// Attempts that have ended, over all its deliveries.
     pub attempts: u32,
-    /// How the last attempt that was no success ended: `HTTP 503`, `connect: …`.
+    /// How the last attempt that was no success ended: `HTTP 503`, `connect: …`; or why it was
+    /// refused.
     pub last_error: Option<String>,
     /// When the last of its deliveries was delivered, if all of them were.
     pub delivered_at: Option<Wall>,
+    /// When it is to be published, if it is not.
+    pub due: Option<Wall>,
     /// Its deliveries, oldest first, each with its attempts.
     pub deliveries: Vec<DeliveryRecord>,
 }
 
-/// The state of an event: that of its least advanced delivery.
+/// The state of an event: once it is published, that of its least advanced delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EventState {
+    /// It waits for its time.
+    Scheduled,
+    /// It could not be accepted when its time had come; it is kept with the reason.
+    Refused,
     /// A delivery has had no attempt yet.
     Pending,
     /// A delivery waits for its next attempt.
@@ -76,7 +84,25 @@ impl EventStatus {
             attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
             last_error: last_failure.map(|attempt| attempt.outcome.to_string()),
             delivered_at: delivered_at.filter(|_| state == EventState::Delivered),
+            due: None,
             deliveries,
+        }
+    }
+
+    /// That of an event which waits for its time, or was refused then.
+    pub(crate) fn of_unpublished(waiting: ScheduledEvent) -> Self {
+        let state = match waiting.refused {
+            Some(_) => EventState::Refused,
+            None => EventState::Scheduled,
+        };
+        Self {
+            event: waiting.event.id,
+            state,
+            attempts: 0,
+            last_error: waiting.refused,
+            delivered_at: None,
+            due: Some(waiting.due),
+            deliveries: Vec::new(),
         }
     }
 }

@@ -9,6 +9,7 @@ pub use memory::MemoryStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 
+use crate::agenda::Agenda;
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
 use crate::outbox::OutboxSource;
@@ -123,6 +124,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Where records of whoever embeds this store are kept, if it has such a place.
     fn records(self: Arc<Self>) -> Option<Arc<dyn Records>> {
+        None
+    }
+
+    /// Where events are kept for later, if this store has such a place.
+    fn agenda(self: Arc<Self>) -> Option<Arc<dyn Agenda>> {
         None
     }
 

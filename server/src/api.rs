@@ -21,6 +21,7 @@ mod refusal;
 mod registry;
 mod replays;
 mod stats;
+mod strict;
 mod templates;
 mod tenants;
 mod time;

@@ -22,6 +22,7 @@ mod receiver;
 mod replay;
 mod report;
 mod scenarios;
+mod scheduled;
 mod simulation;
 mod std_thread;
 mod store;

@@ -196,10 +196,10 @@ pub(crate) async fn end_of(
     postrider: &Postrider,
     event: &postrider::EventId,
 ) -> postrider::EventStatus {
-    use postrider::EventState::{Pending, Retrying};
+    use postrider::EventState::{Pending, Retrying, Scheduled};
     until("the event ends", || async {
         let status = postrider.event_status(event).await.unwrap();
-        !matches!(status.state, Pending | Retrying)
+        !matches!(status.state, Scheduled | Pending | Retrying)
     })
     .await;
     postrider.event_status(event).await.unwrap()

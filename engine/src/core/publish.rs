@@ -229,7 +229,7 @@ impl Core {
 }
 
 /// SHA-256 over everything that a repeat must have in common.
-fn digest(new: &NewEvent) -> [u8; 32] {
+pub(crate) fn digest(new: &NewEvent) -> [u8; 32] {
     let target = match new.target {
         Target::Endpoint(id) => id.to_string(),
         Target::Subscribers => String::new(),

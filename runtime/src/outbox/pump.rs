@@ -1,12 +1,13 @@
 //! Brings what waits in an outbox to the engine: one batch at a time, in the order of its commit.
 
 use super::{OutboxSource, Waiting};
+use crate::clock::Clock;
 use crate::shell::{Call, Taken};
 use postrider_engine::{Answer, EventId, NewEvent, PublishError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// Events brought to the engine at once.
 const BATCH: usize = 256;
@@ -29,6 +30,8 @@ pub(crate) struct Pump {
     source: Arc<dyn OutboxSource>,
     /// Weak: the engine stops when nobody but the pump could ask it for anything.
     calls: mpsc::WeakSender<Call>,
+    /// The calendar by which events are due.
+    clock: Arc<dyn Clock>,
 }
 
 /// How a round has ended.
@@ -52,8 +55,16 @@ struct Came {
 }
 
 impl Pump {
-    pub(crate) fn new(source: Arc<dyn OutboxSource>, calls: mpsc::WeakSender<Call>) -> Self {
-        Self { source, calls }
+    pub(crate) fn new(
+        source: Arc<dyn OutboxSource>,
+        calls: mpsc::WeakSender<Call>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            source,
+            calls,
+            clock,
+        }
     }
 
     /// Runs until the engine has stopped.
@@ -82,7 +93,8 @@ impl Pump {
 
     /// Brings the first events that wait, and keeps what the engine says of them.
     async fn round(&self, most: usize) -> Round {
-        let waiting = match Arc::clone(&self.source).waiting(most).await {
+        let now = self.clock.wall();
+        let waiting = match Arc::clone(&self.source).waiting(most, now).await {
             Ok(waiting) => waiting,
             Err(error) => {
                 tracing::warn!(%error, "postrider.outbox.not_read");
@@ -161,18 +173,27 @@ impl Pump {
     }
 
     async fn until_something_may_wait(&self) {
-        let latest = Instant::now() + READ_EVERY;
+        let latest = Instant::now() + self.until_next_due().await.min(READ_EVERY);
         while Instant::now() < latest && !self.is_over() {
             tokio::select! {
                 biased;
                 () = Arc::clone(&self.source).hinted() => return,
-                () = sleep(LOOK_EVERY) => {}
+                () = sleep_until(latest.min(Instant::now() + LOOK_EVERY)) => {}
             }
             // If it cannot be asked, reading the outbox says why.
             if Arc::clone(&self.source).has_changed().await != Ok(false) {
                 return;
             }
         }
+    }
+
+    /// How long it is until the next event is due. The calendar may jump: it is asked again soon.
+    async fn until_next_due(&self) -> Duration {
+        let due = Arc::clone(&self.source).next_due().await;
+        // If it cannot be asked, reading the outbox says why.
+        due.ok().flatten().map_or(READ_EVERY, |due| {
+            Duration::from_millis(due.0.saturating_sub(self.clock.wall().0))
+        })
     }
 
     fn is_over(&self) -> bool {

@@ -4,6 +4,7 @@
 //! (`synchronous=FULL`, in a write-ahead log); readers have connections of their own. A lock file
 //! keeps a second process away.
 
+mod agenda;
 mod backup;
 mod changes;
 mod events;
@@ -33,6 +34,7 @@ pub use schema::SchemaError;
 pub use seal::{KeyRing, SealError};
 
 use super::{Store, StoreError, StoreFuture};
+use crate::agenda::Agenda;
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
 use crate::outbox::{Outbox, OutboxSource};
@@ -112,6 +114,8 @@ enum StoreFault {
     Damaged(String),
     #[error(transparent)]
     Seal(#[from] SealError),
+    #[error("there is no room")]
+    Full,
     #[error("the store has stopped")]
     Stopped,
     /// What is recorded has been unknown since this went wrong.
@@ -122,6 +126,7 @@ enum StoreFault {
 impl StoreFault {
     fn is_full(&self) -> bool {
         match self {
+            Self::Full => true,
             Self::Sqlite(error) => error.sqlite_error_code() == Some(ErrorCode::DiskFull),
             _ => false,
         }
@@ -197,6 +202,19 @@ impl SqliteStore {
             // If the writer has ended, the answer's sender goes with the job.
             let _ = jobs.send(job);
         }
+    }
+
+    /// Has the writer do something that no core has asked for.
+    fn beside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqliteFile) -> Result<T, StoreFault> + Send + 'static,
+    ) -> StoreFuture<Result<T, StoreFault>> {
+        let (reply, done) = oneshot::channel();
+        self.ask(Job::Beside(Box::new(move |file| {
+            // Whoever asked may be gone.
+            let _ = reply.send(work(file));
+        })));
+        Box::pin(async move { done.await.unwrap_or(Err(StoreFault::Stopped)) })
     }
 
     fn reader(&self) -> Result<Connection, StoreFault> {
@@ -366,6 +384,10 @@ impl Store for SqliteStore {
     }
 
     fn records(self: Arc<Self>) -> Option<Arc<dyn Records>> {
+        Some(self)
+    }
+
+    fn agenda(self: Arc<Self>) -> Option<Arc<dyn Agenda>> {
         Some(self)
     }
 

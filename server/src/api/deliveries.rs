@@ -177,6 +177,7 @@ pub(crate) struct ListQuery {
     #[param(value_type = Option<String>, format = DateTime)]
     until: Option<Time>,
     /// `newest` (the default) or `oldest` first.
+    #[param(inline)]
     order: Option<Order>,
     /// How many at most: 1 to 250.
     #[param(minimum = 1, maximum = 250, default = 50)]
@@ -216,7 +217,7 @@ impl ListQuery {
             postrider::FailureKind::named(name).ok_or_else(|| {
                 let all = postrider::FailureKind::ALL.map(postrider::FailureKind::name);
                 let detail = format!("failure: use one of {}", all.join(", "));
-                Problem::new(Code::InvalidQuery, detail)
+                Problem::new(Code::InvalidParameter, detail)
             })
         });
         Ok(DeliveryQuery {
@@ -245,7 +246,8 @@ where
     T: std::str::FromStr,
     T::Err: std::fmt::Display,
 {
-    let refused = |error: T::Err| Problem::new(Code::InvalidQuery, format_args!("{name}: {error}"));
+    let refused =
+        |error: T::Err| Problem::new(Code::InvalidParameter, format_args!("{name}: {error}"));
     text.map(|text| text.parse().map_err(refused)).transpose()
 }
 

@@ -42,7 +42,7 @@ pub(crate) struct EndpointForm {
     /// `$eq $ne $gt $gte $lt $lte $in $nin $exists $startsWith $contains $and $or $not`.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    pub(crate) filter: Option<Value>,
+    pub(crate) filter: Option<Map<String, Value>>,
     /// Whether deliveries keep their order.
     #[serde(default)]
     pub(crate) ordering: OrderingForm,
@@ -142,9 +142,15 @@ pub(crate) struct RetryForm {
     pub(crate) retry_after_max_ms: Option<u64>,
     /// Statuses from 400 to 499 that are retried instead of failing at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(example = json!([408, 425, 429]))]
+    #[schema(value_type = Option<Vec<ClientErrorStatus>>, example = json!([408, 425, 429]))]
     pub(crate) also_retry: Option<Vec<u16>>,
 }
+
+/// A status from 400 to 499.
+#[derive(ToSchema)]
+#[schema(value_type = u16, minimum = 400, maximum = 499)]
+#[allow(dead_code)] // described, and checked by the engine
+pub(crate) struct ClientErrorStatus(u16);
 
 /// A signature scheme, and the names of its headers where they are not the scheme's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -317,7 +323,7 @@ impl EndpointForm {
         spec.event_types = patterns.collect::<Result<_, _>>()?;
         spec.filter = match &self.filter {
             Some(filter) => {
-                let filter = filter.to_string().parse();
+                let filter = Value::Object(filter.clone()).to_string().parse();
                 Some(filter.map_err(|error| refused("/filter", error))?)
             }
             None => None,

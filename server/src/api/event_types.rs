@@ -12,8 +12,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use postrider::{EventType, TenantId};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// Versions of one type.
@@ -48,7 +48,7 @@ pub(crate) struct Version {
     version: u32,
     /// A JSON Schema of its payloads.
     #[schema(value_type = Option<Object>)]
-    schema: Option<Value>,
+    schema: Option<Map<String, Value>>,
     /// A payload to show.
     example: Option<Value>,
     /// When it was added.
@@ -73,7 +73,7 @@ pub(crate) struct EventTypeForm {
     /// A JSON Schema (draft 2020-12 unless `$schema` says otherwise) of its payloads.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    schema: Option<Value>,
+    schema: Option<Map<String, Value>>,
     /// A payload to show. It has to match the schema.
     #[serde(default)]
     example: Option<Value>,
@@ -89,7 +89,7 @@ pub(crate) struct VersionForm {
     /// A JSON Schema of its payloads.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    schema: Option<Value>,
+    schema: Option<Map<String, Value>>,
     /// A payload to show. It has to match the schema.
     #[serde(default)]
     example: Option<Value>,
@@ -111,12 +111,12 @@ impl Version {
         let refused = |pointer: &str, detail: String| {
             Problem::new(Code::InvalidBody, &detail).at(pointer, detail)
         };
-        if let Some(schema) = &form.schema {
+        if let Some(schema) = form.schema.clone().map(Value::Object) {
             if schema.to_string().len() > SCHEMA_BYTES_MAX {
                 let detail = format!("use at most {SCHEMA_BYTES_MAX} bytes");
                 return Err(refused("/schema", detail));
             }
-            let validator = jsonschema::validator_for(schema);
+            let validator = jsonschema::validator_for(&schema);
             let validator = validator.map_err(|error| refused("/schema", error.to_string()))?;
             if let Some(example) = &form.example {
                 let matches = validator.validate(example);

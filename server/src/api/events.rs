@@ -3,7 +3,7 @@
 use super::Api;
 use super::caller::Caller;
 use super::deliveries::{DeliveryView, Order};
-use super::extract::{Id, Query, check_media_type, parse, read};
+use super::extract::{self, Id, Query, check_media_type, parse, read};
 use super::keys::Scope;
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
@@ -11,8 +11,8 @@ use super::time::Time;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use postrider::{
-    EndpointId, EventFilter, EventId, EventQuery, EventRecord, EventState, Limits, Published,
-    Submission, TenantId,
+    EndpointId, EventFilter, EventId, EventQuery, EventRecord, EventState, EventType, Limits,
+    OrderingKey, PublishError, Published, Submission, TenantId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -29,14 +29,15 @@ const RESERVED: &str = "postrider.";
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewEvent {
     /// What kind it is: parts of `A-Z a-z 0-9 _ -`, joined by dots. Not `postrider.…`.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "extract::text")]
     #[schema(
+        value_type = String,
         min_length = 1,
         max_length = 128,
         pattern = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$",
         example = "payment.succeeded"
     )]
-    event_type: String,
+    event_type: EventType,
     /// Any JSON value. Receivers get its exact text, at most 256 KiB.
     #[schema(value_type = Value, example = json!({"amount": 4200, "currency": "CHF"}))]
     payload: Box<RawValue>,
@@ -44,9 +45,9 @@ pub(crate) struct NewEvent {
     #[serde(default)]
     endpoint_id: Option<String>,
     /// Keeps order among the events with the same key only, instead of all events to an endpoint.
-    #[serde(default)]
-    #[schema(min_length = 1, max_length = 256)]
-    ordering_key: Option<String>,
+    #[serde(default, deserialize_with = "extract::maybe_text")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 256)]
+    ordering_key: Option<OrderingKey>,
     /// Accept it now, deliver it then; at most a year ahead.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -58,11 +59,27 @@ pub(crate) struct NewEvent {
 #[serde(deny_unknown_fields)]
 pub(crate) struct BatchItem {
     /// A repeat with this key and the same content gives the same event and nothing more.
-    #[serde(default)]
-    #[schema(min_length = 1, max_length = 256)]
-    idempotency_key: Option<String>,
+    #[serde(default, deserialize_with = "extract::maybe_text")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 256)]
+    idempotency_key: Option<IdempotencyKey>,
     /// The event.
     event: NewEvent,
+}
+
+/// What makes a repeat harmless.
+#[derive(Debug)]
+struct IdempotencyKey(String);
+
+impl std::str::FromStr for IdempotencyKey {
+    type Err = PublishError;
+
+    fn from_str(text: &str) -> Result<Self, PublishError> {
+        let most = Limits::default().idempotency_key_bytes_max;
+        if (1..=most).contains(&text.len()) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(PublishError::IdempotencyKey { most })
+    }
 }
 
 /// Events to publish, in their order.
@@ -117,7 +134,7 @@ pub(crate) struct BatchResults {
 
 impl NewEvent {
     fn submission(&self, tenant: &TenantId, key: Option<&str>) -> Result<Submission, Problem> {
-        if self.event_type.starts_with(RESERVED) {
+        if self.event_type.as_str().starts_with(RESERVED) {
             let detail = "types that begin with `postrider.` are Postrider's own";
             return Err(Problem::new(Code::InvalidEvent, detail).at("/type", detail));
         }
@@ -131,7 +148,7 @@ impl NewEvent {
             submission = submission.to(&id.parse::<EndpointId>().map_err(nothing)?);
         }
         if let Some(key) = &self.ordering_key {
-            submission = submission.ordering_key(key.as_str());
+            submission = submission.ordering_key(key.get().unwrap_or_default());
         }
         if let Some(key) = key {
             submission = submission.idempotency_key(key);
@@ -174,7 +191,7 @@ pub(crate) async fn publish(
     check_media_type(&head.headers)?;
     let key = idempotency_key(&head.headers)?;
     let event: NewEvent = parse(&read(body, body_bytes_max()).await?)?;
-    api.check_payload(tenant, &event.event_type, &event.payload)?;
+    api.check_payload(tenant, event.event_type.as_str(), &event.payload)?;
     let submission = event.submission(tenant, key)?;
     let published = api.postrider().publish(submission).await?;
     let accepted = accepted(&api, published, event.deliver_after).await?;
@@ -228,9 +245,11 @@ pub(crate) async fn publish_batch(
         return Err(Problem::new(Code::InvalidBody, &detail).at("/events", detail));
     }
     let submissions = batch.events.iter().map(|item| {
-        api.check_payload(tenant, &item.event.event_type, &item.event.payload)?;
-        item.event
-            .submission(tenant, item.idempotency_key.as_deref())
+        api.check_payload(tenant, item.event.event_type.as_str(), &item.event.payload)?;
+        item.event.submission(
+            tenant,
+            item.idempotency_key.as_ref().map(|key| key.0.as_str()),
+        )
     });
     let submissions: Vec<Result<Submission, Problem>> = submissions.collect();
     let fit = submissions
@@ -345,6 +364,7 @@ pub(crate) struct ListQuery {
     #[param(value_type = Option<String>, format = DateTime)]
     until: Option<Time>,
     /// `newest` (the default) or `oldest` first.
+    #[param(inline)]
     order: Option<Order>,
     /// How many at most: 1 to 250.
     #[param(minimum = 1, maximum = 250, default = 50)]

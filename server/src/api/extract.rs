@@ -1,12 +1,15 @@
 //! What a request brings, checked at the edge: JSON bodies, queries and ids.
 
 use super::problem::{Code, Problem};
+use super::strict::Strict;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
+use serde::de::{self, DeserializeOwned};
+use serde::{Deserialize, Deserializer};
+use std::fmt::Display;
 use std::str::FromStr;
 
 /// The largest body of a request that is no event, in bytes.
@@ -104,9 +107,32 @@ pub(crate) async fn read(body: Body, most: usize) -> Result<bytes::Bytes, Proble
     }
 }
 
+/// For fields that are texts of a certain form.
+pub(crate) fn text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr,
+    T::Err: Display,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(de::Error::custom)
+}
+
+/// The same, for fields that may be left out.
+pub(crate) fn maybe_text<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr,
+    T::Err: Display,
+{
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| text.parse().map_err(de::Error::custom))
+        .transpose()
+}
+
 /// The value as this form, or which place of it is wrong.
 pub(crate) fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Problem> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
+    serde_path_to_error::deserialize(Strict(value)).map_err(|error| {
         let pointer = pointer(error.path());
         let detail = error.into_inner().to_string();
         Problem::new(Code::InvalidBody, &detail).at(pointer, detail)
@@ -116,7 +142,7 @@ pub(crate) fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Resul
 /// JSON of this form, or which place is wrong.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let read = serde_path_to_error::deserialize(&mut reader);
+    let read = serde_path_to_error::deserialize(Strict(&mut reader));
     let value = read.map_err(|error| {
         let pointer = pointer(error.path());
         let error = error.into_inner();

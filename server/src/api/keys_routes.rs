@@ -99,8 +99,8 @@ pub(crate) async fn create(
     Json(form): Json<KeyForm>,
 ) -> Result<(StatusCode, axum::Json<KeyView>), Problem> {
     caller.may(Scope::Manage)?;
-    if !(1..=128).contains(&form.name.len()) || form.scopes.is_empty() {
-        let detail = "a key needs a name of 1 to 128 characters and at least one scope";
+    if !(1..=128).contains(&form.name.chars().count()) || !(1..=3).contains(&form.scopes.len()) {
+        let detail = "a key needs a name of 1 to 128 characters and one to three scopes";
         return Err(Problem::new(Code::InvalidBody, detail));
     }
     if !caller.has_all(&form.scopes) {

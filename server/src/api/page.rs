@@ -47,7 +47,8 @@ where
     T::Err: std::fmt::Display,
 {
     let parts = text.into_iter().flat_map(|text| text.split(','));
-    let refused = |error: T::Err| Problem::new(Code::InvalidQuery, format_args!("{name}: {error}"));
+    let refused =
+        |error: T::Err| Problem::new(Code::InvalidParameter, format_args!("{name}: {error}"));
     parts
         .map(|part| part.trim().parse().map_err(refused))
         .collect()

@@ -76,8 +76,12 @@ impl ReplayForm {
             ReplayedState::Delivered => StateKind::Delivered,
             ReplayedState::Discarded => StateKind::Discarded,
         });
-        if self.states.is_empty() {
-            let detail = "name at least one state";
+        if self.event_types.len() > 128 {
+            let detail = "use at most 128";
+            return Err(Problem::new(Code::InvalidBody, detail).at("/event_types", detail));
+        }
+        if !(1..=3).contains(&self.states.len()) {
+            let detail = "name one to three states";
             return Err(Problem::new(Code::InvalidBody, detail).at("/states", detail));
         }
         Ok(ReplayRequest {

@@ -4,7 +4,7 @@ use super::Api;
 use super::problem::{Code, Problem};
 use jsonschema::Validator;
 use postrider::TenantId;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -20,7 +20,7 @@ impl Api {
         &self,
         tenant: &TenantId,
         event_type: &str,
-        schema: &Value,
+        schema: &Map<String, Value>,
     ) -> Result<Arc<Validator>, Problem> {
         let name: Name = (tenant.clone(), event_type.into());
         let validators = &self.0.validators.0;
@@ -29,7 +29,7 @@ impl Api {
             return Ok(Arc::clone(validator));
         }
         drop(known);
-        let validator = jsonschema::validator_for(schema);
+        let validator = jsonschema::validator_for(&Value::Object(schema.clone()));
         let validator = validator.map_err(|error| Problem::new(Code::Internal, error))?;
         let validator = Arc::new(validator);
         let mut known = validators.write().unwrap_or_else(PoisonError::into_inner);

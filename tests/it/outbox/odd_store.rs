@@ -158,8 +158,16 @@ impl Store for OddStore {
 struct Blind(Arc<dyn OutboxSource>);
 
 impl OutboxSource for Blind {
-    fn waiting(self: Arc<Self>, most: usize) -> StoreFuture<Result<Vec<Waiting>, StoreError>> {
-        self.0.clone().waiting(most)
+    fn waiting(
+        self: Arc<Self>,
+        most: usize,
+        now: Wall,
+    ) -> StoreFuture<Result<Vec<Waiting>, StoreError>> {
+        self.0.clone().waiting(most, now)
+    }
+
+    fn next_due(self: Arc<Self>) -> StoreFuture<Result<Option<Wall>, StoreError>> {
+        self.0.clone().next_due()
     }
 
     fn has_changed(self: Arc<Self>) -> StoreFuture<Result<bool, StoreError>> {

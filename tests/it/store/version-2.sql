@@ -12,7 +12,7 @@ CREATE TABLE postrider_endpoint (
     created_at INTEGER NOT NULL,
     revision INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO postrider_endpoint VALUES(X'00000000000000000000000000000009','default','{"tenant":"default","url":"https://example.com/hooks","event_types":["*"],"headers":[],"fifo":true,"stop_on_failed":false,"timeout_ms":30000,"retry":{"schedule":{"exponential":{"first_ms":1000,"factor":2.0,"cap_ms":3600000,"retries":5}},"jitter_percent":20,"retry_after_max_ms":3600000,"also_retry":[]},"concurrency":16,"rate_limit":null,"breaker":{"failures":10,"cooldown_ms":30000,"cooldown_max_ms":600000},"disable_after_ms":432000000}',X'01da0565582925586db62278dfdd3c29b8560540449fbc2cae9754bcbab796c999e9a6d731b61d01ee69743065dbed9c01768306469f46ddb50acbcc1cdc18b17fe414d3d87bc080fd569a2b01e4be38152733bbcb61e5ad30caf247bd55b3f722e1c36d2a9d03a19d257febbef4780feee9fea0a5e23c6cc7b0aef052f62a46add3251a',0,0,NULL,NULL,1,1);
+INSERT INTO postrider_endpoint VALUES(X'00000000000000000000000000000009','default','{"tenant":"default","url":"https://example.com/hooks","event_types":["*"],"headers":[],"fifo":true,"stop_on_failed":false,"timeout_ms":30000,"retry":{"schedule":{"exponential":{"first_ms":1000,"factor":2.0,"cap_ms":3600000,"retries":5}},"jitter_percent":20,"retry_after_max_ms":3600000,"also_retry":[]},"concurrency":16,"rate_limit":null,"breaker":{"failures":10,"cooldown_ms":30000,"cooldown_max_ms":600000},"disable_after_ms":432000000}',X'01da0565582925586de03bd780d3191235920f6aca110e85bcbedf3493b15e59d7680adcb07e779d99321aa6219227210de6ba8619277881dee06564f81876fca1cfe59346db8e68a1004ca0621ea33644379dd8c71ead05e8245c82e3dfacbc73dfbc99429c7b5a9529d44774cc49341652928bcab448025c3a3de096e803b581dea26f',0,0,NULL,NULL,1,1);
 CREATE TABLE postrider_owner (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     endpoint BLOB NOT NULL,
@@ -127,6 +127,7 @@ CREATE TABLE postrider_outbox (
     payload BLOB NOT NULL,
     refused TEXT
 , not_before INTEGER, digest BLOB CHECK (length(digest) = 32)) STRICT;
+INSERT INTO postrider_outbox VALUES(1,X'00000000000000000000000000000005','default',NULL,'reminder.due','','order-5',X'7b226e223a357d',NULL,9000000,X'396da936ef66d50c7493dc5cb31b020296660993527fd45e8a032b036e334ea0');
 CREATE TABLE postrider_replay (
     id BLOB PRIMARY KEY NOT NULL,
     request TEXT NOT NULL,
@@ -148,9 +149,11 @@ CREATE TABLE postrider_record (
     value BLOB NOT NULL,
     PRIMARY KEY (kind, tenant, id)
 ) STRICT, WITHOUT ROWID;
+INSERT INTO postrider_record VALUES('key','default','a',X'01da0565582925586da856882715d89d09bd72b779b4f2fb626c0704b6fa85f0fdbc778215cbb733782aff174797f53be7d3be26f59afd');
 DELETE FROM sqlite_sequence;
 INSERT INTO sqlite_sequence VALUES('postrider_owner',1);
 INSERT INTO sqlite_sequence VALUES('postrider_lane',2);
+INSERT INTO sqlite_sequence VALUES('postrider_outbox',1);
 CREATE UNIQUE INDEX postrider_owner_endpoint ON postrider_owner (endpoint);
 CREATE UNIQUE INDEX postrider_lane_name ON postrider_lane (endpoint, key);
 CREATE UNIQUE INDEX postrider_event_id ON postrider_event (id);

@@ -3,12 +3,13 @@
 //! older one leaves alone what the newer one has changed.
 
 use super::changes::{attempted, endpoint, lane, publish};
+use postrider::agenda::{NewScheduled, Noted};
 use postrider::store::Store;
 use postrider::store::sqlite::{KeyRing, Retention, SchemaError, SqliteStore};
-use postrider::{DeliveryFilter, DeliveryQuery, EventQuery, Ledger};
+use postrider::{DeliveryFilter, DeliveryQuery, EventQuery, Ledger, Record};
 use postrider_engine::{
-    Change, DeliveryId, DeliveryState, EndpointId, EventId, FailReason, Idempotency, Load, Receipt,
-    Secret, Seq, TenantId, Wall,
+    Change, DeliveryId, DeliveryState, EndpointId, EventId, FailReason, Idempotency, Load,
+    NewEvent, OrderingKey, Receipt, Secret, Seq, Target, TenantId, Wall,
 };
 use rusqlite::Connection;
 use std::path::Path;
@@ -89,8 +90,60 @@ async fn a_file_of_any_version_is_opened_with_all_that_is_in_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("events.db");
         restored(&path, dump);
-        holds_all(&open(&path)).await;
+        let store = open(&path);
+        holds_all(&store).await;
+        if dump == VERSION_2 {
+            holds_what_is_beside(&store).await;
+        }
     }
+}
+
+/// A record of whoever embeds the store.
+fn record() -> Record {
+    Record {
+        kind: "key",
+        tenant: TenantId::default(),
+        id: "a".into(),
+        value: "secret".into(),
+    }
+}
+
+/// An event for later.
+fn later() -> NewScheduled {
+    NewScheduled {
+        id: EventId::from_u128(5),
+        event: NewEvent {
+            tenant: TenantId::default(),
+            target: Target::Subscribers,
+            event_type: "reminder.due".parse().unwrap(),
+            payload: "{\"n\":5}".into(),
+            ordering_key: OrderingKey::none(),
+            idempotency_key: Some("order-5".into()),
+        },
+        due: Wall(9_000_000),
+    }
+}
+
+/// What version 2 keeps beside events and deliveries.
+async fn fill_beside(store: &Arc<SqliteStore>) {
+    let records = Arc::clone(store).records().unwrap();
+    records.put(record()).await.unwrap();
+    let agenda = Arc::clone(store).agenda().unwrap();
+    assert_eq!(agenda.schedule(later()).await, Ok(Noted::New));
+}
+
+async fn holds_what_is_beside(store: &Arc<SqliteStore>) {
+    let records = Arc::clone(store).records().unwrap();
+    let found = records.get("key", TenantId::default(), "a".into()).await;
+    assert_eq!(found, Ok(Some(record())));
+    let agenda = Arc::clone(store).agenda().unwrap();
+    let due = later().due;
+    let again = NewScheduled {
+        id: EventId::from_u128(6),
+        ..later()
+    };
+    let known = Noted::Known(later().id, Some(due));
+    assert_eq!(agenda.schedule(again).await, Ok(known));
 }
 
 /// The store holds what `changes` made, and goes on with it.
@@ -169,7 +222,10 @@ async fn the_tables_of_this_version_are_on_record() {
     };
     let [new, migrated, dumped] =
         ["new.db", "migrated.db", "dumped.db"].map(|name| directory.path().join(name));
-    drop(commit(&open(&new), changes()).await);
+    let store = open(&new);
+    commit(&store, changes()).await;
+    fill_beside(&store).await;
+    drop(store);
     restored(&migrated, VERSION_1);
     drop(open(&migrated));
     restored(&dumped, VERSION_2);

@@ -8,8 +8,8 @@ use super::seal::KeyRing;
 use super::spec;
 use postrider_engine::{
     Attempt, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId, EndpointStatus,
-    EndpointUpdate, EventId, Idempotency, LaneId, Outcome, Placed, Publish, Receipt, Refusal,
-    ReplayId, Seq, TenantId, Wall,
+    EndpointUpdate, EventId, LaneId, Outcome, Placed, Publish, Receipt, Refusal, ReplayId, Seq,
+    TenantId, Wall,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -48,7 +48,7 @@ impl Changes<'_> {
         let event = &publish.event;
         let tenant = event.tenant.as_str();
         if let Some(key) = &publish.idempotency
-            && let Some(earlier) = self.published_before(tenant, key)?
+            && let Some(earlier) = self.known_by_key(&event.tenant, key, event.id)?
         {
             if publish.from_outbox && matches!(earlier, Receipt::Duplicate(_)) {
                 self.leave_outbox(event.id)?;
@@ -113,27 +113,6 @@ impl Changes<'_> {
             .connection
             .prepare_cached("SELECT 1 FROM postrider_event WHERE id = ?1")?;
         Ok(known.exists([id.as_u128().to_be_bytes()])?)
-    }
-
-    fn published_before(
-        &self,
-        tenant: &str,
-        key: &Idempotency,
-    ) -> Result<Option<Receipt>, StoreFault> {
-        let mut known = self.connection.prepare_cached(
-            "SELECT digest, event FROM postrider_idempotency WHERE tenant = ?1 AND key = ?2",
-        )?;
-        let known = known.query_row(params![tenant, &*key.key], |row| {
-            Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, [u8; 16]>(1)?))
-        });
-        Ok(known.optional()?.map(|(digest, event)| {
-            let earlier = EventId::from_u128(u128::from_be_bytes(event));
-            if digest == key.digest {
-                Receipt::Duplicate(earlier)
-            } else {
-                Receipt::KeyReused(earlier)
-            }
-        }))
     }
 
     /// Puts a delivery at the end of its lane, or in the place of the dead letter at which the

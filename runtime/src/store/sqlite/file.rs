@@ -1,16 +1,14 @@
 //! The database itself: one connection that writes. It blocks, and knows no thread and no runtime:
 //! [`super::SqliteStore`] gives it a thread of its own, the simulation calls it as it is.
 
+use super::agenda;
 use super::changes::Changes;
 use super::lanes::Lanes;
-use super::records::{self, RecordChange};
 use super::reserve::Reserve;
 use super::retention::Retention;
 use super::schema::{self, Home};
 use super::seal::KeyRing;
-use super::{BUSY, OpenError, SchemaError, StoreFault, reads, replays};
-use crate::records::RecordError;
-use crate::replay::Replay;
+use super::{BUSY, OpenError, SchemaError, StoreFault, reads, records};
 use crate::store::StoreError;
 use postrider_engine::{
     Change, CommitError, DeliveryRecord, EndpointId, EventId, Ledger, Load, Loaded, Receipt,
@@ -24,10 +22,11 @@ use std::time::Duration;
 
 /// One SQLite file, opened to be written. All calls wait for the disk.
 pub struct SqliteFile {
-    connection: Connection,
+    pub(super) connection: Connection,
     keys: Arc<KeyRing>,
     reserve: Option<Reserve>,
     lanes: Lanes,
+    pub(super) scheduled: agenda::Count,
     /// What is recorded is not known any more.
     failed: Option<String>,
 }
@@ -35,6 +34,13 @@ pub struct SqliteFile {
 /// The log is brought into the database when it has so many pages, of 4 KiB: pages that every
 /// transaction writes are written there once for many.
 const CHECKPOINT_PAGES: u32 = 4_000;
+
+/// Whether something leaves more or less in the file than was there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Growth {
+    More,
+    Less,
+}
 
 /// One answer for each change.
 pub(super) type Answers = Vec<Result<Receipt, CommitError>>;
@@ -95,6 +101,7 @@ impl SqliteFile {
             keys,
             reserve: None,
             lanes: Lanes::default(),
+            scheduled: agenda::Count::default(),
             failed: None,
         })
     }
@@ -196,35 +203,31 @@ impl SqliteFile {
         Ok(self.beside_commits(|changes| changes.drop_old(retention, now))?)
     }
 
-    /// Records a replay.
-    pub(super) fn put_replay(&mut self, replay: &Replay) -> Result<(), StoreError> {
-        Ok(self.beside_commits(|changes| replays::put(changes.connection, replay))?)
-    }
-
-    /// Changes a record. One that goes makes room, so the reserve's is given for it.
-    pub(super) fn change_record(&mut self, change: &RecordChange) -> Result<bool, RecordError> {
+    /// Writes what no core has asked for, if there is room. What leaves less behind is given the
+    /// reserve's.
+    pub(super) fn beside_commits_with_room<T>(
+        &mut self,
+        growth: Growth,
+        make: impl Fn(&mut Changes<'_>) -> Result<T, StoreFault>,
+    ) -> Result<T, StoreFault> {
         let may_grow = self.reserve.as_mut().is_none_or(Reserve::is_there);
-        if change.makes_more() && !may_grow {
-            return Err(RecordError::Full);
+        if growth == Growth::More && !may_grow {
+            return Err(StoreFault::Full);
         }
         loop {
-            let made = self.beside_commits(|changes| change.make(changes.connection, changes.keys));
-            let fault = match made {
-                Ok(done) => return Ok(done),
+            let fault = match self.beside_commits(&make) {
+                Ok(made) => return Ok(made),
                 Err(fault) => fault,
             };
-            if !fault.is_full() {
-                return Err(StoreError::from(fault).into());
-            }
-            let has_room = |reserve: &mut Reserve| !change.makes_more() && reserve.give_up();
-            if !self.reserve.as_mut().is_some_and(has_room) {
-                return Err(RecordError::Full);
+            let give_up = |reserve: &mut Reserve| growth == Growth::Less && reserve.give_up();
+            if !fault.is_full() || !self.reserve.as_mut().is_some_and(give_up) {
+                return Err(fault);
             }
         }
     }
 
     /// Writes what no core has asked for.
-    fn beside_commits<T>(
+    pub(super) fn beside_commits<T>(
         &mut self,
         make: impl FnOnce(&mut Changes<'_>) -> Result<T, StoreFault>,
     ) -> Result<T, StoreFault> {

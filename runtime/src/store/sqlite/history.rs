@@ -67,7 +67,7 @@ fn ended_so(
     filter: &DeliveryFilter,
     delivery: &DeliveryRow,
 ) -> Result<bool, StoreFault> {
-    if !filter.asks_for_attempts() {
+    if filter.status_class.is_none() && filter.failure.is_none() {
         return Ok(true);
     }
     let mut select = connection.prepare_cached(

@@ -4,8 +4,8 @@ use super::{BUSY, StoreFault, rows};
 use crate::outbox::{Outbox, OutboxSource, RefusedEvent, Waiting};
 use crate::store::{StoreError, StoreFuture};
 use bytes::Bytes;
-use postrider_engine::{EndpointId, EventId, NewEvent, OrderingKey, Target};
-use rusqlite::{Connection, OpenFlags, Row, params};
+use postrider_engine::{EndpointId, EventId, NewEvent, OrderingKey, Target, Wall};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
@@ -74,12 +74,20 @@ impl SqliteOutbox {
 }
 
 impl OutboxSource for SqliteOutbox {
-    fn waiting(self: Arc<Self>, most: usize) -> StoreFuture<Result<Vec<Waiting>, StoreError>> {
+    fn waiting(
+        self: Arc<Self>,
+        most: usize,
+        now: Wall,
+    ) -> StoreFuture<Result<Vec<Waiting>, StoreError>> {
         self.with(move |open| {
             // Before the table is read: whatever is committed in between is seen as a change.
             open.seen = version(&open.connection)?;
-            waiting(&open.connection, most)
+            waiting(&open.connection, most, now)
         })
+    }
+
+    fn next_due(self: Arc<Self>) -> StoreFuture<Result<Option<Wall>, StoreError>> {
+        self.with(|open| next_due(&open.connection))
     }
 
     fn has_changed(self: Arc<Self>) -> StoreFuture<Result<bool, StoreError>> {
@@ -149,28 +157,49 @@ fn blob(event: EventId) -> [u8; 16] {
     event.as_u128().to_be_bytes()
 }
 
-fn waiting(connection: &Connection, most: usize) -> Result<Vec<Waiting>, StoreFault> {
-    let mut select = connection.prepare_cached(
-        "SELECT id, tenant, endpoint, type, key, idempotency, payload
-         FROM postrider_outbox WHERE refused IS NULL AND not_before IS NULL
-         ORDER BY number LIMIT ?1",
-    )?;
-    let mut rows = select.query([rows::signed(most as u64)])?;
+/// Those whose time has come, in the order of their times, and then those that wait for none, in
+/// the order of their commits.
+fn waiting(connection: &Connection, most: usize, now: Wall) -> Result<Vec<Waiting>, StoreFault> {
+    let due = "INDEXED BY postrider_outbox_due
+         WHERE refused IS NULL AND not_before IS NOT NULL AND not_before <= ?1
+         ORDER BY not_before, number";
+    let at_once = "INDEXED BY postrider_outbox_waiting
+         WHERE refused IS NULL AND not_before IS NULL ORDER BY number";
+    let now = rows::signed(now.0);
     let (mut waiting, mut bytes) = (Vec::new(), 0);
-    while bytes < BYTES_AT_ONCE
-        && let Some(row) = rows.next()?
-    {
-        bytes += row.get_ref(6)?.as_bytes().map_or(0, <[u8]>::len);
-        waiting.push(Waiting {
-            id: EventId::from_u128(u128::from_be_bytes(row.get(0)?)),
-            // What it says was checked when it was put there; somebody else may have been at it.
-            event: event(row).map_err(|error| format!("it cannot be read: {error}")),
-        });
+    for (which, bound) in [(due, &[now][..]), (at_once, &[])] {
+        let mut select = connection.prepare_cached(&format!(
+            "SELECT id, tenant, endpoint, type, key, idempotency, payload
+             FROM postrider_outbox {which}"
+        ))?;
+        let mut rows = select.query(rusqlite::params_from_iter(bound))?;
+        while waiting.len() < most
+            && bytes < BYTES_AT_ONCE
+            && let Some(row) = rows.next()?
+        {
+            bytes += row.get_ref(6)?.as_bytes().map_or(0, <[u8]>::len);
+            waiting.push(Waiting {
+                id: EventId::from_u128(u128::from_be_bytes(row.get(0)?)),
+                // What it says was checked when it was put there; somebody else may have been at
+                // it.
+                event: event(row).map_err(|error| format!("it cannot be read: {error}")),
+            });
+        }
     }
     Ok(waiting)
 }
 
-fn event(row: &Row<'_>) -> Result<NewEvent, Box<dyn std::error::Error>> {
+fn next_due(connection: &Connection) -> Result<Option<Wall>, StoreFault> {
+    let mut select = connection.prepare_cached(
+        "SELECT not_before FROM postrider_outbox INDEXED BY postrider_outbox_due
+         WHERE refused IS NULL AND not_before IS NOT NULL ORDER BY not_before LIMIT 1",
+    )?;
+    let due: Option<i64> = select.query_row([], |row| row.get(0)).optional()?;
+    Ok(due.map(rows::unsigned).transpose()?.map(Wall))
+}
+
+/// What is to be published, from the columns of its row.
+pub(super) fn event(row: &Row<'_>) -> Result<NewEvent, Box<dyn std::error::Error>> {
     let endpoint: Option<[u8; 16]> = row.get(2)?;
     let target = match endpoint {
         Some(id) => Target::Endpoint(EndpointId::from_u128(u128::from_be_bytes(id))),

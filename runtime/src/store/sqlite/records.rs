@@ -1,20 +1,19 @@
 //! Records of whoever embeds the store: each value is sealed, as the secrets of endpoints are.
 
+use super::file::Growth;
 use super::seal::{KeyRing, Sealed};
-use super::writer::Job;
 use super::{SqliteStore, StoreFault, rows};
 use crate::records::{Record, RecordError, Records};
 use crate::store::{StoreError, StoreFuture};
 use postrider_engine::TenantId;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use std::sync::Arc;
-use tokio::sync::oneshot;
 
 /// Records that are sealed anew at once.
 const AT_ONCE: usize = 100;
 
 /// A change of a record.
-pub(super) enum RecordChange {
+enum RecordChange {
     Put(Record),
     PutNew(Record),
     Remove(&'static str, TenantId, Arc<str>),
@@ -26,14 +25,19 @@ impl SqliteStore {
             RecordChange::Put(record) | RecordChange::PutNew(record) => record.check(),
             RecordChange::Remove(..) => Ok(()),
         };
-        let (reply, done) = oneshot::channel();
-        if checked.is_ok() {
-            self.ask(Job::ChangeRecord(change, reply));
-        }
+        let done = checked.map(|()| {
+            let growth = change.growth();
+            self.beside(move |file| {
+                file.beside_commits_with_room(growth, |making| {
+                    change.make(making.connection, making.keys)
+                })
+            })
+        });
         Box::pin(async move {
-            checked?;
-            let stopped = || Err(StoreError::from(StoreFault::Stopped).into());
-            done.await.unwrap_or_else(|_| stopped())
+            done?.await.map_err(|fault| match fault {
+                fault if fault.is_full() => RecordError::Full,
+                fault => StoreError::from(fault).into(),
+            })
         })
     }
 }
@@ -82,13 +86,15 @@ impl Records for SqliteStore {
 }
 
 impl RecordChange {
-    /// Whether it makes the store larger.
-    pub(super) fn makes_more(&self) -> bool {
-        !matches!(self, Self::Remove(..))
+    fn growth(&self) -> Growth {
+        match self {
+            Self::Put(_) | Self::PutNew(_) => Growth::More,
+            Self::Remove(..) => Growth::Less,
+        }
     }
 
     /// Makes it. What it gives is what whoever asked is told.
-    pub(super) fn make(&self, connection: &Connection, keys: &KeyRing) -> Result<bool, StoreFault> {
+    fn make(&self, connection: &Connection, keys: &KeyRing) -> Result<bool, StoreFault> {
         match self {
             Self::Put(record) => write(connection, keys, record, "REPLACE"),
             Self::PutNew(record) => write(connection, keys, record, "IGNORE"),

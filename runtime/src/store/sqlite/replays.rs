@@ -1,7 +1,7 @@
 //! Replays on record.
 
 use super::rows::{self, signed, unsigned};
-use super::{SqliteStore, StoreFault, writer::Job};
+use super::{SqliteStore, StoreFault};
 use crate::history::{Cursor, DeliveryFilter, StateKind};
 use crate::replay::{Replay, ReplayLog, ReplayRequest, ReplayState};
 use crate::store::{StoreError, StoreFuture};
@@ -11,7 +11,6 @@ use postrider_engine::{
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use tokio::sync::oneshot;
 
 /// What was asked for, as JSON. What is left out asks for nothing: earlier versions had less.
 #[derive(Default, Serialize, Deserialize)]
@@ -33,12 +32,9 @@ struct RequestRecord {
 
 impl ReplayLog for SqliteStore {
     fn put(self: Arc<Self>, replay: Replay) -> StoreFuture<Result<(), StoreError>> {
-        let (reply, done) = oneshot::channel();
-        self.ask(Job::PutReplay(Box::new(replay), reply));
-        Box::pin(async move {
-            let stopped = || Err(StoreFault::Stopped.into());
-            done.await.unwrap_or_else(|_| stopped())
-        })
+        let done =
+            self.beside(move |file| file.beside_commits(|made| put(made.connection, &replay)));
+        Box::pin(async move { Ok(done.await?) })
     }
 
     fn replays(self: Arc<Self>) -> StoreFuture<Result<Vec<Replay>, StoreError>> {
@@ -46,7 +42,7 @@ impl ReplayLog for SqliteStore {
     }
 }
 
-pub(super) fn put(connection: &Connection, replay: &Replay) -> Result<(), StoreFault> {
+fn put(connection: &Connection, replay: &Replay) -> Result<(), StoreFault> {
     let request = serde_json::to_string(&RequestRecord::of(&replay.request));
     let state = match replay.state {
         ReplayState::Running => 0,

@@ -4,11 +4,8 @@
 //! Between two groups it drops what is old, a step at a time.
 
 use super::file::{Answers, SqliteFile};
-use super::records::RecordChange;
 use super::retention::Retention;
 use crate::clock::Clock;
-use crate::records::RecordError;
-use crate::replay::Replay;
 use crate::store::StoreError;
 use postrider_engine::{Change, Recovered};
 use std::sync::Arc;
@@ -22,10 +19,8 @@ pub(super) enum Job {
     Commit(Vec<Change>, oneshot::Sender<Answers>),
     /// To end what a crash has left half-done, and to say what there is.
     Recover(oneshot::Sender<Result<Recovered, StoreError>>),
-    /// To change a record.
-    ChangeRecord(RecordChange, oneshot::Sender<Result<bool, RecordError>>),
-    /// To record a replay.
-    PutReplay(Box<Replay>, oneshot::Sender<Result<(), StoreError>>),
+    /// To do something that no core has asked for. It answers by itself.
+    Beside(Box<dyn FnOnce(&mut SqliteFile) + Send>),
 }
 
 /// When there was nothing old, it is looked for again after this.
@@ -77,8 +72,7 @@ pub(super) fn run(mut file: SqliteFile, jobs: &Receiver<Job>, mut housekeeping: 
         match jobs.recv_timeout(housekeeping.left()) {
             Ok(Job::Commit(changes, reply)) => drop(reply.send(file.commit(&changes))),
             Ok(Job::Recover(reply)) => drop(reply.send(file.recover())),
-            Ok(Job::ChangeRecord(change, reply)) => drop(reply.send(file.change_record(&change))),
-            Ok(Job::PutReplay(replay, reply)) => drop(reply.send(file.put_replay(&replay))),
+            Ok(Job::Beside(work)) => work(&mut file),
             Err(RecvTimeoutError::Timeout) => (),
             Err(RecvTimeoutError::Disconnected) => return,
         }

@@ -1,0 +1,310 @@
+//! Events for later: rows of the outbox with a time.
+
+use super::changes::Changes;
+use super::file::{Growth, SqliteFile};
+use super::rows::{self, signed, unsigned};
+use super::{SqliteStore, StoreFault, outbox};
+use crate::agenda::{
+    Agenda, NewScheduled, Noted, SCHEDULED_MAX, ScheduledCursor, ScheduledEvent, ScheduledPage,
+    ScheduledQuery,
+};
+use crate::store::{StoreError, StoreFuture};
+use postrider_engine::{Event, EventId, Idempotency, Receipt, Target, TenantId, Wall};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Payload bytes after which a page ends.
+const PAGE_BYTES: usize = 8 << 20;
+
+/// When there were too many, they are counted again after this.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
+
+impl Agenda for SqliteStore {
+    fn schedule(self: Arc<Self>, new: NewScheduled) -> StoreFuture<Result<Noted, StoreError>> {
+        let done = self.beside(move |file| file.schedule(&new));
+        Box::pin(async move {
+            match done.await {
+                Err(fault) if fault.is_full() => Ok(Noted::Full),
+                done => Ok(done?),
+            }
+        })
+    }
+
+    fn cancel(self: Arc<Self>, event: EventId) -> StoreFuture<Result<bool, StoreError>> {
+        let done = self.beside(move |file| {
+            file.beside_commits_with_room(Growth::Less, |changes| {
+                let mut delete = changes.connection.prepare_cached(
+                    "DELETE FROM postrider_outbox
+                     WHERE id = ?1 AND not_before IS NOT NULL AND refused IS NULL",
+                )?;
+                Ok(delete.execute([event.as_u128().to_be_bytes()])? > 0)
+            })
+        });
+        Box::pin(async move { Ok(done.await?) })
+    }
+
+    fn find(
+        self: Arc<Self>,
+        event: EventId,
+    ) -> StoreFuture<Result<Option<ScheduledEvent>, StoreError>> {
+        self.read(move |connection, _| find(connection, event))
+    }
+
+    fn page(
+        self: Arc<Self>,
+        query: ScheduledQuery,
+    ) -> StoreFuture<Result<ScheduledPage, StoreError>> {
+        self.read(move |connection, _| page(connection, &query))
+    }
+}
+
+/// How many events wait for their time, or a few more: those that have left since are not taken
+/// off before it matters.
+pub(super) struct Count {
+    most: u64,
+    counted: Option<(u64, Instant)>,
+}
+
+impl Default for Count {
+    fn default() -> Self {
+        Self {
+            most: SCHEDULED_MAX,
+            counted: None,
+        }
+    }
+}
+
+impl Count {
+    /// Whether there may be one more.
+    fn has_room(&mut self, connection: &Connection) -> Result<bool, StoreFault> {
+        if let Some((count, at)) = self.counted
+            && (count < self.most || at.elapsed() < COUNT_EVERY)
+        {
+            return Ok(count < self.most);
+        }
+        let count = "SELECT count(*) FROM postrider_outbox WHERE not_before IS NOT NULL";
+        let count = unsigned(connection.query_row(count, [], |row| row.get(0))?)?;
+        self.counted = Some((count, Instant::now()));
+        Ok(count < self.most)
+    }
+
+    fn add(&mut self) {
+        if let Some((count, _)) = &mut self.counted {
+            *count += 1;
+        }
+    }
+}
+
+impl SqliteFile {
+    fn schedule(&mut self, new: &NewScheduled) -> Result<Noted, StoreFault> {
+        let has_room = self.scheduled.has_room(&self.connection)?;
+        let noted = self.beside_commits_with_room(Growth::More, |changes| {
+            let known = changes.noted_before(new)?;
+            if known.is_none() && has_room {
+                changes.note(new)?;
+            }
+            let noted = if has_room { Noted::New } else { Noted::TooMany };
+            Ok(known.unwrap_or(noted))
+        })?;
+        if noted == Noted::New {
+            self.scheduled.add();
+        }
+        Ok(noted)
+    }
+}
+
+impl Changes<'_> {
+    /// What is known of its idempotency key.
+    fn noted_before(&self, new: &NewScheduled) -> Result<Option<Noted>, StoreFault> {
+        let Some(key) = &new.event.idempotency_key else {
+            return Ok(None);
+        };
+        let key = Idempotency {
+            key: Arc::clone(key),
+            digest: new.event.digest(),
+        };
+        match self.known_by_key(&new.event.tenant, &key, new.id)? {
+            Some(Receipt::Duplicate(earlier)) => {
+                let known = find(self.connection, earlier)?;
+                Ok(Some(Noted::Known(earlier, known.map(|known| known.due))))
+            }
+            Some(Receipt::KeyReused(earlier)) => Ok(Some(Noted::KeyReused(earlier))),
+            _ => Ok(None),
+        }
+    }
+
+    fn note(&self, new: &NewScheduled) -> Result<(), StoreFault> {
+        let event = &new.event;
+        let endpoint = match event.target {
+            Target::Endpoint(endpoint) => Some(endpoint.as_u128().to_be_bytes()),
+            Target::Subscribers => None,
+        };
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO postrider_outbox
+                 (id, tenant, endpoint, type, key, idempotency, payload, not_before, digest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?;
+        insert.execute(params![
+            new.id.as_u128().to_be_bytes(),
+            event.tenant.as_str(),
+            endpoint,
+            event.event_type.as_str(),
+            event.ordering_key.get().unwrap_or_default(),
+            event.idempotency_key.as_deref(),
+            &event.payload[..],
+            signed(new.due.0),
+            event.idempotency_key.as_ref().map(|_| event.digest()),
+        ])?;
+        Ok(())
+    }
+
+    /// The event that has this key, if it is not this one: published, or waiting for its time.
+    pub(super) fn known_by_key(
+        &self,
+        tenant: &TenantId,
+        key: &Idempotency,
+        but: EventId,
+    ) -> Result<Option<Receipt>, StoreFault> {
+        let read = |row: &Row<'_>| {
+            let digest: Option<[u8; 32]> = row.get(0)?;
+            Ok((digest, row.get::<_, [u8; 16]>(1)?))
+        };
+        let mut published = self.connection.prepare_cached(
+            "SELECT digest, event FROM postrider_idempotency WHERE tenant = ?1 AND key = ?2",
+        )?;
+        let bound = params![tenant.as_str(), &*key.key];
+        let mut known = published.query_row(bound, read).optional()?;
+        if known.is_none() {
+            let mut waiting = self.connection.prepare_cached(
+                "SELECT digest, id FROM postrider_outbox INDEXED BY postrider_outbox_key
+                 WHERE tenant = ?1 AND idempotency = ?2 AND not_before IS NOT NULL AND id <> ?3",
+            )?;
+            let but = but.as_u128().to_be_bytes();
+            let bound = params![tenant.as_str(), &*key.key, but];
+            known = waiting.query_row(bound, read).optional()?;
+        }
+        Ok(known.map(|(digest, event)| {
+            let earlier = EventId::from_u128(u128::from_be_bytes(event));
+            if digest == Some(key.digest) {
+                Receipt::Duplicate(earlier)
+            } else {
+                Receipt::KeyReused(earlier)
+            }
+        }))
+    }
+}
+
+const COLUMNS: &str =
+    "id, tenant, endpoint, type, key, idempotency, payload, not_before, refused, number";
+
+/// Places of columns.
+const PAYLOAD: usize = 6;
+const NOT_BEFORE: usize = 7;
+const REFUSED: usize = 8;
+const NUMBER: usize = 9;
+
+fn scheduled(row: &Row<'_>) -> Result<ScheduledEvent, StoreFault> {
+    let new = outbox::event(row).map_err(rows::damaged)?;
+    let due = Wall(unsigned(row.get(NOT_BEFORE)?)?);
+    let event = Event {
+        id: EventId::from_u128(u128::from_be_bytes(row.get(0)?)),
+        tenant: new.tenant,
+        event_type: new.event_type,
+        payload: new.payload,
+        ordering_key: new.ordering_key,
+        published_at: due,
+    };
+    Ok(ScheduledEvent {
+        event: Arc::new(event),
+        endpoint: match new.target {
+            Target::Endpoint(endpoint) => Some(endpoint),
+            Target::Subscribers => None,
+        },
+        idempotency_key: new.idempotency_key,
+        due,
+        refused: row.get(REFUSED)?,
+    })
+}
+
+fn find(connection: &Connection, event: EventId) -> Result<Option<ScheduledEvent>, StoreFault> {
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM postrider_outbox WHERE id = ?1 AND not_before IS NOT NULL"
+    ))?;
+    let mut rows = select.query([event.as_u128().to_be_bytes()])?;
+    rows.next()?.map(scheduled).transpose()
+}
+
+fn page(connection: &Connection, query: &ScheduledQuery) -> Result<ScheduledPage, StoreFault> {
+    let (due, number) = query
+        .after
+        .map_or((-1, -1), |after| (signed(after.due), signed(after.number)));
+    let mut bound: Vec<&dyn ToSql> = vec![&due, &number];
+    let tenant = query.tenant.as_ref().map(TenantId::as_str);
+    let (index, which) = if tenant.is_some() {
+        bound.push(&tenant);
+        ("postrider_outbox_scheduled", "AND tenant = ?3")
+    } else {
+        ("postrider_outbox_due", "")
+    };
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM postrider_outbox INDEXED BY {index}
+         WHERE refused IS NULL AND not_before IS NOT NULL AND (not_before, number) > (?1, ?2)
+             {which}
+         ORDER BY not_before, number"
+    ))?;
+    let mut rows = select.query(&bound[..])?;
+    let mut page = ScheduledPage::default();
+    let (mut bytes, mut last) = (0, None);
+    while let Some(row) = rows.next()? {
+        if page.events.len() >= query.most || bytes >= PAGE_BYTES {
+            page.next = last;
+            break;
+        }
+        bytes += row.get_ref(PAYLOAD)?.as_bytes().map_or(0, <[u8]>::len);
+        page.events.push(scheduled(row)?);
+        last = Some(ScheduledCursor {
+            due: unsigned(row.get(NOT_BEFORE)?)?,
+            number: unsigned(row.get(NUMBER)?)?,
+        });
+    }
+    Ok(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connection() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        let table = "CREATE TABLE postrider_outbox (not_before INTEGER)";
+        connection.execute_batch(table).unwrap();
+        connection
+    }
+
+    fn add(connection: &Connection, not_before: Option<i64>) {
+        let insert = "INSERT INTO postrider_outbox VALUES (?1)";
+        connection.execute(insert, [not_before]).unwrap();
+    }
+
+    #[test]
+    fn there_is_room_up_to_the_bound_and_again_when_some_have_left() {
+        let connection = connection();
+        let mut count = Count {
+            most: 3,
+            counted: None,
+        };
+        add(&connection, None);
+        for _ in 0..3 {
+            assert!(count.has_room(&connection).unwrap());
+            add(&connection, Some(7));
+            count.add();
+        }
+        assert!(!count.has_room(&connection).unwrap());
+        let some_leave = "DELETE FROM postrider_outbox WHERE rowid = 2";
+        connection.execute_batch(some_leave).unwrap();
+        assert!(!count.has_room(&connection).unwrap(), "not counted yet");
+        count.counted = count.counted.map(|(count, at)| (count, at - COUNT_EVERY));
+        assert!(count.has_room(&connection).unwrap());
+    }
+}

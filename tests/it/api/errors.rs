@@ -1,0 +1,277 @@
+//! What holds for every route, asked of every route that the description lists.
+
+use super::Server;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// A route: its method, its path, and whether it takes a body.
+struct Route {
+    method: Method,
+    path: String,
+    is_public: bool,
+    body: Option<bool>,
+    query: bool,
+}
+
+impl Route {
+    fn all() -> Vec<Self> {
+        let document = postrider_server::document();
+        let mut routes = Vec::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let method = method.to_uppercase().parse().unwrap();
+                let body = operation.get("requestBody");
+                let parameters = operation["parameters"].as_array();
+                let mut parameters = parameters.into_iter().flatten();
+                routes.push(Self {
+                    method,
+                    path: path.clone(),
+                    is_public: operation["security"] == json!([{}]),
+                    body: body.map(|body| body["required"] == true),
+                    query: parameters.any(|it| it["in"] == "query"),
+                });
+            }
+        }
+        assert!(routes.len() > 40, "the description lists the routes");
+        routes
+    }
+
+    fn keyed() -> impl Iterator<Item = Self> {
+        Self::all().into_iter().filter(|route| !route.is_public)
+    }
+
+    /// The path with this in the place of its id.
+    fn path(&self, id: &str) -> String {
+        let Some((before, rest)) = self.path.split_once('{') else {
+            return self.path.clone();
+        };
+        let (_, after) = rest.split_once('}').unwrap();
+        format!("{before}{id}{after}")
+    }
+
+    fn has_id(&self) -> bool {
+        self.path.contains('{')
+    }
+
+    fn body(&self) -> Option<String> {
+        self.body.map(|_| "{}".to_owned())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_route_answers_without_a_valid_key() {
+    let server = Server::start().await;
+    let expired = json!({ "name": "old", "scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z" });
+    let expired = server.post("/v1/keys", expired).await.expect(201);
+    let expired = format!("Bearer {}", expired["key"].as_str().unwrap());
+    for route in Route::keyed() {
+        for key in ["", "Bearer nobody", "Basic abc", &expired] {
+            let headers = [("authorization", key)];
+            let path = route.path("x");
+            let method = route.method.clone();
+            let answer = server.send(method, &path, route.body(), &headers).await;
+            assert_eq!(answer.headers["www-authenticate"], "Bearer");
+            answer.problem(401, "unauthorized");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_route_lets_a_key_do_more_than_its_scopes_say() {
+    let server = Server::start().await;
+    let read = server.key_of("default", &["read"]).await;
+    let publish = server.key_of("default", &["publish"]).await;
+    for route in Route::keyed() {
+        let reads = route.method == Method::GET && !route.path.ends_with("/secret");
+        let publishes = route.path.starts_with("/v1/events") && route.method == Method::POST;
+        let keys = route.path.starts_with("/v1/keys");
+        let path = route.path("x");
+        let with = |key: &str| {
+            let headers = [("authorization", key.to_owned())];
+            let (method, body, path) = (route.method.clone(), route.body(), path.clone());
+            let server = &server;
+            async move {
+                let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+                server.send(method, &path, body, &headers).await
+            }
+        };
+        let (by_read, by_publish) = (with(&read).await, with(&publish).await);
+        let name = format!("{} {}", route.method, route.path);
+        // An id that does not exist, or a body that says nothing, is found out before or after the
+        // scope is: what matters is that nothing is done.
+        if reads && !keys {
+            assert_ne!(by_read.status, 403, "{name}");
+        } else {
+            assert!([403, 404].contains(&by_read.status), "{name}: {}", by_read.body);
+        }
+        if publishes {
+            assert_ne!(by_publish.status, 403, "{name}");
+        } else {
+            assert!([403, 404, 422].contains(&by_publish.status), "{name}: {}", by_publish.body);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_finds_nothing_under_what_is_no_id_or_belongs_to_nobody() {
+    let server = Server::start().await;
+    let strangers = [
+        "x",
+        "ep_00000000000000000000000000",
+        "evt_00000000000000000000000000",
+        "dlv_00000000000000000000000000",
+        "rpl_00000000000000000000000000",
+        "no.such.name",
+        "%00",
+        "a%2Fb",
+    ];
+    for route in Route::keyed().filter(Route::has_id) {
+        for id in strangers {
+            let path = route.path(id) + needed_query(&route.path);
+            let answer = server.send(route.method.clone(), &path, route.body(), &[]).await;
+            answer.problem(404, "not_found");
+        }
+    }
+}
+
+/// A parameter without which the route has no meaning.
+fn needed_query(path: &str) -> &'static str {
+    match path.ends_with("/explain") {
+        true => "?endpoint_id=ep_00000000000000000000000000",
+        false => "",
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_body_is_refused_that_is_no_json_or_has_unknown_fields() {
+    let server = Server::start().await;
+    let ids = Existing::make(&server).await;
+    for route in Route::keyed().filter(|route| route.body.is_some()) {
+        let path = route.path(&ids.of(&route.path));
+        let send = |body: &str, headers: &'static [(&str, &str)]| {
+            let (server, path, method) = (&server, path.clone(), route.method.clone());
+            let body = Some(body.to_owned());
+            async move { server.send(method, &path, body, headers).await }
+        };
+        send("{", &[]).await.problem(400, "bad_json");
+        send("{} {}", &[]).await.problem(400, "bad_json");
+        let unknown = send(r#"{"no_such_field": 1}"#, &[]).await;
+        unknown.problem(400, "invalid_body");
+        send("[]", &[]).await.problem(400, "invalid_body");
+        let text = send("{}", &[("content-type", "text/plain")]).await;
+        text.problem(415, "unsupported_media_type");
+        let large = format!("\"{}\"", "x".repeat(6 << 20));
+        send(&large, &[]).await.problem(413, "body_too_large");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_query_is_refused_that_has_unknown_or_wrong_parameters() {
+    let server = Server::start().await;
+    let ids = Existing::make(&server).await;
+    let listed = |name: &str, route: &Route| {
+        let document = postrider_server::document();
+        let method = route.method.as_str().to_lowercase();
+        let parameters = document["paths"][&route.path][method]["parameters"].clone();
+        let parameters = parameters.as_array().unwrap().clone();
+        parameters.iter().any(|it| it["name"] == name)
+    };
+    for route in Route::keyed().filter(|route| route.query && route.method == Method::GET) {
+        let path = route.path(&ids.of(&route.path));
+        let get = |query: &str| {
+            let (server, path) = (&server, format!("{path}?{query}"));
+            async move { server.get(&path).await }
+        };
+        get("no_such_parameter=1").await.problem(400, "invalid_query");
+        if listed("limit", &route) {
+            for limit in ["0", "251", "-1", "x"] {
+                get(&format!("limit={limit}")).await.problem(400, "invalid_query");
+            }
+        }
+        if listed("from", &route) {
+            get("from=yesterday").await.problem(400, "invalid_query");
+        }
+    }
+    let bad = server.get("/v1/endpoints?cursor=nothing").await;
+    bad.problem(422, "invalid_cursor");
+    let bad = server.get("/v1/deliveries?state=sending").await;
+    bad.problem(422, "invalid_parameter");
+    let bad = server.get("/v1/deliveries?failure=bad_luck").await;
+    bad.problem(422, "invalid_parameter");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_method_that_a_route_lacks_is_refused_with_those_it_has() {
+    let server = Server::start().await;
+    for route in Route::all() {
+        let answer = server.send(Method::PUT, &route.path("x"), None, &[]).await;
+        let allowed = answer.headers["allow"].to_str().unwrap();
+        assert!(allowed.contains(route.method.as_str()), "{allowed}");
+        answer.problem(405, "method_not_allowed");
+    }
+    server.get("/v1/nothing").await.problem(404, "not_found");
+}
+
+/// One thing of each kind, of the tenant `default`.
+struct Existing(Vec<(&'static str, String)>);
+
+impl Existing {
+    async fn make(server: &Server) -> Self {
+        let id = |value: Value| value["id"].as_str().unwrap().to_owned();
+        let endpoint = server.endpoint("http://127.0.0.1:1024/").await;
+        server.post(&format!("/v1/endpoints/{endpoint}/pause"), json!({})).await;
+        let event = json!({ "type": "a.b", "payload": {} });
+        let event = server.post("/v1/events", event).await.expect(202);
+        let delivery = event["deliveries"][0]["id"].as_str().unwrap().to_owned();
+        let replay = server.post("/v1/replays", json!({})).await.expect(202);
+        let key = json!({ "name": "k", "scopes": ["read"], "tenant": "default" });
+        let key = server.post("/v1/keys", key).await.expect(201);
+        let named = json!({ "name": "a.b" });
+        server.post("/v1/event-types", named).await.expect(201);
+        let template = json!({ "name": "a.b", "template": {} });
+        server.post("/v1/templates", template).await.expect(201);
+        server.post("/v1/tenants", json!({ "id": "other" })).await.expect(201);
+        Self(vec![
+            ("/v1/endpoints/", endpoint),
+            ("/v1/events/", id(event)),
+            ("/v1/deliveries/", delivery),
+            ("/v1/replays/", id(replay)),
+            ("/v1/keys/", id(key)),
+            ("/v1/event-types/", "a.b".to_owned()),
+            ("/v1/templates/", "a.b".to_owned()),
+            ("/v1/tenants/", "other".to_owned()),
+        ])
+    }
+
+    fn of(&self, path: &str) -> String {
+        let found = self.0.iter().find(|(start, _)| path.starts_with(start));
+        found.map_or_else(|| "x".to_owned(), |(_, id)| id.clone())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_route_shows_or_changes_what_belongs_to_another_tenant() {
+    let server = Server::start().await;
+    let ids = Existing::make(&server).await;
+    let scopes = ["publish", "manage", "read"];
+    let stranger = server.key_of("acme", &scopes).await;
+    let headers = [("authorization", stranger.as_str())];
+    for route in Route::keyed().filter(Route::has_id) {
+        let id = ids.of(&route.path);
+        let path = route.path(&id) + needed_query(&route.path);
+        let body = (route.body == Some(true)).then(|| "{}".to_owned());
+        let answer = server.send(route.method.clone(), &path, body, &headers).await;
+        let expected = if route.path.starts_with("/v1/tenants") { 403 } else { 404 };
+        assert_eq!(answer.status, expected, "{} {path}: {}", route.method, answer.body);
+    }
+    for route in Route::keyed().filter(|it| !it.has_id() && it.method == Method::GET) {
+        let answer = server.send(Method::GET, &route.path, None, &headers).await;
+        let text = answer.body.to_string();
+        for (_, id) in ids.0.iter().filter(|(_, id)| id.contains('_')) {
+            assert!(!text.contains(id), "{} shows {id}: {text}", route.path);
+        }
+    }
+    let other = [("authorization", stranger.as_str()), ("postrider-tenant", "default")];
+    let answer = server.send(Method::GET, "/v1/endpoints", None, &other).await;
+    answer.problem(403, "forbidden");
+}
