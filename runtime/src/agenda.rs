@@ -26,7 +26,7 @@ pub const DELAY_MAX: Duration = Duration::from_secs(365 * 86_400);
 pub const SCHEDULED_MAX: u64 = 1_000_000;
 
 /// What has become of an event that was to be published later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scheduled {
     /// It is published then.
     Later {
@@ -202,7 +202,7 @@ impl Postrider {
             }),
             Noted::Known(event, None) => Ok(Scheduled::Now(Published {
                 event,
-                deliveries: 0,
+                deliveries: [].into(),
                 duplicate: true,
             })),
             Noted::KeyReused(event) => Err(PublishError::IdempotencyKeyReused(event).into()),

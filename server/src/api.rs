@@ -20,6 +20,7 @@ mod reference;
 mod refusal;
 mod registry;
 mod replays;
+mod scheduled;
 mod stats;
 mod strict;
 mod templates;

@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use postrider::{
     EndpointId, EventFilter, EventId, EventQuery, EventRecord, EventState, EventType, Limits,
-    OrderingKey, PublishError, Published, Submission, TenantId,
+    OrderingKey, PublishError, Published, Scheduled, Submission, TenantId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -193,17 +193,15 @@ pub(crate) async fn publish(
     let event: NewEvent = parse(&read(body, body_bytes_max()).await?)?;
     api.check_payload(tenant, event.event_type.as_str(), &event.payload)?;
     let submission = event.submission(tenant, key)?;
-    let published = api.postrider().publish(submission).await?;
-    let accepted = accepted(&api, published, event.deliver_after).await?;
+    let accepted = match event.deliver_after {
+        None => accepted(&api, api.postrider().publish(submission).await?).await?,
+        Some(at) => scheduled(&api, submission, at).await?,
+    };
     Ok((StatusCode::ACCEPTED, axum::Json(accepted)))
 }
 
 /// What is answered; the deliveries of a repeat are those of the first time.
-async fn accepted(
-    api: &Api,
-    published: Published,
-    deliver_after: Option<Time>,
-) -> Result<Accepted, Problem> {
+async fn accepted(api: &Api, published: Published) -> Result<Accepted, Problem> {
     let shown = |id: String, endpoint_id: String| AcceptedDelivery { id, endpoint_id };
     let deliveries = if published.duplicate {
         let status = api.postrider().event_status(&published.event).await?;
@@ -220,8 +218,25 @@ async fn accepted(
         id: published.event.to_string(),
         deliveries,
         duplicate: published.duplicate,
-        deliver_after,
+        deliver_after: None,
     })
+}
+
+/// Accepts an event for later.
+async fn scheduled(api: &Api, submission: Submission, at: Time) -> Result<Accepted, Problem> {
+    match api.postrider().schedule(submission, at.0).await? {
+        Scheduled::Now(published) => accepted(api, published).await,
+        Scheduled::Later {
+            event,
+            due,
+            duplicate,
+        } => Ok(Accepted {
+            id: event.to_string(),
+            deliveries: Vec::new(),
+            duplicate,
+            deliver_after: Some(due.into()),
+        }),
+    }
 }
 
 #[utoipa::path(
@@ -252,17 +267,20 @@ pub(crate) async fn publish_batch(
         )
     });
     let submissions: Vec<Result<Submission, Problem>> = submissions.collect();
-    let fit = submissions
-        .iter()
-        .filter_map(|it| it.as_ref().ok().cloned());
+    let at_once = batch.events.iter().zip(&submissions);
+    let at_once = at_once.filter(|(item, _)| item.event.deliver_after.is_none());
+    let fit = at_once.filter_map(|(_, submission)| submission.as_ref().ok().cloned());
     let published = api.postrider().publish_all(fit.collect()).await;
     let mut published = published.into_iter();
     let mut results = Vec::with_capacity(batch.events.len());
     for (item, submission) in batch.events.iter().zip(submissions) {
         let result = match submission {
             Err(problem) => Err(problem),
+            Ok(submission) if let Some(at) = item.event.deliver_after => {
+                scheduled(&api, submission, at).await
+            }
             Ok(_) => match published.next() {
-                Some(Ok(published)) => accepted(&api, published, item.event.deliver_after).await,
+                Some(Ok(published)) => accepted(&api, published).await,
                 Some(Err(error)) => Err(error.into()),
                 None => Err(Problem::new(Code::Internal, "an event was not answered")),
             },
@@ -332,7 +350,7 @@ pub(crate) struct EventDetail {
     /// When it was accepted.
     published_at: Time,
     /// That of its least advanced delivery: `pending`, `retrying`, `failed`, `discarded`,
-    /// `delivered`; or `scheduled`.
+    /// `delivered`; or `scheduled`, or `refused` if it could not be accepted at its time.
     state: &'static str,
     /// Attempts that have ended, over all its deliveries.
     attempts: u32,
@@ -340,6 +358,8 @@ pub(crate) struct EventDetail {
     last_error: Option<String>,
     /// When the last of its deliveries was delivered, if all were.
     delivered_at: Option<Time>,
+    /// When it is published, if that is later.
+    deliver_after: Option<Time>,
     /// The payload, if it is JSON.
     #[schema(value_type = Value)]
     payload: Option<Box<RawValue>>,
@@ -426,6 +446,7 @@ pub(crate) async fn get(
         attempts: status.attempts,
         last_error: status.last_error,
         delivered_at: status.delivered_at.map(Time),
+        deliver_after: status.due.map(Time),
         payload_text: payload.is_none().then(text),
         payload,
         deliveries: status.deliveries.iter().map(DeliveryView::of).collect(),
@@ -434,6 +455,8 @@ pub(crate) async fn get(
 
 pub(crate) fn state_name(state: EventState) -> &'static str {
     match state {
+        EventState::Scheduled => "scheduled",
+        EventState::Refused => "refused",
         EventState::Pending => "pending",
         EventState::Retrying => "retrying",
         EventState::Failed => "failed",

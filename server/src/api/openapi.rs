@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use super::{
     Api, dead_letters, deliveries, endpoints, event_types, events, health, keys_routes, replays,
-    stats, templates, tenants, timeline,
+    scheduled, stats, templates, tenants, timeline,
 };
 use axum::Router;
 use axum::http::header;
@@ -48,6 +48,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(events::publish, events::list))
         .routes(routes!(events::publish_batch))
         .routes(routes!(events::get))
+        .routes(routes!(scheduled::list))
+        .routes(routes!(scheduled::cancel))
         .routes(routes!(timeline::timeline))
         .routes(routes!(timeline::explain))
         .routes(routes!(deliveries::list))

@@ -5,7 +5,7 @@ use postrider::replay::ReplayError;
 use postrider::store::StoreError;
 use postrider::{
     Closed, DiscardError, EndpointError, Full, InvalidName, InvalidSpec, PingError, PublishError,
-    ReadError, RecordError, ResendError,
+    ReadError, RecordError, ResendError, ScheduleError,
 };
 
 /// When a bound is reached, it is worth coming back after this.
@@ -58,6 +58,20 @@ impl From<PublishError> for Problem {
             PublishError::IdempotencyKeyReused(_) => Self::new(Code::IdempotencyKeyReused, error),
             PublishError::Name(name) => name.into(),
             PublishError::Closed(closed) => closed.into(),
+        }
+    }
+}
+
+impl From<ScheduleError> for Problem {
+    fn from(error: ScheduleError) -> Self {
+        match error {
+            ScheduleError::Publish(error) => error.into(),
+            ScheduleError::NotKept | ScheduleError::TooLate => {
+                Self::new(Code::InvalidEvent, &error).at("/deliver_after", error)
+            }
+            ScheduleError::TooMany => Self::new(Code::Full, error).retry_after(FULL_RETRY_AFTER_S),
+            ScheduleError::Store(error) => error.into(),
+            ScheduleError::Randomness(_) => Self::new(Code::Internal, error),
         }
     }
 }
