@@ -14,6 +14,7 @@ mod demo;
 mod faults;
 mod full_disk;
 mod hostile;
+mod inbound;
 mod lives;
 mod outbox;
 mod programs;
