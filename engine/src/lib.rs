@@ -59,7 +59,7 @@ pub use input::{
     RecoveredDelivery, RecoveredEndpoint, RecoveredLane, Target,
 };
 pub use limits::Limits;
-pub use memory::{DeliveryRecord, Ledger, LoggedEvent, MemoryBounds, MemoryStore};
+pub use memory::{DeliveryRecord, HeldLane, Ledger, LoggedEvent, MemoryBounds, MemoryStore};
 pub use names::{EventPattern, EventType, InvalidName, OrderingKey, TenantId};
 pub use outcome::{Failure, FailureKind, Outcome, Phase, Response};
 pub use output::{Answer, Drained, Load, Output, Published, Reason};

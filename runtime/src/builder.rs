@@ -2,6 +2,7 @@
 
 use crate::clock::{Clock, SystemClock};
 use crate::egress::EgressGuard;
+use crate::facts::Observer;
 use crate::outbox::Pump;
 use crate::postrider::Postrider;
 use crate::replay::{Replay, ReplayLog, ReplayState};
@@ -28,6 +29,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     seed: Option<[u8; 32]>,
     shutdown_timeout: Duration,
+    observers: Vec<Arc<dyn Observer>>,
 }
 
 /// Why it did not start.
@@ -57,6 +59,7 @@ impl Default for Builder {
             clock: Arc::new(SystemClock),
             seed: None,
             shutdown_timeout: Duration::from_secs(35),
+            observers: Vec::new(),
         }
     }
 }
@@ -122,6 +125,13 @@ impl Builder {
         self
     }
 
+    /// Tells this one whatever happens, beside those that were given before.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
     /// Reads what the store holds and starts delivering it. Must be called in a tokio runtime with
     /// I/O and time.
     ///
@@ -152,6 +162,7 @@ impl Builder {
             clock: Arc::clone(&self.clock),
             calls: received,
             facts: facts.clone(),
+            observers: self.observers,
             shutdown_timeout: self.shutdown_timeout,
         })?;
         let pump = Arc::clone(&self.store).outbox_source();

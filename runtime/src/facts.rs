@@ -1,11 +1,24 @@
 //! What has happened, for those who watch.
 
 use postrider_engine::Fact;
+use std::time::Duration;
 use tokio::sync::broadcast;
 
 /// Facts as they happen, from [`crate::Postrider::subscribe`] on.
 #[derive(Debug)]
 pub struct Facts(pub(crate) broadcast::Receiver<Fact>);
+
+/// Is told what happens as it happens, on the task that runs the engine: what it does must not
+/// wait, and a panic of its ends the engine. Unlike [`Facts`] it misses nothing, so it can count.
+pub trait Observer: Send + Sync + 'static {
+    /// Something has happened.
+    fn fact(&self, fact: &Fact);
+
+    /// The store has answered so many changes, after this time: durable or refused.
+    fn committed(&self, changes: usize, took: Duration) {
+        let _ = (changes, took);
+    }
+}
 
 /// Why there is no next fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

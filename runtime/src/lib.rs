@@ -31,6 +31,7 @@ mod facts;
 mod history;
 pub mod outbox;
 mod postrider;
+mod readiness;
 mod reading;
 #[cfg(feature = "receive")]
 pub mod receive;
@@ -50,7 +51,7 @@ pub use builder::{Builder, StartError};
 pub use clock::{Clock, SystemClock};
 pub use endpoint_url::{EndpointUrl, Host, InvalidUrl};
 pub use events::{EventCursor, EventFilter, EventPage, EventPlace, EventQuery, EventRecord};
-pub use facts::{Facts, FactsError};
+pub use facts::{Facts, FactsError, Observer};
 pub use history::{
     Cursor, DeadLetterGroup, DeliveryFilter, DeliveryPage, DeliveryQuery, Direction, InvalidCursor,
     InvalidState, StateKind, Statistics,
@@ -70,6 +71,8 @@ pub use postrider_engine::{
     Published, RateLimit, ReplayId, ResendError, Response, RetryPolicy, Schedule, Secret,
     SignatureForm, Template, TemplateProblem, TenantId, Wall,
 };
+pub use readiness::NotReady;
+pub use reading::LaneRecord;
 pub use records::{Record, RecordError, Records};
 pub use replay::{Replay, ReplayError, ReplayRequest, ReplayState};
 /// The SQLite that this crate is built with, for applications that publish in their own

@@ -4,7 +4,23 @@ use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::DeadLetterGroup;
 use crate::postrider::Postrider;
 use crate::status::ReadError;
-use postrider_engine::{Endpoint, EndpointId, EventId, TenantId};
+use postrider_engine::{
+    DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, OrderingKey, TenantId,
+};
+
+/// A lane of an endpoint that holds something or has stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneRecord {
+    /// Its key.
+    pub key: OrderingKey,
+    /// Deliveries that have not ended.
+    pub pending: u64,
+    /// What the others wait for: the dead letter at which the lane has stopped, or else the first
+    /// delivery that has not ended.
+    pub head: Option<DeliveryRecord>,
+    /// The dead letter at which it has stopped, until that is resent or discarded.
+    pub stopped_at: Option<DeliveryId>,
+}
 
 impl Postrider {
     /// An event, as long as its record is kept; also one that waits for its time.
@@ -49,6 +65,21 @@ impl Postrider {
         Ok(store
             .endpoints_of(tenant.clone(), after.copied(), most)
             .await?)
+    }
+
+    /// At most `most` lanes of an endpoint that hold something or have stopped, by their keys,
+    /// after this one.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn lanes(
+        &self,
+        endpoint: &EndpointId,
+        after: Option<OrderingKey>,
+        most: usize,
+    ) -> Result<Vec<LaneRecord>, ReadError> {
+        Ok(self.store().lanes(*endpoint, after, most).await?)
     }
 
     /// The dead letters of a tenant, counted by endpoint and reason, in this order. Pages of them

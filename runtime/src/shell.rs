@@ -7,6 +7,7 @@
 mod deliver;
 
 use crate::clock::{Clock, Start};
+use crate::facts::Observer;
 use crate::store::{Store, StoreError, StoreFuture};
 use crate::transport::Transport;
 use deliver::Attempts;
@@ -19,6 +20,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
@@ -57,14 +59,15 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) calls: mpsc::Receiver<Call>,
     pub(crate) facts: broadcast::Sender<Fact>,
-    pub(crate) shutdown_timeout: std::time::Duration,
+    pub(crate) observers: Vec<Arc<dyn Observer>>,
+    pub(crate) shutdown_timeout: Duration,
 }
 
 pub(crate) struct Shell {
     core: Core,
     host: Host,
     calls: mpsc::Receiver<Call>,
-    shutdown_timeout: std::time::Duration,
+    shutdown_timeout: Duration,
     committing: Option<Committing>,
     reason: Reason,
 }
@@ -72,7 +75,15 @@ pub(crate) struct Shell {
 /// Batches that the store is working on.
 struct Committing {
     ids: Vec<BatchId>,
+    began: Instant,
     receipts: StoreFuture<Vec<Result<Receipt, CommitError>>>,
+}
+
+/// What the store has answered.
+struct Committed {
+    ids: Vec<BatchId>,
+    took: Duration,
+    receipts: Vec<Result<Receipt, CommitError>>,
 }
 
 /// The core's scheduler.
@@ -83,6 +94,7 @@ struct Host {
     attempts: Attempts,
     inputs: mpsc::UnboundedSender<Input>,
     facts: broadcast::Sender<Fact>,
+    observers: Vec<Arc<dyn Observer>>,
     replies: BTreeMap<CallId, oneshot::Sender<Answer>>,
     last_call: u64,
     alarm: Option<Mono>,
@@ -106,6 +118,7 @@ impl Shell {
             attempts: Attempts::new(parts.transport, inputs.clone(), &limits),
             inputs,
             facts: parts.facts,
+            observers: parts.observers,
             replies: BTreeMap::new(),
             last_call: 0,
             alarm: None,
@@ -240,6 +253,7 @@ impl Shell {
             let store = Arc::clone(&self.host.store);
             self.committing = Some(Committing {
                 ids,
+                began: Instant::now(),
                 receipts: store.commit(changes),
             });
             match poll_once(next_receipts(&mut self.committing)).await {
@@ -262,7 +276,15 @@ impl Shell {
         });
     }
 
-    fn committed(&mut self, (ids, receipts): (Vec<BatchId>, Vec<Result<Receipt, CommitError>>)) {
+    fn committed(&mut self, committed: Committed) {
+        let Committed {
+            ids,
+            took,
+            receipts,
+        } = committed;
+        for observer in &self.host.observers {
+            observer.committed(ids.len(), took);
+        }
         assert_eq!(ids.len(), receipts.len(), "a store answers every change");
         for (id, receipt) in ids.into_iter().zip(receipts) {
             let input = match receipt {
@@ -290,15 +312,18 @@ fn loaded(read: Result<Loaded, StoreError>) -> Input {
 }
 
 /// The answers to the commit under way; never, if there is none.
-async fn next_receipts(
-    committing: &mut Option<Committing>,
-) -> (Vec<BatchId>, Vec<Result<Receipt, CommitError>>) {
+async fn next_receipts(committing: &mut Option<Committing>) -> Committed {
     let Some(under_way) = committing else {
         return pending().await;
     };
     let receipts = (&mut under_way.receipts).await;
-    let ids = committing.take().map(|done| done.ids).unwrap_or_default();
-    (ids, receipts)
+    let committed = Committed {
+        ids: std::mem::take(&mut under_way.ids),
+        took: under_way.began.elapsed(),
+        receipts,
+    };
+    *committing = None;
+    committed
 }
 
 async fn alarm(at: Option<Instant>) {
@@ -366,6 +391,9 @@ impl Scheduler for Host {
             self.attempts.forget(endpoint);
         }
         crate::facts::trace(&fact);
+        for observer in &self.observers {
+            observer.fact(&fact);
+        }
         if self.facts.receiver_count() > 0 {
             // Receivers may have gone since.
             let _ = self.facts.send(fact);

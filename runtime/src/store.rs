@@ -13,12 +13,14 @@ use crate::agenda::Agenda;
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
 use crate::outbox::OutboxSource;
+use crate::readiness::NotReady;
+use crate::reading::LaneRecord;
 use crate::records::Records;
 use crate::replay::ReplayLog;
 use crate::statistics::Hour;
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
-    Loaded, Receipt, Recovered, TenantId, Wall,
+    Loaded, OrderingKey, Receipt, Recovered, TenantId, Wall,
 };
 use std::pin::Pin;
 use std::sync::Arc;
@@ -99,6 +101,15 @@ pub trait Store: Send + Sync + 'static {
         query: DeliveryQuery,
     ) -> StoreFuture<Result<DeliveryPage, StoreError>>;
 
+    /// At most `most` lanes of an endpoint that hold something or have stopped, by their keys, that
+    /// come after `after`.
+    fn lanes(
+        self: Arc<Self>,
+        endpoint: EndpointId,
+        after: Option<OrderingKey>,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<LaneRecord>, StoreError>>;
+
     /// The dead letters of a tenant, counted by endpoint and reason, in this order.
     fn dead_letter_groups(
         self: Arc<Self>,
@@ -116,6 +127,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// The account of an endpoint; all zero for one that is not there.
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>>;
+
+    /// When the oldest delivery that has not ended was accepted.
+    fn oldest_pending(self: Arc<Self>) -> StoreFuture<Result<Option<Wall>, StoreError>>;
+
+    /// How many bytes this store takes.
+    fn size_bytes(self: Arc<Self>) -> StoreFuture<Result<u64, StoreError>>;
+
+    /// Makes a tiny change durable, as [`Store::commit`] would.
+    fn probe(self: Arc<Self>) -> StoreFuture<Result<(), NotReady>>;
 
     /// Where replays are kept, if this store keeps any.
     fn replay_log(self: Arc<Self>) -> Option<Arc<dyn ReplayLog>> {

@@ -19,8 +19,8 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use postrider::store::sqlite::OpenError;
 use postrider::{
-    EndpointId, EndpointSpec, EventId, EventState, Full, Ledger, Postrider, PublishError,
-    SqliteStore, Submission,
+    Clock, EndpointId, EndpointSpec, EventId, EventState, Full, Ledger, NotReady, Postrider,
+    PublishError, Record, RecordError, SqliteStore, Submission, SystemClock, TenantId, Wall,
 };
 use rustix::process::{Signal, getpid, kill_process};
 use std::collections::BTreeSet;
@@ -80,10 +80,14 @@ async fn fill(disk: &Path, notes: &Path) {
         endpoints.push(endpoint.id);
     }
     let story = Story { endpoints, ..story };
+    let records = story.postrider.records().unwrap();
+    records.put(record("a")).await.unwrap();
+    story.postrider.probe().await.unwrap();
     story.publish_until_refused().await;
     let accepted = story.acknowledged().len() as u64;
     story.say("refused at first", accepted);
     assert!(accepted > 1_000, "full after {accepted} events");
+    story.check_what_is_beside_when_full().await;
 
     // It can be read, and says what was acknowledged: no more, no less.
     assert_eq!(story.account().await.accepted, accepted);
@@ -229,6 +233,21 @@ impl Story {
         }
     }
 
+    /// Nothing is added beside the events, either, and all says so; what goes can go.
+    async fn check_what_is_beside_when_full(&self) {
+        let records = || self.postrider.records().unwrap();
+        assert_eq!(self.postrider.probe().await, Err(NotReady::Full));
+        let due = Wall(SystemClock.wall().0 + 60_000);
+        let later = Submission::new("disk.filled", vec![b'x'; PAYLOAD_BYTES]);
+        let refused = self.postrider.schedule(later, due).await;
+        assert_eq!(refused, Err(PublishError::Full(Full::Store).into()));
+        assert_eq!(records().put(record("b")).await, Err(RecordError::Full));
+        let Record {
+            kind, tenant, id, ..
+        } = record("a");
+        assert_eq!(records().remove(kind, tenant, id).await, Ok(true));
+    }
+
     async fn account(&self) -> Ledger {
         self.account_of(&self.endpoints).await
     }
@@ -276,6 +295,15 @@ async fn publish(postrider: &Postrider, to: EndpointId, lane: String, notes: &Pa
         }
         Err(PublishError::Full(Full::Store)) => false,
         Err(other) => panic!("refused, but not as full: {other}"),
+    }
+}
+
+fn record(id: &str) -> Record {
+    Record {
+        kind: "key",
+        tenant: TenantId::default(),
+        id: id.into(),
+        value: vec![b'x'; PAYLOAD_BYTES].into(),
     }
 }
 

@@ -8,8 +8,9 @@ use postrider::store::{StoreError, StoreFuture};
 use postrider::transport::{Transport, WireRequest};
 use postrider::{
     Closed, DeadLetterGroup, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
-    EventCursor, EventPage, EventQuery, EventRecord, EventState, Hour, Ledger, MemoryStore,
-    Outcome, Postrider, PublishError, Response, Secret, Store, TenantId,
+    EventCursor, EventPage, EventQuery, EventRecord, EventState, Hour, LaneRecord, Ledger,
+    MemoryStore, NotReady, OrderingKey, Outcome, Postrider, PublishError, Response, Secret, Store,
+    TenantId,
 };
 use std::io;
 use std::pin::Pin;
@@ -113,6 +114,14 @@ impl Store for Failing {
     ) -> StoreFuture<Result<Vec<Endpoint>, StoreError>> {
         Arc::clone(&self.inner).endpoints_of(tenant, after, most)
     }
+    fn lanes(
+        self: Arc<Self>,
+        endpoint: EndpointId,
+        after: Option<OrderingKey>,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<LaneRecord>, StoreError>> {
+        Arc::clone(&self.inner).lanes(endpoint, after, most)
+    }
     fn dead_letter_groups(
         self: Arc<Self>,
         tenant: TenantId,
@@ -161,6 +170,15 @@ impl Store for Failing {
         until: Wall,
     ) -> StoreFuture<Result<Vec<Hour>, StoreError>> {
         Arc::clone(&self.inner).hours(endpoint, from, until)
+    }
+    fn oldest_pending(self: Arc<Self>) -> StoreFuture<Result<Option<Wall>, StoreError>> {
+        Arc::clone(&self.inner).oldest_pending()
+    }
+    fn size_bytes(self: Arc<Self>) -> StoreFuture<Result<u64, StoreError>> {
+        Arc::clone(&self.inner).size_bytes()
+    }
+    fn probe(self: Arc<Self>) -> StoreFuture<Result<(), NotReady>> {
+        Arc::clone(&self.inner).probe()
     }
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>> {
         Arc::clone(&self.inner).ledger(endpoint)

@@ -8,6 +8,7 @@
 
 mod addresses;
 mod agreement;
+mod api;
 mod cli;
 mod delivery;
 mod demo;
@@ -30,3 +31,4 @@ mod store;
 mod tidy;
 mod transport;
 mod verifier;
+mod watching;

@@ -11,7 +11,31 @@ use crate::names::OrderingKey;
 use crate::output::Load;
 use std::sync::Arc;
 
+/// A lane that holds something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldLane<'a> {
+    /// Its key.
+    pub key: &'a OrderingKey,
+    /// Deliveries that have not ended.
+    pub pending: u64,
+    /// The first of these.
+    pub first: Option<DeliveryId>,
+    /// The dead letter at which it has stopped.
+    pub stopped_at: Option<DeliveryId>,
+}
+
 impl MemoryStore {
+    /// The lanes of an endpoint that hold something or have stopped, by their keys.
+    pub fn held_lanes(&self, endpoint: EndpointId) -> impl Iterator<Item = HeldLane<'_>> {
+        let lanes = self.lanes_of(endpoint).map(|(id, lane)| HeldLane {
+            key: &id.key,
+            pending: lane.pending.len() as u64,
+            first: lane.pending.values().next().copied(),
+            stopped_at: lane.stopped_at.map(|(_, delivery)| delivery),
+        });
+        lanes.filter(|lane| lane.pending > 0 || lane.stopped_at.is_some())
+    }
+
     /// The next deliveries of a lane, as [`Load`] describes it.
     #[must_use]
     pub fn load(&self, load: &Load) -> Loaded {
@@ -163,6 +187,26 @@ impl MemoryStore {
     pub fn pending(&self, endpoint: EndpointId) -> u64 {
         let lanes = self.lanes_of(endpoint);
         lanes.map(|(_, lane)| lane.pending.len() as u64).sum()
+    }
+
+    /// The oldest delivery that has not ended.
+    #[must_use]
+    pub fn oldest_pending(&self) -> Option<DeliveryId> {
+        let mut pending = self.deliveries.iter().filter(|(_, it)| !it.state.is_end());
+        pending.next().map(|(id, _)| *id)
+    }
+
+    /// Payload bytes of deliveries that have not ended, and of dead letters, counted once per
+    /// delivery.
+    #[must_use]
+    pub fn payload_bytes(&self) -> usize {
+        self.kept_bytes
+    }
+
+    /// Whether it has no room for one more delivery, however small.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.kept >= self.bounds.deliveries_max || self.kept_bytes >= self.bounds.payload_bytes_max
     }
 
     /// The account of an endpoint.

@@ -51,6 +51,8 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     deliveries::deliveries_are_found_by_how_they_ended(&make()).await;
     deliveries::dead_letters_are_found_and_counted_by_tenant(&make()).await;
     deliveries::endpoints_are_found_by_tenant(&make()).await;
+    deliveries::the_oldest_pending_delivery_is_known(&make()).await;
+    deliveries::a_lane_shows_what_the_others_wait_for(&make()).await;
     agenda::an_event_waits_until_it_is_due(&make()).await;
     agenda::a_key_belongs_to_one_event_whether_it_waits_or_not(&make()).await;
     records::a_record_is_kept_until_it_is_put_anew_or_removed(&make()).await;

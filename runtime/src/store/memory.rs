@@ -5,13 +5,15 @@ mod records;
 
 use super::{Store, StoreError, StoreFuture};
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
-use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
+use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery, accepted_at};
+use crate::readiness::NotReady;
+use crate::reading::LaneRecord;
 use crate::records::Records;
 use crate::replay::{Replay, ReplayLog, ReplayState};
 use crate::statistics::{Hour, MS_PER_HOUR};
 use postrider_engine::{
-    Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
-    Loaded, MemoryBounds, Receipt, Recovered, ReplayId, TenantId, Wall,
+    Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, HeldLane,
+    Ledger, Load, Loaded, MemoryBounds, OrderingKey, Receipt, Recovered, ReplayId, TenantId, Wall,
 };
 use records::Kept;
 use std::collections::BTreeMap;
@@ -167,6 +169,28 @@ impl Store for MemoryStore {
         self.answer(|held| pages::deliveries(held, &query))
     }
 
+    fn lanes(
+        self: Arc<Self>,
+        endpoint: EndpointId,
+        after: Option<OrderingKey>,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<LaneRecord>, StoreError>> {
+        self.answer(|held| {
+            let lanes = held.held_lanes(endpoint);
+            let lanes = lanes.filter(|lane| Some(lane.key) > after.as_ref());
+            let record = |lane: HeldLane<'_>| LaneRecord {
+                key: lane.key.clone(),
+                pending: lane.pending,
+                head: lane
+                    .stopped_at
+                    .or(lane.first)
+                    .and_then(|id| held.delivery(id)),
+                stopped_at: lane.stopped_at,
+            };
+            lanes.take(most).map(record).collect()
+        })
+    }
+
     fn dead_letter_groups(
         self: Arc<Self>,
         tenant: TenantId,
@@ -189,6 +213,19 @@ impl Store for MemoryStore {
 
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>> {
         self.answer(|held| held.ledger(endpoint))
+    }
+
+    fn oldest_pending(self: Arc<Self>) -> StoreFuture<Result<Option<Wall>, StoreError>> {
+        self.answer(|held| held.oldest_pending().map(accepted_at))
+    }
+
+    fn size_bytes(self: Arc<Self>) -> StoreFuture<Result<u64, StoreError>> {
+        self.answer(|held| held.payload_bytes() as u64)
+    }
+
+    fn probe(self: Arc<Self>) -> StoreFuture<Result<(), NotReady>> {
+        let is_full = self.held().is_full();
+        Box::pin(ready(if is_full { Err(NotReady::Full) } else { Ok(()) }))
     }
 
     fn replay_log(self: Arc<Self>) -> Option<Arc<dyn ReplayLog>> {

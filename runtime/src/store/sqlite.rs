@@ -38,13 +38,15 @@ use crate::agenda::Agenda;
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
 use crate::outbox::{Outbox, OutboxSource};
+use crate::readiness::NotReady;
+use crate::reading::LaneRecord;
 use crate::records::Records;
 use crate::replay::ReplayLog;
 use crate::statistics::Hour;
 use outbox::SqliteOutbox;
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
-    Loaded, Receipt, Recovered, TenantId, Wall,
+    Loaded, OrderingKey, Receipt, Recovered, TenantId, Wall,
 };
 use reserve::Reserve;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -359,6 +361,15 @@ impl Store for SqliteStore {
         self.read(move |connection, _| history::page(connection, &query))
     }
 
+    fn lanes(
+        self: Arc<Self>,
+        endpoint: EndpointId,
+        after: Option<OrderingKey>,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<LaneRecord>, StoreError>> {
+        self.read(move |connection, _| reads::lanes(connection, (endpoint, after, most)))
+    }
+
     fn dead_letter_groups(
         self: Arc<Self>,
         tenant: TenantId,
@@ -377,6 +388,25 @@ impl Store for SqliteStore {
 
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>> {
         self.read(move |connection, _| reads::ledger(connection, endpoint))
+    }
+
+    fn oldest_pending(self: Arc<Self>) -> StoreFuture<Result<Option<Wall>, StoreError>> {
+        self.read(|connection, _| reads::oldest_pending(connection))
+    }
+
+    fn size_bytes(self: Arc<Self>) -> StoreFuture<Result<u64, StoreError>> {
+        let files = [self.path.clone(), beside(&self.path, "wal")];
+        self.read(move |_, _| Ok(files.iter().map(|file| size_of_file(file)).sum()))
+    }
+
+    fn probe(self: Arc<Self>) -> StoreFuture<Result<(), NotReady>> {
+        let done = self.beside(SqliteFile::probe);
+        Box::pin(async move {
+            done.await.map_err(|fault| match fault {
+                fault if fault.is_full() => NotReady::Full,
+                fault => NotReady::Failed(fault.to_string()),
+            })
+        })
     }
 
     fn replay_log(self: Arc<Self>) -> Option<Arc<dyn ReplayLog>> {
@@ -418,6 +448,11 @@ fn key_in_file(path: &Path) -> Result<KeyRing, OpenError> {
         tracing::info!(key = %key.display(), "postrider.store.key_made");
     }
     Ok(keys)
+}
+
+/// The log is not there before anything was written.
+fn size_of_file(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |file| file.len())
 }
 
 /// `NAME-what` in the directory of `NAME`.

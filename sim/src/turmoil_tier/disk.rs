@@ -13,7 +13,8 @@ use postrider::engine::{
 use postrider::store::{Store, StoreError, StoreFuture};
 use postrider::{
     DeadLetterGroup, DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
-    EventCursor, EventId, EventPage, EventQuery, EventRecord, FailureKind, Hour, Ledger, TenantId,
+    EventCursor, EventId, EventPage, EventQuery, EventRecord, FailureKind, Hour, LaneRecord,
+    Ledger, NotReady, OrderingKey, TenantId,
 };
 use std::future::ready;
 use std::sync::Arc;
@@ -398,6 +399,15 @@ impl Store for DiskStore {
         Box::pin(ready(Err(no_history())))
     }
 
+    fn lanes(
+        self: Arc<Self>,
+        _: EndpointId,
+        _: Option<OrderingKey>,
+        _: usize,
+    ) -> StoreFuture<Result<Vec<LaneRecord>, StoreError>> {
+        Box::pin(ready(Err(no_history())))
+    }
+
     fn dead_letter_groups(
         self: Arc<Self>,
         _: TenantId,
@@ -459,6 +469,18 @@ impl Store for DiskStore {
         _: Wall,
     ) -> StoreFuture<Result<Vec<Hour>, StoreError>> {
         Box::pin(ready(Err(no_history())))
+    }
+
+    fn oldest_pending(self: Arc<Self>) -> StoreFuture<Result<Option<Wall>, StoreError>> {
+        Box::pin(ready(Err(no_history())))
+    }
+
+    fn size_bytes(self: Arc<Self>) -> StoreFuture<Result<u64, StoreError>> {
+        Box::pin(ready(Err(no_history())))
+    }
+
+    fn probe(self: Arc<Self>) -> StoreFuture<Result<(), NotReady>> {
+        Box::pin(ready(Ok(())))
     }
 
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>> {

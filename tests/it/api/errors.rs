@@ -61,7 +61,8 @@ impl Route {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_route_answers_without_a_valid_key() {
     let server = Server::start().await;
-    let expired = json!({ "name": "old", "scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z" });
+    let expired =
+        json!({ "name": "old", "scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z" });
     let expired = server.post("/v1/keys", expired).await.expect(201);
     let expired = format!("Bearer {}", expired["key"].as_str().unwrap());
     for route in Route::keyed() {
@@ -91,7 +92,9 @@ async fn no_route_lets_a_key_do_more_than_its_scopes_say() {
             let (method, body, path) = (route.method.clone(), route.body(), path.clone());
             let server = &server;
             async move {
-                let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+                let headers = headers
+                    .each_ref()
+                    .map(|(name, value)| (*name, value.as_str()));
                 server.send(method, &path, body, &headers).await
             }
         };
@@ -102,12 +105,20 @@ async fn no_route_lets_a_key_do_more_than_its_scopes_say() {
         if reads && !keys {
             assert_ne!(by_read.status, 403, "{name}");
         } else {
-            assert!([403, 404].contains(&by_read.status), "{name}: {}", by_read.body);
+            assert!(
+                [403, 404].contains(&by_read.status),
+                "{name}: {}",
+                by_read.body
+            );
         }
         if publishes {
             assert_ne!(by_publish.status, 403, "{name}");
         } else {
-            assert!([403, 404, 422].contains(&by_publish.status), "{name}: {}", by_publish.body);
+            assert!(
+                [403, 404, 422].contains(&by_publish.status),
+                "{name}: {}",
+                by_publish.body
+            );
         }
     }
 }
@@ -128,7 +139,9 @@ async fn every_route_finds_nothing_under_what_is_no_id_or_belongs_to_nobody() {
     for route in Route::keyed().filter(Route::has_id) {
         for id in strangers {
             let path = route.path(id) + needed_query(&route.path);
-            let answer = server.send(route.method.clone(), &path, route.body(), &[]).await;
+            let answer = server
+                .send(route.method.clone(), &path, route.body(), &[])
+                .await;
             answer.problem(404, "not_found");
         }
     }
@@ -182,10 +195,14 @@ async fn every_query_is_refused_that_has_unknown_or_wrong_parameters() {
             let (server, path) = (&server, format!("{path}?{query}"));
             async move { server.get(&path).await }
         };
-        get("no_such_parameter=1").await.problem(400, "invalid_query");
+        get("no_such_parameter=1")
+            .await
+            .problem(400, "invalid_query");
         if listed("limit", &route) {
             for limit in ["0", "251", "-1", "x"] {
-                get(&format!("limit={limit}")).await.problem(400, "invalid_query");
+                get(&format!("limit={limit}"))
+                    .await
+                    .problem(400, "invalid_query");
             }
         }
         if listed("from", &route) {
@@ -219,7 +236,9 @@ impl Existing {
     async fn make(server: &Server) -> Self {
         let id = |value: Value| value["id"].as_str().unwrap().to_owned();
         let endpoint = server.endpoint("http://127.0.0.1:1024/").await;
-        server.post(&format!("/v1/endpoints/{endpoint}/pause"), json!({})).await;
+        server
+            .post(&format!("/v1/endpoints/{endpoint}/pause"), json!({}))
+            .await;
         let event = json!({ "type": "a.b", "payload": {} });
         let event = server.post("/v1/events", event).await.expect(202);
         let delivery = event["deliveries"][0]["id"].as_str().unwrap().to_owned();
@@ -230,7 +249,10 @@ impl Existing {
         server.post("/v1/event-types", named).await.expect(201);
         let template = json!({ "name": "a.b", "template": {} });
         server.post("/v1/templates", template).await.expect(201);
-        server.post("/v1/tenants", json!({ "id": "other" })).await.expect(201);
+        server
+            .post("/v1/tenants", json!({ "id": "other" }))
+            .await
+            .expect(201);
         Self(vec![
             ("/v1/endpoints/", endpoint),
             ("/v1/events/", id(event)),
@@ -260,9 +282,19 @@ async fn no_route_shows_or_changes_what_belongs_to_another_tenant() {
         let id = ids.of(&route.path);
         let path = route.path(&id) + needed_query(&route.path);
         let body = (route.body == Some(true)).then(|| "{}".to_owned());
-        let answer = server.send(route.method.clone(), &path, body, &headers).await;
-        let expected = if route.path.starts_with("/v1/tenants") { 403 } else { 404 };
-        assert_eq!(answer.status, expected, "{} {path}: {}", route.method, answer.body);
+        let answer = server
+            .send(route.method.clone(), &path, body, &headers)
+            .await;
+        let expected = if route.path.starts_with("/v1/tenants") {
+            403
+        } else {
+            404
+        };
+        assert_eq!(
+            answer.status, expected,
+            "{} {path}: {}",
+            route.method, answer.body
+        );
     }
     for route in Route::keyed().filter(|it| !it.has_id() && it.method == Method::GET) {
         let answer = server.send(Method::GET, &route.path, None, &headers).await;
@@ -271,7 +303,12 @@ async fn no_route_shows_or_changes_what_belongs_to_another_tenant() {
             assert!(!text.contains(id), "{} shows {id}: {text}", route.path);
         }
     }
-    let other = [("authorization", stranger.as_str()), ("postrider-tenant", "default")];
-    let answer = server.send(Method::GET, "/v1/endpoints", None, &other).await;
+    let other = [
+        ("authorization", stranger.as_str()),
+        ("postrider-tenant", "default"),
+    ];
+    let answer = server
+        .send(Method::GET, "/v1/endpoints", None, &other)
+        .await;
     answer.problem(403, "forbidden");
 }

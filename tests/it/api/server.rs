@@ -1,6 +1,6 @@
 //! A server in this process: a store in a directory, an engine, the API on a loopback port.
 
-use crate::receiver::guard_for_tests;
+use crate::receiver::loopback;
 use postrider::{Limits, Postrider, SqliteStore};
 use postrider_server::{Api, ApiOptions, router, serve};
 use reqwest::Method;
@@ -68,7 +68,7 @@ impl Server {
         let store = open_store(&directory.path().join("postrider.db")).await;
         let postrider = Postrider::builder()
             .store(store)
-            .egress(guard_for_tests())
+            .egress(loopback())
             .limits(Limits::default())
             .start()
             .await
@@ -111,11 +111,13 @@ impl Server {
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
-        self.send(Method::POST, path, Some(body.to_string()), &[]).await
+        self.send(Method::POST, path, Some(body.to_string()), &[])
+            .await
     }
 
     pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
-        self.send(Method::PATCH, path, Some(body.to_string()), &[]).await
+        self.send(Method::PATCH, path, Some(body.to_string()), &[])
+            .await
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {
@@ -160,7 +162,8 @@ impl Server {
     /// A key of a tenant, which is made if it is not there, with these scopes.
     pub(crate) async fn key_of(&self, tenant: &str, scopes: &[&str]) -> String {
         if tenant != "default" {
-            self.post("/v1/tenants", serde_json::json!({ "id": tenant })).await;
+            self.post("/v1/tenants", serde_json::json!({ "id": tenant }))
+                .await;
         }
         let body = serde_json::json!({ "name": "test", "scopes": scopes, "tenant": tenant });
         let made = self.post("/v1/keys", body).await.expect(201);

@@ -4,7 +4,8 @@ use postrider::outbox::{OutboxSource, RefusedEvent, Waiting};
 use postrider::store::{SqliteStore, Store, StoreError, StoreFuture};
 use postrider::{
     DeadLetterGroup, DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
-    EventCursor, EventId, EventPage, EventQuery, EventRecord, Hour, Ledger, TenantId,
+    EventCursor, EventId, EventPage, EventQuery, EventRecord, Hour, LaneRecord, Ledger, NotReady,
+    OrderingKey, TenantId,
 };
 use postrider_engine::{Change, CommitError, Load, Loaded, Receipt, Recovered, Wall};
 use std::future::ready;
@@ -83,6 +84,15 @@ impl Store for OddStore {
         self.store.clone().endpoints_of(tenant, after, most)
     }
 
+    fn lanes(
+        self: Arc<Self>,
+        endpoint: EndpointId,
+        after: Option<OrderingKey>,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<LaneRecord>, StoreError>> {
+        self.store.clone().lanes(endpoint, after, most)
+    }
+
     fn dead_letter_groups(
         self: Arc<Self>,
         tenant: TenantId,
@@ -139,6 +149,18 @@ impl Store for OddStore {
         until: Wall,
     ) -> StoreFuture<Result<Vec<Hour>, StoreError>> {
         self.store.clone().hours(endpoint, from, until)
+    }
+
+    fn oldest_pending(self: Arc<Self>) -> StoreFuture<Result<Option<Wall>, StoreError>> {
+        self.store.clone().oldest_pending()
+    }
+
+    fn size_bytes(self: Arc<Self>) -> StoreFuture<Result<u64, StoreError>> {
+        self.store.clone().size_bytes()
+    }
+
+    fn probe(self: Arc<Self>) -> StoreFuture<Result<(), NotReady>> {
+        self.store.clone().probe()
     }
 
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>> {

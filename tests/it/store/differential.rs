@@ -5,7 +5,7 @@
 
 use super::changes::{attempted, endpoint, lane, open, publish};
 use postrider::store::Store;
-use postrider::{DeliveryFilter, DeliveryQuery, Direction, EventQuery, StateKind};
+use postrider::{DeliveryFilter, DeliveryQuery, Direction, EventQuery, LaneRecord, StateKind};
 use postrider::{MemoryBounds, MemoryStore};
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryState, EndpointId, EndpointStatus, EndpointUpdate,
@@ -181,6 +181,7 @@ impl<S: Store> Side<S> {
             told += &format!("{record:?}\n");
         }
         told += &self.log().await;
+        told += &format!("{:?}\n", store().oldest_pending().await);
         told += &self.pages(None).await;
         let groups = store().dead_letter_groups(TenantId::default()).await;
         told += &format!("{:?}\n", groups.unwrap());
@@ -191,6 +192,16 @@ impl<S: Store> Side<S> {
             told += &self.pages(Some(id)).await;
             let dead = store().dead_letters(id, None, 1_000).await.unwrap();
             told += &format!("{:?}\n", dead.iter().map(|it| it.id).collect::<Vec<_>>());
+            for lane in store().lanes(id, None, 1_000).await.unwrap() {
+                let head = lane.head.map(|it| (it.id, it.attempts.len()));
+                let LaneRecord {
+                    key,
+                    pending,
+                    stopped_at,
+                    ..
+                } = lane;
+                told += &format!("{key:?} {pending} {head:?} {stopped_at:?}\n");
+            }
             for key in ["", "a", "b"] {
                 let load = Load {
                     lane: lane(id, key),

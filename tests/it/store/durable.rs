@@ -4,6 +4,7 @@
 use super::changes::{attempted, endpoint, lane, open, publish};
 use postrider::store::sqlite::{KeyRing, OpenError, SchemaError};
 use postrider::store::{SqliteStore, Store};
+use postrider::{NotReady, RecordError};
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryState, EndpointId, FailReason, Load, Receipt, Seq,
     Wall,
@@ -262,4 +263,9 @@ async fn after_an_error_of_the_file_nothing_more_is_acknowledged() {
         matches!(&answers[..], [Err(CommitError::Failed(_))]),
         "{answers:?}"
     );
+    let probed = Arc::clone(&store).probe().await;
+    assert!(matches!(probed, Err(NotReady::Failed(_))), "{probed:?}");
+    let records = Arc::clone(&store).records().unwrap();
+    let removed = records.remove("key", Default::default(), "a".into()).await;
+    assert!(matches!(removed, Err(RecordError::Store(_))), "{removed:?}");
 }

@@ -6,7 +6,7 @@ use crate::store::Store;
 use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
     EndpointSpec, EndpointStatus, EventId, FailReason, Failure, FailureKind, HeaderLines, Health,
-    LaneId, OrderingKey, Outcome, Receipt, Response, TenantId, Wall,
+    LaneId, NewDelivery, OrderingKey, Outcome, Receipt, Response, Seq, TenantId, Wall,
 };
 use std::sync::Arc;
 
@@ -51,44 +51,79 @@ fn failed(kind: FailureKind) -> Outcome {
     Outcome::Failure(Failure::new(kind, ""))
 }
 
+/// Where a delivery stands.
+type Place = (LaneId, Seq);
+
+/// Publishes event and delivery `number` to this endpoint.
+async fn accept<S: Store>(
+    subject: &Subject<'_, S>,
+    number: u128,
+    (endpoint, name): (EndpointId, &str),
+    key: OrderingKey,
+) -> Place {
+    let Change::Publish(mut publish) = publish(number, None) else {
+        unreachable!("it publishes")
+    };
+    Arc::make_mut(&mut publish.event).tenant = tenant(name);
+    let lane = LaneId { endpoint, key };
+    let id = DeliveryId::from_u128(number);
+    publish.deliveries = [NewDelivery {
+        id,
+        lane: lane.clone(),
+    }]
+    .into();
+    match subject.commit(Change::Publish(publish)).await {
+        Receipt::Published(seqs) => (lane, seqs[0]),
+        other => panic!("event {number} is new, but the answer was {other:?}"),
+    }
+}
+
+/// An attempt of delivery `number` ends, and perhaps stops its lane.
+async fn end<S: Store>(
+    subject: &Subject<'_, S>,
+    (number, attempt): (u128, u32),
+    (lane, seq): Place,
+    (outcome, state): (Outcome, DeliveryState),
+    stop_lane: bool,
+) {
+    let end = Attempted {
+        delivery: DeliveryId::from_u128(number),
+        lane,
+        seq,
+        attempt: Attempt {
+            request_headers: HeaderLines::default(),
+            id: AttemptId::from_u128(number * 10 + u128::from(attempt)),
+            number: attempt,
+            started_at: Wall(10),
+            duration_ms: 5,
+            outcome,
+        },
+        state,
+        stop_lane,
+        health: None,
+        disable: None,
+    };
+    let receipt = subject.commit(Change::Attempted(Arc::new(end))).await;
+    assert_eq!(receipt, Receipt::Applied);
+}
+
 /// Event and delivery `number` to this endpoint, and the ends of its attempts.
 async fn deliver<S: Store>(
     subject: &Subject<'_, S>,
     number: u128,
-    (endpoint, name): (EndpointId, &str),
+    to: (EndpointId, &str),
     attempts: &[(Outcome, DeliveryState)],
 ) {
-    let Change::Publish(mut publish) = publish(number, None) else {
-        return;
-    };
-    Arc::make_mut(&mut publish.event).tenant = tenant(name);
-    let key = OrderingKey::none();
-    let lane = LaneId { endpoint, key };
-    let mut deliveries = publish.deliveries.to_vec();
-    deliveries[0].lane = lane.clone();
-    publish.deliveries = deliveries.into();
-    let Receipt::Published(seqs) = subject.commit(Change::Publish(publish)).await else {
-        panic!("event {number} is new")
-    };
-    for (place, (outcome, state)) in (1..).zip(attempts) {
-        let end = Attempted {
-            delivery: DeliveryId::from_u128(number),
-            lane: lane.clone(),
-            seq: seqs[0],
-            attempt: Attempt {
-                request_headers: HeaderLines::default(),
-                id: AttemptId::from_u128(number * 10 + u128::from(place)),
-                number: place,
-                started_at: Wall(10),
-                duration_ms: 5,
-                outcome: outcome.clone(),
-            },
-            state: *state,
-            stop_lane: false,
-            health: None,
-            disable: None,
-        };
-        subject.commit(Change::Attempted(Arc::new(end))).await;
+    let place = accept(subject, number, to, OrderingKey::none()).await;
+    for (attempt, came) in (1..).zip(attempts) {
+        end(
+            subject,
+            (number, attempt),
+            place.clone(),
+            came.clone(),
+            false,
+        )
+        .await;
     }
 }
 
@@ -248,6 +283,74 @@ pub(super) async fn dead_letters_are_found_and_counted_by_tenant<S: Store>(store
     assert_eq!(found(store, &of_red).await, [4]);
     assert_eq!(groups("red").await.unwrap(), expected[1..]);
     assert_eq!(groups("green").await.unwrap(), []);
+}
+
+pub(super) async fn a_lane_shows_what_the_others_wait_for<S: Store>(store: &Arc<S>) {
+    let subject = Subject(store);
+    add_endpoints(&subject).await;
+    let retrying = DeliveryState::Retrying { due: Wall(99) };
+    let delivered = (answered(200), DeliveryState::Delivered);
+    deliver(&subject, 1, RED, std::slice::from_ref(&delivered)).await;
+    deliver(&subject, 2, RED, &[(answered(503), retrying)]).await;
+    deliver(&subject, 3, RED, &[]).await;
+    deliver(&subject, 4, REDDER, std::slice::from_ref(&delivered)).await;
+    let key = |text: &str| text.parse::<OrderingKey>().unwrap();
+    accept(&subject, 5, RED, key("b")).await;
+    let stopped = accept(&subject, 6, RED, key("a")).await;
+    accept(&subject, 7, RED, key("a")).await;
+    let done = accept(&subject, 8, RED, key("c")).await;
+    let failed = DeliveryState::Failed(FailReason::Exhausted);
+    end(&subject, (6, 1), stopped, (answered(503), failed), true).await;
+    end(&subject, (8, 1), done, delivered, false).await;
+    let lanes = async |endpoint, after: Option<&str>, most| {
+        let after = after.map(|key| match key {
+            "" => OrderingKey::none(),
+            key => key.parse().unwrap(),
+        });
+        let found = Arc::clone(store).lanes(endpoint, after, most);
+        let found = found.await.unwrap().into_iter();
+        let told = found.map(|lane| {
+            let key = lane.key.get().unwrap_or_default().to_owned();
+            let head = lane.head.unwrap();
+            let stopped = lane.stopped_at.map(DeliveryId::as_u128);
+            let head = (head.id.as_u128(), head.attempts.len());
+            (key, lane.pending, head, stopped)
+        });
+        told.collect::<Vec<_>>()
+    };
+    let expected = [
+        (String::new(), 2, (2, 1), None),
+        ("a".to_owned(), 1, (6, 1), Some(6)),
+        ("b".to_owned(), 1, (5, 0), None),
+    ];
+    assert_eq!(lanes(RED.0, None, 9).await, expected);
+    assert_eq!(lanes(RED.0, None, 1).await, expected[..1]);
+    assert_eq!(lanes(RED.0, Some(""), 9).await, expected[1..]);
+    assert_eq!(lanes(RED.0, Some("a"), 9).await, expected[2..]);
+    assert_eq!(lanes(REDDER.0, None, 9).await, []);
+}
+
+pub(super) async fn the_oldest_pending_delivery_is_known<S: Store>(store: &Arc<S>) {
+    let subject = Subject(store);
+    add_endpoints(&subject).await;
+    let oldest = async || Arc::clone(store).oldest_pending().await.unwrap();
+    assert_eq!(oldest().await, None);
+    // As ids are that say when they were made.
+    let number = |ms| DeliveryId::first_at(Wall(ms)).as_u128();
+    let retrying = DeliveryState::Retrying { due: Wall(99) };
+    let delivered = (answered(200), DeliveryState::Delivered);
+    let first = accept(&subject, number(10), RED, OrderingKey::none()).await;
+    let second = accept(&subject, number(20), BLUE, OrderingKey::none()).await;
+    accept(&subject, number(30), RED, OrderingKey::none()).await;
+    let failed = (answered(503), retrying);
+    end(&subject, (number(10), 1), first.clone(), failed, false).await;
+    assert_eq!(oldest().await, Some(Wall(10)));
+    end(&subject, (number(10), 2), first, delivered.clone(), false).await;
+    assert_eq!(oldest().await, Some(Wall(20)));
+    end(&subject, (number(20), 1), second, delivered, false).await;
+    assert_eq!(oldest().await, Some(Wall(30)));
+    assert_eq!(Arc::clone(store).probe().await, Ok(()));
+    assert!(Arc::clone(store).size_bytes().await.unwrap() > 0);
 }
 
 pub(super) async fn endpoints_are_found_by_tenant<S: Store>(store: &Arc<S>) {

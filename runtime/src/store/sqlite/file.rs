@@ -6,7 +6,7 @@ use super::changes::Changes;
 use super::lanes::Lanes;
 use super::reserve::Reserve;
 use super::retention::Retention;
-use super::schema::{self, Home};
+use super::schema::{self, Home, PROBES};
 use super::seal::KeyRing;
 use super::{BUSY, OpenError, SchemaError, StoreFault, reads, records};
 use crate::store::StoreError;
@@ -201,6 +201,14 @@ impl SqliteFile {
     /// another error the file must be opened anew, as after one of [`Self::commit`].
     pub fn drop_old(&mut self, retention: &Retention, now: Wall) -> Result<usize, StoreError> {
         Ok(self.beside_commits(|changes| changes.drop_old(retention, now))?)
+    }
+
+    /// Makes a tiny change durable.
+    pub(super) fn probe(&mut self) -> Result<(), StoreFault> {
+        self.beside_commits_with_room(Growth::More, |changes| {
+            let probes = schema::meta(changes.connection, PROBES)?;
+            Ok(schema::set_meta(changes.connection, PROBES, probes + 1)?)
+        })
     }
 
     /// Writes what no core has asked for, if there is room. What leaves less behind is given the

@@ -9,10 +9,12 @@ use super::rows::{
 };
 use super::seal::KeyRing;
 use super::spec;
+use crate::history::accepted_at;
+use crate::reading::LaneRecord;
 use postrider_engine::{
     DeliveryId, DeliveryRecord, DeliveryState, Endpoint, EndpointId, EventId, Health, LaneId,
-    Ledger, Load, Loaded, LoadedDelivery, Recovered, RecoveredDelivery, RecoveredEndpoint,
-    RecoveredLane, ReplayId, Seq, TenantId, Wall,
+    Ledger, Load, Loaded, LoadedDelivery, OrderingKey, Recovered, RecoveredDelivery,
+    RecoveredEndpoint, RecoveredLane, ReplayId, Seq, TenantId, Wall,
 };
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use std::sync::Arc;
@@ -276,10 +278,19 @@ fn records(
     by: &[&dyn rusqlite::ToSql],
 ) -> Result<Vec<DeliveryRecord>, StoreFault> {
     let snapshot = connection.unchecked_transaction()?;
+    records_in(&snapshot, what, by)
+}
+
+/// Of this snapshot.
+fn records_in(
+    snapshot: &Connection,
+    what: &str,
+    by: &[&dyn rusqlite::ToSql],
+) -> Result<Vec<DeliveryRecord>, StoreFault> {
     let mut select = snapshot.prepare_cached(&format!(
         "SELECT {DELIVERY_COLUMNS}, {EVENT_COLUMNS}, {RECORD} {what}"
     ))?;
-    let mut attempts = attempts(&snapshot)?;
+    let mut attempts = attempts(snapshot)?;
     let mut rows = select.query(by)?;
     let mut records = Vec::new();
     while let Some(row) = rows.next()? {
@@ -329,6 +340,58 @@ pub(super) fn dead_letters(
     let what = "WHERE d.owner = ?1 AND d.state = 3 AND d.resent_as IS NULL AND d.id > ?2
          ORDER BY d.id LIMIT ?3";
     records(connection, what, &[&owner, &after, &most])
+}
+
+/// At most so many lanes of an endpoint that hold something or have stopped, after this key.
+pub(super) fn lanes(
+    connection: &Connection,
+    (endpoint, after, most): (EndpointId, Option<OrderingKey>, usize),
+) -> Result<Vec<LaneRecord>, StoreFault> {
+    let snapshot = connection.unchecked_transaction()?;
+    // No key stands as the empty one.
+    let (after, than) = match &after {
+        Some(after) => (after.get().unwrap_or_default(), ">"),
+        None => ("", ">="),
+    };
+    let mut select = snapshot.prepare_cached(&format!(
+        "SELECT number, endpoint, key, pending, stopped_at
+         FROM postrider_lane INDEXED BY postrider_lane_live
+         WHERE (pending > 0 OR stopped_at IS NOT NULL) AND endpoint = ?1 AND key {than} ?2
+         ORDER BY key LIMIT ?3"
+    ))?;
+    let endpoint = endpoint.as_u128().to_be_bytes();
+    let mut rows = select.query(params![endpoint, after, rows::signed(most as u64)])?;
+    let mut lanes = Vec::new();
+    while let Some(row) = rows.next()? {
+        let number: i64 = row.get(0)?;
+        let stopped: Option<[u8; 16]> = row.get(4)?;
+        let head = match &stopped {
+            Some(id) => records_in(&snapshot, "WHERE d.id = ?1", &[id])?,
+            None => {
+                let first = "WHERE d.lane = ?1 AND d.state <= 1 ORDER BY d.seq LIMIT 1";
+                records_in(&snapshot, first, &[&number])?
+            }
+        };
+        lanes.push(LaneRecord {
+            key: lane_id(row.get(1)?, &row.get::<_, String>(2)?)?.key,
+            pending: rows::unsigned(row.get(3)?)?,
+            head: head.into_iter().next(),
+            stopped_at: stopped.map(|id| DeliveryId::from_u128(u128::from_be_bytes(id))),
+        });
+    }
+    Ok(lanes)
+}
+
+/// When the oldest delivery that has not ended was accepted: from an index of those, by their
+/// numbers, which are in the order in which they were made.
+pub(super) fn oldest_pending(connection: &Connection) -> Result<Option<Wall>, StoreFault> {
+    let mut select = connection.prepare_cached(
+        "SELECT id FROM postrider_delivery INDEXED BY postrider_delivery_oldest
+         WHERE state <= 1 ORDER BY number LIMIT 1",
+    )?;
+    let oldest: Option<[u8; 16]> = select.query_row([], |row| row.get(0)).optional()?;
+    let oldest = oldest.map(|id| DeliveryId::from_u128(u128::from_be_bytes(id)));
+    Ok(oldest.map(accepted_at))
 }
 
 pub(super) fn ledger(connection: &Connection, id: EndpointId) -> Result<Ledger, StoreFault> {

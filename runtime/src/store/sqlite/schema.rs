@@ -240,6 +240,9 @@ pub(super) const FORGOTTEN_TAIL: &str = "forgotten_tail";
 /// In `postrider_meta`: no event that was dropped had a number above this one.
 pub(super) const FORGOTTEN_EVENT: &str = "forgotten_event";
 
+/// In `postrider_meta`: how often it was tried whether a change becomes durable.
+pub(super) const PROBES: &str = "probes";
+
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {

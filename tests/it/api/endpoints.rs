@@ -1,0 +1,404 @@
+//! Endpoints: everything that their owner does with them.
+
+use super::Server;
+use crate::receiver::{Receiver, Reply, SECRET};
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_needs_only_a_url_and_shows_its_secret_once() {
+    let server = Server::start().await;
+    let body = json!({ "url": "http://127.0.0.1:1024/hooks" });
+    let made = server.post("/v1/endpoints", body).await.expect(201);
+    assert_eq!(made["event_types"], json!(["*"]));
+    assert_eq!(made["status"], "active");
+    assert!(made["secret"].as_str().unwrap().starts_with("whsec_"));
+    let path = format!("/v1/endpoints/{}", made["id"].as_str().unwrap());
+    let shown = server.get(&path).await.expect(200);
+    assert_eq!(shown.get("secret"), None);
+    let listed = server.get("/v1/endpoints").await.expect(200);
+    assert!(
+        !listed
+            .to_string()
+            .contains(made["secret"].as_str().unwrap())
+    );
+    let secret = server.get(&format!("{path}/secret")).await.expect(200);
+    assert_eq!(secret["secret"], made["secret"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_an_owner_decides_is_kept_and_shown_as_it_was_given() {
+    let server = Server::start().await;
+    let template = json!({ "name": "short", "template": { "total": "{{data.amount}}" } });
+    server.post("/v1/templates", template).await.expect(201);
+    let given = json!({
+        "url": "https://merchant.example/hooks?a=b",
+        "description": "the shop's",
+        "metadata": { "team": ["payments", 7] },
+        "event_types": ["payment.*", "refund.created"],
+        "filter": { "amount": { "$gt": 100 } },
+        "ordering": "none",
+        "on_failed": "continue",
+        "retry": { "delays_ms": [60_000, 300_000, 900_000], "jitter_percent": 0,
+                   "retry_after_max_ms": 1_000, "also_retry": [429] },
+        "headers": { "x-team": "payments" },
+        "signatures": [
+            { "scheme": "standard" },
+            { "scheme": "timestamped-sha256", "signature_header": "X-Shop-Signature" }
+        ],
+        "payload_form": "template",
+        "template": { "name": "short", "version": 1 },
+        "timeout_ms": 5_000,
+        "concurrency": 3,
+        "rate_limit": { "requests": 5, "per_ms": 1_000, "burst": 7 },
+        "breaker": null,
+        "disable_after_ms": null
+    });
+    let made = server
+        .post("/v1/endpoints", given.clone())
+        .await
+        .expect(201);
+    let path = format!("/v1/endpoints/{}", made["id"].as_str().unwrap());
+    let server = server.restart().await;
+    let shown = server.get(&path).await.expect(200);
+    for (name, value) in given.as_object().unwrap() {
+        assert_eq!(&shown[name], value, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_kept_is_refused_with_its_place() {
+    let server = Server::start().await;
+    let url = "https://merchant.example/";
+    let cases = [
+        (json!({}), 400, "invalid_body", ""),
+        (json!({ "url": 5 }), 400, "invalid_body", "/url"),
+        (json!({ "url": "ftp://x/" }), 422, "invalid_endpoint", ""),
+        (
+            json!({ "url": "http://10.0.0.1/" }),
+            422,
+            "invalid_endpoint",
+            "",
+        ),
+        (
+            json!({ "url": url, "event_types": ["a", "b..c"] }),
+            422,
+            "invalid_endpoint",
+            "/event_types/1",
+        ),
+        (
+            json!({ "url": url, "event_types": [] }),
+            422,
+            "invalid_endpoint",
+            "",
+        ),
+        (
+            json!({ "url": url, "filter": { "a": { "$near": 1 } } }),
+            422,
+            "invalid_endpoint",
+            "/filter",
+        ),
+        (
+            json!({ "url": url, "retry": { "delays_ms": [1], "retries": 1 } }),
+            422,
+            "invalid_endpoint",
+            "/retry",
+        ),
+        (
+            json!({ "url": url, "retry": { "delays_ms": ["1"] } }),
+            400,
+            "invalid_body",
+            "/retry/delays_ms/0",
+        ),
+        (
+            json!({ "url": url, "headers": { "host": "x" } }),
+            422,
+            "invalid_endpoint",
+            "",
+        ),
+        (
+            json!({ "url": url, "signatures": [{ "scheme": "rot13" }] }),
+            422,
+            "invalid_endpoint",
+            "/signatures/0/scheme",
+        ),
+        (
+            json!({ "url": url, "payload_form": "template" }),
+            422,
+            "invalid_endpoint",
+            "/template",
+        ),
+        (
+            json!({ "url": url, "template": { "name": "x", "version": 1 } }),
+            422,
+            "invalid_endpoint",
+            "/template",
+        ),
+        (
+            json!({ "url": url, "timeout_ms": 0 }),
+            422,
+            "invalid_endpoint",
+            "",
+        ),
+        (
+            json!({ "url": url, "secret": "whsec_%" }),
+            422,
+            "invalid_endpoint",
+            "/secret",
+        ),
+        (
+            json!({ "url": url, "metadata": [] }),
+            400,
+            "invalid_body",
+            "/metadata",
+        ),
+        (
+            json!({ "url": url, "evnt_types": ["*"] }),
+            400,
+            "invalid_body",
+            "/evnt_types",
+        ),
+    ];
+    for (body, status, code, pointer) in cases {
+        let problem = server.post("/v1/endpoints", body.clone()).await;
+        let problem = problem.problem(status, code);
+        if !pointer.is_empty() {
+            assert_eq!(
+                problem["errors"][0]["pointer"], pointer,
+                "{body}: {problem}"
+            );
+        }
+    }
+    let listed = server.get("/v1/endpoints").await.expect(200);
+    assert_eq!(listed["data"], json!([]), "nothing half-done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patch_changes_what_it_names_and_nothing_else() {
+    let server = Server::start().await;
+    let body = json!({
+        "url": "https://merchant.example/", "description": "one", "headers": { "a": "1", "b": "2" },
+        "rate_limit": { "requests": 5 }, "metadata": { "x": { "y": 1, "z": 2 } },
+        "retry": { "retries": 2 }
+    });
+    let made = server.post("/v1/endpoints", body).await.expect(201);
+    let path = format!("/v1/endpoints/{}", made["id"].as_str().unwrap());
+    let patch = json!({
+        "headers": { "a": null }, "rate_limit": null, "metadata": { "x": { "y": 3 } },
+        "retry": { "delays_ms": [5] }, "breaker": null, "timeout_ms": null
+    });
+    let changed = server.patch(&path, patch).await.expect(200);
+    assert_eq!(changed["description"], "one");
+    assert_eq!(changed["headers"], json!({ "b": "2" }));
+    assert_eq!(changed["rate_limit"], Value::Null);
+    assert_eq!(changed["breaker"], Value::Null);
+    assert_eq!(changed["metadata"], json!({ "x": { "y": 3, "z": 2 } }));
+    assert_eq!(changed["retry"]["delays_ms"], json!([5]));
+    assert_eq!(changed["timeout_ms"], 30_000);
+    assert_eq!(changed["revision"], made["revision"].as_u64().unwrap() + 1);
+    let wrong = server.patch(&path, json!({ "secret": "x" })).await;
+    wrong.problem(400, "invalid_body");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_in_headers_are_never_shown() {
+    let server = Server::start().await;
+    let headers = json!({ "authorization": "Bearer hunter2", "x-team": "a" });
+    let body = json!({ "url": "https://merchant.example/", "headers": headers });
+    let made = server.post("/v1/endpoints", body).await.expect(201);
+    assert!(!made.to_string().contains("hunter2"));
+    assert_eq!(made["headers"]["x-team"], "a");
+    let path = format!("/v1/endpoints/{}", made["id"].as_str().unwrap());
+    let changed = server
+        .patch(&path, json!({ "description": "new" }))
+        .await
+        .expect(200);
+    assert_eq!(changed["headers"]["authorization"], "[secret]");
+    let id = made["id"].as_str().unwrap().parse().unwrap();
+    let kept = server.postrider.endpoint(&id).await.unwrap();
+    let kept = &kept.spec.headers[0];
+    assert_eq!(
+        kept,
+        &("authorization".to_owned(), "Bearer hunter2".to_owned())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pausing_queues_and_disabling_refuses_until_it_is_undone() {
+    let server = Server::start().await;
+    let receiver = Receiver::answering(200).await;
+    let id = server.endpoint(&receiver.url()).await;
+    let act = |what: &str| {
+        let path = format!("/v1/endpoints/{id}/{what}");
+        let server = &server;
+        async move {
+            server
+                .send(reqwest::Method::POST, &path, None, &[])
+                .await
+                .expect(200)
+        }
+    };
+    assert_eq!(act("pause").await["status"], "paused");
+    let queued = server.publish("a.b", json!(1)).await;
+    assert_eq!(receiver.count(), 0);
+    assert_eq!(act("resume").await["status"], "active");
+    server.event_in(&queued, "delivered").await;
+    assert_eq!(act("disable").await["disabled_reason"], "manual");
+    let event = json!({ "type": "a.b", "payload": 2, "endpoint_id": id });
+    server
+        .post("/v1/events", event.clone())
+        .await
+        .problem(409, "endpoint_disabled");
+    assert_eq!(act("enable").await["status"], "active");
+    server.post("/v1/events", event).await.expect(202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotated_secret_signs_beside_the_old_one() {
+    let server = Server::start().await;
+    let receiver = Receiver::answering(200).await;
+    let body = json!({ "url": receiver.url(), "secret": SECRET });
+    let made = server.post("/v1/endpoints", body).await.expect(201);
+    assert_eq!(made["secret"], SECRET);
+    let path = format!("/v1/endpoints/{}", made["id"].as_str().unwrap());
+    let rotate = format!("{path}/rotate-secret");
+    let rotated = server
+        .post(&rotate, json!({ "overlap_seconds": 600 }))
+        .await
+        .expect(200);
+    let new = rotated["secret"].as_str().unwrap();
+    assert!(rotated["previous_expire_at"].is_string());
+    let event = server.publish("a.b", json!({})).await;
+    server.event_in(&event, "delivered").await;
+    let received = &receiver.received()[0];
+    let signatures = received.header("webhook-signature").split(' ').count();
+    assert_eq!(signatures, 2);
+    // Without a body: a new secret, and a day to change over.
+    let again = server
+        .send(reqwest::Method::POST, &rotate, None, &[])
+        .await
+        .expect(200);
+    assert_ne!(again["secret"].as_str().unwrap(), new);
+    let long = server
+        .post(&rotate, json!({ "overlap_seconds": 2_678_401 }))
+        .await;
+    long.problem(422, "invalid_endpoint");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_event_is_sent_at_once_and_answers_with_everything() {
+    let server = Server::start().await;
+    let receiver = Receiver::answering(418).await;
+    let id = server.endpoint(&receiver.url()).await;
+    let path = format!("/v1/endpoints/{id}/test");
+    let result = server
+        .send(reqwest::Method::POST, &path, None, &[])
+        .await
+        .expect(200);
+    assert_eq!(result["status"], 418);
+    assert_eq!(result["request_headers"]["x-event-type"], "postrider.ping");
+    let own = json!({ "type": "order.paid", "payload": { "a": 1 } });
+    server.post(&path, own).await.expect(200);
+    assert_eq!(receiver.bodies()[1], r#"{"a":1}"#);
+    let nobody = server.endpoint("http://127.0.0.1:1/").await;
+    let path = format!("/v1/endpoints/{nobody}/test");
+    let result = server.post(&path, json!({})).await.expect(200);
+    assert_eq!(
+        (&result["status"], &result["failure"]),
+        (&Value::Null, &json!("connect"))
+    );
+    let deliveries = server.get("/v1/deliveries").await.expect(200);
+    assert_eq!(deliveries["data"], json!([]), "nothing of it is recorded");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_is_to_be_verified_is_registered_only_if_it_answers() {
+    let server = Server::start().await;
+    let receiver = Receiver::start(|n, _| Reply::Status(if n == 0 { 500 } else { 200 })).await;
+    let body = json!({ "url": receiver.url(), "verify": true });
+    let refused = server.post("/v1/endpoints", body.clone()).await;
+    refused.problem(422, "ping_failed");
+    let listed = server.get("/v1/endpoints").await.expect(200);
+    assert_eq!(listed["data"], json!([]));
+    let made = server.post("/v1/endpoints", body).await.expect(201);
+    assert_eq!(made["event_types"], json!(["*"]));
+    assert_eq!(
+        receiver.received()[1].header("x-event-type"),
+        "postrider.ping"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_endpoint_is_gone_and_its_history_stays() {
+    let server = Server::start().await;
+    let receiver = Receiver::answering(200).await;
+    let id = server.endpoint(&receiver.url()).await;
+    let event = server.publish("a.b", json!({})).await;
+    server.event_in(&event, "delivered").await;
+    let path = format!("/v1/endpoints/{id}");
+    server.delete(&path).await.expect(204);
+    server.get(&path).await.problem(404, "not_found");
+    server.delete(&path).await.problem(404, "not_found");
+    let kept = server
+        .get(&format!("/v1/deliveries?endpoint_id={id}"))
+        .await
+        .expect(200);
+    assert_eq!(kept["data"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn endpoints_are_listed_page_by_page() {
+    let server = Server::start().await;
+    let mut made = Vec::new();
+    for _ in 0..5 {
+        made.push(server.endpoint("https://merchant.example/").await);
+    }
+    let mut seen = Vec::new();
+    let mut path = "/v1/endpoints?limit=2".to_owned();
+    loop {
+        let page = server.get(&path).await.expect(200);
+        let data = page["data"].as_array().unwrap();
+        seen.extend(data.iter().map(|it| it["id"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else {
+            break;
+        };
+        path = format!("/v1/endpoints?limit=2&cursor={next}");
+    }
+    assert_eq!(seen, made);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_account_and_the_lanes_of_an_endpoint_say_where_it_stands() {
+    let server = Server::start().await;
+    let receiver = Receiver::answering(503).await;
+    let id = server.endpoint(&receiver.url()).await;
+    for key in ["b", "a"] {
+        let event = json!({ "type": "a.b", "payload": {}, "ordering_key": key });
+        server.post("/v1/events", event).await.expect(202);
+    }
+    let event = server.publish("a.b", json!({})).await;
+    server.event_in(&event, "retrying").await;
+    let stats = server
+        .get(&format!("/v1/endpoints/{id}/stats?hours=2"))
+        .await
+        .expect(200);
+    assert_eq!((&stats["total"], &stats["pending"]), (&json!(3), &json!(3)));
+    assert_eq!(stats["success_rate"], 0.0);
+    assert_eq!(
+        stats["hours"].as_array().unwrap().last().unwrap()["accepted"],
+        3
+    );
+    let path = format!("/v1/endpoints/{id}/lanes?limit=2");
+    let lanes = server.get(&path).await.expect(200);
+    assert_eq!(lanes["data"][0]["ordering_key"], Value::Null);
+    assert_eq!(lanes["data"][0]["depth"], 1);
+    assert_eq!(lanes["data"][0]["error"], "HTTP 503");
+    assert_eq!(lanes["data"][1]["ordering_key"], "a");
+    let next = lanes["next"].as_str().unwrap().to_owned();
+    let next: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
+    let rest = server
+        .get(&format!("{path}&cursor={next}"))
+        .await
+        .expect(200);
+    assert_eq!(rest["data"][0]["ordering_key"], "b");
+    assert_eq!(rest["next"], Value::Null);
+}

@@ -1,0 +1,194 @@
+//! Keys, tenants, and what the server says of itself.
+
+use super::Server;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_shown_once_kept_over_a_restart_and_revoked_at_once() {
+    let server = Server::start().await;
+    let body = json!({ "name": "shop", "scopes": ["read", "publish", "read"] });
+    let made = server.post("/v1/keys", body).await.expect(201);
+    let key = made["key"].as_str().unwrap().to_owned();
+    assert!(key.starts_with(made["id"].as_str().unwrap()));
+    assert_eq!(made["scopes"], json!(["publish", "read"]));
+    let bearer = format!("Bearer {key}");
+    let headers = [("authorization", bearer.as_str())];
+    let server = server.restart().await;
+    server
+        .send(Method::GET, "/v1/events", None, &headers)
+        .await
+        .expect(200);
+    let listed = server.get("/v1/keys").await.expect(200);
+    assert_eq!(listed["data"][0]["name"], "shop");
+    assert!(!listed.to_string().contains(&key[40..]));
+    let path = format!("/v1/keys/{}", made["id"].as_str().unwrap());
+    server.delete(&path).await.expect(204);
+    let revoked = server.send(Method::GET, "/v1/events", None, &headers).await;
+    revoked.problem(401, "unauthorized");
+    server.delete(&path).await.problem(404, "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_hands_on_neither_scopes_nor_tenants_that_it_lacks() {
+    let server = Server::start().await;
+    let acme = server.key_of("acme", &["manage"]).await;
+    let send = |body: Value| {
+        let (server, acme) = (&server, acme.clone());
+        async move {
+            let headers = [("authorization", acme.as_str())];
+            server
+                .send(Method::POST, "/v1/keys", Some(body.to_string()), &headers)
+                .await
+        }
+    };
+    let wider = json!({ "name": "x", "scopes": ["publish"] });
+    send(wider).await.problem(403, "forbidden");
+    let other = json!({ "name": "x", "scopes": ["read"], "tenant": "default" });
+    send(other).await.problem(403, "forbidden");
+    let own = send(json!({ "name": "x", "scopes": ["read"] }))
+        .await
+        .expect(201);
+    assert_eq!(own["tenant"], "acme");
+    let unknown = json!({ "name": "x", "scopes": ["read"], "tenant": "nobody" });
+    server
+        .post("/v1/keys", unknown)
+        .await
+        .problem(404, "not_found");
+    let headers = [("authorization", acme.as_str())];
+    let tenants = server
+        .send(Method::GET, "/v1/tenants", None, &headers)
+        .await;
+    tenants.problem(403, "forbidden");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_used_too_fast_is_told_when_to_come_back() {
+    let server = Server::start().await;
+    let body = json!({ "name": "slow", "scopes": ["read"], "requests_per_second": 2 });
+    let made = server.post("/v1/keys", body).await.expect(201);
+    let bearer = format!("Bearer {}", made["key"].as_str().unwrap());
+    let headers = [("authorization", bearer.as_str())];
+    let mut refused = None;
+    for _ in 0..50 {
+        let answer = server.send(Method::GET, "/v1/events", None, &headers).await;
+        if answer.status == 429 {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.expect("fifty requests at once are too many");
+    let wait: u64 = refused.headers["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((1..=2).contains(&wait), "{wait}");
+    refused.problem(429, "rate_limited");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_for_all_tenants_acts_for_the_one_it_names() {
+    let server = Server::start().await;
+    let acme = [("postrider-tenant", "acme")];
+    let unknown = server.send(Method::GET, "/v1/events", None, &acme).await;
+    unknown.problem(404, "not_found");
+    let tenant = json!({ "id": "acme", "description": "The Acme Corporation" });
+    server.post("/v1/tenants", tenant.clone()).await.expect(201);
+    server
+        .post("/v1/tenants", tenant)
+        .await
+        .problem(409, "already_exists");
+    let listed = server.get("/v1/tenants").await.expect(200);
+    assert_eq!(listed["data"][0]["id"], "acme");
+    let body = json!({ "url": "https://merchant.example/" }).to_string();
+    let made = server
+        .send(Method::POST, "/v1/endpoints", Some(body), &acme)
+        .await
+        .expect(201);
+    assert_eq!(made["tenant"], "acme");
+    let own = server.get("/v1/endpoints").await.expect(200);
+    assert_eq!(own["data"], json!([]));
+    server
+        .delete("/v1/tenants/acme")
+        .await
+        .problem(409, "in_use");
+    let path = format!("/v1/endpoints/{}", made["id"].as_str().unwrap());
+    server
+        .send(Method::DELETE, &path, None, &acme)
+        .await
+        .expect(204);
+    server.delete("/v1/tenants/acme").await.expect(204);
+    let bad = [("postrider-tenant", "a b")];
+    let bad = server.send(Method::GET, "/v1/events", None, &bad).await;
+    bad.problem(400, "invalid_header");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_carry_a_request_id_and_the_headers_that_keep_browsers_careful() {
+    let server = Server::start().await;
+    let given = [("x-request-id", "order-42")];
+    let answer = server.send(Method::GET, "/v1/events", None, &given).await;
+    assert_eq!(answer.headers["x-request-id"], "order-42");
+    assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    assert!(answer.headers.get("access-control-allow-origin").is_none());
+    assert!(answer.headers.get("set-cookie").is_none());
+    let odd = [("x-request-id", "a b\"c")];
+    let answer = server.send(Method::GET, "/v1/nothing", None, &odd).await;
+    assert!(
+        answer.body["request_id"]
+            .as_str()
+            .unwrap()
+            .starts_with("req_")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_says_that_it_lives_and_is_ready_until_it_is_not() {
+    let server = Server::start().await;
+    let nobody = [("authorization", "")];
+    let get = |path: &'static str| {
+        let server = &server;
+        async move { server.send(Method::GET, path, None, &nobody).await }
+    };
+    get("/livez").await.expect(200);
+    get("/readyz").await.expect(200);
+    for page in ["/reference", "/problems"] {
+        let page = get(page).await;
+        assert!(
+            page.headers["content-type"]
+                .to_str()
+                .unwrap()
+                .starts_with("text/html")
+        );
+        assert!(page.body.as_str().unwrap().contains("<h1>"));
+    }
+    server.postrider.shutdown().await;
+    get("/livez").await.expect(200);
+    assert_eq!(get("/readyz").await.status, 503);
+    let event = json!({ "type": "a", "payload": 1 });
+    let refused = server.post("/v1/events", event).await;
+    refused.problem(503, "shutting_down");
+}
+
+/// Whoever changes the API sees it here; `UPDATE=1` writes it anew.
+#[test]
+fn the_description_is_the_one_in_the_repository() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let document = serde_json::to_string_pretty(&postrider_server::document()).unwrap() + "\n";
+    for (path, made) in [
+        ("docs/openapi.json", document),
+        ("docs/problems.md", postrider_server::problems_page()),
+    ] {
+        let path = format!("{root}/{path}");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, &made).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            kept == made,
+            "{path} is out of date: run this test with UPDATE=1, and look"
+        );
+    }
+}
