@@ -168,6 +168,12 @@ pub(crate) fn loopback() -> EgressGuard {
     "127.0.0.0/8".parse().unwrap()
 }
 
+/// A URL where nobody listens.
+pub(crate) async fn closed() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    format!("http://{}/", listener.local_addr().unwrap())
+}
+
 /// An endpoint whose retries come after 20 ms, 40 ms, …, and whose attempts may take half a
 /// second.
 pub(crate) fn hasty(url: &str, retries: u32) -> EndpointSpec {

@@ -187,10 +187,13 @@ async fn a_key_is_known_while_its_event_waits_and_afterwards() {
     assert_eq!(postrider.publish(keyed("twice")).await, Err(reused.clone()));
     let duplicate = Published {
         event,
-        deliveries: 0,
+        deliveries: [].into(),
         duplicate: true,
     };
-    assert_eq!(postrider.publish(keyed("once")).await, Ok(duplicate));
+    assert_eq!(
+        postrider.publish(keyed("once")).await,
+        Ok(duplicate.clone())
+    );
     calendar.turn(60);
     end_of(&postrider, &event).await;
     let again = postrider.schedule(keyed("once"), calendar.after(60)).await;

@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use utoipa::ToSchema;
 
+/// The highest count that an owner can ask for.
+const COUNT_MAX: u32 = 1_000_000;
+
 /// What the owner of an endpoint decides. Only `url` is required.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -209,7 +212,7 @@ pub(crate) struct TemplateRef {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RateLimitForm {
     /// Requests …
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 1_000_000)]
     requests: u32,
     /// … in this many milliseconds.
     #[serde(default = "second_ms")]
@@ -217,7 +220,7 @@ pub(crate) struct RateLimitForm {
     per_ms: u64,
     /// How many may go at once after a pause. Default: `requests`.
     #[serde(default)]
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 1_000_000)]
     burst: Option<u32>,
 }
 
@@ -226,7 +229,7 @@ pub(crate) struct RateLimitForm {
 #[serde(deny_unknown_fields)]
 pub(crate) struct BreakerForm {
     /// Failures in a row that open it.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 1_000_000)]
     failures: u32,
     /// How long it stays open at first, in milliseconds.
     #[schema(maximum = 86_400_000)]
@@ -348,7 +351,20 @@ impl EndpointForm {
         spec.payload_form = payload_form;
         spec.timeout = Duration::from_millis(self.timeout_ms);
         spec.concurrency = self.concurrency;
-        spec.rate_limit = self.rate_limit.map(RateLimitForm::limit);
+        let rate = self.rate_limit;
+        if rate.is_some_and(|it| it.requests.max(it.burst.unwrap_or(1)) > COUNT_MAX) {
+            return Err(refused(
+                "/rate_limit",
+                format_args!("use at most {COUNT_MAX}"),
+            ));
+        }
+        if self
+            .breaker
+            .is_some_and(|breaker| breaker.failures > COUNT_MAX)
+        {
+            return Err(refused("/breaker", format_args!("use at most {COUNT_MAX}")));
+        }
+        spec.rate_limit = rate.map(RateLimitForm::limit);
         spec.breaker = self.breaker.map(BreakerForm::policy);
         spec.disable_after = self.disable_after_ms.map(Duration::from_millis);
         Ok(spec)

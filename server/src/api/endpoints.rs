@@ -31,12 +31,16 @@ const NULLABLE: [&str; 5] = [
     "template",
 ];
 
+/// The longest secret.
+const SECRET_CHARS_MAX: usize = 1024;
+
 /// The longest overlap of a rotation: a month.
 const OVERLAP_S_MAX: u64 = 31 * 86_400;
 
 /// A new endpoint: what its owner decides, and how it begins.
 #[derive(ToSchema)]
 #[schema(as = NewEndpoint)]
+#[serde(deny_unknown_fields)]
 #[allow(dead_code)] // the form of a body that is taken apart by hand: see `create`
 pub(crate) struct NewEndpoint {
     /// Sign with this secret instead of a new one: `whsec_…`, `whsk_…` (ed25519), or any text.
@@ -44,7 +48,6 @@ pub(crate) struct NewEndpoint {
     secret: Option<String>,
     /// Send a ping first, and register the endpoint only if that is answered with 2xx.
     verify: Option<bool>,
-    #[schema(inline)]
     #[serde(flatten)]
     form: EndpointForm,
 }
@@ -429,8 +432,11 @@ pub(crate) async fn owned(
 }
 
 fn parse_secret(text: &str) -> Result<Secret, Problem> {
-    let secret = Secret::parse(text).map_err(InvalidSpec::from);
-    Ok(secret.map_err(|error| Problem::from(error).at("/secret", "cannot be used"))?)
+    if text.chars().count() > SECRET_CHARS_MAX {
+        let detail = format!("use at most {SECRET_CHARS_MAX} characters");
+        return Err(Problem::new(Code::InvalidEndpoint, &detail).at("/secret", detail));
+    }
+    Ok(Secret::parse(text).map_err(InvalidSpec::from)?)
 }
 
 /// The payload form that the body names, with its template in full.

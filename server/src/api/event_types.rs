@@ -109,7 +109,7 @@ pub(crate) struct EventTypePatch {
 impl Version {
     fn new(number: usize, form: VersionForm, at: Time) -> Result<Self, Problem> {
         let refused = |pointer: &str, detail: String| {
-            Problem::new(Code::InvalidBody, &detail).at(pointer, detail)
+            Problem::new(Code::InvalidValue, &detail).at(pointer, detail)
         };
         if let Some(schema) = form.schema.clone().map(Value::Object) {
             if schema.to_string().len() > SCHEMA_BYTES_MAX {

@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use postrider::{
     EndpointId, EventFilter, EventId, EventQuery, EventRecord, EventState, EventType, Limits,
-    OrderingKey, PublishError, Published, Scheduled, Submission, TenantId,
+    OrderingKey, Published, Scheduled, Submission, TenantId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -20,6 +20,9 @@ use utoipa::{IntoParams, ToSchema};
 
 /// Events in one batch.
 const BATCH_MAX: usize = 100;
+
+/// The longest key.
+const KEY_CHARS_MAX: usize = 256;
 
 /// The family of the events that Postrider itself publishes.
 const RESERVED: &str = "postrider.";
@@ -47,7 +50,7 @@ pub(crate) struct NewEvent {
     /// Keeps order among the events with the same key only, instead of all events to an endpoint.
     #[serde(default, deserialize_with = "extract::maybe_text")]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 256)]
-    ordering_key: Option<OrderingKey>,
+    ordering_key: Option<KeyText>,
     /// Accept it now, deliver it then; at most a year ahead.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -61,24 +64,23 @@ pub(crate) struct BatchItem {
     /// A repeat with this key and the same content gives the same event and nothing more.
     #[serde(default, deserialize_with = "extract::maybe_text")]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 256)]
-    idempotency_key: Option<IdempotencyKey>,
+    idempotency_key: Option<KeyText>,
     /// The event.
     event: NewEvent,
 }
 
-/// What makes a repeat harmless.
+/// A key as its schema describes it; the engine says whether it can be used.
 #[derive(Debug)]
-struct IdempotencyKey(String);
+struct KeyText(String);
 
-impl std::str::FromStr for IdempotencyKey {
-    type Err = PublishError;
+impl std::str::FromStr for KeyText {
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, PublishError> {
-        let most = Limits::default().idempotency_key_bytes_max;
-        if (1..=most).contains(&text.len()) {
-            return Ok(Self(text.to_owned()));
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.chars().count() {
+            1..=KEY_CHARS_MAX => Ok(Self(text.to_owned())),
+            _ => Err(format!("use 1 to {KEY_CHARS_MAX} characters")),
         }
-        Err(PublishError::IdempotencyKey { most })
     }
 }
 
@@ -148,7 +150,7 @@ impl NewEvent {
             submission = submission.to(&id.parse::<EndpointId>().map_err(nothing)?);
         }
         if let Some(key) = &self.ordering_key {
-            submission = submission.ordering_key(key.get().unwrap_or_default());
+            submission = submission.ordering_key(key.0.as_str());
         }
         if let Some(key) = key {
             submission = submission.idempotency_key(key);
@@ -159,13 +161,16 @@ impl NewEvent {
 
 /// `Idempotency-Key`, if there is one.
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
-    let refused = |_| {
+    let refused = || {
         let detail = "Idempotency-Key: use 1 to 256 visible ASCII characters";
         Problem::new(Code::InvalidHeader, detail)
     };
     let value = headers.get("idempotency-key");
+    if value.is_some_and(|value| !(1..=KEY_CHARS_MAX).contains(&value.len())) {
+        return Err(refused());
+    }
     value
-        .map(|value| value.to_str().map_err(refused))
+        .map(|value| value.to_str().map_err(|_| refused()))
         .transpose()
 }
 

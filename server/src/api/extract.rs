@@ -6,7 +6,8 @@ use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
 use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer};
 use std::fmt::Display;
@@ -47,7 +48,8 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeJson
             return Ok(Self(T::default()));
         }
         check_media_type(&headers)?;
-        parse(&body).map(Self)
+        let value: Option<T> = parse(&body)?;
+        Ok(Self(value.unwrap_or_default()))
     }
 }
 
@@ -92,19 +94,33 @@ pub(crate) fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     ))
 }
 
+/// What is read of a body that is too large before the connection is given up: most clients look
+/// for an answer only when they have sent everything.
+const DISCARDED_BYTES_MAX: usize = 8 << 20;
+
 /// The bytes of a body of at most `most`.
-pub(crate) async fn read(body: Body, most: usize) -> Result<bytes::Bytes, Problem> {
-    match Limited::new(body, most).collect().await {
-        Ok(read) => Ok(read.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Problem::new(
-            Code::BodyTooLarge,
-            format_args!("the body has more than {most} bytes"),
-        )),
-        Err(error) => Err(Problem::new(
-            Code::BadJson,
-            format_args!("the body broke off: {error}"),
-        )),
+pub(crate) async fn read(mut body: Body, most: usize) -> Result<Bytes, Problem> {
+    let mut kept = BytesMut::new();
+    let mut seen = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            Problem::new(Code::BadJson, format_args!("the body broke off: {error}"))
+        })?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        seen = seen.saturating_add(data.len());
+        if seen <= most {
+            kept.extend_from_slice(&data);
+        } else if seen > DISCARDED_BYTES_MAX {
+            break;
+        }
     }
+    if seen > most {
+        let detail = format!("the body has more than {most} bytes");
+        return Err(Problem::new(Code::BodyTooLarge, detail));
+    }
+    Ok(kept.freeze())
 }
 
 /// For fields that are texts of a certain form.

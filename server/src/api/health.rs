@@ -30,11 +30,7 @@ pub(crate) async fn livez() -> axum::Json<Health> {
     responses((status = OK, description = "They can.", body = Health))
 )]
 pub(crate) async fn readyz(State(api): State<Api>) -> Result<axum::Json<Health>, Problem> {
-    let ready = api
-        .postrider()
-        .footprint()
-        .await
-        .ok_or("the engine has stopped");
+    let ready = api.postrider().probe().await;
     ready.map_err(|error| Problem::new(Code::StoreFailed, error).retry_after(1))?;
     Ok(axum::Json(Health { status: "ok" }))
 }

@@ -69,7 +69,7 @@ pub(crate) struct KeyForm {
     tenant: Option<String>,
     /// How many requests it may make in a second.
     #[serde(default)]
-    #[schema(value_type = Option<u32>, minimum = 1)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000_000)]
     requests_per_second: Option<NonZeroU32>,
     /// When it ends.
     #[serde(default)]
@@ -102,6 +102,13 @@ pub(crate) async fn create(
     if !(1..=128).contains(&form.name.chars().count()) || !(1..=3).contains(&form.scopes.len()) {
         let detail = "a key needs a name of 1 to 128 characters and one to three scopes";
         return Err(Problem::new(Code::InvalidBody, detail));
+    }
+    if form
+        .requests_per_second
+        .is_some_and(|rate| rate.get() > 1_000_000)
+    {
+        let detail = "use at most 1,000,000";
+        return Err(Problem::new(Code::InvalidValue, detail).at("/requests_per_second", detail));
     }
     if !caller.has_all(&form.scopes) {
         let detail = "a key cannot hand on a scope that it does not have";

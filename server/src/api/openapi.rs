@@ -97,20 +97,24 @@ pub fn document() -> Value {
 }
 
 /// A form within a form is described as all of its parts, each of which would refuse the fields of
-/// the other: they become one.
+/// the other: they become one, which refuses others if its own part does.
 fn join_parts(document: &mut Value) {
-    let Some(Value::Object(schemas)) = document.pointer_mut("/components/schemas") else {
-        return;
-    };
-    let known = schemas.clone();
-    for schema in schemas.values_mut() {
-        if let Some(joined) = joined(schema, &known) {
-            *schema = joined;
-        }
+    let known = document["components"]["schemas"].clone();
+    join_within(document, &known);
+}
+
+fn join_within(value: &mut Value, known: &Value) {
+    if let Some(joined) = joined(value, known) {
+        *value = joined;
+    }
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(|it| join_within(it, known)),
+        Value::Array(items) => items.iter_mut().for_each(|it| join_within(it, known)),
+        _ => (),
     }
 }
 
-fn joined(schema: &Value, known: &Map<String, Value>) -> Option<Value> {
+fn joined(schema: &Value, known: &Value) -> Option<Value> {
     let mut whole = schema.as_object()?.clone();
     let parts = whole.remove("allOf")?;
     let mut properties = Map::new();
@@ -119,9 +123,13 @@ fn joined(schema: &Value, known: &Map<String, Value>) -> Option<Value> {
         let named = part["$ref"]
             .as_str()
             .and_then(|name| name.rsplit('/').next());
+        let is_own = named.is_none();
         let part = named.and_then(|name| known.get(name)).unwrap_or(part);
         properties.extend(part["properties"].as_object()?.clone());
         required.extend(part["required"].as_array().cloned().unwrap_or_default());
+        if is_own && part["additionalProperties"] == false {
+            whole.insert("additionalProperties".to_owned(), false.into());
+        }
     }
     whole.insert("type".to_owned(), "object".into());
     whole.insert("properties".to_owned(), properties.into());

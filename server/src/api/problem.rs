@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 pub(crate) enum Code {
     BadJson,
     InvalidBody,
+    InvalidValue,
     InvalidQuery,
     InvalidParameter,
     InvalidHeader,
@@ -51,6 +52,7 @@ struct Entry(Code, &'static str, u16, &'static str, &'static str);
 const TABLE: &[Entry] = &[
     Entry(Code::BadJson, "bad_json", 400, "The body is not JSON", "Send a JSON document, in UTF-8; `detail` names the line and column."),
     Entry(Code::InvalidBody, "invalid_body", 400, "The body has the wrong form", "`errors` names each place by a JSON pointer and what is expected there. Fields that a route does not know are refused: a misspelt field would else be lost in silence."),
+    Entry(Code::InvalidValue, "invalid_value", 422, "A value in the body has no meaning here", "The body has the right form; `errors` names the place, and `detail` says what is possible there."),
     Entry(Code::InvalidQuery, "invalid_query", 400, "The query has the wrong form", "Look up the parameters of the route; those that it does not know are refused."),
     Entry(Code::InvalidParameter, "invalid_parameter", 422, "A parameter of the query has no meaning", "`detail` names the parameter and what it may be."),
     Entry(Code::InvalidHeader, "invalid_header", 400, "A header has the wrong form", "`detail` names the header and what it may contain."),

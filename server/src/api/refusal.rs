@@ -41,7 +41,31 @@ impl From<InvalidName> for Problem {
 
 impl From<InvalidSpec> for Problem {
     fn from(error: InvalidSpec) -> Self {
-        Self::new(Code::InvalidEndpoint, error)
+        let pointer = match &error {
+            InvalidSpec::Url(_) | InvalidSpec::UrlLength { .. } => "/url",
+            InvalidSpec::EventTypes { .. } => "/event_types",
+            InvalidSpec::Timeout => "/timeout_ms",
+            InvalidSpec::Concurrency => "/concurrency",
+            InvalidSpec::StopWithoutOrder => "/on_failed",
+            InvalidSpec::RateLimit => "/rate_limit",
+            InvalidSpec::Breaker => "/breaker",
+            InvalidSpec::TooManyRetries { .. } | InvalidSpec::RetryDelay { .. } => "/retry",
+            InvalidSpec::RetryFactor => "/retry/factor",
+            InvalidSpec::Jitter => "/retry/jitter_percent",
+            InvalidSpec::AlsoRetry { .. } => "/retry/also_retry",
+            InvalidSpec::Headers { .. }
+            | InvalidSpec::HeaderName { .. }
+            | InvalidSpec::HeaderReserved { .. }
+            | InvalidSpec::HeaderTwice { .. }
+            | InvalidSpec::HeaderValue { .. } => "/headers",
+            InvalidSpec::Signatures { .. }
+            | InvalidSpec::SignatureHeaderName(_)
+            | InvalidSpec::SignatureHeaderTaken { .. } => "/signatures",
+            InvalidSpec::Description { .. } => "/description",
+            InvalidSpec::Metadata { .. } => "/metadata",
+            InvalidSpec::Secret(_) | InvalidSpec::SecretText(_) => "/secret",
+        };
+        Self::new(Code::InvalidEndpoint, &error).at(pointer, error)
     }
 }
 
@@ -54,7 +78,7 @@ impl From<PublishError> for Problem {
             PublishError::EndpointDisabled(_) => Self::new(Code::EndpointDisabled, error),
             PublishError::PayloadTooLarge { .. } => Self::new(Code::BodyTooLarge, error),
             PublishError::Full(full) => full.into(),
-            PublishError::IdempotencyKey { .. } => Self::new(Code::InvalidHeader, error),
+            PublishError::IdempotencyKey { .. } => Self::new(Code::InvalidEvent, error),
             PublishError::IdempotencyKeyReused(_) => Self::new(Code::IdempotencyKeyReused, error),
             PublishError::Name(name) => name.into(),
             PublishError::Closed(closed) => closed.into(),

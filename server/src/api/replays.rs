@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use utoipa::ToSchema;
 
+/// The highest rate; nobody waits for less than that.
+const RATE_MAX: u32 = 1_000_000;
+
 /// What is to be made anew.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -40,7 +43,7 @@ pub(crate) struct ReplayForm {
     until: Option<Time>,
     /// How many in a second, at most.
     #[serde(default)]
-    #[schema(value_type = Option<u32>, minimum = 1)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000_000)]
     per_second: Option<NonZeroU32>,
     /// Only count them.
     #[serde(default)]
@@ -68,7 +71,7 @@ impl ReplayForm {
         let types = self.event_types.iter().enumerate().map(|(place, text)| {
             text.parse().map_err(|error: postrider::InvalidName| {
                 let pointer = format!("/event_types/{place}");
-                Problem::new(Code::InvalidBody, &error).at(pointer, error)
+                Problem::new(Code::InvalidValue, &error).at(pointer, error)
             })
         });
         let states = self.states.iter().map(|state| match state {
@@ -76,6 +79,10 @@ impl ReplayForm {
             ReplayedState::Delivered => StateKind::Delivered,
             ReplayedState::Discarded => StateKind::Discarded,
         });
+        if self.per_second.is_some_and(|rate| rate.get() > RATE_MAX) {
+            let detail = format!("use at most {RATE_MAX}");
+            return Err(Problem::new(Code::InvalidValue, &detail).at("/per_second", detail));
+        }
         if self.event_types.len() > 128 {
             let detail = "use at most 128";
             return Err(Problem::new(Code::InvalidBody, detail).at("/event_types", detail));

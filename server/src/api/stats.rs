@@ -195,7 +195,7 @@ pub(crate) async fn lanes(
         Some("-") => Some(OrderingKey::none()),
         Some(text) => page::cursor(text.strip_prefix('='))?,
     };
-    let mut found = lanes_stub(after, most);
+    let mut found = api.postrider().lanes(&id, after, most + 1).await?;
     let more = found.len() > most;
     found.truncate(most);
     let next = found
@@ -225,14 +225,4 @@ pub(crate) async fn lanes(
         data: data.collect(),
         next,
     }))
-}
-
-struct Stub {
-    key: OrderingKey,
-    pending: u64,
-    head: Option<postrider::DeliveryRecord>,
-    stopped_at: Option<postrider::DeliveryId>,
-}
-fn lanes_stub(_: Option<OrderingKey>, _: usize) -> Vec<Stub> {
-    Vec::new()
 }

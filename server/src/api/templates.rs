@@ -75,7 +75,7 @@ pub(crate) async fn create(
         .parse()
         .map_err(|error| Problem::new(Code::InvalidBody, &error).at("/name", error))?;
     Template::new(name.as_str(), 1, &form.template.to_string())
-        .map_err(|error| Problem::new(Code::InvalidBody, &error).at("/template", error))?;
+        .map_err(|error| Problem::new(Code::InvalidValue, &error).at("/template", error))?;
     let now: Time = api.now().into();
     let version = |number: usize| TemplateVersion {
         version: u32::try_from(number).unwrap_or(u32::MAX),

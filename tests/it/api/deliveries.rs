@@ -1,7 +1,7 @@
 //! Deliveries, dead letters and replays.
 
 use super::Server;
-use crate::receiver::{Receiver, Reply, until};
+use crate::receiver::{Receiver, Reply, closed, until};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -30,7 +30,7 @@ async fn deliveries_are_found_by_what_became_of_them() {
     );
     let good = server.endpoint(&good.url()).await;
     let bad = server.endpoint(&bad.url()).await;
-    let nobody = json!({ "url": "http://127.0.0.1:1/", "retry": { "retries": 0 } });
+    let nobody = json!({ "url": closed().await, "retry": { "retries": 0 } });
     server.post("/v1/endpoints", nobody).await.expect(201);
     let event = server.publish("a.b", json!({})).await;
     server.event_in(&event, "failed").await;

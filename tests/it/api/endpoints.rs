@@ -1,7 +1,7 @@
 //! Endpoints: everything that their owner does with them.
 
 use super::Server;
-use crate::receiver::{Receiver, Reply, SECRET};
+use crate::receiver::{Receiver, Reply, SECRET, closed};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -299,7 +299,7 @@ async fn a_test_event_is_sent_at_once_and_answers_with_everything() {
     let own = json!({ "type": "order.paid", "payload": { "a": 1 } });
     server.post(&path, own).await.expect(200);
     assert_eq!(receiver.bodies()[1], r#"{"a":1}"#);
-    let nobody = server.endpoint("http://127.0.0.1:1/").await;
+    let nobody = server.endpoint(&closed().await).await;
     let path = format!("/v1/endpoints/{nobody}/test");
     let result = server.post(&path, json!({})).await.expect(200);
     assert_eq!(

@@ -284,12 +284,12 @@ async fn a_payload_is_checked_against_the_newest_schema_where_that_is_asked_for(
     server
         .post("/v1/event-types", wrong)
         .await
-        .problem(400, "invalid_body");
+        .problem(422, "invalid_value");
     let wrong = json!({ "name": "x", "schema": schema("string"), "example": {} });
     server
         .post("/v1/event-types", wrong)
         .await
-        .problem(400, "invalid_body");
+        .problem(422, "invalid_value");
     server
         .post("/v1/event-types", json!({ "name": "payment.made" }))
         .await

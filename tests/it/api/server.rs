@@ -83,6 +83,8 @@ impl Server {
             let _ = stopped.await;
         };
         let serving = tokio::spawn(serve(listener, router(&api), stopped, grace));
+        // Another test may have done so before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self {
             base,

@@ -174,7 +174,7 @@ CREATE UNIQUE INDEX postrider_outbox_id ON postrider_outbox (id);
 CREATE INDEX postrider_owner_tenant ON postrider_owner (tenant);
 CREATE INDEX postrider_endpoint_tenant ON postrider_endpoint (tenant);
 CREATE INDEX postrider_event_tenant ON postrider_event (tenant);
-CREATE INDEX postrider_delivery_letter ON postrider_delivery (owner, detail, id)
+CREATE INDEX postrider_delivery_letter ON postrider_delivery (owner, detail, id, state, resent_as)
     WHERE state = 3 AND resent_as IS NULL;
 CREATE INDEX postrider_delivery_oldest ON postrider_delivery (number) WHERE state <= 1;
 CREATE INDEX postrider_lane_live ON postrider_lane (endpoint, key)

@@ -103,6 +103,9 @@ pub(super) async fn records_are_listed_by_tenant_and_id<S: Store>(store: &Arc<S>
     assert_eq!(listed(&records, "key", red, None, 9).await, all[2..]);
     let after = Some(("red", "a"));
     assert_eq!(listed(&records, "key", red, after, 9).await, all[3..]);
+    let (before, beyond) = (Some(("blue", "z")), Some(("sand", "a")));
+    assert_eq!(listed(&records, "key", red, before, 9).await, all[2..]);
+    assert_eq!(listed(&records, "key", red, beyond, 9).await, []);
     assert_eq!(
         listed(&records, "source", red, None, 9).await,
         [pair("red", "a")]

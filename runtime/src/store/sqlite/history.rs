@@ -13,7 +13,7 @@ use crate::statistics::{Hour, MS_PER_HOUR};
 use postrider_engine::{
     AttemptResult, DeliveryId, DeliveryState, EndpointId, EventId, FailReason, TenantId, Wall,
 };
-use rusqlite::{Connection, OptionalExtension, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 /// Records that are looked at for one page, at most.
 pub(super) const LOOKED_AT_MAX: usize = 5_000;
@@ -181,8 +181,7 @@ fn of_event(
     let mut rows = select.query([first, first + count, number])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let id = rows::id(row.get_ref(0)?.as_blob().map_err(rows::damaged)?)?;
-        found.push(((id, row.get(1)?), row.get(2)?));
+        found.push(((id_at(row, 0)?, row.get(1)?), row.get(2)?));
     }
     Ok(found)
 }
@@ -193,31 +192,37 @@ pub(super) fn dead_letter_groups(
     connection: &Connection,
     tenant: &TenantId,
 ) -> Result<Vec<DeadLetterGroup>, StoreFault> {
-    let mut select = connection.prepare_cached(
-        "SELECT o.endpoint, d.detail, count(*), min(d.id), max(d.id)
-         FROM postrider_owner o
-         JOIN postrider_delivery d INDEXED BY postrider_delivery_letter ON d.owner = o.number
-         WHERE o.tenant = ?1 AND d.state = 3 AND d.resent_as IS NULL
-         GROUP BY o.endpoint, d.detail ORDER BY o.endpoint, d.detail",
+    let snapshot = connection.unchecked_transaction()?;
+    let mut owners = snapshot.prepare_cached(
+        "SELECT number, endpoint FROM postrider_owner WHERE tenant = ?1 ORDER BY endpoint",
     )?;
-    let mut rows = select.query([tenant.as_str()])?;
+    let mut select = snapshot.prepare_cached(
+        "SELECT detail, count(*), min(id), max(id)
+         FROM postrider_delivery INDEXED BY postrider_delivery_letter
+         WHERE owner = ?1 AND state = 3 AND resent_as IS NULL GROUP BY detail ORDER BY detail",
+    )?;
     let mut groups = Vec::new();
-    while let Some(row) = rows.next()? {
-        let id = |at: usize| -> Result<u128, StoreFault> {
-            rows::id(row.get_ref(at)?.as_blob().map_err(rows::damaged)?)
-        };
-        let DeliveryState::Failed(reason) = rows::read_state(3, row.get(1)?)? else {
-            unreachable!("the state 3 is a failure")
-        };
-        groups.push(DeadLetterGroup {
-            endpoint: EndpointId::from_u128(id(0)?),
-            reason,
-            count: rows::unsigned(row.get(2)?)?,
-            oldest: accepted_at(DeliveryId::from_u128(id(3)?)),
-            newest: accepted_at(DeliveryId::from_u128(id(4)?)),
-        });
+    let mut owners = owners.query([tenant.as_str()])?;
+    while let Some(owner) = owners.next()? {
+        let mut rows = select.query([owner.get::<_, i64>(0)?])?;
+        while let Some(row) = rows.next()? {
+            let DeliveryState::Failed(reason) = rows::read_state(3, row.get(0)?)? else {
+                unreachable!("the state 3 is a failure")
+            };
+            groups.push(DeadLetterGroup {
+                endpoint: EndpointId::from_u128(id_at(owner, 1)?),
+                reason,
+                count: rows::unsigned(row.get(1)?)?,
+                oldest: accepted_at(DeliveryId::from_u128(id_at(row, 2)?)),
+                newest: accepted_at(DeliveryId::from_u128(id_at(row, 3)?)),
+            });
+        }
     }
     Ok(groups)
+}
+
+fn id_at(row: &Row<'_>, at: usize) -> Result<u128, StoreFault> {
+    rows::id(row.get_ref(at)?.as_blob().map_err(rows::damaged)?)
 }
 
 /// The hours of an endpoint that begin in this time, oldest first.

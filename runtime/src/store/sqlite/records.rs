@@ -6,7 +6,7 @@ use super::{SqliteStore, StoreFault, rows};
 use crate::records::{Record, RecordError, Records};
 use crate::store::{StoreError, StoreFuture};
 use postrider_engine::TenantId;
-use rusqlite::{Connection, OptionalExtension, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use std::sync::Arc;
 
 /// Records that are sealed anew at once.
@@ -163,25 +163,22 @@ fn list(
     (kind, tenant, after): Which<'_>,
     most: usize,
 ) -> Result<Vec<Record>, StoreFault> {
+    // No tenant and no id is as short.
     let (after_tenant, after_id) = match &after {
         Some((tenant, id)) => (tenant.as_str(), &**id),
-        // No tenant and no id is as short.
         None => ("", ""),
     };
-    let most = rows::signed(most as u64);
-    let mut bound: Vec<&dyn ToSql> = vec![&kind, &after_tenant, &after_id, &most];
-    let only = tenant.map(TenantId::as_str);
-    let which = if only.is_some() {
-        bound.push(&only);
-        "AND tenant = ?5"
-    } else {
-        ""
+    let (which, tenant, id) = match tenant.map(TenantId::as_str) {
+        None => ("(tenant, id) > (?2, ?3)", after_tenant, after_id),
+        Some(only) if only < after_tenant => return Ok(Vec::new()),
+        Some(only) if only == after_tenant => ("tenant = ?2 AND id > ?3", only, after_id),
+        Some(only) => ("tenant = ?2 AND id > ?3", only, ""),
     };
     let mut select = connection.prepare_cached(&format!(
         "SELECT tenant, id, value FROM postrider_record
-         WHERE kind = ?1 AND (tenant, id) > (?2, ?3) {which} ORDER BY tenant, id LIMIT ?4"
+         WHERE kind = ?1 AND {which} ORDER BY tenant, id LIMIT ?4"
     ))?;
-    let mut rows = select.query(&bound[..])?;
+    let mut rows = select.query(params![kind, tenant, id, rows::signed(most as u64)])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let tenant: TenantId = text(row, 0)?.parse().map_err(rows::damaged)?;

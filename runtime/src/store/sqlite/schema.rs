@@ -189,6 +189,7 @@ CREATE TABLE postrider_meta (
 ///   indexes that an endpoint's are found by: a delivery costs no more for it.
 /// - An event's `number` is its place in the order of the commits. None is given away twice
 ///   ([`FORGOTTEN_EVENT`]): whoever reads along remembers one.
+/// - The index of dead letters holds the columns of its own condition: so it answers alone.
 /// - An event of the outbox with `not_before` (Unix milliseconds) waits until then; `digest` is
 ///   that of its content, if it has an idempotency key.
 /// - A record's `value` is sealed, and bound to its kind, tenant and id.
@@ -202,7 +203,7 @@ UPDATE postrider_owner AS o SET tenant = coalesce(
 CREATE INDEX postrider_owner_tenant ON postrider_owner (tenant);
 CREATE INDEX postrider_endpoint_tenant ON postrider_endpoint (tenant);
 CREATE INDEX postrider_event_tenant ON postrider_event (tenant);
-CREATE INDEX postrider_delivery_letter ON postrider_delivery (owner, detail, id)
+CREATE INDEX postrider_delivery_letter ON postrider_delivery (owner, detail, id, state, resent_as)
     WHERE state = 3 AND resent_as IS NULL;
 CREATE INDEX postrider_delivery_oldest ON postrider_delivery (number) WHERE state <= 1;
 
