@@ -158,16 +158,23 @@ fn default_tolerance_s() -> u32 {
     300
 }
 
-fn refused(pointer: &str, detail: impl std::fmt::Display) -> Problem {
+/// What has the wrong form.
+fn misformed(pointer: &str, detail: impl std::fmt::Display) -> Problem {
     let detail = detail.to_string();
     Problem::new(Code::InvalidBody, &detail).at(pointer, detail)
 }
 
+/// What has the right form, and no meaning.
+fn refused(pointer: &str, detail: impl std::fmt::Display) -> Problem {
+    let detail = detail.to_string();
+    Problem::new(Code::InvalidValue, &detail).at(pointer, detail)
+}
+
 fn check_name(text: &str, pointer: &str) -> Result<(), Problem> {
-    let form: EventType = text.parse().map_err(|error| refused(pointer, error))?;
+    let form: EventType = text.parse().map_err(|error| misformed(pointer, error))?;
     if text.len() > NAME_CHARS_MAX {
         let detail = format!("use at most {NAME_CHARS_MAX} characters");
-        return Err(refused(pointer, detail));
+        return Err(misformed(pointer, detail));
     }
     if form.as_str().split('.').next() == Some(RESERVED) {
         let detail = "names that begin with `postrider` are Postrider's own";
@@ -181,13 +188,13 @@ fn check_tolerance(seconds: u32) -> Result<(), Problem> {
         return Ok(());
     }
     let detail = format!("use 1 to {TOLERANCE_S_MAX} seconds");
-    Err(refused("/tolerance_s", detail))
+    Err(misformed("/tolerance_s", detail))
 }
 
 fn networks(texts: &[String]) -> Result<Networks, Problem> {
     if texts.len() > NETWORKS_MAX {
         let detail = format!("use at most {NETWORKS_MAX} networks");
-        return Err(refused("/allowed_networks", detail));
+        return Err(misformed("/allowed_networks", detail));
     }
     let networks = Networks::of(texts.iter().map(String::as_str));
     networks.map_err(|(place, error)| refused(&format!("/allowed_networks/{place}"), error))
@@ -213,6 +220,10 @@ impl SourceRecord {
         check_name(&event_prefix, "/event_prefix")?;
         check_tolerance(form.tolerance_s)?;
         check_custom(form.provider, form.custom.as_ref())?;
+        if !(1..=SECRETS_MAX).contains(&form.secrets.len()) {
+            let detail = format!("use 1 to {SECRETS_MAX} secrets");
+            return Err(misformed("/secrets", detail));
+        }
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| Problem::new(Code::Internal, error))?;
         let id = SourceId::from_parts(now.0, u128::from_be_bytes(random));
@@ -230,7 +241,6 @@ impl SourceRecord {
             created_at: now,
         };
         record.add_secrets(form.secrets, "/secrets", now)?;
-        record.check_secrets("/secrets")?;
         Ok(record)
     }
 
@@ -249,7 +259,9 @@ impl SourceRecord {
             record.secrets.remove(found);
         }
         record.add_secrets(patch.add_secrets.unwrap_or_default(), "/add_secrets", now)?;
-        record.check_secrets("/remove_secrets")?;
+        if record.secrets.is_empty() {
+            return Err(refused("/remove_secrets", "a source needs a secret"));
+        }
         if let Some(seconds) = patch.tolerance_s {
             check_tolerance(seconds)?;
             record.tolerance_s = seconds;
@@ -286,13 +298,6 @@ impl SourceRecord {
                 secret,
                 created_at: now,
             });
-        }
-        Ok(())
-    }
-
-    fn check_secrets(&self, pointer: &str) -> Result<(), Problem> {
-        if self.secrets.is_empty() {
-            return Err(refused(pointer, "a source needs a secret"));
         }
         Ok(())
     }

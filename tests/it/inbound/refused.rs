@@ -72,7 +72,7 @@ async fn the_description_says_that_no_key_is_needed() {
     let receive = &document["paths"]["/in/{source}"]["post"];
     assert_eq!(receive["security"], serde_json::json!([{}]));
     let create = &document["components"]["schemas"]["SourceForm"]["properties"];
-    assert_eq!(create["secrets"]["writeOnly"], true);
+    assert_eq!(create["secrets"]["items"]["writeOnly"], true);
     let view = &document["components"]["schemas"]["SourceSecretView"]["properties"];
     let fields: Vec<&String> = view.as_object().unwrap().keys().collect();
     assert_eq!(fields, ["created_at", "id"]);

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 const OLD: &str = SECRET;
 const NEW: &str = "whsec_the_new_one";
 
+/// Not a secret at all: a public key.
+const PUBLIC: &str = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=";
+
 #[tokio::test]
 async fn a_source_is_made_shown_changed_and_deleted_and_shows_no_secret() {
     let server = Server::start().await;
@@ -84,7 +87,7 @@ async fn a_secret_is_rotated_without_a_gap() {
         .problem(401, "signature_refused");
     new.taken(&server, &path).await;
     let last = server.patch(&route, json!({ "remove_secrets": [2] })).await;
-    last.problem(400, "invalid_body");
+    last.problem(422, "invalid_value");
     let swapped = json!({ "remove_secrets": [2], "add_secrets": [OLD] });
     let swapped = server.patch(&route, swapped).await.expect(200);
     assert_eq!(swapped["secrets"][0]["id"], 3, "an id is never given again");
@@ -96,56 +99,61 @@ async fn a_wrong_field_is_named() {
     let server = Server::start().await;
     source(&server, "stripe").await;
     let custom = |custom: Value| json!({ "provider": "custom", "custom": custom });
-    for (fields, pointer) in [
-        (json!({ "name": "a b" }), "/name"),
-        (json!({ "name": "postrider.x" }), "/name"),
-        (json!({ "name": "x".repeat(65) }), "/name"),
-        (json!({ "secrets": [] }), "/secrets"),
+    for (fields, pointer, status) in [
+        (json!({ "name": "a b" }), "/name", 400),
+        (json!({ "name": "x".repeat(65) }), "/name", 400),
+        (json!({ "name": "postrider.x" }), "/name", 422),
+        (json!({ "secrets": [] }), "/secrets", 400),
         (
             json!({ "secrets": ["1", "2", "3", "4", "5"] }),
-            "/secrets/4",
-        ),
-        (json!({ "secrets": ["1", ""] }), "/secrets/1"),
-        (
-            json!({ "secrets": ["whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="] }),
             "/secrets",
+            400,
         ),
-        (json!({ "tolerance_s": 0 }), "/tolerance_s"),
-        (json!({ "tolerance_s": 3601 }), "/tolerance_s"),
+        (json!({ "secrets": ["1", ""] }), "/secrets/1", 422),
+        (json!({ "secrets": [PUBLIC] }), "/secrets", 422),
+        (json!({ "tolerance_s": 0 }), "/tolerance_s", 400),
+        (json!({ "tolerance_s": 3601 }), "/tolerance_s", 400),
         (
             json!({ "allowed_networks": ["10.0.0.0/8", "10.0.0.1/8"] }),
             "/allowed_networks/1",
+            422,
         ),
-        (json!({ "event_prefix": "postrider" }), "/event_prefix"),
-        (json!({ "provider": "paypal" }), "/provider"),
-        (json!({ "provider": "custom" }), "/custom"),
-        (json!({ "custom": { "scheme": "stripe" } }), "/custom"),
-        (custom(json!({ "scheme": "md5" })), "/custom/scheme"),
+        (json!({ "event_prefix": "postrider" }), "/event_prefix", 422),
+        (json!({ "provider": "paypal" }), "/provider", 400),
+        (json!({ "provider": "custom" }), "/custom", 422),
+        (json!({ "custom": { "scheme": "stripe" } }), "/custom", 422),
+        (custom(json!({ "scheme": "md5" })), "/custom/scheme", 422),
         (
             custom(json!({ "scheme": "body-hex", "type_pointer": "type" })),
             "/custom/type_pointer",
+            422,
         ),
         (
             custom(json!({ "scheme": "body-hex", "id_header": "a b" })),
             "/custom/id_header",
+            422,
         ),
         (
             custom(json!({ "scheme": "body-hex", "id_header": "a", "id_pointer": "/a" })),
             "/custom/id_header",
+            422,
         ),
         (
             custom(json!({ "scheme": "body-hex", "timestamp_header": "a" })),
             "/custom",
+            422,
         ),
     ] {
         let mut form = json!({ "name": "new", "provider": "stripe", "secrets": ["s"] });
         form.as_object_mut()
             .unwrap()
             .extend(fields.as_object().unwrap().clone());
-        let problem = server
-            .post("/v1/sources", form)
-            .await
-            .problem(400, "invalid_body");
+        let code = if status == 400 {
+            "invalid_body"
+        } else {
+            "invalid_value"
+        };
+        let problem = server.post("/v1/sources", form).await.problem(status, code);
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
     }
     let taken = json!({ "name": "stripe", "provider": "github", "secrets": ["s"] });

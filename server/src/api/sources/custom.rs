@@ -58,7 +58,7 @@ pub(crate) struct Custom {
 
 fn refused(pointer: &str, detail: impl std::fmt::Display) -> Problem {
     let detail = detail.to_string();
-    Problem::new(Code::InvalidBody, &detail).at(format!("/custom/{pointer}"), detail)
+    Problem::new(Code::InvalidValue, &detail).at(format!("/custom/{pointer}"), detail)
 }
 
 fn check_pointer(text: Option<&str>, field: &str) -> Result<(), Problem> {

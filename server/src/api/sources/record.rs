@@ -116,7 +116,7 @@ impl Source {
         };
         let secrets: Vec<Secret> = record.secrets.iter().map(|it| it.secret.clone()).collect();
         let wrong = |error: &dyn std::fmt::Display, pointer: &str| {
-            Problem::new(Code::InvalidBody, error).at(pointer, error)
+            Problem::new(Code::InvalidValue, error).at(pointer, error)
         };
         let verifier = Verifier::new(scheme, &secrets).map_err(|e| wrong(&e, "/secrets"))?;
         let verifier = match &record.custom {
