@@ -1,6 +1,7 @@
 //! The REST API: `/v1`, described by OpenAPI, over one running Postrider.
 
 mod caller;
+mod caught;
 mod dead_letters;
 mod deliveries;
 mod edge;
@@ -9,9 +10,14 @@ mod endpoints;
 mod event_types;
 mod events;
 mod extract;
+mod handlers;
 mod health;
+mod inbound;
 mod keys;
 mod keys_routes;
+mod listeners;
+mod log_tail;
+mod networks;
 mod openapi;
 mod page;
 mod problem;
@@ -20,6 +26,7 @@ mod refusal;
 mod registry;
 mod replays;
 mod scheduled;
+mod sources;
 mod stats;
 mod strict;
 mod templates;
@@ -28,8 +35,12 @@ mod time;
 mod timeline;
 mod validators;
 
+pub use handlers::Inbound;
+pub use listeners::{ListenError, Listening};
+pub use networks::{InvalidNetwork, Networks};
 pub use openapi::document;
 pub use problem::{Place, Problem, problems_page};
+pub use sources::Provider;
 
 use axum::Router;
 use keys::{KeyRecord, Keys, NewKey, Scope};
@@ -50,6 +61,8 @@ struct Shared {
     event_types: Registry<event_types::EventTypeView>,
     templates: Registry<templates::TemplateView>,
     validators: validators::Validators,
+    sources: sources::Sources,
+    handlers: handlers::Handlers,
 }
 
 /// What an operator decides about the API.
@@ -57,6 +70,9 @@ struct Shared {
 pub struct ApiOptions {
     /// Refuse events whose type is not in the tenant's catalogue.
     pub known_event_types_only: bool,
+    /// Networks of proxies whose `X-Forwarded-For` is believed, when it is asked where a webhook
+    /// comes from. None are, unless they are named here.
+    pub trusted_proxies: Networks,
 }
 
 /// Why the API did not open.
@@ -89,8 +105,10 @@ impl Api {
             keys: Keys::new(keys),
             tenants: Registry::load("tenant", Arc::clone(&records)).await?,
             event_types: Registry::load("event_type", Arc::clone(&records)).await?,
-            templates: Registry::load("template", records).await?,
+            templates: Registry::load("template", Arc::clone(&records)).await?,
             validators: validators::Validators::default(),
+            sources: sources::Sources::load(records).await?,
+            handlers: handlers::Handlers::default(),
         })))
     }
 
@@ -141,6 +159,18 @@ impl Api {
 
     pub(crate) fn templates(&self) -> &Registry<templates::TemplateView> {
         &self.0.templates
+    }
+
+    pub(crate) fn sources(&self) -> &sources::Sources {
+        &self.0.sources
+    }
+
+    pub(crate) fn handlers(&self) -> &handlers::Handlers {
+        &self.0.handlers
+    }
+
+    pub(crate) fn trusted_proxies(&self) -> &Networks {
+        &self.0.options.trusted_proxies
     }
 
     pub(crate) fn now(&self) -> Wall {

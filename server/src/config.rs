@@ -7,6 +7,7 @@ mod show;
 pub(crate) use show::Shown;
 
 use postrider::egress::EgressGuard;
+use postrider_server::Networks;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -198,7 +199,7 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) api_key: Option<String>,
     pub(crate) egress: EgressGuard,
-    pub(crate) trusted_proxies: EgressGuard,
+    pub(crate) trusted_proxies: Networks,
     pub(crate) known_event_types_only: bool,
     pub(crate) open_metrics: bool,
     pub(crate) shutdown_timeout: Duration,
@@ -216,12 +217,6 @@ const API_KEY_CHARS_MIN: usize = 24;
 impl Config {
     /// Makes something of every value, or says which one cannot be used.
     pub(crate) fn of(values: &Values) -> Result<Self, ConfigError> {
-        let networks = |name| {
-            values.made(name, |text: &str| {
-                text.parse::<EgressGuard>()
-                    .map_err(|error| error.to_string())
-            })
-        };
         let days = |name| {
             let days: u32 = values.parsed(name)?;
             Ok::<_, ConfigError>(Duration::from_secs(u64::from(days) * 86_400))
@@ -236,8 +231,8 @@ impl Config {
             data: values.parsed("data")?,
             listen: values.parsed("listen")?,
             api_key,
-            egress: networks("allow_networks")?,
-            trusted_proxies: networks("trusted_proxies")?,
+            egress: values.parsed("allow_networks")?,
+            trusted_proxies: values.parsed("trusted_proxies")?,
             known_event_types_only: values.parsed("known_event_types_only")?,
             open_metrics: values.parsed("open_metrics")?,
             shutdown_timeout: Duration::from_secs(values.parsed("shutdown_timeout_s")?),

@@ -22,5 +22,8 @@
 mod api;
 mod listen;
 
-pub use api::{Api, ApiError, ApiOptions, Place, Problem, document, problems_page, router};
+pub use api::{
+    Api, ApiError, ApiOptions, Inbound, InvalidNetwork, ListenError, Listening, Networks, Place,
+    Problem, Provider, document, problems_page, router,
+};
 pub use listen::serve;

@@ -16,6 +16,7 @@ mod faults;
 mod flows;
 mod full_disk;
 mod hostile;
+mod inbound;
 mod lives;
 mod outbox;
 mod programs;

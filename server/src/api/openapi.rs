@@ -2,8 +2,8 @@
 
 use super::problem::Problem;
 use super::{
-    Api, dead_letters, deliveries, endpoints, event_types, events, health, keys_routes, replays,
-    scheduled, stats, templates, tenants, timeline,
+    Api, dead_letters, deliveries, endpoints, event_types, events, health, inbound, keys_routes,
+    replays, scheduled, sources, stats, templates, tenants, timeline,
 };
 use axum::Router;
 use axum::http::header;
@@ -72,6 +72,9 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys_routes::revoke))
         .routes(routes!(tenants::create, tenants::list))
         .routes(routes!(tenants::delete))
+        .routes(routes!(sources::create, sources::list))
+        .routes(routes!(sources::get, sources::patch, sources::delete))
+        .routes(routes!(inbound::receive))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
 }

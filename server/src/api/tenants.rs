@@ -102,8 +102,8 @@ pub(crate) async fn list(
 #[utoipa::path(
     delete, path = "/v1/tenants/{id}", tag = "Tenants", params(("id" = String, Path)),
     summary = "Delete a tenant",
-    description = "One that has endpoints or keys is not deleted: delete those first. Its history \
-                   stays until its retention is over.",
+    description = "One that has endpoints, sources or keys is not deleted: delete those first. Its \
+                   history stays until its retention is over.",
     responses((status = NO_CONTENT, description = "Deleted."))
 )]
 pub(crate) async fn delete(
@@ -113,8 +113,11 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, Problem> {
     caller.may_for_all(Scope::Manage)?;
     let endpoints = api.postrider().endpoints_of(&id, None, 1).await?;
-    if !endpoints.is_empty() || !api.keys().list(Some(&id)).is_empty() {
-        let detail = format!("tenant {id} has endpoints or keys: delete them first");
+    let in_use = !endpoints.is_empty()
+        || !api.keys().list(Some(&id)).is_empty()
+        || !api.sources().of(&id).is_empty();
+    if in_use {
+        let detail = format!("tenant {id} has endpoints, sources or keys: delete them first");
         return Err(Problem::new(Code::InUse, detail));
     }
     if api.tenants().remove(&home(), id.as_str()).await? {

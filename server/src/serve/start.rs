@@ -76,6 +76,7 @@ pub(crate) async fn start(config: &Config) -> Result<Running, ServeError> {
         .await?;
     let options = ApiOptions {
         known_event_types_only: config.known_event_types_only,
+        trusted_proxies: config.trusted_proxies.clone(),
     };
     let api = Api::open(postrider.clone(), options).await?;
     if let Some(key) = &config.api_key {

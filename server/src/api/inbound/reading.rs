@@ -1,0 +1,167 @@
+//! What a verified request says: which event it is, and by what its repeats are known.
+
+use super::content::{Content, Kind};
+use crate::api::sources::{Provider, Source};
+use axum::http::HeaderMap;
+use postrider::signature::Verified;
+use postrider::{EventType, Limits};
+use sha2::{Digest, Sha256};
+
+/// The type of an event whose provider names none.
+const UNKNOWN: &str = "unknown";
+
+/// What a verified request asks for.
+pub(super) enum Reading {
+    /// To show that its receiver is there, by giving this back.
+    Challenge(String),
+    /// To take an event.
+    Event(Named),
+}
+
+/// An event, as its provider names it.
+pub(super) struct Named {
+    /// The provider's type.
+    pub(super) own_type: String,
+    /// The provider's id, if there is one: the same at every repeat.
+    pub(super) id: Option<String>,
+}
+
+impl Reading {
+    pub(super) fn of(
+        source: &Source,
+        verified: &Verified<'_>,
+        headers: &HeaderMap,
+        content: &Content,
+    ) -> Self {
+        let header = |name: &str| header(headers, name);
+        let id = verified.id.map(str::to_owned);
+        let (own_type, id) = match source.provider() {
+            Provider::Stripe => (content.text_at("/type"), content.text_at("/id")),
+            Provider::Github => (github_type(headers, content), header("x-github-delivery")),
+            Provider::Shopify => {
+                let id = header("x-shopify-webhook-id").or_else(|| header("x-shopify-event-id"));
+                (header("x-shopify-topic"), id)
+            }
+            Provider::Slack => match slack_challenge(content) {
+                Some(challenge) => return Self::Challenge(challenge),
+                None => (slack_type(content), content.text_at("/event_id")),
+            },
+            Provider::Standard | Provider::Svix => (content.text_at("/type"), id),
+            Provider::Custom => {
+                let text_at = |pointer: &str| content.text_at(pointer);
+                let custom = source.custom();
+                (
+                    custom.and_then(|it| it.event_type(headers, text_at)),
+                    custom.and_then(|it| it.event_id(verified, headers, text_at)),
+                )
+            }
+        };
+        Self::Event(Named {
+            own_type: own_type.unwrap_or_else(|| UNKNOWN.to_owned()),
+            id: id.filter(|id| !id.is_empty()),
+        })
+    }
+}
+
+/// The text of a header; none, if it is no visible ASCII.
+pub(crate) fn header(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+/// `pull_request.opened`: the event, and what was done, where the body says so.
+fn github_type(headers: &HeaderMap, content: &Content) -> Option<String> {
+    let event = header(headers, "x-github-event")?;
+    Some(match content.text_at("/action") {
+        Some(action) => format!("{event}.{action}"),
+        None => event,
+    })
+}
+
+fn slack_challenge(content: &Content) -> Option<String> {
+    let kind = content.text_at("/type")?;
+    (content.kind == Kind::Plain && kind == "url_verification")
+        .then(|| content.text_at("/challenge"))?
+}
+
+fn slack_type(content: &Content) -> Option<String> {
+    match content.kind {
+        Kind::JsonInForm => Some("interaction".to_owned()),
+        Kind::Form => content.text_at("/command").map(|_| "command".to_owned()),
+        Kind::Plain => match content.text_at("/type")? {
+            kind if kind == "event_callback" => {
+                Some(format!("event.{}", content.text_at("/event/type")?))
+            }
+            kind => Some(kind),
+        },
+    }
+}
+
+impl Named {
+    /// The type it is published under: the prefix, then the provider's, with `_` for whatever an
+    /// event type cannot have, cut to the longest that is possible.
+    pub(super) fn event_type(&self, source: &Source) -> String {
+        let mut event_type = format!("{}.{}", source.event_prefix(), self.dotted(source));
+        event_type.truncate(EventType::CHARS_MAX);
+        event_type.truncate(event_type.trim_end_matches('.').len());
+        event_type
+    }
+
+    /// The provider's type in the form of an event type.
+    pub(super) fn dotted(&self, source: &Source) -> String {
+        let slash = match source.provider() {
+            // `orders/create` is their way to write `orders.create`.
+            Provider::Shopify => '.',
+            _ => '_',
+        };
+        let character = |character: char| match character {
+            'A'..='Z' | 'a'..='z' | '0'..='9' | '_' | '-' | '.' => character,
+            '/' => slash,
+            _ => '_',
+        };
+        let text: String = self.own_type.chars().map(character).collect();
+        let parts: Vec<&str> = text.split('.').filter(|part| !part.is_empty()).collect();
+        match parts.as_slice() {
+            [] => UNKNOWN.to_owned(),
+            parts => parts.join("."),
+        }
+    }
+
+    /// By which repeats are known: the provider's id; where there is none, what was signed.
+    pub(super) fn idempotency_key(
+        &self,
+        source: &Source,
+        verified: &Verified<'_>,
+        body: &[u8],
+    ) -> String {
+        let most = Limits::default().idempotency_key_bytes_max;
+        let of = source.id();
+        let hashed = |digest: &[u8]| format!("in:{of}:sha256:{}", hex::encode(digest));
+        match &self.id {
+            Some(id) => {
+                let key = format!("in:{of}:{id}");
+                let fits = key.len() <= most && id.bytes().all(|byte| byte.is_ascii_graphic());
+                if fits {
+                    key
+                } else {
+                    hashed(&Sha256::digest(id))
+                }
+            }
+            None => hashed(&digest_of_signed(verified, body)),
+        }
+    }
+}
+
+/// A digest of what the signature covers.
+fn digest_of_signed(verified: &Verified<'_>, body: &[u8]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    if let Some(id) = verified.id {
+        digest.update(id);
+        digest.update(".");
+    }
+    if let Some(timestamp) = verified.timestamp {
+        digest.update(timestamp.to_string());
+        digest.update(".");
+    }
+    digest.update(body);
+    digest.finalize().into()
+}

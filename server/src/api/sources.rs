@@ -1,0 +1,422 @@
+//! `/v1/sources`: places that webhooks come in from.
+
+mod custom;
+mod kept;
+mod record;
+
+pub(crate) use custom::Custom;
+pub(crate) use kept::Sources;
+pub use record::Provider;
+pub(crate) use record::{Source, SourceRecord, SourceSecret};
+
+use super::Api;
+use super::caller::Caller;
+use super::extract::{Id, Json, Query};
+use super::keys::Scope;
+use super::keys_routes::NamedQuery;
+use super::networks::Networks;
+use super::page::{self, Page};
+use super::problem::{Code, Problem};
+use super::time::Time;
+use axum::extract::State;
+use axum::http::StatusCode;
+use postrider::engine::SourceId;
+use postrider::{EventType, Secret, TenantId};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Secrets of one source: two are needed for a rotation.
+const SECRETS_MAX: usize = 4;
+
+/// The longest secret, in bytes.
+const SECRET_BYTES_MAX: usize = 1_024;
+
+/// The longest name and the longest prefix: there has to be room for the provider's type.
+const NAME_CHARS_MAX: usize = 64;
+
+/// The longest tolerance, in seconds.
+const TOLERANCE_S_MAX: u32 = 3_600;
+
+/// Networks of one source.
+const NETWORKS_MAX: usize = 256;
+
+/// The family of the events that Postrider itself publishes.
+const RESERVED: &str = "postrider";
+
+/// A source, without its secrets.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SourceView {
+    /// Its id.
+    #[schema(example = "src_01jd9x2m5tewh8q0v6n3r4y7za")]
+    id: String,
+    /// Whose events they become.
+    tenant: String,
+    /// Its name.
+    name: String,
+    /// Whose webhooks they are.
+    provider: Provider,
+    /// Where the provider sends them, below the address of this server.
+    #[schema(example = "/in/src_01jd9x2m5tewh8q0v6n3r4y7za")]
+    path: String,
+    /// Its secrets, without their text.
+    secrets: Vec<SourceSecretView>,
+    /// How far the time of a request may be from now, in seconds, where the signature covers it.
+    tolerance_s: u32,
+    /// The networks that requests may come from; empty for any.
+    allowed_networks: Vec<String>,
+    /// How the types of its events begin.
+    event_prefix: String,
+    /// How its requests are signed and read, for the provider `custom`.
+    custom: Option<Custom>,
+    /// When it was made.
+    created_at: Time,
+}
+
+/// A secret of a source, without its text.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SourceSecretView {
+    /// By which it is removed.
+    id: u32,
+    /// When it was added.
+    created_at: Time,
+}
+
+/// A new source.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SourceForm {
+    /// Its name: that of no other source of the tenant.
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$",
+        example = "stripe"
+    )]
+    name: String,
+    /// Whose webhooks they are.
+    provider: Provider,
+    /// What the provider signs with: one, or several while they are rotated. Never shown again.
+    #[schema(min_items = 1, max_items = 4, write_only, example = json!(["whsec_…"]))]
+    secrets: Vec<String>,
+    /// How far the time of a request may be from now, in seconds, where the signature covers it.
+    #[serde(default = "default_tolerance_s")]
+    #[schema(minimum = 1, maximum = 3600, default = 300)]
+    tolerance_s: u32,
+    /// The networks that requests may come from: addresses and ranges. Empty for any.
+    #[serde(default)]
+    #[schema(max_items = 256, example = json!(["192.0.2.0/24"]))]
+    allowed_networks: Vec<String>,
+    /// How the types of its events begin. Default: the provider's name; for `custom` the source's.
+    #[serde(default)]
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
+    )]
+    event_prefix: Option<String>,
+    /// How its requests are signed and read: for the provider `custom`, and only there.
+    #[serde(default)]
+    custom: Option<Custom>,
+}
+
+/// A change of a source: what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SourcePatch {
+    /// Another name.
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
+    )]
+    name: Option<String>,
+    /// Secrets that are valid, too, from now on.
+    #[schema(max_items = 4, write_only)]
+    add_secrets: Option<Vec<String>>,
+    /// Ids of secrets that are not valid any more.
+    #[schema(max_items = 4)]
+    remove_secrets: Option<Vec<u32>>,
+    /// Another tolerance.
+    #[schema(minimum = 1, maximum = 3600)]
+    tolerance_s: Option<u32>,
+    /// Other networks, instead of those there are.
+    #[schema(max_items = 256)]
+    allowed_networks: Option<Vec<String>>,
+    /// Another prefix, for the events to come.
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
+    )]
+    event_prefix: Option<String>,
+    /// How its requests are signed and read, instead of what is there: for the provider `custom`.
+    custom: Option<Custom>,
+}
+
+fn default_tolerance_s() -> u32 {
+    300
+}
+
+/// What has the wrong form.
+fn misformed(pointer: &str, detail: impl std::fmt::Display) -> Problem {
+    let detail = detail.to_string();
+    Problem::new(Code::InvalidBody, &detail).at(pointer, detail)
+}
+
+/// What has the right form, and no meaning.
+fn refused(pointer: &str, detail: impl std::fmt::Display) -> Problem {
+    let detail = detail.to_string();
+    Problem::new(Code::InvalidValue, &detail).at(pointer, detail)
+}
+
+fn check_name(text: &str, pointer: &str) -> Result<(), Problem> {
+    let form: EventType = text.parse().map_err(|error| misformed(pointer, error))?;
+    if text.len() > NAME_CHARS_MAX {
+        let detail = format!("use at most {NAME_CHARS_MAX} characters");
+        return Err(misformed(pointer, detail));
+    }
+    if form.as_str().split('.').next() == Some(RESERVED) {
+        let detail = "names that begin with `postrider` are Postrider's own";
+        return Err(refused(pointer, detail));
+    }
+    Ok(())
+}
+
+fn check_tolerance(seconds: u32) -> Result<(), Problem> {
+    if (1..=TOLERANCE_S_MAX).contains(&seconds) {
+        return Ok(());
+    }
+    let detail = format!("use 1 to {TOLERANCE_S_MAX} seconds");
+    Err(misformed("/tolerance_s", detail))
+}
+
+fn networks(texts: &[String]) -> Result<Networks, Problem> {
+    if texts.len() > NETWORKS_MAX {
+        let detail = format!("use at most {NETWORKS_MAX} networks");
+        return Err(misformed("/allowed_networks", detail));
+    }
+    let networks = Networks::of(texts.iter().map(String::as_str));
+    networks.map_err(|(place, error)| refused(&format!("/allowed_networks/{place}"), error))
+}
+
+/// Custom sources say how they are signed, and no other source does.
+fn check_custom(provider: Provider, custom: Option<&Custom>) -> Result<(), Problem> {
+    match (provider, custom) {
+        (Provider::Custom, Some(custom)) => custom.check(),
+        (Provider::Custom, None) => Err(refused("/custom", "a custom source needs it")),
+        (_, Some(_)) => Err(refused("/custom", "only for the provider `custom`")),
+        (_, None) => Ok(()),
+    }
+}
+
+impl SourceRecord {
+    fn new(form: SourceForm, tenant: &TenantId, now: Time) -> Result<Self, Problem> {
+        check_name(&form.name, "/name")?;
+        let event_prefix = form.event_prefix.unwrap_or_else(|| match form.provider {
+            Provider::Custom => form.name.clone(),
+            provider => provider.name().to_owned(),
+        });
+        check_name(&event_prefix, "/event_prefix")?;
+        check_tolerance(form.tolerance_s)?;
+        check_custom(form.provider, form.custom.as_ref())?;
+        if !(1..=SECRETS_MAX).contains(&form.secrets.len()) {
+            let detail = format!("use 1 to {SECRETS_MAX} secrets");
+            return Err(misformed("/secrets", detail));
+        }
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|error| Problem::new(Code::Internal, error))?;
+        let id = SourceId::from_parts(now.0, u128::from_be_bytes(random));
+        let mut record = Self {
+            id: id.to_string(),
+            tenant: tenant.to_string(),
+            name: form.name,
+            provider: form.provider,
+            secrets: Vec::new(),
+            secrets_given: 0,
+            tolerance_s: form.tolerance_s,
+            allowed_networks: networks(&form.allowed_networks)?,
+            event_prefix,
+            custom: form.custom,
+            created_at: now,
+        };
+        record.add_secrets(form.secrets, "/secrets", now)?;
+        Ok(record)
+    }
+
+    /// The same after a change.
+    fn changed(&self, patch: SourcePatch, now: Time) -> Result<Self, Problem> {
+        let mut record = self.clone();
+        if let Some(name) = patch.name {
+            check_name(&name, "/name")?;
+            record.name = name;
+        }
+        for (place, id) in patch.remove_secrets.into_iter().flatten().enumerate() {
+            let Some(found) = record.secrets.iter().position(|secret| secret.id == id) else {
+                let pointer = format!("/remove_secrets/{place}");
+                return Err(refused(&pointer, "the source has no secret with this id"));
+            };
+            record.secrets.remove(found);
+        }
+        record.add_secrets(patch.add_secrets.unwrap_or_default(), "/add_secrets", now)?;
+        if record.secrets.is_empty() {
+            return Err(refused("/remove_secrets", "a source needs a secret"));
+        }
+        if let Some(seconds) = patch.tolerance_s {
+            check_tolerance(seconds)?;
+            record.tolerance_s = seconds;
+        }
+        if let Some(texts) = patch.allowed_networks {
+            record.allowed_networks = networks(&texts)?;
+        }
+        if let Some(prefix) = patch.event_prefix {
+            check_name(&prefix, "/event_prefix")?;
+            record.event_prefix = prefix;
+        }
+        if let Some(custom) = patch.custom {
+            check_custom(record.provider, Some(&custom))?;
+            record.custom = Some(custom);
+        }
+        Ok(record)
+    }
+
+    fn add_secrets(&mut self, texts: Vec<String>, at: &str, now: Time) -> Result<(), Problem> {
+        for (place, text) in texts.into_iter().enumerate() {
+            let pointer = format!("{at}/{place}");
+            if self.secrets.len() >= SECRETS_MAX {
+                let detail = format!("a source has at most {SECRETS_MAX} secrets");
+                return Err(refused(&pointer, detail));
+            }
+            if text.len() > SECRET_BYTES_MAX {
+                let detail = format!("use at most {SECRET_BYTES_MAX} bytes");
+                return Err(refused(&pointer, detail));
+            }
+            let secret = Secret::parse(text).map_err(|error| refused(&pointer, error))?;
+            self.secrets_given += 1;
+            self.secrets.push(SourceSecret {
+                id: self.secrets_given,
+                secret,
+                created_at: now,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl SourceView {
+    fn of(source: &Source) -> Self {
+        let record = source.record();
+        let secrets = record.secrets.iter().map(|secret| SourceSecretView {
+            id: secret.id,
+            created_at: secret.created_at,
+        });
+        Self {
+            id: record.id.clone(),
+            tenant: record.tenant.clone(),
+            name: record.name.clone(),
+            provider: record.provider,
+            path: format!("/in/{}", record.id),
+            secrets: secrets.collect(),
+            tolerance_s: record.tolerance_s,
+            allowed_networks: record.allowed_networks.texts(),
+            event_prefix: record.event_prefix.clone(),
+            custom: record.custom.clone(),
+            created_at: record.created_at,
+        }
+    }
+}
+
+/// The source, if it is the tenant's.
+fn owned(api: &Api, tenant: &TenantId, id: SourceId) -> Result<Arc<Source>, Problem> {
+    let found = api.sources().get(id);
+    let found = found.filter(|source| source.tenant() == tenant);
+    found.ok_or_else(|| Problem::not_found(format_args!("source {id}")))
+}
+
+#[utoipa::path(
+    post, path = "/v1/sources", tag = "Sources", request_body = SourceForm,
+    summary = "Make a source",
+    description = "The provider then sends its webhooks to `path`, below the address of this \
+                   server.",
+    responses((status = CREATED, description = "Made. Its secrets are never shown.", body = SourceView))
+)]
+pub(crate) async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    Json(form): Json<SourceForm>,
+) -> Result<(StatusCode, axum::Json<SourceView>), Problem> {
+    let tenant = caller.may(Scope::Manage)?;
+    let record = SourceRecord::new(form, tenant, api.now().into())?;
+    let source = api.sources().add(tenant, record).await?;
+    Ok((StatusCode::CREATED, axum::Json(SourceView::of(&source))))
+}
+
+#[utoipa::path(
+    get, path = "/v1/sources", tag = "Sources", params(NamedQuery),
+    summary = "List sources, oldest first",
+    responses((status = OK, description = "A page of sources, without their secrets.", body = Page<SourceView>))
+)]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Query(query): Query<NamedQuery>,
+) -> Result<axum::Json<Page<SourceView>>, Problem> {
+    let all = api.sources().of(caller.may(Scope::Read)?);
+    let at = (query.cursor.as_deref(), page::most(query.limit)?);
+    let page = page::of_memory(&all, |it| &it.record().id, at, |it| SourceView::of(it));
+    Ok(axum::Json(page))
+}
+
+#[utoipa::path(
+    get, path = "/v1/sources/{id}", tag = "Sources", params(("id" = String, Path)),
+    summary = "Get a source",
+    responses((status = OK, description = "The source, without its secrets.", body = SourceView))
+)]
+pub(crate) async fn get(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<SourceId>,
+) -> Result<axum::Json<SourceView>, Problem> {
+    let source = owned(&api, caller.may(Scope::Read)?, id)?;
+    Ok(axum::Json(SourceView::of(&source)))
+}
+
+#[utoipa::path(
+    patch, path = "/v1/sources/{id}", tag = "Sources", params(("id" = String, Path)),
+    request_body = SourcePatch, summary = "Change a source",
+    description = "To rotate a secret, add the new one, let the provider change over, and remove \
+                   the old one.",
+    responses((status = OK, description = "The source as it is now.", body = SourceView))
+)]
+pub(crate) async fn patch(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<SourceId>,
+    Json(patch): Json<SourcePatch>,
+) -> Result<axum::Json<SourceView>, Problem> {
+    let tenant = caller.may(Scope::Manage)?;
+    let now = api.now().into();
+    let changed = api
+        .sources()
+        .change(tenant, id, |record| record.changed(patch, now));
+    let changed = changed.await?;
+    let changed = changed.ok_or_else(|| Problem::not_found(format_args!("source {id}")))?;
+    Ok(axum::Json(SourceView::of(&changed)))
+}
+
+#[utoipa::path(
+    delete, path = "/v1/sources/{id}", tag = "Sources", params(("id" = String, Path)),
+    summary = "Delete a source",
+    description = "What it has brought stays.",
+    responses((status = NO_CONTENT, description = "Deleted."))
+)]
+pub(crate) async fn delete(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<SourceId>,
+) -> Result<StatusCode, Problem> {
+    if api.sources().remove(caller.may(Scope::Manage)?, id).await? {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Problem::not_found(format_args!("source {id}")))
+}

@@ -1,0 +1,140 @@
+//! A provider that is none of the known ones: how it signs, and where its type and its id are.
+
+use crate::api::inbound::header;
+use crate::api::problem::{Code, Problem};
+use axum::http::{HeaderMap, HeaderName};
+use postrider::signature::{HeaderNames, Scheme, Verified};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The longest JSON pointer, in bytes.
+const POINTER_BYTES_MAX: usize = 256;
+
+/// Where a type is looked for, if nothing is said.
+const TYPE_POINTERS: [&str; 2] = ["/type", "/event"];
+
+/// Where an id is looked for, if nothing is said and the signature covers none.
+const ID_POINTER: &str = "/id";
+
+/// How the requests of a custom source are signed, and where the type and the id of their events
+/// are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Custom {
+    /// `standard`, `svix`, `stripe`, `github`, `shopify`, `slack`, `body-hex`, `timestamped-v1`,
+    /// `timestamped-sha256` or `postrider`.
+    #[schema(example = "timestamped-sha256")]
+    scheme: String,
+    /// Instead of the scheme's header for the signature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 128, example = "x-acme-signature")]
+    signature_header: Option<String>,
+    /// Instead of the scheme's header for the timestamp.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 128)]
+    timestamp_header: Option<String>,
+    /// Instead of the scheme's header for the message's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 128)]
+    message_id_header: Option<String>,
+    /// Where the event's type is in the body: a JSON pointer. Default: `/type`, or else `/event`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 256, example = "/event/kind")]
+    type_pointer: Option<String>,
+    /// The header with the event's type; not together with `type_pointer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 128)]
+    type_header: Option<String>,
+    /// Where the event's id is in the body: a JSON pointer. Default: the id that the signature
+    /// covers, or else `/id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 256)]
+    id_pointer: Option<String>,
+    /// The header with the event's id; not together with `id_pointer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 128)]
+    id_header: Option<String>,
+}
+
+fn refused(pointer: &str, detail: impl std::fmt::Display) -> Problem {
+    let detail = detail.to_string();
+    Problem::new(Code::InvalidValue, &detail).at(format!("/custom/{pointer}"), detail)
+}
+
+fn check_pointer(text: Option<&str>, field: &str) -> Result<(), Problem> {
+    match text {
+        Some(text) if !text.starts_with('/') || text.len() > POINTER_BYTES_MAX => Err(refused(
+            field,
+            "use a JSON pointer (RFC 6901) of at most 256 bytes, such as /event/kind",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn check_header(text: Option<&str>, field: &str) -> Result<(), Problem> {
+    let is_name = |text: &str| text.parse::<HeaderName>().is_ok() && text.len() <= 128;
+    match text {
+        Some(text) if !is_name(text) => Err(refused(field, "use the name of a header")),
+        _ => Ok(()),
+    }
+}
+
+impl Custom {
+    /// A problem that names the place, if it cannot be used.
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        self.scheme()?;
+        check_pointer(self.type_pointer.as_deref(), "type_pointer")?;
+        check_pointer(self.id_pointer.as_deref(), "id_pointer")?;
+        check_header(self.type_header.as_deref(), "type_header")?;
+        check_header(self.id_header.as_deref(), "id_header")?;
+        if self.type_pointer.is_some() && self.type_header.is_some() {
+            return Err(refused("type_header", "not together with type_pointer"));
+        }
+        if self.id_pointer.is_some() && self.id_header.is_some() {
+            return Err(refused("id_header", "not together with id_pointer"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn scheme(&self) -> Result<Scheme, Problem> {
+        let scheme = self.scheme.parse();
+        scheme.map_err(|error| refused("scheme", error))
+    }
+
+    pub(super) fn header_names(&self) -> HeaderNames {
+        HeaderNames {
+            id: self.message_id_header.clone(),
+            timestamp: self.timestamp_header.clone(),
+            signature: self.signature_header.clone(),
+            body_signature: None,
+        }
+    }
+
+    /// The provider's type of an event; `text_at` finds text in its body.
+    pub(crate) fn event_type(
+        &self,
+        headers: &HeaderMap,
+        text_at: impl Fn(&str) -> Option<String>,
+    ) -> Option<String> {
+        match (&self.type_header, &self.type_pointer) {
+            (Some(name), _) => header(headers, name),
+            (None, Some(pointer)) => text_at(pointer),
+            (None, None) => TYPE_POINTERS.into_iter().find_map(text_at),
+        }
+    }
+
+    /// The provider's id of an event.
+    pub(crate) fn event_id(
+        &self,
+        verified: &Verified<'_>,
+        headers: &HeaderMap,
+        text_at: impl Fn(&str) -> Option<String>,
+    ) -> Option<String> {
+        match (&self.id_header, &self.id_pointer, verified.id) {
+            (Some(name), _, _) => header(headers, name),
+            (None, Some(pointer), _) => text_at(pointer),
+            (None, None, Some(id)) => Some(id.to_owned()),
+            (None, None, None) => text_at(ID_POINTER),
+        }
+    }
+}
