@@ -248,6 +248,8 @@ impl Existing {
         let key = server.post("/v1/keys", key).await.expect(201);
         let named = json!({ "name": "a.b" });
         server.post("/v1/event-types", named).await.expect(201);
+        let source = json!({ "name": "a.b", "provider": "github", "secrets": ["a-secret"] });
+        let source = server.post("/v1/sources", source).await.expect(201);
         let template = json!({ "name": "a.b", "template": {} });
         server.post("/v1/templates", template).await.expect(201);
         server
@@ -260,6 +262,7 @@ impl Existing {
             ("/v1/deliveries/", delivery),
             ("/v1/replays/", id(replay)),
             ("/v1/keys/", id(key)),
+            ("/v1/sources/", id(source)),
             ("/v1/event-types/", "a.b".to_owned()),
             ("/v1/templates/", "a.b".to_owned()),
             ("/v1/tenants/", "other".to_owned()),
