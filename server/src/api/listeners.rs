@@ -84,7 +84,8 @@ where
             Ok(record) => tell(&handler, record).await,
             Err(TailError::Stopped) => return,
             Err(TailError::Read(error)) => {
-                tracing::warn!(%error, "postrider.listener.waits");
+                let after = tail.place().map(tracing::field::display);
+                tracing::warn!(%error, after, "postrider.listener.waits");
                 sleep(READ_WAIT).await;
             }
         }

@@ -7,6 +7,7 @@ use postrider::EventRecord;
 use serde_json::json;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 type Seen = Arc<Mutex<Vec<String>>>;
 
@@ -51,6 +52,20 @@ async fn a_listener_sees_every_event_from_now_on_in_order_whoever_published_it()
         .collect();
     assert_eq!(until_seen(&some, 50).await, of_stripe);
     assert!(server.api.listen("a b", noting(&some)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_listener_is_woken_and_does_not_look_once_a_second() {
+    let server = Server::start().await;
+    let seen = Seen::default();
+    let _listening = server.api.listen("*", noting(&seen)).await.unwrap();
+    let start = Instant::now();
+    for number in 1..=12 {
+        server.publish("n", json!({})).await;
+        until_seen(&seen, number).await;
+    }
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(6), "{took:?}");
 }
 
 #[tokio::test]
