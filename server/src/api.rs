@@ -188,7 +188,6 @@ impl Api {
 }
 
 /// The API as routes, to be served by itself or mounted in any axum application.
-#[must_use]
 pub fn router(api: &Api) -> Router {
     let (routes, _) = openapi::routes().split_for_parts();
     routes

@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use postrider::{
     EndpointId, EventFilter, EventId, EventQuery, EventRecord, EventState, EventType, Limits,
-    OrderingKey, Published, Scheduled, Submission, TenantId,
+    Published, Scheduled, Submission, TenantId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

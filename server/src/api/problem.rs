@@ -93,16 +93,6 @@ impl Code {
             .find(|entry| entry.0 == self)
             .unwrap_or(&TABLE[0])
     }
-
-    /// The stable name.
-    pub(crate) fn name(self) -> &'static str {
-        self.entry().1
-    }
-
-    /// The status it is sent with.
-    pub(crate) fn status(self) -> StatusCode {
-        StatusCode::from_u16(self.entry().2).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-    }
 }
 
 /// Name, status, title and remedy of each code.
@@ -128,7 +118,12 @@ pub fn problems_page() -> String {
 
 /// An error, as a client sees it (RFC 9457).
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Problem {
+#[serde(transparent)]
+pub struct Problem(#[schema(inline)] Box<Said>);
+
+/// What a problem says.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+struct Said {
     /// A page about the code, on this server.
     #[serde(rename = "type")]
     #[schema(example = "/problems#not_found")]
@@ -170,7 +165,7 @@ impl Problem {
     /// A problem with this code.
     pub(crate) fn new(code: Code, detail: impl fmt::Display) -> Self {
         let Entry(_, name, status, title, _) = code.entry();
-        Self {
+        Self(Box::new(Said {
             type_uri: format!("/problems#{name}"),
             title,
             status: *status,
@@ -180,12 +175,12 @@ impl Problem {
             request_id: None,
             retry_after_s: None,
             allow: None,
-        }
+        }))
     }
 
     /// Names a place in the body.
     pub(crate) fn at(mut self, pointer: impl Into<String>, detail: impl fmt::Display) -> Self {
-        self.errors.push(Place {
+        self.0.errors.push(Place {
             pointer: pointer.into(),
             detail: detail.to_string(),
         });
@@ -194,7 +189,7 @@ impl Problem {
 
     /// The same, found in a part of a larger body.
     pub(crate) fn below(mut self, pointer: &str) -> Self {
-        for place in &mut self.errors {
+        for place in &mut self.0.errors {
             place.pointer.insert_str(0, pointer);
         }
         self
@@ -207,49 +202,50 @@ impl Problem {
 
     /// Tells the client when to try again.
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after_s = Some(seconds);
+        self.0.retry_after_s = Some(seconds);
         self
     }
 
     /// The methods that the route has.
     pub(crate) fn allow(mut self, methods: Option<HeaderValue>) -> Self {
-        self.allow = methods;
+        self.0.allow = methods;
         self
     }
 
     pub(crate) fn request_id(mut self, id: &str) -> Self {
-        self.request_id = Some(id.to_owned());
+        self.0.request_id = Some(id.to_owned());
         self
     }
 
     pub(crate) fn status(&self) -> u16 {
-        self.status
+        self.0.status
     }
 
     pub(crate) fn code(&self) -> &'static str {
-        self.code
+        self.0.code
     }
 
     pub(crate) fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 
     /// The response with its body; what [`IntoResponse`] gives is completed to it on the way out,
     /// where the request's id is known.
     pub(crate) fn render(&self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(self).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         let media_type = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, media_type);
-        if let Some(seconds) = self.retry_after_s {
+        if let Some(seconds) = self.0.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if let Some(methods) = &self.allow {
+        if let Some(methods) = &self.0.allow {
             headers.insert(header::ALLOW, methods.clone());
         }
         response
