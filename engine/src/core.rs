@@ -19,7 +19,9 @@ mod window;
 pub(crate) use publish::digest;
 
 use crate::batch::{BatchId, Change, CommitError, Receipt};
+use crate::breaker::Breaker;
 use crate::commits::{Commits, Next};
+use crate::endpoint::EndpointStatus;
 use crate::endpoint_state::{EndpointState, Tally};
 use crate::error::Closed;
 use crate::fact::Fact;
@@ -326,9 +328,21 @@ impl Core {
         let ping_bytes: usize = self.pings.values().map(|ping| ping.payload_bytes).sum();
         let timer = size_of::<Alarm>() + 16 + MAP_OVERHEAD_BYTES;
         let queue = self.outputs.capacity() * size_of::<Output>();
+        let status = |wanted: fn(&EndpointState) -> bool| {
+            let endpoints = self.endpoints.iter();
+            endpoints.filter(|state| wanted(state)).count()
+        };
+        let depths = self.lanes.iter().map(Lane::depth);
         crate::Footprint {
             endpoints: self.endpoints.len(),
+            endpoints_paused: status(|it| it.record.status == EndpointStatus::Paused),
+            endpoints_disabled: status(|it| {
+                matches!(it.record.status, EndpointStatus::Disabled(_))
+            }),
+            breakers_open: status(|it| it.breaker != Breaker::Closed),
             lanes: self.lanes.len(),
+            lanes_active: depths.clone().filter(|depth| *depth > 0).count(),
+            lane_depth_max: depths.max().unwrap_or(0),
             window_deliveries: windows,
             attempts: self.attempts.len() + self.pings.len(),
             slots: self.slots.taken,

@@ -91,6 +91,9 @@ pub enum Fact {
     EndpointDeleted {
         /// The endpoint.
         endpoint: EndpointId,
+        /// Deliveries that were discarded with it without a fact of their own: they were in the
+        /// store only.
+        untold: u64,
     },
     /// A breaker opened: no attempts before `until`.
     BreakerOpened {

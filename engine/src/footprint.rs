@@ -7,8 +7,19 @@ use crate::core::Core;
 pub struct Footprint {
     /// Endpoints.
     pub endpoints: usize,
+    /// Of these, paused ones.
+    pub endpoints_paused: usize,
+    /// Of these, disabled ones, by hand or by themselves.
+    pub endpoints_disabled: usize,
+    /// Of these, those whose breaker is open or probes.
+    pub breakers_open: usize,
     /// Lanes in memory: those with something pending, and each endpoint's own.
     pub lanes: usize,
+    /// Of these, those with something pending.
+    pub lanes_active: usize,
+    /// Deliveries of the lane that has the most. What was discarded far behind in it may be counted
+    /// until the lane has come there.
+    pub lane_depth_max: u64,
     /// Deliveries in the windows of the lanes.
     pub window_deliveries: usize,
     /// Requests under way.

@@ -284,6 +284,12 @@ impl Lane {
         self.entries.len()
     }
 
+    /// Deliveries that have not ended, about: those that are not read yet are counted by their
+    /// places.
+    pub(crate) fn depth(&self) -> u64 {
+        self.entries.len() as u64 + self.tail.0.saturating_sub(self.loaded_through.0)
+    }
+
     /// Bytes that the window itself holds, besides payloads.
     pub(crate) fn bytes(&self) -> usize {
         self.entries.capacity() * size_of::<Entry>()

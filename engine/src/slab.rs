@@ -83,7 +83,7 @@ impl<T> Slab<T> {
         self.places.len() - self.free.len()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> + Clone {
         self.places.iter().filter_map(|place| place.thing.as_ref())
     }
 

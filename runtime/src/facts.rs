@@ -104,7 +104,7 @@ pub(crate) fn trace(fact: &Fact) {
         Fact::EndpointDisabled { endpoint, reason } => {
             tracing::warn!(%endpoint, ?reason, "postrider.endpoint.disabled");
         }
-        Fact::EndpointDeleted { endpoint } => {
+        Fact::EndpointDeleted { endpoint, .. } => {
             tracing::info!(%endpoint, "postrider.endpoint.deleted");
         }
         Fact::BreakerOpened { endpoint, .. } => {

@@ -387,7 +387,7 @@ impl Scheduler for Host {
     }
 
     fn observe(&mut self, fact: Fact) {
-        if let Fact::EndpointDeleted { endpoint } = fact {
+        if let Fact::EndpointDeleted { endpoint, .. } = fact {
             self.attempts.forget(endpoint);
         }
         crate::facts::trace(&fact);

@@ -16,9 +16,12 @@ mod inbound;
 mod keys;
 mod keys_routes;
 mod listeners;
+mod live;
 mod log_tail;
+mod metrics_route;
 mod networks;
 mod openapi;
+mod operations;
 mod page;
 mod problem;
 mod reference;
@@ -28,6 +31,7 @@ mod replays;
 mod scheduled;
 mod sources;
 mod stats;
+mod stream;
 mod strict;
 mod templates;
 mod tenants;
@@ -42,11 +46,16 @@ pub use openapi::document;
 pub use problem::{Place, Problem, problems_page};
 pub use sources::Provider;
 
+use crate::metrics::Metrics;
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use keys::{KeyRecord, Keys, NewKey, Scope};
-use postrider::{Clock, Postrider, RecordError, SystemClock, TenantId, Wall};
+use live::{Hub, Live};
+use operations::Publisher;
+use postrider::{Clock, Postrider, ReadError, RecordError, SystemClock, TenantId, Wall};
 use registry::Registry;
 use std::sync::Arc;
+use tokio::sync::mpsc;
 
 /// The API over one running Postrider. Clones are handles to the same one.
 #[derive(Clone)]
@@ -61,6 +70,7 @@ struct Shared {
     event_types: Registry<event_types::EventTypeView>,
     templates: Registry<templates::TemplateView>,
     validators: validators::Validators,
+    live: Live,
     sources: sources::Sources,
     handlers: handlers::Handlers,
 }
@@ -70,10 +80,18 @@ struct Shared {
 pub struct ApiOptions {
     /// Refuse events whose type is not in the tenant's catalogue.
     pub known_event_types_only: bool,
+    /// Show `/metrics` without a key.
+    pub open_metrics: bool,
+    /// What is shown there. Give the same to [`postrider::Builder::observer`]: without, it counts
+    /// the requests of the API only.
+    pub metrics: Metrics,
     /// Networks of proxies whose `X-Forwarded-For` is believed, when it is asked where a webhook
     /// comes from. None are, unless they are named here.
     pub trusted_proxies: Networks,
 }
+
+/// Operational events that wait to be published.
+const OPERATIONS_MAX: usize = 4_096;
 
 /// Why the API did not open.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +102,9 @@ pub enum ApiError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] RecordError),
+    /// The endpoints cannot be read.
+    #[error(transparent)]
+    Endpoints(#[from] ReadError),
     /// A key was not made.
     #[error("the first key was not made: {0}")]
     Key(String),
@@ -98,7 +119,10 @@ impl Api {
     pub async fn open(postrider: Postrider, options: ApiOptions) -> Result<Self, ApiError> {
         let records = postrider.records().ok_or(ApiError::NoRecords)?;
         let keys = Registry::<KeyRecord>::load("api_key", Arc::clone(&records)).await?;
-        Ok(Self(Arc::new(Shared {
+        let facts = postrider.subscribe();
+        let (told, operations) = mpsc::channel(OPERATIONS_MAX);
+        let hub = Hub::new(&postrider, told).await?;
+        let shared = Arc::new(Shared {
             postrider,
             clock: Arc::new(SystemClock),
             options,
@@ -109,7 +133,18 @@ impl Api {
             validators: validators::Validators::default(),
             sources: sources::Sources::load(records).await?,
             handlers: handlers::Handlers::default(),
-        })))
+            live: Live::default(),
+        });
+        // They end with the last handle, or with Postrider.
+        tokio::spawn(Publisher::new(Arc::downgrade(&shared)).run(operations));
+        tokio::spawn(hub.run(Arc::downgrade(&shared), facts));
+        Ok(Self(shared))
+    }
+
+    /// Ends the open streams, and opens no more: to be called before a graceful shutdown waits for
+    /// the requests under way.
+    pub fn close_streams(&self) {
+        self.0.live.close();
     }
 
     /// Whether anyone can use it.
@@ -143,6 +178,14 @@ impl Api {
 
     pub(crate) fn postrider(&self) -> &Postrider {
         &self.0.postrider
+    }
+
+    pub(crate) fn options(&self) -> &ApiOptions {
+        &self.0.options
+    }
+
+    pub(crate) fn live(&self) -> &Live {
+        &self.0.live
     }
 
     pub(crate) fn keys(&self) -> &Keys {
@@ -194,5 +237,6 @@ pub fn router(api: &Api) -> Router {
         .merge(openapi::pages())
         .fallback(edge::no_route)
         .layer(axum::middleware::from_fn(edge::pass))
+        .layer(from_fn_with_state(api.clone(), metrics_route::time))
         .with_state(api.clone())
 }

@@ -21,9 +21,11 @@
 
 mod api;
 mod listen;
+mod metrics;
 
 pub use api::{
     Api, ApiError, ApiOptions, Inbound, InvalidNetwork, ListenError, Listening, Networks, Place,
     Problem, Provider, document, problems_page, router,
 };
 pub use listen::serve;
+pub use metrics::{METRICS_MEDIA_TYPE, Metrics, metrics_page};

@@ -13,7 +13,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tower_service::Service;
 
 /// Connections at the same time; those beyond wait in the listener's queue.
@@ -21,6 +21,17 @@ const CONNECTIONS_MAX: usize = 10_000;
 
 /// A client has this long to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Cuts the connection off that a request came by: for a stream whose reader does not read. Whatever
+/// else is under way there is cut off, too.
+#[derive(Clone, Default)]
+pub(crate) struct Cut(Arc<Notify>);
+
+impl Cut {
+    pub(crate) fn cut(&self) {
+        self.0.notify_one();
+    }
+}
 
 /// Serves the routes until `stop` is done; then requests under way have until `grace` to finish.
 /// Each request knows where it comes from: `ConnectInfo<SocketAddr>`.
@@ -46,11 +57,16 @@ pub async fn serve<L>(
             () = &mut stop => break,
             accepted = accepted => accepted,
         };
-        let connection = connection(TokioIo::new(io), peer, routes.clone());
+        let cut = Cut::default();
+        let connection = connection(TokioIo::new(io), (peer, cut.clone()), routes.clone());
         let connection = under_way.watch(connection);
         tokio::spawn(async move {
-            // How a connection ends is its client's affair.
-            let _ = connection.await;
+            tokio::select! {
+                biased;
+                // How a connection ends is its client's affair.
+                _ = connection => (),
+                () = cut.0.notified() => (),
+            }
             drop(place);
         });
     }
@@ -65,7 +81,7 @@ pub async fn serve<L>(
 
 fn connection<I>(
     io: TokioIo<I>,
-    peer: SocketAddr,
+    (peer, cut): (SocketAddr, Cut),
     routes: Router,
 ) -> impl hyper_util::server::graceful::GracefulConnection<
     Error = Box<dyn std::error::Error + Send + Sync>,
@@ -75,6 +91,7 @@ where
 {
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(cut.clone());
         let mut routes = routes.clone();
         async move { routes.call(request.map(Body::new)).await }
     });

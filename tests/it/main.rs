@@ -17,6 +17,7 @@ mod flows;
 mod full_disk;
 mod hostile;
 mod inbound;
+mod live;
 mod lives;
 mod outbox;
 mod programs;

@@ -336,6 +336,7 @@ impl Core {
         let waiting: Vec<_> = state.changes.drain(..).collect();
         let lanes: Vec<Key> = state.lanes().collect();
         let mut kept = crate::endpoint_state::Tally::default();
+        let (mut told, mut untold) = (0, 0);
         for lane_key in lanes {
             let Some(lane) = self.lanes.get_mut(lane_key) else {
                 continue;
@@ -346,6 +347,7 @@ impl Core {
                 kept.add(1, u64::from(entry.payload_bytes));
             }
             let load = lane.load.take();
+            told += gone.len() as u64;
             for entry in gone {
                 if let Phase::Waiting(timer) = entry.phase {
                     self.timers.clear(timer);
@@ -368,6 +370,7 @@ impl Core {
             self.pending
                 .subtract(gone.deliveries - kept.deliveries, gone.bytes - kept.bytes);
             state.pending = kept;
+            untold = (gone.deliveries - kept.deliveries).saturating_sub(told);
         }
         self.forget_tenant_of(&tenant, id);
         for (call, _) in waiting {
@@ -376,7 +379,10 @@ impl Core {
                 Answer::Endpoint(Err(EndpointError::NoSuchEndpoint(id))),
             );
         }
-        self.observe(Fact::EndpointDeleted { endpoint: id });
+        self.observe(Fact::EndpointDeleted {
+            endpoint: id,
+            untold,
+        });
         self.answer(call, Answer::Deleted(Ok(())));
         self.forget_if_gone(key);
     }

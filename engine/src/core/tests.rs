@@ -2,6 +2,7 @@
 
 mod admission;
 mod check;
+mod counts;
 mod dead_letters;
 mod drain;
 mod endpoints;

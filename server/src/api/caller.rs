@@ -30,6 +30,11 @@ impl Caller {
         Err(Problem::new(Code::Forbidden, detail))
     }
 
+    /// Whether the key is still one: for what goes on for longer than a request.
+    pub(crate) fn is_valid(&self, api: &Api) -> bool {
+        api.keys().knows(&self.key, api.now())
+    }
+
     /// For what concerns all tenants.
     pub(crate) fn may_for_all(&self, scope: Scope) -> Result<(), Problem> {
         self.may(scope)?;

@@ -206,6 +206,16 @@ impl Keys {
         Ok(Arc::clone(key))
     }
 
+    /// Whether this one has neither been revoked nor expired.
+    pub(crate) fn knows(&self, key: &KeyRecord, now: Wall) -> bool {
+        let by_digest = self
+            .by_digest
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let known = digest_bytes(&key.digest).is_some_and(|digest| by_digest.contains_key(&digest));
+        known && key.expires_at.is_none_or(|at| at.0 > now)
+    }
+
     /// Counts a request against the key's rate.
     pub(crate) fn count(&self, key: &KeyRecord) -> Result<(), Problem> {
         let Some(rate) = key.requests_per_second else {

@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use super::{
     Api, dead_letters, deliveries, endpoints, event_types, events, health, inbound, keys_routes,
-    replays, scheduled, sources, stats, templates, tenants, timeline,
+    metrics_route, replays, scheduled, sources, stats, stream, templates, tenants, timeline,
 };
 use axum::Router;
 use axum::http::header;
@@ -72,6 +72,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys_routes::revoke))
         .routes(routes!(tenants::create, tenants::list))
         .routes(routes!(tenants::delete))
+        .routes(routes!(stream::stream))
+        .routes(routes!(metrics_route::metrics))
         .routes(routes!(sources::create, sources::list))
         .routes(routes!(sources::get, sources::patch, sources::delete))
         .routes(routes!(inbound::receive))

@@ -3,10 +3,11 @@
 use crate::config::{Config, ConfigError};
 use postrider::store::sqlite::{OpenError, Retention};
 use postrider::{Limits, Postrider, SqliteStore, StartError};
-use postrider_server::{Api, ApiError, ApiOptions, router, serve};
+use postrider_server::{Api, ApiError, ApiOptions, Metrics, router, serve};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
@@ -67,8 +68,10 @@ pub(crate) async fn start(config: &Config) -> Result<Running, ServeError> {
         pending_bytes_max: config.pending_bytes_max,
         ..Limits::default()
     };
+    let metrics = Metrics::new();
     let postrider = Postrider::builder()
         .store(store)
+        .observer(Arc::new(metrics.clone()))
         .egress(config.egress.clone())
         .limits(limits)
         .shutdown_timeout(config.shutdown_timeout)
@@ -76,6 +79,8 @@ pub(crate) async fn start(config: &Config) -> Result<Running, ServeError> {
         .await?;
     let options = ApiOptions {
         known_event_types_only: config.known_event_types_only,
+        open_metrics: config.open_metrics,
+        metrics,
         trusted_proxies: config.trusted_proxies.clone(),
     };
     let api = Api::open(postrider.clone(), options).await?;
@@ -125,6 +130,11 @@ impl Running {
     /// left.
     pub(crate) async fn until(self, stop: impl Future<Output = ()>) -> String {
         let deadline = tokio::time::Instant::now;
+        // Streams would hold up what waits for requests under way.
+        let stop = async {
+            stop.await;
+            self.api.close_streams();
+        };
         serve(
             self.listener,
             router(&self.api),

@@ -121,7 +121,7 @@ fn told(fact: &Fact, book: &Book) -> Result<(), String> {
         Fact::EndpointChanged { endpoint, .. } if !book.endpoints.contains_key(&endpoint) => {
             Err(format!("{endpoint} is told first"))
         }
-        Fact::EndpointDeleted { endpoint }
+        Fact::EndpointDeleted { endpoint, .. }
             if book.endpoints.get(&endpoint).is_none_or(|it| !it.deleted) =>
         {
             Err(format!("{endpoint} is told to be deleted first"))

@@ -183,7 +183,9 @@ impl Seen<'_> {
             Fact::EndpointDisabled { endpoint, reason } => {
                 (endpoint, Some(("off", format!("disabled: {reason:?}"))))
             }
-            Fact::EndpointDeleted { endpoint } => (endpoint, Some(("off", "deleted".to_owned()))),
+            Fact::EndpointDeleted { endpoint, .. } => {
+                (endpoint, Some(("off", "deleted".to_owned())))
+            }
             Fact::BreakerOpened { endpoint, .. } => {
                 (endpoint, Some(("breaker", "breaker open".to_owned())))
             }

@@ -515,7 +515,7 @@ fn fact_of_endpoint(known: &Fact, names: &mut Names, out: &mut String) -> fmt::R
         Fact::EndpointDisabled { endpoint, reason } => {
             write!(out, "{} is disabled: {reason:?}", names.endpoint(endpoint))
         }
-        Fact::EndpointDeleted { endpoint } => {
+        Fact::EndpointDeleted { endpoint, .. } => {
             write!(out, "{} is deleted", names.endpoint(endpoint))
         }
         Fact::BreakerOpened { endpoint, until } => {

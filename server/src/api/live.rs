@@ -1,0 +1,203 @@
+//! What happens, for those who watch: one task reads the facts, finds out whose they are, and hands
+//! them to the open streams and to the operational events.
+//!
+//! The task never waits for a reader. Each stream has a queue of its own, of which only its own
+//! facts take places; when it is full the stream is told how many it has missed.
+
+mod directory;
+mod hub;
+mod item;
+mod types;
+
+pub(super) use hub::Hub;
+pub(super) use item::Item;
+
+use postrider::{EndpointId, EventPattern, EventType, TenantId};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+
+/// Streams at the same time.
+const STREAMS_MAX: usize = 100;
+
+/// What a stream may lag behind before it misses something.
+const QUEUE: usize = 1_024;
+
+/// The family of the events that Postrider itself publishes.
+const OWN_FAMILY: &str = "postrider.";
+
+/// Whether Postrider itself publishes events of this type.
+pub(super) fn is_operational(event_type: &EventType) -> bool {
+    event_type.as_str().starts_with(OWN_FAMILY)
+}
+
+/// What a stream wants to see.
+#[derive(Clone, Debug)]
+pub(crate) struct Wants {
+    pub(super) tenant: TenantId,
+    pub(super) events: bool,
+    pub(super) attempts: bool,
+    pub(super) deliveries: bool,
+    pub(super) endpoints: bool,
+    /// Of events, attempts and deliveries only those of these types; empty for any.
+    pub(super) event_types: Vec<EventPattern>,
+    /// Only what concerns this endpoint.
+    pub(super) endpoint: Option<EndpointId>,
+}
+
+impl Wants {
+    /// Whether it matters for this item of which type its event is.
+    fn asks_for_type(&self, tenant: &TenantId, item: &Item) -> bool {
+        !self.event_types.is_empty() && self.takes_kind(tenant, item) && item.event().is_some()
+    }
+
+    fn takes_kind(&self, tenant: &TenantId, item: &Item) -> bool {
+        let kind = match item {
+            Item::Attempt(_) => self.attempts,
+            Item::Delivery(_) => self.deliveries,
+            Item::Endpoint(_) => self.endpoints,
+            Item::Skipped(_) => true,
+        };
+        let concerns = |wanted| item.endpoint() == Some(wanted);
+        kind && self.tenant == *tenant && self.endpoint.is_none_or(concerns)
+    }
+
+    fn takes(&self, tenant: &TenantId, item: &Item, event_type: Option<&EventType>) -> bool {
+        let covers = |event_type| self.event_types.iter().any(|it| it.matches(event_type));
+        self.takes_kind(tenant, item)
+            && (!self.asks_for_type(tenant, item) || event_type.is_some_and(covers))
+    }
+}
+
+/// A stream, as the hub sees it.
+struct Subscriber {
+    wants: Wants,
+    queue: mpsc::Sender<Item>,
+    /// What found no place since.
+    missed: u64,
+}
+
+impl Subscriber {
+    fn give(&mut self, item: Item) {
+        if !self.catch_up() || self.queue.try_send(item).is_err() {
+            self.missed += 1;
+        }
+    }
+
+    /// Whether it knows of everything that it has missed.
+    fn catch_up(&mut self) -> bool {
+        if self.missed > 0 && self.queue.try_send(Item::Skipped(self.missed)).is_ok() {
+            self.missed = 0;
+        }
+        self.missed == 0
+    }
+}
+
+/// The open streams.
+pub(crate) struct Live {
+    subscribers: Mutex<Vec<Subscriber>>,
+    places: Arc<Semaphore>,
+    closing: watch::Sender<bool>,
+}
+
+/// The place of one stream among those that may be open.
+pub(super) struct Place(#[expect(dead_code, reason = "held, not looked at")] OwnedSemaphorePermit);
+
+impl Default for Live {
+    fn default() -> Self {
+        Self {
+            subscribers: Mutex::default(),
+            places: Arc::new(Semaphore::new(STREAMS_MAX)),
+            closing: watch::Sender::new(false),
+        }
+    }
+}
+
+impl Live {
+    /// A place for one more stream, if there is one.
+    pub(super) fn place(&self) -> Option<Place> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        place.ok().map(Place)
+    }
+
+    /// What happens from now on, as far as it is wanted.
+    pub(super) fn subscribe(&self, wants: Wants) -> mpsc::Receiver<Item> {
+        let (queue, items) = mpsc::channel(QUEUE);
+        self.with(|subscribers| {
+            subscribers.push(Subscriber {
+                wants,
+                queue,
+                missed: 0,
+            });
+        });
+        items
+    }
+
+    /// Ends all streams.
+    pub(super) fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        *self.closing.borrow()
+    }
+
+    /// Waits until the streams are to end.
+    pub(super) async fn closing(&self) {
+        let mut closing = self.closing.subscribe();
+        // The sender is here, so it is not gone.
+        let _ = closing.wait_for(|closing| *closing).await;
+    }
+
+    /// Hands it to the streams that want it. Whether one of them has missed something.
+    fn give(&self, tenant: &TenantId, item: &Item, event_type: Option<&EventType>) {
+        self.with(|subscribers| {
+            for subscriber in subscribers {
+                if subscriber.wants.takes(tenant, item, event_type) {
+                    subscriber.give(item.clone());
+                }
+            }
+        });
+    }
+
+    /// Facts were missed before it was known whose they were.
+    fn missed(&self, count: u64) {
+        self.with(|subscribers| {
+            let live = |wants: &Wants| wants.attempts || wants.deliveries || wants.endpoints;
+            for subscriber in subscribers.iter_mut().filter(|it| live(&it.wants)) {
+                subscriber.missed += count;
+                subscriber.catch_up();
+            }
+        });
+    }
+
+    /// Tells those that have missed something and have room again; forgets those that are gone.
+    fn tidy(&self) {
+        self.with(|subscribers| {
+            subscribers.retain(|subscriber| !subscriber.queue.is_closed());
+            for subscriber in subscribers {
+                subscriber.catch_up();
+            }
+        });
+    }
+
+    /// The hub has ended: nothing more will come.
+    fn end(&self) {
+        self.with(Vec::clear);
+    }
+
+    /// Whether somebody wants this item and knows only by its event's type whether he does.
+    fn asks_for_type(&self, tenant: &TenantId, item: &Item) -> bool {
+        self.with(|subscribers| {
+            let mut subscribers = subscribers.iter();
+            subscribers.any(|it| it.wants.asks_for_type(tenant, item))
+        })
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Vec<Subscriber>) -> T) -> T {
+        let mut subscribers = self
+            .subscribers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        act(&mut subscribers)
+    }
+}

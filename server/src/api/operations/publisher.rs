@@ -1,0 +1,86 @@
+//! Publishes operational events, in the order of what they tell.
+
+use super::{FailReason, Told, failure};
+use crate::api::live::is_operational;
+use crate::api::{Api, Shared};
+use postrider::{DeliveryId, PublishError, ReadError, Submission};
+use std::sync::Weak;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Published in one go.
+const BATCH: usize = 32;
+
+/// What finds no room is tried again after this.
+const FULL_DELAY: Duration = Duration::from_secs(1);
+
+/// Publishes what it is told.
+pub(in crate::api) struct Publisher {
+    api: Weak<Shared>,
+}
+
+impl Publisher {
+    pub(in crate::api) fn new(api: Weak<Shared>) -> Self {
+        Self { api }
+    }
+
+    /// Until nobody can tell anything any more.
+    pub(in crate::api) async fn run(self, mut told: mpsc::Receiver<Told>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while told.recv_many(&mut batch, BATCH).await > 0 {
+            let mut submissions = Vec::with_capacity(batch.len());
+            for told in batch.drain(..) {
+                match told {
+                    Told::Endpoint(told) => submissions.push(told.submission()),
+                    Told::Failed(delivery, reason) => {
+                        submissions.extend(self.failed(delivery, reason).await);
+                    }
+                    Told::CatchUp(tenants) => {
+                        self.publish(std::mem::take(&mut submissions)).await;
+                        self.catch_up(tenants).await;
+                    }
+                }
+            }
+            self.publish(submissions).await;
+        }
+    }
+
+    pub(super) fn api(&self) -> Option<Api> {
+        self.api.upgrade().map(Api)
+    }
+
+    async fn failed(&self, delivery: DeliveryId, reason: FailReason) -> Option<Submission> {
+        match self.api()?.postrider().delivery(&delivery).await {
+            Ok(record) if is_operational(&record.event.event_type) => None,
+            Ok(record) => Some(failure(&record, reason)),
+            // Its record has been dropped since.
+            Err(ReadError::NoSuchDelivery(_)) => None,
+            Err(error) => {
+                tracing::warn!(%error, "postrider.operations.lost");
+                None
+            }
+        }
+    }
+
+    /// Publishes them in their order. What finds no room waits for it.
+    pub(super) async fn publish(&self, mut submissions: Vec<Submission>) {
+        while !submissions.is_empty() {
+            let Some(api) = self.api() else { return };
+            let results = api.postrider().publish_all(submissions.clone()).await;
+            drop(api);
+            let mut refused = Vec::new();
+            for (submission, result) in submissions.into_iter().zip(results) {
+                match result {
+                    // Told before, perhaps in other words.
+                    Ok(_) | Err(PublishError::IdempotencyKeyReused(_)) => (),
+                    Err(PublishError::Full(_)) => refused.push(submission),
+                    Err(error) => tracing::warn!(%error, "postrider.operations.lost"),
+                }
+            }
+            submissions = refused;
+            if !submissions.is_empty() {
+                tokio::time::sleep(FULL_DELAY).await;
+            }
+        }
+    }
+}

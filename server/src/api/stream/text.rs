@@ -1,0 +1,117 @@
+//! How an item is written.
+
+use crate::api::live::Item;
+use crate::api::time::Time;
+use bytes::Bytes;
+use postrider::EventRecord;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// A comment: clients pass over it, and what lies between keeps the connection.
+pub(super) const KEEP_ALIVE: Bytes = Bytes::from_static(b": still here\n\n");
+
+/// An event with its payload.
+#[derive(Serialize)]
+struct EventItem<'a> {
+    id: String,
+    #[serde(rename = "type")]
+    event_type: &'a str,
+    ordering_key: Option<&'a str>,
+    published_at: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload_text: Option<String>,
+}
+
+#[derive(Serialize)]
+struct SkippedItem {
+    count: u64,
+}
+
+/// An event of the log. Its place is its `id`.
+pub(super) fn event(record: &EventRecord) -> Bytes {
+    let event = &record.event;
+    let payload: Option<&RawValue> = serde_json::from_slice(&event.payload).ok();
+    let text = || String::from_utf8_lossy(&event.payload).into_owned();
+    let item = EventItem {
+        id: event.id.to_string(),
+        event_type: event.event_type.as_str(),
+        ordering_key: event.ordering_key.get(),
+        published_at: event.published_at.into(),
+        payload,
+        payload_text: payload.is_none().then(text),
+    };
+    let place = record.place.cursor();
+    let place = place.map_or_else(String::new, |place| format!("id: {place}\n"));
+    written(&place, "event", &item)
+}
+
+/// Something that has happened.
+pub(super) fn item(item: &Item) -> Bytes {
+    match item {
+        Item::Attempt(item) => written("", "attempt", item),
+        Item::Delivery(item) => written("", "delivery", item),
+        Item::Endpoint(item) => written("", "endpoint", item),
+        Item::Skipped(count) => written("", "skipped", &SkippedItem { count: *count }),
+    }
+}
+
+fn written(place: &str, name: &str, data: &impl Serialize) -> Bytes {
+    // None of the forms can fail: they have no maps and no texts that are no UTF-8.
+    let data = serde_json::to_string(data).unwrap_or_default();
+    // A line's end would end the field. In JSON it stands between the tokens only.
+    let data = data.replace(['\r', '\n'], " ");
+    format!("{place}event: {name}\ndata: {data}\n\n").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use postrider::{EventId, EventPlace, OrderingKey, TenantId, Wall};
+    use std::sync::Arc;
+
+    fn shown(payload: &'static [u8]) -> String {
+        let event = postrider::Event {
+            id: EventId::from_u128(1),
+            tenant: TenantId::default(),
+            event_type: "a.b".parse().unwrap(),
+            payload: Bytes::from_static(payload),
+            ordering_key: OrderingKey::none(),
+            published_at: Wall(0),
+        };
+        let record = EventRecord {
+            event: Arc::new(event),
+            idempotency_key: None,
+            place: EventPlace::Published("00000000000000ff".parse().unwrap()),
+        };
+        String::from_utf8(event_bytes(&record)).unwrap()
+    }
+
+    fn event_bytes(record: &EventRecord) -> Vec<u8> {
+        event(record).to_vec()
+    }
+
+    #[test]
+    fn a_payload_of_many_lines_is_one_line_of_data() {
+        let text = shown(b"{\n  \"a\": 1.50,\r\n  \"b\": \"x\\ny\"\n}");
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 4, "{text}");
+        assert_eq!(lines[0], "id: 00000000000000ff");
+        assert_eq!(lines[1], "event: event");
+        assert!(lines[2].contains(r#""a": 1.50"#), "{text}");
+        let data = lines[2].strip_prefix("data: ").unwrap();
+        let data: serde_json::Value = serde_json::from_str(data).unwrap();
+        assert_eq!(data["payload"]["b"], "x\ny");
+        assert!(data.get("payload_text").is_none());
+    }
+
+    #[test]
+    fn what_is_no_json_is_shown_as_text() {
+        let text = shown(b"a\nb");
+        let data = text.lines().nth(2).unwrap().strip_prefix("data: ").unwrap();
+        let data: serde_json::Value = serde_json::from_str(data).unwrap();
+        assert_eq!(data["payload_text"], "a\nb");
+        assert!(data.get("payload").is_none());
+    }
+}

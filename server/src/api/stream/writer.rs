@@ -1,0 +1,174 @@
+//! Writes one stream, as fast as its reader reads.
+
+use super::text;
+use crate::api::Api;
+use crate::api::caller::Caller;
+use crate::api::live::{Item, Wants};
+use crate::api::log_tail::{Tail, TailError};
+use crate::listen::Cut;
+use bytes::Bytes;
+use hyper::body::{Body, Frame};
+use postrider::{DeliveryFilter, DeliveryQuery, EventRecord, ReadError};
+use std::convert::Infallible;
+use std::future::pending;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+/// Items that are written and not taken by the connection yet. Beyond, the stream waits.
+const WRITTEN_MAX: usize = 4;
+
+/// Between two looks at whether the key is still valid.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+/// After so many of them there is a comment that keeps the connection.
+const CHECKS_PER_COMMENT: u64 = 15;
+
+/// A reader that does not take the end of the stream is cut off after this.
+const END_GRACE: Duration = Duration::from_millis(500);
+
+/// The answer's body.
+pub(super) struct StreamBody {
+    written: mpsc::Receiver<Bytes>,
+    /// Dropped with the body: then the connection has let go of it.
+    _here: oneshot::Sender<()>,
+}
+
+impl Body for StreamBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let written = self.written.poll_recv(context);
+        written.map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}
+
+pub(super) struct Writer {
+    api: Api,
+    caller: Caller,
+    wants: Wants,
+    out: mpsc::Sender<Bytes>,
+    gone: oneshot::Receiver<()>,
+}
+
+impl Writer {
+    pub(super) fn new(api: Api, caller: Caller, wants: Wants) -> (Self, StreamBody) {
+        let (out, written) = mpsc::channel(WRITTEN_MAX);
+        let (here, gone) = oneshot::channel();
+        let writer = Self {
+            api,
+            caller,
+            wants,
+            out,
+            gone,
+        };
+        let body = StreamBody {
+            written,
+            _here: here,
+        };
+        (writer, body)
+    }
+
+    /// Until the reader has gone, its key is no longer valid, or the server ends.
+    pub(super) async fn run(
+        self,
+        tail: Option<Tail>,
+        items: mpsc::Receiver<Item>,
+        cut: Option<Cut>,
+    ) {
+        tokio::select! {
+            biased;
+            () = self.api.live().closing() => (),
+            () = self.out.closed() => (),
+            () = self.while_valid() => (),
+            () = self.events(tail) => (),
+            () = self.items(items) => (),
+        }
+        // The body ends with it.
+        drop(self.out);
+        tokio::select! {
+            biased;
+            _ = self.gone => (),
+            () = sleep(END_GRACE) => if let Some(cut) = cut {
+                cut.cut();
+            },
+        }
+    }
+
+    async fn while_valid(&self) {
+        let mut tick = interval(CHECK_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut checks = (0..CHECKS_PER_COMMENT).cycle();
+        while self.caller.is_valid(&self.api) {
+            tick.tick().await;
+            if checks.next() == Some(0) {
+                // Where something waits to be written nothing more is needed.
+                let _ = self.out.try_send(text::KEEP_ALIVE);
+            }
+        }
+    }
+
+    async fn events(&self, tail: Option<Tail>) {
+        let Some(mut tail) = tail else {
+            return pending().await;
+        };
+        loop {
+            let shown = match tail.next().await {
+                Ok(record) => self
+                    .concerns(&record)
+                    .await
+                    .map(|wanted| wanted.then_some(record)),
+                Err(TailError::Stopped) => return,
+                Err(TailError::Read(error)) => Err(error),
+            };
+            match shown {
+                Ok(None) => (),
+                Ok(Some(record)) => {
+                    if self.out.send(text::event(&record)).await.is_err() {
+                        return;
+                    }
+                }
+                // Its reader comes back with the last id that it has.
+                Err(error) => {
+                    tracing::warn!(%error, "postrider.api.stream_failed");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Whether the event goes to the endpoint that is asked for.
+    async fn concerns(&self, record: &EventRecord) -> Result<bool, ReadError> {
+        if self.wants.endpoint.is_none() {
+            return Ok(true);
+        }
+        let page = self.api.postrider().deliveries(DeliveryQuery {
+            filter: DeliveryFilter {
+                event: Some(record.event.id),
+                endpoint: self.wants.endpoint,
+                ..DeliveryFilter::default()
+            },
+            most: 1,
+            ..DeliveryQuery::default()
+        });
+        Ok(!page.await?.deliveries.is_empty())
+    }
+
+    async fn items(&self, mut items: mpsc::Receiver<Item>) {
+        while let Some(item) = items.recv().await {
+            if self.out.send(text::item(&item)).await.is_err() {
+                return;
+            }
+        }
+        // Postrider has stopped. The log has yet to be read to its end.
+        if self.wants.events {
+            pending().await
+        }
+    }
+}

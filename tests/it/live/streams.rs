@@ -1,0 +1,116 @@
+//! When streams end, and how many there may be.
+
+use super::server::{KEY, Server};
+use super::sse::{watch, watch_as};
+use crate::programs::program;
+use crate::receiver::until;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_ends_streams_between_two_messages() {
+    let (server, _directory) = Server::start().await;
+    let mut stream = watch(&server, "").await;
+    server.publish(KEY, "a.b", json!({})).await;
+    stream.take("event", 1).await;
+    let took = server.stop().await;
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert_eq!(stream.next().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_does_not_read_does_not_hold_up_the_shutdown() {
+    let (server, _directory) = Server::start().await;
+    let stalled = watch(&server, "?types=event").await;
+    // More than the buffers of the connection hold.
+    let payload = json!("x".repeat(200_000));
+    for _ in 0..100 {
+        server.publish(KEY, "a.b", payload.clone()).await;
+    }
+    let took = server.stop().await;
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    drop(stalled);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_key_ends_its_streams() {
+    let (server, _directory) = Server::start().await;
+    let (id, key) = server.key_of("default").await;
+    let mut stream = watch_as(&server, &key, "", None).await;
+    let mut other = watch(&server, "").await;
+    server.publish(KEY, "a.b", json!(1)).await;
+    stream.take("event", 1).await;
+    let revoked = server.request(Method::DELETE, &format!("/v1/keys/{id}"));
+    assert_eq!(revoked.send().await.unwrap().status(), 204);
+    assert_eq!(stream.next().await, None);
+    server.publish(KEY, "a.b", json!(2)).await;
+    assert_eq!(other.take("event", 2).await[1].data["payload"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_expires_ends_its_streams() {
+    let (server, _directory) = Server::start().await;
+    let soon = time_in(Duration::from_secs(2));
+    let form = json!({ "name": "t", "scopes": ["read"], "expires_at": soon });
+    let made = server.post("/v1/keys", &form).await;
+    let mut stream = watch_as(&server, made["key"].as_str().unwrap(), "", None).await;
+    assert_eq!(stream.next().await, None);
+}
+
+/// A time to come, as the API reads one.
+fn time_in(time: Duration) -> String {
+    (jiff::Timestamp::now() + time).to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_streams_are_open_at_most() {
+    let (server, _directory) = Server::start().await;
+    let mut streams = Vec::new();
+    for _ in 0..100 {
+        streams.push(watch(&server, "").await);
+    }
+    let refused = server.request(Method::GET, "/v1/stream");
+    let refused = refused.send().await.unwrap();
+    assert_eq!(refused.status(), 503);
+    let problem: Value = serde_json::from_str(&refused.text().await.unwrap()).unwrap();
+    assert_eq!(problem["code"], "busy");
+    streams.pop();
+    until("a place is free", || async {
+        let again = server.request(Method::GET, "/v1/stream");
+        again.send().await.unwrap().status() == 200
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_ends_at_once_though_a_stream_is_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut child = Command::new(program("postrider"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(directory.path())
+        .env("POSTRIDER_API_KEY", KEY)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut said).unwrap();
+    let base = said.trim().strip_prefix("listening on ").unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let get = |path: &str| http.get(format!("{base}{path}")).bearer_auth(KEY).send();
+    let stream = get("/v1/stream").await.unwrap();
+    assert_eq!(stream.status(), 200);
+    let metrics = get("/metrics").await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("postrider_commit_duration_seconds_count"));
+    let began = Instant::now();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    let took = began.elapsed();
+    assert!(took < Duration::from_millis(1_500), "{took:?}");
+    drop(stream);
+}
