@@ -59,7 +59,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
 ];
 
 /// Environment variables of ours that are no settings of the server.
-const OTHERS: [&str; 2] = ["POSTRIDER_CONFIG", "POSTRIDER_URL"];
+const OTHERS: [&str; 3] = ["POSTRIDER_CONFIG", "POSTRIDER_SECRET", "POSTRIDER_URL"];
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -299,7 +299,12 @@ mod tests {
     fn an_unknown_variable_is_an_error_that_names_it() {
         let error = gathered(&[("POSTRIDER_LISTENN", "x")], None).unwrap_err();
         assert!(error.to_string().contains("POSTRIDER_LISTENN"), "{error}");
-        assert!(gathered(&[("POSTRIDER_URL", "x"), ("OTHER", "y")], None).is_ok());
+        let others = [
+            ("POSTRIDER_URL", "x"),
+            ("POSTRIDER_SECRET", "x"),
+            ("Y", "z"),
+        ];
+        assert!(gathered(&others, None).is_ok());
     }
 
     #[test]

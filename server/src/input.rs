@@ -43,15 +43,18 @@ pub(crate) struct Secrets {
     files: Vec<PathBuf>,
 }
 
+/// The secret in a file, exactly as it is but for one line end.
+pub(crate) fn secret_in(path: &Path) -> Result<Secret, InputError> {
+    let from = path.display().to_string();
+    let text = String::from_utf8(file(path)?)
+        .map_err(|_| InputError::SecretNotText { from: from.clone() })?;
+    parse(without_line_end(&text), &from)
+}
+
 impl Secrets {
     pub(crate) fn read(&self) -> Result<Vec<Secret>, InputError> {
         let texts = self.texts.iter().map(|text| parse(text, "--secret"));
-        let files = self.files.iter().map(|path| {
-            let from = path.display().to_string();
-            let text = String::from_utf8(file(path)?)
-                .map_err(|_| InputError::SecretNotText { from: from.clone() })?;
-            parse(without_line_end(&text), &from)
-        });
+        let files = self.files.iter().map(|path| secret_in(path));
         let given: Vec<Secret> = texts.chain(files).collect::<Result<_, _>>()?;
         if !given.is_empty() {
             return Ok(given);

@@ -1,19 +1,28 @@
 //! The `postrider` command.
 //!
-//! - `postrider serve` is the server;
-//! - `postrider config` shows how it is set up;
+//! - `postrider serve` is the server, and `postrider dev` one to try things out with;
+//! - `postrider config` shows how it is set up, `postrider doctor` whether it can work here,
+//!   `postrider backup` copies its database;
+//! - `postrider endpoints`, `events`, `deliveries` and their kin ask a server that runs;
+//!   `postrider tail` follows it, `postrider listen` forwards its events to a local port;
 //! - `postrider demo` runs the whole engine against real receivers that misbehave, and checks what
 //!   it promises;
 //! - `postrider sign` and `postrider verify` are both ends of a signature, for whoever looks for
 //!   the reason why one does not match;
 //! - `postrider secret` makes a new secret.
 //!
-//! Exit status: 0 for yes; 1 for no (a promise was broken, a signature was refused); 2 where
-//! there is no answer (the command line, a file or the system is at fault).
+//! Exit status: 0 for yes; 1 for no (a promise was broken, a signature or a request was refused);
+//! 2 where there is no answer (the command line, a file or the system is at fault, or no server
+//! answers).
 
+mod backup;
+mod client;
+mod completions;
 mod config;
 mod configuration;
 mod demo;
+mod dev;
+mod doctor;
 mod input;
 mod log;
 mod secret;
@@ -42,11 +51,27 @@ struct CommandLine {
 #[derive(Subcommand)]
 enum Command {
     Serve(serve::Args),
+    Dev(dev::Args),
     Config(configuration::Args),
+    Doctor(doctor::Args),
+    Backup(backup::Args),
+    Endpoints(client::endpoints::Args),
+    Events(client::events::Args),
+    Trigger(client::trigger::Args),
+    Deliveries(client::deliveries::Args),
+    DeadLetters(client::dead_letters::Args),
+    Replay(client::replay::Args),
+    Tail(client::tail::Args),
+    Listen(client::listen::Args),
+    EventTypes(client::event_types::Args),
+    Sources(client::sources::Args),
+    Keys(client::keys::Args),
+    Tenants(client::tenants::Args),
     Demo(demo::Args),
     Sign(sign::Args),
     Verify(verify::Args),
     Secret(secret::Args),
+    Completions(completions::Args),
 }
 
 /// What a command found out.
@@ -68,7 +93,11 @@ fn main() -> ExitCode {
         Err(error) => {
             // If nobody reads the standard error either, the status has to do.
             let _ = writeln!(io::stderr().lock(), "postrider: {error}");
-            ExitCode::from(2)
+            let refused = error.downcast_ref::<client::ClientError>();
+            match refused.is_some_and(client::ClientError::is_no) {
+                true => ExitCode::FAILURE,
+                false => ExitCode::from(2),
+            }
         }
     }
 }
@@ -77,11 +106,27 @@ impl Command {
     fn run(self) -> Result<Answer, Box<dyn Error>> {
         match self {
             Self::Serve(args) => Ok(serve::run(&args)?),
+            Self::Dev(args) => Ok(dev::run(&args)?),
             Self::Config(args) => Ok(configuration::run(&args)?),
+            Self::Doctor(args) => Ok(doctor::run(&args)?),
+            Self::Backup(args) => Ok(backup::run(&args)?),
+            Self::Endpoints(args) => Ok(client::endpoints::run(&args)?),
+            Self::Events(args) => Ok(client::events::run(&args)?),
+            Self::Trigger(args) => Ok(client::trigger::run(&args)?),
+            Self::Deliveries(args) => Ok(client::deliveries::run(&args)?),
+            Self::DeadLetters(args) => Ok(client::dead_letters::run(&args)?),
+            Self::Replay(args) => Ok(client::replay::run(&args)?),
+            Self::Tail(args) => Ok(client::tail::run(&args)?),
+            Self::Listen(args) => Ok(client::listen::run(&args)?),
+            Self::EventTypes(args) => Ok(client::event_types::run(&args)?),
+            Self::Sources(args) => Ok(client::sources::run(&args)?),
+            Self::Keys(args) => Ok(client::keys::run(&args)?),
+            Self::Tenants(args) => Ok(client::tenants::run(&args)?),
             Self::Demo(args) => Ok(demo::run(&args)?),
             Self::Sign(args) => Ok(sign::run(&args)?),
             Self::Verify(args) => Ok(verify::run(&args)?),
             Self::Secret(args) => Ok(secret::run(&args)?),
+            Self::Completions(args) => Ok(completions::run(&args)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 mod start;
 
-pub(crate) use start::{Running, ServeError, start};
+pub(crate) use start::{Running, ServeError, database, start};
 
 use crate::Answer;
 use crate::config::{Config, Values};
@@ -48,6 +48,29 @@ pub(crate) struct SettingArgs {
     /// What is logged: a level, or tracing directives [default: info]
     #[arg(long, value_name = "LEVEL")]
     log: Option<String>,
+}
+
+/// Where the data is, for commands beside the server; see `postrider config show`.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(crate) struct DataArgs {
+    /// Read settings from this file [default: postrider.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The directory with the database [default: postrider-data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+}
+
+impl DataArgs {
+    /// The settings of a server that is started here, with these networks if they are given.
+    pub(crate) fn settings(&self, allow_networks: Option<String>) -> SettingArgs {
+        SettingArgs {
+            config: self.config.clone(),
+            data: self.data.clone(),
+            allow_networks,
+            ..SettingArgs::default()
+        }
+    }
 }
 
 impl SettingArgs {

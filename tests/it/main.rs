@@ -10,6 +10,7 @@ mod addresses;
 mod agreement;
 mod api;
 mod cli;
+mod cli_client;
 mod delivery;
 mod demo;
 mod faults;

@@ -1,0 +1,330 @@
+//! `postrider endpoints`.
+
+use super::deliveries::{self, FilterArgs};
+use super::http::Query;
+use super::show::{self, Column};
+use super::spec::{SpecArgs, parsed};
+use super::{Client, ClientError, Connection, Paging, when};
+use crate::Answer;
+use crate::input::{self, InputError};
+use clap::Subcommand;
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Look after endpoints
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// List endpoints, oldest first
+    List(Paging),
+    /// Show an endpoint
+    Get(One),
+    /// Register an endpoint, and show its secret
+    Create(Create),
+    /// Change what is given, and leave the rest
+    Update(Update),
+    /// Delete an endpoint; what is pending for it is discarded
+    Delete(One),
+    /// Hold deliveries back; events queue up
+    Pause(One),
+    /// Go on after a pause
+    Resume(One),
+    /// Go on after the endpoint was disabled
+    Enable(One),
+    /// Hold deliveries back and refuse events
+    Disable(One),
+    /// Sign with a new secret, and for a while with the old one beside it
+    RotateSecret(Rotate),
+    /// Show the secret
+    Secret(One),
+    /// Send a test event now, and show what comes back; exit status 1 if that is not 2xx
+    Test(Test),
+    /// Count what has come of its deliveries
+    Stats(Stats),
+    /// Show where its lanes stand
+    Lanes(Lanes),
+    /// List its deliveries, newest first
+    Deliveries(Deliveries),
+}
+
+#[derive(clap::Args)]
+struct One {
+    /// The endpoint
+    id: String,
+}
+
+#[derive(clap::Args)]
+struct Create {
+    /// Where its requests go
+    to: String,
+    #[command(flatten)]
+    spec: SpecArgs,
+    /// Sign with the secret in this file, instead of a new one
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+    /// Send a ping first, and register it only if that is answered with 2xx
+    #[arg(long)]
+    verify: bool,
+}
+
+#[derive(clap::Args)]
+struct Update {
+    /// The endpoint
+    id: String,
+    /// Where its requests go
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    #[command(flatten)]
+    spec: SpecArgs,
+}
+
+#[derive(clap::Args)]
+struct Rotate {
+    /// The endpoint
+    id: String,
+    /// The new secret is in this file [default: one is made]
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+    /// For how long the old secrets go on signing beside it [default: 1d]
+    #[arg(long, value_name = "SPAN", value_parser = when::span)]
+    overlap: Option<Duration>,
+}
+
+#[derive(clap::Args)]
+struct Test {
+    /// The endpoint
+    id: String,
+    /// The event type [default: postrider.ping]
+    #[arg(long = "type", value_name = "TYPE")]
+    event_type: Option<String>,
+    /// The payload: JSON, `@FILE`, or `-` for the standard input
+    #[arg(long, value_name = "JSON")]
+    data: Option<String>,
+}
+
+#[derive(clap::Args)]
+struct Stats {
+    /// The endpoint
+    id: String,
+    /// The last so many hours
+    #[arg(long, value_name = "N", default_value_t = 24)]
+    hours: u64,
+}
+
+#[derive(clap::Args)]
+struct Lanes {
+    /// The endpoint
+    id: String,
+    #[command(flatten)]
+    paging: Paging,
+}
+
+#[derive(clap::Args)]
+struct Deliveries {
+    /// The endpoint
+    id: String,
+    #[command(flatten)]
+    filter: FilterArgs,
+    #[command(flatten)]
+    paging: Paging,
+}
+
+const COLUMNS: &[Column] = &[
+    ("ID", "/id"),
+    ("STATUS", "/status"),
+    ("TYPES", "/event_types"),
+    ("URL", "/url"),
+    ("DESCRIPTION", "/description"),
+];
+
+const LANES: &[Column] = &[
+    ("KEY", "/ordering_key"),
+    ("DEPTH", "/depth"),
+    ("HEAD", "/head/id"),
+    ("AGE (MS)", "/head_age_ms"),
+    ("STOPPED AT", "/stopped_at"),
+    ("ERROR", "/error"),
+];
+
+const HOURS: &[Column] = &[
+    ("HOUR", "/start"),
+    ("ACCEPTED", "/accepted"),
+    ("DELIVERED", "/delivered"),
+    ("FAILED", "/failed"),
+    ("ATTEMPTS", "/attempts"),
+    ("FAILED", "/attempts_failed"),
+    ("P95 (MS)", "/latency_p95_ms"),
+];
+
+/// The fields of an endpoint that are shown first.
+const FIRST: &[&str] = &[
+    "id",
+    "url",
+    "status",
+    "secret",
+    "event_types",
+    "description",
+];
+
+pub(crate) fn run(args: &Args) -> Result<Answer, ClientError> {
+    super::ask(&args.connection, async |client| {
+        args.what.answer(client, &args.connection).await
+    })
+}
+
+impl What {
+    async fn answer(&self, client: &Client, show: &Connection) -> Result<Answer, ClientError> {
+        match self {
+            Self::List(paging) => {
+                let path = ["v1", "endpoints"];
+                let list = client.list(&path, Query::default(), paging).await?;
+                Ok(show.list(&list, COLUMNS))
+            }
+            Self::Get(one) => {
+                let path = ["v1", "endpoints", &one.id];
+                let reply = client.get(&path, &Query::default()).await?;
+                Ok(show.answer(&reply, described))
+            }
+            Self::Create(create) => create.answer(client, show).await,
+            Self::Update(update) => update.answer(client, show).await,
+            Self::Delete(one) => {
+                client.delete(&["v1", "endpoints", &one.id]).await?;
+                Ok(show.done("deleted", &one.id))
+            }
+            Self::Pause(one) => switch(client, show, one, "pause").await,
+            Self::Resume(one) => switch(client, show, one, "resume").await,
+            Self::Enable(one) => switch(client, show, one, "enable").await,
+            Self::Disable(one) => switch(client, show, one, "disable").await,
+            Self::RotateSecret(rotate) => rotate.answer(client, show).await,
+            Self::Secret(one) => {
+                let path = ["v1", "endpoints", &one.id, "secret"];
+                let reply = client.get(&path, &Query::default()).await?;
+                Ok(show.answer(&reply, |it| show::fields(it, &["secret"])))
+            }
+            Self::Test(test) => test.answer(client, show).await,
+            Self::Stats(stats) => stats.answer(client, show).await,
+            Self::Lanes(lanes) => {
+                let path = ["v1", "endpoints", &lanes.id, "lanes"];
+                let list = client.list(&path, Query::default(), &lanes.paging).await?;
+                Ok(show.list(&list, LANES))
+            }
+            Self::Deliveries(args) => {
+                let path = ["v1", "endpoints", &args.id, "deliveries"];
+                let list = client.list(&path, args.filter.query(), &args.paging);
+                Ok(deliveries::listed(list.await?, show))
+            }
+        }
+    }
+}
+
+fn described(endpoint: &Value) -> String {
+    show::fields(endpoint, FIRST)
+}
+
+async fn switch(
+    client: &Client,
+    show: &Connection,
+    one: &One,
+    what: &str,
+) -> Result<Answer, ClientError> {
+    let path = ["v1", "endpoints", &one.id, what];
+    let reply = client.post_nothing(&path).await?;
+    Ok(show.answer(&reply, |endpoint| {
+        let (id, status) = (&endpoint["id"], &endpoint["status"]);
+        format!("{} is {}\n", show::cell(id), show::cell(status))
+    }))
+}
+
+/// The secret in a file, exactly as it is but for one line end.
+fn secret_in(path: &Path) -> Result<Value, InputError> {
+    let secret = input::secret_in(path)?;
+    Ok(Value::from(secret.expose_secret_text()))
+}
+
+impl Create {
+    async fn answer(&self, client: &Client, show: &Connection) -> Result<Answer, ClientError> {
+        let mut body = self.spec.fields()?;
+        body.insert("url".to_owned(), Value::from(self.to.as_str()));
+        if let Some(path) = &self.secret_file {
+            body.insert("secret".to_owned(), secret_in(path)?);
+        }
+        if self.verify {
+            body.insert("verify".to_owned(), Value::from(true));
+        }
+        let reply = client.post(&["v1", "endpoints"], &body).await?;
+        Ok(show.answer(&reply, described))
+    }
+}
+
+impl Update {
+    async fn answer(&self, client: &Client, show: &Connection) -> Result<Answer, ClientError> {
+        let mut body = self.spec.fields()?;
+        if let Some(to) = &self.to {
+            body.insert("url".to_owned(), Value::from(to.as_str()));
+        }
+        let path = ["v1", "endpoints", &self.id];
+        let reply = client.patch(&path, &body).await?;
+        Ok(show.answer(&reply, described))
+    }
+}
+
+impl Rotate {
+    async fn answer(&self, client: &Client, show: &Connection) -> Result<Answer, ClientError> {
+        let mut body = Map::new();
+        if let Some(path) = &self.secret_file {
+            body.insert("secret".to_owned(), secret_in(path)?);
+        }
+        if let Some(overlap) = self.overlap {
+            body.insert("overlap_seconds".to_owned(), json!(overlap.as_secs()));
+        }
+        let path = ["v1", "endpoints", &self.id, "rotate-secret"];
+        let reply = client.post(&path, &body).await?;
+        Ok(show.answer(&reply, |it| show::fields(it, &["secret"])))
+    }
+}
+
+impl Test {
+    async fn answer(&self, client: &Client, show: &Connection) -> Result<Answer, ClientError> {
+        let mut body = Map::new();
+        if let Some(event_type) = &self.event_type {
+            body.insert("type".to_owned(), Value::from(event_type.as_str()));
+        }
+        if let Some(data) = &self.data {
+            body.insert("payload".to_owned(), parsed("the payload", data)?);
+        }
+        let path = ["v1", "endpoints", &self.id, "test"];
+        let reply = client.post(&path, &body).await?;
+        let status = reply.value()["status"].as_u64();
+        let answer = show.answer(&reply, |it| {
+            show::fields(it, &["status", "failure", "error", "duration_ms"])
+        });
+        Ok(Answer {
+            is_yes: status.is_some_and(|status| (200..300).contains(&status)),
+            ..answer
+        })
+    }
+}
+
+impl Stats {
+    async fn answer(&self, client: &Client, show: &Connection) -> Result<Answer, ClientError> {
+        let path = ["v1", "endpoints", &self.id, "stats"];
+        let query = Query::default().with("hours", Some(self.hours));
+        let reply = client.get(&path, &query).await?;
+        Ok(show.answer(&reply, |stats| {
+            let mut text = show::fields(stats, &["endpoint_id", "total", "pending"]);
+            if let Some(hours) = stats["hours"].as_array().filter(|hours| !hours.is_empty()) {
+                text.push('\n');
+                text += &show::table(hours, HOURS);
+            }
+            text
+        }))
+    }
+}

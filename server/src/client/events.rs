@@ -1,0 +1,250 @@
+//! `postrider events`.
+
+use super::deliveries::{self, Order};
+use super::http::{Query, Reply};
+use super::show::{self, Column};
+use super::when::Moment;
+use super::{Client, ClientError, Connection, Paging, value};
+use crate::Answer;
+use clap::Subcommand;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// Look at events, publish them, and find out what became of them
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// List events, newest first
+    List(List),
+    /// Show an event with its payload and its deliveries
+    Get(One),
+    /// Publish an event: it is durable when this returns
+    Publish(Publish),
+    /// Show what happened to an event, step by step
+    Timeline(One),
+    /// Tell why an endpoint did or did not get an event; exit status 1 if it did not
+    Explain(Explain),
+}
+
+#[derive(clap::Args)]
+struct List {
+    /// Only those of these types or families, with commas between
+    #[arg(long = "type", value_name = "TYPES", value_delimiter = ',')]
+    types: Vec<String>,
+    /// Only those that were accepted then or later: 2h ago, or a time as in RFC 3339
+    #[arg(long, value_name = "TIME")]
+    since: Option<Moment>,
+    /// Only those that were accepted earlier
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+    /// Which come first
+    #[arg(long, value_enum, default_value_t)]
+    order: Order,
+    #[command(flatten)]
+    paging: Paging,
+}
+
+#[derive(clap::Args)]
+struct One {
+    /// The event
+    id: String,
+}
+
+#[derive(clap::Args)]
+struct Publish {
+    #[command(flatten)]
+    how: PublishArgs,
+    /// The payload: JSON, `@FILE`, or `-` for the standard input
+    #[arg(long, value_name = "JSON")]
+    data: String,
+}
+
+#[derive(clap::Args)]
+struct Explain {
+    /// The event
+    id: String,
+    /// The endpoint
+    #[arg(long, value_name = "ID")]
+    endpoint: String,
+}
+
+/// What is published, but for the payload.
+#[derive(clap::Args)]
+pub(crate) struct PublishArgs {
+    /// The event type, such as payment.succeeded
+    #[arg(value_name = "TYPE")]
+    pub(crate) event_type: String,
+    /// Only to this endpoint, whatever it subscribes to
+    #[arg(long, value_name = "ID")]
+    endpoint: Option<String>,
+    /// Keep order among the events with the same key only
+    #[arg(long, value_name = "ORDERING_KEY")]
+    key: Option<String>,
+    /// A repeat with this key and the same content gives the same event and nothing more
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    /// Accept it now, deliver it then: in 5m, or at a time as in RFC 3339
+    #[arg(long, value_name = "TIME")]
+    at: Option<Moment>,
+}
+
+/// The body of `POST /v1/events`. The payload goes out in its exact text.
+#[derive(Serialize)]
+struct NewEvent<'a> {
+    #[serde(rename = "type")]
+    event_type: &'a str,
+    payload: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ordering_key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deliver_after: Option<String>,
+}
+
+impl PublishArgs {
+    /// Publishes the event with this payload.
+    pub(crate) async fn publish(
+        &self,
+        client: &Client,
+        payload: &RawValue,
+    ) -> Result<Reply, ClientError> {
+        let event = NewEvent {
+            event_type: &self.event_type,
+            payload,
+            endpoint_id: self.endpoint.as_deref(),
+            ordering_key: self.key.as_deref(),
+            deliver_after: self.at.map(|at| at.after(Timestamp::now())),
+        };
+        let key = self.idempotency_key.as_deref();
+        client.post_once(&["v1", "events"], &event, key).await
+    }
+}
+
+const COLUMNS: &[Column] = &[
+    ("ID", "/id"),
+    ("TYPE", "/type"),
+    ("KEY", "/ordering_key"),
+    ("PUBLISHED", "/published_at"),
+];
+
+const ACCEPTED: &[Column] = &[("DELIVERY", "/id"), ("ENDPOINT", "/endpoint_id")];
+
+const STEPS: &[Column] = &[
+    ("AT", "/at"),
+    ("WHAT", "/what"),
+    ("DELIVERY", "/delivery_id"),
+    ("ENDPOINT", "/endpoint_id"),
+    ("DETAIL", "/detail"),
+];
+
+pub(crate) fn run(args: &Args) -> Result<Answer, ClientError> {
+    super::ask(&args.connection, async |client| {
+        args.what.answer(client, &args.connection).await
+    })
+}
+
+impl What {
+    async fn answer(&self, client: &Client, show: &Connection) -> Result<Answer, ClientError> {
+        match self {
+            Self::List(args) => {
+                let now = Timestamp::now();
+                let query = Query::default()
+                    .with_all("type", &args.types)
+                    .with("from", args.since.map(|since| since.before(now)))
+                    .with("until", args.until.map(|until| until.before(now)))
+                    .with("order", Some(args.order.name()));
+                let list = client.list(&["v1", "events"], query, &args.paging).await?;
+                Ok(show.list(&list, COLUMNS))
+            }
+            Self::Get(one) => {
+                let path = ["v1", "events", &one.id];
+                let reply = client.get(&path, &Query::default()).await?;
+                Ok(show.answer(&reply, described))
+            }
+            Self::Publish(publish) => {
+                let payload = value::json("the payload", &publish.data)?;
+                let reply = publish.how.publish(client, &payload).await?;
+                Ok(show.answer(&reply, accepted))
+            }
+            Self::Timeline(one) => {
+                let path = ["v1", "events", &one.id, "timeline"];
+                let reply = client.get(&path, &Query::default()).await?;
+                Ok(show.answer(&reply, |it| show::table(rows(&it["steps"]), STEPS)))
+            }
+            Self::Explain(explain) => {
+                let path = ["v1", "events", &explain.id, "explain"];
+                let query = Query::default().with("endpoint_id", Some(&explain.endpoint));
+                let reply = client.get(&path, &query).await?;
+                let is_yes = reply.value()["has_delivery"] == true;
+                let answer = show.answer(&reply, explained);
+                Ok(Answer { is_yes, ..answer })
+            }
+        }
+    }
+}
+
+fn rows(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// What is said of an event that was accepted.
+pub(super) fn accepted(event: &Value) -> String {
+    let id = show::cell(&event["id"]);
+    let again = match event["duplicate"] == true {
+        true => ", as it was before",
+        false => "",
+    };
+    let later = match event["deliver_after"].as_str() {
+        Some(at) => format!("; it is delivered at {}", show::plain(at)),
+        None => String::new(),
+    };
+    let mut text = format!("accepted {id}{again}{later}\n");
+    match rows(&event["deliveries"]) {
+        [] if later.is_empty() => text += "no endpoint gets it\n",
+        [] => (),
+        deliveries => text += &show::table(deliveries, ACCEPTED),
+    }
+    text
+}
+
+fn described(event: &Value) -> String {
+    let mut fields = event.clone();
+    let mut payload = Value::Null;
+    if let Some(fields) = fields.as_object_mut() {
+        payload = fields.remove("payload").unwrap_or_default();
+        fields.remove("deliveries");
+    }
+    let mut text = show::fields(&fields, &["id", "type", "state", "published_at"]);
+    if !payload.is_null() {
+        text += &format!("payload\n{}", show::indented(&payload));
+    }
+    let mut deliveries = rows(&event["deliveries"]).to_vec();
+    if !deliveries.is_empty() {
+        deliveries.iter_mut().for_each(deliveries::sum_up);
+        text.push('\n');
+        text += &show::table(&deliveries, deliveries::OF_AN_EVENT);
+    }
+    text
+}
+
+fn explained(explanation: &Value) -> String {
+    let has = match explanation["has_delivery"] == true {
+        true => "the endpoint got a delivery of it",
+        false => "the endpoint got no delivery of it",
+    };
+    let mut text = format!("{has}\n");
+    for reason in rows(&explanation["reasons"]) {
+        text += &format!("- {}\n", show::cell(reason));
+    }
+    text
+}

@@ -1,0 +1,138 @@
+//! JSON as people read it: columns, and fields one below the other.
+
+use serde_json::Value;
+
+/// A title, and the JSON pointer (RFC 6901) of what stands below it.
+pub(crate) type Column = (&'static str, &'static str);
+
+/// Spaces between columns.
+const GAP: &str = "  ";
+
+/// The rows in aligned columns, with titles.
+pub(crate) fn table(rows: &[Value], columns: &[Column]) -> String {
+    if rows.is_empty() {
+        return "there are none\n".to_owned();
+    }
+    let titles = columns.iter().map(|(title, _)| (*title).to_owned());
+    let mut lines: Vec<Vec<String>> = vec![titles.collect()];
+    lines.extend(rows.iter().map(|row| {
+        let cells = columns.iter();
+        cells
+            .map(|(_, pointer)| cell(row.pointer(pointer).unwrap_or(&Value::Null)))
+            .collect()
+    }));
+    aligned(&lines)
+}
+
+/// Lines of cells in aligned columns; the last one is as wide as it is.
+pub(crate) fn aligned(lines: &[Vec<String>]) -> String {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        let cells = lines.iter().filter_map(|line| line.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for line in lines {
+        let cells = line.iter().zip(&widths);
+        let cells: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        text += cells.join(GAP).trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+/// The fields of an object, one below the other: those that are named first, then the others.
+/// Lists of objects are left out.
+pub(crate) fn fields(object: &Value, first: &[&str]) -> String {
+    let Some(object) = object.as_object() else {
+        return format!("{}\n", cell(object));
+    };
+    let named = first.iter().filter_map(|name| object.get_key_value(*name));
+    let others = object
+        .iter()
+        .filter(|(name, _)| !first.contains(&name.as_str()));
+    let simple = named
+        .chain(others)
+        .filter(|(_, value)| !is_list_of_objects(value));
+    let lines: Vec<Vec<String>> = simple
+        .map(|(name, value)| vec![name.replace('_', " "), cell(value)])
+        .collect();
+    aligned(&lines)
+}
+
+fn is_list_of_objects(value: &Value) -> bool {
+    let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    list.iter().any(Value::is_object)
+}
+
+/// A value on one line.
+pub(crate) fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) if text.is_empty() => "-".to_owned(),
+        Value::String(text) => plain(text),
+        Value::Array(values) if values.is_empty() => "-".to_owned(),
+        Value::Array(values) if !values.iter().any(|it| it.is_object() || it.is_array()) => {
+            let cells: Vec<String> = values.iter().map(cell).collect();
+            cells.join(",")
+        }
+        other => plain(&other.to_string()),
+    }
+}
+
+/// The text without what a terminal would act upon: receivers and publishers write such texts.
+pub(crate) fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            character if character.is_control() => plain.extend(character.escape_default()),
+            character => plain.push(character),
+        }
+    }
+    plain
+}
+
+/// JSON over several lines, indented.
+pub(crate) fn indented(value: &Value) -> String {
+    // A value that was read can be written.
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.lines()
+        .map(|line| format!("  {}\n", plain(line)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [
+            json!({"id": "a", "types": ["x", "y.*"], "in": {"n": 1}}),
+            json!({"id": "longer", "types": [], "in": null}),
+        ];
+        let columns = [("ID", "/id"), ("TYPES", "/types"), ("N", "/in/n")];
+        assert_eq!(
+            table(&rows, &columns),
+            "ID      TYPES  N\na       x,y.*  1\nlonger  -      -\n"
+        );
+        assert_eq!(table(&[], &columns), "there are none\n");
+    }
+
+    #[test]
+    fn fields_begin_with_those_that_matter() {
+        let object = json!({"a_b": 1, "id": "x", "attempts": [{"n": 1}], "list": [2, 3]});
+        assert_eq!(fields(&object, &["id"]), "id    x\na b   1\nlist  2,3\n");
+    }
+
+    #[test]
+    fn nothing_that_a_terminal_acts_upon_is_shown_as_it_is() {
+        let shown = cell(&json!("a\u{1b}[2Jb\nc"));
+        assert_eq!(shown, "a\\u{1b}[2Jb\\nc");
+        assert!(!indented(&json!({"a": "\u{9b}1m"})).contains('\u{9b}'));
+    }
+}

@@ -1,0 +1,154 @@
+//! What the owner of an endpoint decides, as flags.
+
+use super::{ClientError, value};
+use clap::ValueEnum;
+use serde_json::{Map, Value, json};
+
+/// What an endpoint is to be. What no flag is for goes into --spec.
+#[derive(clap::Args)]
+pub(crate) struct SpecArgs {
+    /// The events it gets: `*`, families such as `payment.*`, types; with commas between
+    #[arg(long = "type", value_name = "TYPES", value_delimiter = ',')]
+    types: Vec<String>,
+    /// For people
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// Only events whose payload matches, such as `{"amount": {"$gt": 100}}`; `null` for all
+    #[arg(long, value_name = "JSON")]
+    filter: Option<String>,
+    /// Whether deliveries keep their order
+    #[arg(long)]
+    ordering: Option<Ordering>,
+    /// What becomes of a lane whose first delivery has failed for good
+    #[arg(long)]
+    on_failed: Option<OnFailed>,
+    /// The time of one attempt, in milliseconds
+    #[arg(long, value_name = "MS")]
+    timeout_ms: Option<u64>,
+    /// Attempts at the same time, over all lanes
+    #[arg(long, value_name = "N")]
+    concurrency: Option<u32>,
+    /// Requests a second that it takes; 0 for no limit
+    #[arg(long, value_name = "N")]
+    rate: Option<u32>,
+    /// Other fields, as `POST /v1/endpoints` takes them: JSON, `@FILE`, or `-` for the standard
+    /// input
+    #[arg(long, value_name = "JSON")]
+    spec: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Ordering {
+    /// One at a time per lane
+    Fifo,
+    /// Any order
+    None,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum OnFailed {
+    /// The lane goes on with the next delivery
+    Continue,
+    /// The lane stops until somebody resends or discards the dead letter
+    Stop,
+}
+
+impl SpecArgs {
+    /// The fields that are given; a flag goes before `--spec`.
+    pub(crate) fn fields(&self) -> Result<Map<String, Value>, ClientError> {
+        let mut fields = match &self.spec {
+            None => Map::new(),
+            Some(argument) => object("--spec", argument)?,
+        };
+        let mut set = |name: &str, value: Option<Value>| {
+            fields.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        set(
+            "event_types",
+            (!self.types.is_empty()).then(|| json!(self.types)),
+        );
+        set("description", self.description.as_deref().map(Value::from));
+        let filter = self.filter.as_deref();
+        let filter = filter.map(|argument| parsed("--filter", argument));
+        set("filter", filter.transpose()?);
+        let ordering = self.ordering.map(|ordering| match ordering {
+            Ordering::Fifo => "fifo",
+            Ordering::None => "none",
+        });
+        set("ordering", ordering.map(Value::from));
+        let on_failed = self.on_failed.map(|on_failed| match on_failed {
+            OnFailed::Continue => "continue",
+            OnFailed::Stop => "stop",
+        });
+        set("on_failed", on_failed.map(Value::from));
+        set("timeout_ms", self.timeout_ms.map(Value::from));
+        set("concurrency", self.concurrency.map(Value::from));
+        let rate = self.rate.map(|rate| match rate {
+            0 => Value::Null,
+            rate => json!({ "requests": rate }),
+        });
+        set("rate_limit", rate);
+        Ok(fields)
+    }
+}
+
+/// JSON that an argument means.
+pub(crate) fn parsed(what: &'static str, argument: &str) -> Result<Value, ClientError> {
+    let text = value::json(what, argument)?;
+    serde_json::from_str(text.get()).map_err(|error| ClientError::NotJson { what, error })
+}
+
+fn object(what: &'static str, argument: &str) -> Result<Map<String, Value>, ClientError> {
+    match parsed(what, argument)? {
+        Value::Object(object) => Ok(object),
+        _ => Err(ClientError::Form {
+            what,
+            why: "give a JSON object".to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        spec: SpecArgs,
+    }
+
+    fn fields(args: &[&str]) -> Result<Value, ClientError> {
+        let line = Line::try_parse_from([&["x"], args].concat()).unwrap();
+        line.spec.fields().map(Value::from)
+    }
+
+    #[test]
+    fn flags_go_before_the_spec_and_what_is_not_given_is_left_out() {
+        assert_eq!(fields(&[]).unwrap(), json!({}));
+        let spec = r#"{"concurrency": 2, "headers": {"x-team": "a"}}"#;
+        let given = fields(&[
+            "--spec",
+            spec,
+            "--concurrency=3",
+            "--type=a.*,b",
+            "--rate=0",
+            "--filter=null",
+            "--ordering=none",
+        ]);
+        assert_eq!(
+            given.unwrap(),
+            json!({
+                "concurrency": 3, "headers": {"x-team": "a"}, "event_types": ["a.*", "b"],
+                "rate_limit": null, "filter": null, "ordering": "none",
+            })
+        );
+    }
+
+    #[test]
+    fn a_spec_is_an_object() {
+        let refused = fields(&["--spec", "[]"]).unwrap_err().to_string();
+        assert_eq!(refused, "--spec is not as expected: give a JSON object");
+    }
+}

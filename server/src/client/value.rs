@@ -1,0 +1,42 @@
+//! JSON on the command line: written out, in a file, or on the standard input.
+
+use super::ClientError;
+use crate::input;
+use serde_json::value::RawValue;
+use std::path::Path;
+
+/// The JSON that an argument means, in its exact text: `@FILE` names a file, `-` is the standard
+/// input, everything else is JSON itself. `what` says what it is for.
+pub(crate) fn json(what: &'static str, argument: &str) -> Result<Box<RawValue>, ClientError> {
+    let bytes = match argument.strip_prefix('@') {
+        Some(path) => input::file(Path::new(path))?,
+        None if argument == "-" => input::body(None)?,
+        None => argument.as_bytes().to_vec(),
+    };
+    serde_json::from_slice(&bytes).map_err(|error| ClientError::NotJson { what, error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_keeps_its_exact_text() {
+        let text = r#"{"b": 1.0, "a":  12345678901234567890123}"#;
+        assert_eq!(json("it", text).unwrap().get(), text);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("payload.json");
+        std::fs::write(&path, format!("{text}\n")).unwrap();
+        let named = json("it", &format!("@{}", path.display())).unwrap();
+        assert_eq!(named.get(), text);
+    }
+
+    #[test]
+    fn what_is_no_json_is_named() {
+        let refused = json("the payload", "{").unwrap_err().to_string();
+        assert!(
+            refused.starts_with("the payload is not JSON: "),
+            "{refused}"
+        );
+    }
+}

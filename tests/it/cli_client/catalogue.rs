@@ -1,0 +1,118 @@
+//! `postrider keys`, `tenants`, `event-types` and `sources`.
+
+use super::{Server, has_line, text};
+use serde_json::json;
+use std::fs;
+
+#[test]
+fn a_key_is_made_with_what_it_may_do_and_revoked() {
+    let (server, _data) = Server::start();
+    let made = server.json(&["keys", "create", "reader", "--scope=read", "--expires=1d"]);
+    assert_eq!(made["scopes"], json!(["read"]));
+    let (id, key) = (text(&made["id"]), text(&made["key"]));
+    let list = server.text(&["keys", "list"]);
+    assert!(has_line(&list, &[&id, "reader", "read", "-"]), "{list}");
+    assert!(!list.contains(&key), "a key is shown once");
+    let as_reader = |args: &[&str]| {
+        let mut command = server.command(args);
+        super::said(command.env("POSTRIDER_API_KEY", &key))
+    };
+    assert_eq!(as_reader(&["events", "list"]).code, Some(0));
+    let refused = as_reader(&["trigger", "a.b"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(
+        refused.err.starts_with("postrider: forbidden: "),
+        "{refused:?}"
+    );
+    assert_eq!(
+        server.text(&["keys", "revoke", &id]),
+        format!("revoked {id}\n")
+    );
+    assert_eq!(as_reader(&["events", "list"]).code, Some(2));
+    let shown = server.text(&["keys", "create", "x", "--scope=publish,read"]);
+    assert!(has_line(&shown, &["scopes", "publish,read"]), "{shown}");
+}
+
+#[test]
+fn a_tenant_sees_its_own_and_is_deleted_when_it_has_nothing() {
+    let (server, _data) = Server::start();
+    let made = server.text(&["tenants", "create", "acme", "--description=a b"]);
+    assert!(has_line(&made, &["id", "acme"]), "{made}");
+    let create = ["endpoints", "create", "https://a.example/", "--tenant=acme"];
+    let id = text(&server.json(&create)["id"]);
+    assert_eq!(server.text(&["endpoints", "list"]), "there are none\n");
+    assert!(
+        server
+            .text(&["endpoints", "list", "--tenant", "acme"])
+            .contains(&id)
+    );
+    let list = server.json(&["tenants", "list"]);
+    assert_eq!(list["data"][0]["id"], "acme");
+    assert!(has_line(
+        &server.text(&["tenants", "list"]),
+        &["acme", "a", "b"]
+    ));
+    let refused = server.refused(1, &["tenants", "delete", "acme"]);
+    assert!(refused.starts_with("postrider: in_use: "), "{refused}");
+    server.text(&["endpoints", "delete", &id, "--tenant=acme"]);
+    assert_eq!(
+        server.json(&["tenants", "delete", "acme"])["done"],
+        "deleted"
+    );
+}
+
+#[test]
+fn an_event_type_with_a_schema_refuses_what_does_not_match() {
+    let (server, data) = Server::start();
+    let schema = data.path().join("schema.json");
+    fs::write(&schema, r#"{"type": "object", "required": ["amount"]}"#).unwrap();
+    let schema = format!("@{}", schema.display());
+    let create = ["event-types", "create", "payment.ok", "--validate"];
+    let create = [
+        &create[..],
+        &["--schema", &schema, "--example", r#"{"amount":1}"#],
+    ]
+    .concat();
+    let made = server.text(&create);
+    assert!(has_line(&made, &["validate", "true"]), "{made}");
+    assert!(made.contains("\nversion 1, of 20"), "{made}");
+    let refused = server.refused(1, &["trigger", "payment.ok", "--data={}"]);
+    assert!(
+        refused.starts_with("postrider: schema_violation: "),
+        "{refused}"
+    );
+    assert!(refused.contains("\n  at /payload: "), "{refused}");
+    assert!(refused.contains("\n  request: req_"), "{refused}");
+    let list = server.text(&["event-types", "list"]);
+    assert!(has_line(&list, &["payment.ok", "true"]), "{list}");
+    let got = server.json(&["event-types", "get", "payment.ok"]);
+    assert_eq!(got["versions"][0]["example"], json!({"amount": 1}));
+    server.text(&["event-types", "delete", "payment.ok"]);
+    server.text(&["trigger", "payment.ok", "--data={}"]);
+    server.refused(1, &["event-types", "get", "payment.ok"]);
+}
+
+#[test]
+fn a_source_is_made_shown_and_deleted() {
+    let (server, _data) = Server::start();
+    let create = ["sources", "create", "billing", "--provider=stripe"];
+    let create = [
+        &create[..],
+        &["--secret=whsec_test_secret", "--tolerance-s=60"],
+    ]
+    .concat();
+    let made = server.json(&create);
+    let id = text(&made["id"]);
+    assert!(id.starts_with("src_"), "{made}");
+    assert_eq!(made["tolerance_s"], 60);
+    let shown = server.text(&["sources", "get", &id]);
+    assert!(has_line(&shown, &["provider", "stripe"]), "{shown}");
+    assert!(!shown.contains("test_secret"), "{shown}");
+    let list = server.text(&["sources", "list"]);
+    assert!(has_line(&list, &[&id, "billing", "stripe"]), "{list}");
+    assert_eq!(
+        server.text(&["sources", "delete", &id]),
+        format!("deleted {id}\n")
+    );
+    server.refused(1, &["sources", "get", &id]);
+}

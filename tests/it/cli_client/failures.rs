@@ -1,0 +1,87 @@
+//! What the commands say when they are refused, or nobody answers.
+
+use super::{Server, postrider, said};
+
+#[test]
+fn every_group_tells_the_code_of_a_refusal_with_exit_status_1() {
+    let (server, _data) = Server::start();
+    for (args, code) in [
+        (&["endpoints", "get", "ep_0"][..], "not_found"),
+        (&["endpoints", "create", "ftp://a"], "invalid_endpoint"),
+        (&["events", "get", "evt_0"], "not_found"),
+        (
+            &["events", "publish", "no type", "--data=1"],
+            "invalid_event",
+        ),
+        (&["trigger", "postrider.ping"], "invalid_event"),
+        (&["deliveries", "list", "--failure=sloth"], "invalid_query"),
+        (&["deliveries", "retry", "dlv_0"], "not_found"),
+        (&["dead-letters", "list", "--cursor=x"], "invalid_cursor"),
+        (&["replay", "--since=1h", "--type=a b"], "invalid_body"),
+        (&["event-types", "create", "a b"], "invalid_body"),
+        (&["keys", "revoke", "key_0"], "not_found"),
+        (&["tenants", "create", "default"], "already_exists"),
+        (&["events", "list", "--tenant=nobody"], "not_found"),
+        (&["sources", "get", "src_0"], "not_found"),
+        (&["tail", "--endpoint=x"], "invalid_query"),
+        (&["listen", "1", "--type=a b"], "invalid_query"),
+    ] {
+        let err = server.refused(1, args);
+        let start = format!("postrider: {code}: ");
+        assert!(err.starts_with(&start), "{args:?}: {err}");
+        assert!(err.contains("\n  request: req_"), "{args:?}: {err}");
+    }
+}
+
+#[test]
+fn the_place_of_what_is_wrong_is_named() {
+    let (server, _data) = Server::start();
+    let create = ["endpoints", "create", "https://a.example/", "--spec"];
+    let err = server.refused(1, &[&create[..], &[r#"{"retry": {"first": 1}}"#]].concat());
+    assert!(err.contains("\n  at /retry"), "{err}");
+    let err = server.refused(
+        1,
+        &["endpoints", "create", "https://a.example/", "--type=a,b c"],
+    );
+    assert!(err.contains("\n  at /event_types/1: "), "{err}");
+}
+
+#[test]
+fn nobody_there_is_no_answer() {
+    let directory = tempfile::tempdir().unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", closed.local_addr().unwrap());
+    drop(closed);
+    let ask = |args: &[&str]| said(postrider(directory.path()).args(args).args(["--url", &url]));
+    for args in [
+        &["events", "list"][..],
+        &["tail"],
+        &["listen", "3000"],
+        &["trigger", "a"],
+    ] {
+        let answer = ask(args);
+        assert_eq!((answer.code, &*answer.out), (Some(2), ""), "{answer:?}");
+        assert!(answer.err.contains(" cannot be reached: "), "{answer:?}");
+        assert!(answer.err.contains("postrider serve"), "{answer:?}");
+    }
+    for (args, help) in [
+        (
+            &["events", "list", "--since=yesterday"][..],
+            "write 90s, 5m, 2h, 3d",
+        ),
+        (
+            &["events", "publish", "a", "--data={"],
+            "the payload is not JSON",
+        ),
+        (
+            &["events", "publish", "a", "--data=@/nowhere"],
+            "/nowhere cannot be read",
+        ),
+        (&["listen", "70000"], "write a port, such as 3000"),
+        (&["replay"], "--since <TIME>"),
+    ] {
+        let answer = ask(args);
+        assert_eq!(answer.code, Some(2), "{answer:?}");
+        assert!(answer.err.contains(help), "{answer:?}");
+    }
+}

@@ -1,0 +1,182 @@
+//! `postrider doctor`, `backup`, `dev`, `completions` and `config show`.
+
+use super::{Following, Server, has_line, postrider, said, text};
+use serde_json::Value;
+use std::fs;
+
+#[test]
+fn a_server_to_try_out_delivers_its_first_event_and_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut dev = postrider(directory.path());
+    // Settings of another server are none of its business.
+    dev.env("POSTRIDER_DATA", "elsewhere")
+        .env("TMPDIR", directory.path());
+    let said = said(dev.args(["dev", "--once", "--port=0"]));
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(
+        said.out
+            .contains("demo.hello was delivered: signed, verified"),
+        "{said:?}"
+    );
+    assert!(has_line(
+        &said.out,
+        &["received", "demo.hello", r#"{"hello":"world"}"#]
+    ));
+    let left = fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!(left, 0, "nothing is left behind");
+}
+
+#[test]
+fn a_server_to_try_out_says_how_to_go_on_and_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut dev = postrider(directory.path());
+    dev.env("TMPDIR", directory.path())
+        .args(["dev", "--port=0", "--json"]);
+    let dev = Following::start(dev);
+    let lines = [dev.line(), dev.line()];
+    let lines = lines.map(|line| serde_json::from_str::<Value>(&line).unwrap());
+    let hello = lines.iter().find(|line| line["url"].is_string()).unwrap();
+    assert_eq!(hello["delivered"], true);
+    let ask = |args: &[&str]| {
+        let mut command = postrider(directory.path());
+        command.env("POSTRIDER_URL", text(&hello["url"]));
+        said(
+            command
+                .env("POSTRIDER_API_KEY", text(&hello["api_key"]))
+                .args(args),
+        )
+    };
+    let triggered = ask(&["trigger", "payment.ok", "--data", r#"{"amount":1}"#]);
+    assert_eq!(triggered.code, Some(0), "{triggered:?}");
+    let received: Value = serde_json::from_str(&dev.line()).unwrap();
+    assert_eq!(
+        (&received["verified"], &received["body"]),
+        (&true.into(), &r#"{"amount":1}"#.into())
+    );
+}
+
+#[test]
+fn the_doctor_finds_a_machine_and_a_server_well() {
+    let (server, directory) = Server::start();
+    let mut command = server.command(&["doctor", "--host=localhost", "--json"]);
+    let answer = said(command.current_dir(directory.path()).arg("--data=data"));
+    let report: Value = serde_json::from_str(&answer.out).unwrap();
+    let checks = report["checks"].as_array().unwrap().iter();
+    let failed: Vec<_> = checks.filter(|it| it["verdict"] == "fail").collect();
+    assert_eq!((answer.code, failed.len()), (Some(0), 0), "{report}");
+    let checks = report["checks"].as_array().unwrap().iter();
+    let names: Vec<_> = checks.map(|it| text(&it["check"])).collect();
+    assert_eq!(
+        names,
+        [
+            "settings", "disk", "fsync", "sqlite", "dns", "server", "clock"
+        ]
+    );
+    let check = "--check=http://127.0.0.1:9000/";
+    let said = server.run(&["doctor", "--host=localhost", check]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(
+        has_line(&said.out, &["fail", "egress", "127.0.0.1", "refused:"]),
+        "{said:?}"
+    );
+    assert!(said.out.contains("--allow-networks"), "{said:?}");
+    let allowed = [
+        "doctor",
+        "--host=localhost",
+        "--allow-networks=127.0.0.0/8",
+        check,
+    ];
+    assert_eq!(server.run(&allowed).code, Some(0));
+    let refused = server.run(&["doctor", "--host=localhost", "--allow-networks=x"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(has_line(&refused.out, &["fail", "settings"]), "{refused:?}");
+}
+
+#[test]
+fn a_backup_of_a_running_server_is_a_server_to_start() {
+    let (server, directory) = Server::start();
+    let endpoint = server.endpoint("https://merchant.example/", &[]);
+    let secret = server.json(&["endpoints", "secret", &endpoint]);
+    server.text(&["endpoints", "pause", &endpoint]);
+    server.text(&["events", "publish", "a.b", "--data=1"]);
+    let backup = || said(postrider(directory.path()).args(["backup", "copy.db", "--data=data"]));
+    let made = backup();
+    assert_eq!(made.code, Some(0), "{made:?}");
+    assert!(made.out.starts_with("copy.db: "), "{made:?}");
+    let again = backup();
+    assert_eq!(again.code, Some(2), "{again:?}");
+    assert!(again.err.contains("copy.db is there already"), "{again:?}");
+    server.text(&["events", "publish", "a.b", "--data=2"]);
+    let key = server.key.clone();
+    server.stop();
+
+    let restored = directory.path().join("restored");
+    let data = restored.join("data");
+    fs::create_dir_all(&data).unwrap();
+    let old = directory.path().join("data");
+    fs::rename(directory.path().join("copy.db"), data.join("postrider.db")).unwrap();
+    fs::copy(old.join("postrider.db-key"), data.join("postrider.db-key")).unwrap();
+    let server = Server::on(&restored, 0, Some(&key));
+    assert_eq!(server.json(&["endpoints", "secret", &endpoint]), secret);
+    let events = server.json(&["events", "list"]);
+    assert_eq!(
+        events["data"].as_array().unwrap().len(),
+        1,
+        "that of the moment"
+    );
+    let pending = ["endpoints", "deliveries", &endpoint, "--state=pending"];
+    assert_eq!(server.json(&pending)["data"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn shells_are_told_every_command() {
+    let directory = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let said = said(postrider(directory.path()).args(["completions", shell]));
+        assert_eq!(said.code, Some(0), "{said:?}");
+        for word in ["dead-letters", "rotate-secret", "timeline", "doctor"] {
+            assert!(said.out.contains(word), "{shell}: {word}");
+        }
+    }
+}
+
+#[test]
+fn settings_are_shown_with_where_they_were_made() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(
+        directory.path().join("postrider.toml"),
+        "keep_ended_days = 7",
+    )
+    .unwrap();
+    let show = |args: &[&str]| {
+        let mut command = postrider(directory.path());
+        command.env("POSTRIDER_API_KEY", "a-key-of-more-than-24-characters");
+        said(
+            command
+                .args(["config", "show", "--listen=127.0.0.1:1"])
+                .args(args),
+        )
+    };
+    let shown = show(&[]);
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    assert!(
+        shown.out.contains("listen = \"127.0.0.1:1\"  # flag: "),
+        "{shown:?}"
+    );
+    assert!(
+        shown
+            .out
+            .contains("keep_ended_days = \"7\"  # postrider.toml: "),
+        "{shown:?}"
+    );
+    assert!(!shown.out.contains("a-key-of"), "{shown:?}");
+    let shown: Value = serde_json::from_str(&show(&["--json"]).out).unwrap();
+    let key = shown
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|it| it["name"] == "api_key");
+    assert_eq!(key.unwrap()["origin"], "environment (POSTRIDER_API_KEY)");
+    let wrong = show(&["--log-format=xml"]);
+    assert_eq!(wrong.code, Some(2), "{wrong:?}");
+}
