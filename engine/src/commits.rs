@@ -25,6 +25,8 @@ pub(crate) enum Next {
         lane: Key,
         failing: bool,
         due: Mono,
+        /// It is one of several results of one request.
+        batched: bool,
     },
     Registered {
         call: CallId,

@@ -5,6 +5,7 @@
 //! mutate. [`crate::turn`] is that loop.
 
 mod attempts;
+mod batching;
 mod dead_letters;
 mod dispatch;
 mod drain;
@@ -185,6 +186,7 @@ impl Core {
             State::Running => match self.timers.next() {
                 Some((_, Alarm::Retry { .. })) => Reason::Retry,
                 Some((_, Alarm::Admit { .. })) => Reason::Admission,
+                Some((_, Alarm::Fill { .. })) => Reason::Filling,
                 Some((_, Alarm::Recommit)) => Reason::Storing,
                 None if self.pending.deliveries > 0 => Reason::Held,
                 None => Reason::Idle,
@@ -211,6 +213,7 @@ impl Core {
         while let Some(alarm) = self.timers.take_due(self.now.mono) {
             match alarm {
                 Alarm::Retry { lane, seq } => self.retry_due(lane, seq),
+                Alarm::Fill { lane } => self.filled(lane),
                 Alarm::Admit { endpoint } => {
                     if let Some(state) = self.endpoints.get_mut(endpoint) {
                         state.admit_timer = None;
@@ -247,8 +250,10 @@ impl Core {
                 lane,
                 failing,
                 due,
+                batched,
             } => {
-                self.attempt_recorded(&end, of, endpoint, lane, failing, due, &receipt);
+                let slot = self.result_recorded(lane, batched).then_some(failing);
+                self.attempt_recorded(&end, of, endpoint, lane, slot, due, &receipt);
             }
             Next::Registered { call, endpoint } => self.registered(call, endpoint),
             Next::Changed {
@@ -323,7 +328,8 @@ impl Core {
         let windows = self.lanes.iter().map(Lane::len).sum();
         let window_bytes: usize = self.lanes.iter().map(Lane::bytes).sum();
         let entry = size_of::<AttemptId>() + MAP_OVERHEAD_BYTES;
-        let attempts = self.attempts.len() * (size_of::<InFlight>() + entry);
+        let more = self.attempts.values().map(InFlight::more_bytes);
+        let attempts = self.attempts.len() * (size_of::<InFlight>() + entry) + more.sum::<usize>();
         let pings = self.pings.len() * (size_of::<Ping>() + entry);
         let ping_bytes: usize = self.pings.values().map(|ping| ping.payload_bytes).sum();
         let timer = size_of::<Alarm>() + 16 + MAP_OVERHEAD_BYTES;

@@ -26,6 +26,7 @@ const RESERVED: &[&str] = &[
     "user-agent",
     "via",
     "x-attempt",
+    "x-batch-size",
     "x-delivery-id",
     "x-event-id",
     "x-event-type",

@@ -1,5 +1,6 @@
 //! An endpoint: what its owner asked for, and what became of it.
 
+use crate::batch_policy::BatchPolicy;
 use crate::breaker::BreakerPolicy;
 use crate::custom_headers;
 use crate::error::InvalidSpec;
@@ -55,6 +56,9 @@ pub struct EndpointSpec {
     /// Attempts at the same time, over all lanes. 1 to 1,024; default 16. With
     /// [`Ordering::None`] this is the only limit to how deliveries overtake each other.
     pub concurrency: u32,
+    /// Events of a lane go together in one request. Only with [`Ordering::Fifo`] and
+    /// [`OnFailed::Continue`]. Default: each goes alone.
+    pub batch: Option<BatchPolicy>,
     /// Default: no limit.
     pub rate_limit: Option<RateLimit>,
     /// `None`: no breaker.
@@ -165,6 +169,7 @@ impl EndpointSpec {
             timeout: Duration::from_secs(30),
             retry: RetryPolicy::default(),
             concurrency: 16,
+            batch: None,
             rate_limit: None,
             breaker: Some(BreakerPolicy::default()),
             disable_after: Some(Duration::from_secs(5 * 86_400)),
@@ -204,6 +209,9 @@ impl EndpointSpec {
         }
         if self.ordering == Ordering::None && self.on_failed == OnFailed::Stop {
             return Err(InvalidSpec::StopWithoutOrder);
+        }
+        if let Some(batch) = &self.batch {
+            batch.check(self)?;
         }
         let day = Duration::from_secs(86_400);
         if let Some(rate) = self.rate_limit

@@ -156,6 +156,14 @@ pub enum InvalidSpec {
         "breaker is refused: use at least 1 failure and cooldowns of at most 1 day; leave it out for no breaker"
     )]
     Breaker,
+    /// The batch policy is out of range.
+    #[error("batch is refused: use 2 to 100 events and a wait of at most 60 s")]
+    Batch,
+    /// Batches keep an order, and fail as a whole.
+    #[error(
+        "batch is refused: it cannot be combined with ordering = none, nor with on_failed = stop"
+    )]
+    BatchOrder,
     /// Too many retries.
     #[error("retry is refused: at most {most} retries")]
     TooManyRetries {

@@ -125,6 +125,14 @@ fn decode(suffix: &str) -> Option<u128> {
     })
 }
 
+/// The message id of several events that go together: `bat_…`, made of their digest.
+pub(crate) fn of_batch(digest: [u8; 32]) -> String {
+    let number = digest.iter().take(16);
+    let number = number.fold(0, |number: u128, byte| (number << 8) | u128::from(*byte));
+    let suffix = encode(number);
+    format!("bat_{}", suffix.map(char::from).iter().collect::<String>())
+}
+
 /// The random bits of a UUIDv7: 12 after the version, 62 after the variant.
 const RANDOM_BITS: u32 = 74;
 

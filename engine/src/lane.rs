@@ -3,12 +3,18 @@
 //! Its deliveries are in the store. The lane keeps a window of the next ones, and of these only
 //! the first needs its event at hand.
 
+mod batching;
+
 use crate::delivery::{Event, LaneId, Seq};
 use crate::endpoint::Ordering;
-use crate::id::{AttemptId, DeliveryId, EventId};
+use crate::fact::Of;
+use crate::id::{AttemptId, DeliveryId, EndpointId, EventId};
 use crate::input::{Loaded, LoadedDelivery};
 use crate::slab::Key;
+use crate::time::Mono;
 use crate::timers::TimerKey;
+pub(crate) use batching::Batching;
+use batching::Filling;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -28,6 +34,11 @@ pub(crate) struct Lane {
     pub(crate) queued: bool,
     /// The dead letter at which it waits for a decision.
     pub(crate) stopped_at: Option<DeliveryId>,
+    /// Results of a batch that are not recorded yet. Until then its attempt is under way.
+    pub(crate) batch_left: usize,
+    filling: Option<Filling>,
+    /// Rings when a batch has waited for long enough.
+    pub(crate) fill_timer: Option<TimerKey>,
 }
 
 /// The slot that a read holds.
@@ -57,6 +68,13 @@ pub(crate) struct Entry {
     pub(crate) phase: Phase,
 }
 
+/// A delivery in a request that is under way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member {
+    pub(crate) seq: Seq,
+    pub(crate) of: Of,
+}
+
 /// What an entry is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -75,6 +93,10 @@ pub(crate) enum Phase {
 pub(crate) enum Step {
     /// Send the entry at this index.
     Send(usize),
+    /// Send so many of the first entries together.
+    SendBatch(usize),
+    /// Nothing before this time, unless more comes: a batch fills.
+    Fill(Mono),
     /// Read what comes after this place.
     Load(Seq),
     /// Nothing.
@@ -94,6 +116,9 @@ impl Lane {
             in_flight: 0,
             queued: false,
             stopped_at: None,
+            batch_left: 0,
+            filling: None,
+            fill_timer: None,
         }
     }
 
@@ -205,8 +230,29 @@ impl Lane {
         self.entries.iter_mut().find(|entry| entry.seq == seq)
     }
 
-    pub(crate) fn entry_at(&mut self, index: usize) -> Option<&mut Entry> {
-        self.entries.get_mut(index)
+    /// The entry at this index, which is ready and at hand, is sent: its event, what it is, and
+    /// the number of this attempt.
+    pub(crate) fn begin(
+        &mut self,
+        index: usize,
+        endpoint: EndpointId,
+        attempt: AttemptId,
+    ) -> Option<(Arc<Event>, Member, u32)> {
+        let entry = self.entries.get_mut(index)?;
+        let event = entry.event.clone()?;
+        assert_eq!(
+            entry.phase,
+            Phase::Ready,
+            "a delivery has one request at a time"
+        );
+        entry.phase = Phase::Sending(attempt);
+        let of = Of {
+            delivery: entry.delivery,
+            event: entry.event_id,
+            endpoint,
+        };
+        let seq = entry.seq;
+        Some((event, Member { seq, of }, entry.attempts + 1))
     }
 
     /// A delivery has ended. If a read is under way that may still show it, it must be repeated.
@@ -248,6 +294,12 @@ impl Lane {
             }
             bytes += gone.iter().map(Entry::bytes_at_hand).sum::<usize>();
         }
+        bytes + self.let_go()
+    }
+
+    /// The same, and keeps in mind what is in the window.
+    pub(crate) fn let_go(&mut self) -> usize {
+        let mut bytes = 0;
         for entry in &mut self.entries {
             if matches!(entry.phase, Phase::Ready | Phase::Waiting(_)) {
                 bytes += entry.bytes_at_hand();

@@ -5,6 +5,7 @@
 //! [`Core`] with [`turn`]. The crate `postrider` is such a host on tokio; a simulator is another.
 
 mod batch;
+mod batch_policy;
 mod breaker;
 mod commits;
 mod core;
@@ -41,6 +42,7 @@ pub use batch::{
     Attempted, Batch, BatchId, Change, CommitError, EndpointUpdate, Idempotency, NewDelivery,
     Placed, Publish, Receipt, Refusal,
 };
+pub use batch_policy::BatchPolicy;
 pub use breaker::BreakerPolicy;
 pub use delivery::{Attempt, DeliveryState, Event, FailReason, HeaderLines, LaneId, Seq};
 pub use endpoint::{
@@ -67,7 +69,9 @@ pub use payload_form::{BodyTooLarge, PayloadForm};
 pub use postrider_signature as signature;
 pub use postrider_signature::Secret;
 pub use rate::RateLimit;
-pub use request::{PrepareError, Prepared, Request, Route, USER_AGENT, speaks_of_credentials};
+pub use request::{
+    Behind, PrepareError, Prepared, Request, Route, USER_AGENT, speaks_of_credentials,
+};
 pub use retry::{RetryPolicy, Schedule};
 pub use scheduler::{Scheduler, turn};
 pub use signature_form::SignatureForm;

@@ -13,12 +13,16 @@ pub struct Limits {
     pub commits_in_flight_max: usize,
     /// Payload bytes of events given to the store and not answered yet. Default 64 MiB.
     pub commit_bytes_max: usize,
+    /// Payload bytes of events that go in one request; one event always fits. Default 1 MiB, four
+    /// times the largest payload.
+    pub batch_bytes_max: usize,
     /// Attempts (and loads that precede one) at the same time. Default 4,096.
     pub attempts_max: usize,
     /// Of these, attempts to endpoints whose last attempt failed. Default 2,048: what hangs
     /// together cannot take the place of what works.
     pub attempts_failing_max: usize,
-    /// Deliveries of one lane kept in memory, the next ones first. Default 32.
+    /// Deliveries of one lane kept in memory, the next ones first; where deliveries go together, a
+    /// whole batch if that is more. Default 32.
     pub window_deliveries_max: usize,
     /// Payload bytes kept in memory for deliveries that wait for their turn. Default 64 MiB.
     /// An attempt's own payload may stand beside it: see [`crate::Footprint::payload_bytes_bound`].
@@ -49,8 +53,8 @@ pub struct Limits {
     pub description_bytes_max: usize,
     /// The longest metadata of an endpoint, in bytes. Default 4 KiB.
     pub metadata_bytes_max: usize,
-    /// The largest body that an envelope or a template may make of a payload, in bytes. A host has
-    /// one for each attempt under way. Default 1 MiB.
+    /// The largest body that an envelope or a template may make of a payload, in bytes; that of a
+    /// batch may be four times as large. A host has one for each attempt under way. Default 1 MiB.
     pub rendered_bytes_max: usize,
     /// The longest idempotency key, in bytes. Default 256.
     pub idempotency_key_bytes_max: usize,
@@ -66,6 +70,7 @@ impl Default for Limits {
             pending_bytes_max: 64 << 30,
             commits_in_flight_max: 8_192,
             commit_bytes_max: 64 << 20,
+            batch_bytes_max: 1 << 20,
             attempts_max: 4_096,
             attempts_failing_max: 2_048,
             window_deliveries_max: 32,

@@ -98,6 +98,8 @@ pub enum Reason {
     Retry,
     /// A rate limit or a breaker lets the next attempt through then.
     Admission,
+    /// A batch waits for more, until then.
+    Filling,
     /// What is pending is paused, disabled or stopped: it waits for an administrator.
     Held,
     /// Draining: waits for what is under way, at most until then.

@@ -3,11 +3,11 @@
 use crate::delivery::{Event, HeaderLines};
 use crate::endpoint::Endpoint;
 use crate::error::InvalidSpec;
-use crate::id::{AttemptId, DeliveryId, EndpointId};
+use crate::id::{self, AttemptId, DeliveryId, EndpointId};
 use crate::payload_form::{BodyTooLarge, PayloadForm};
 use crate::time::Wall;
 use bytes::Bytes;
-use postrider_signature::{Message, SignError, Signer};
+use postrider_signature::{Message, SignError, Signer, content_digest};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -29,6 +29,8 @@ pub struct Route {
     /// Its custom headers.
     pub headers: Vec<(String, String)>,
     payload_form: PayloadForm,
+    /// Bodies are arrays.
+    batches: bool,
     signers: Vec<Signer>,
     /// The first of its secrets expires then: from then on another route holds.
     expires_at: Option<Wall>,
@@ -51,12 +53,23 @@ pub struct Request {
     pub delivery: DeliveryId,
     /// The event.
     pub event: Arc<Event>,
+    /// What goes with it in the same request, in order.
+    pub behind: Vec<Behind>,
     /// Where it goes.
     pub route: Arc<Route>,
     /// When the attempt starts: the time that is signed.
     pub at: Wall,
     /// The bound of a rendered body: [`crate::Limits::rendered_bytes_max`].
     pub body_bytes_max: usize,
+}
+
+/// A delivery that goes in one request with others.
+#[derive(Clone, Debug)]
+pub struct Behind {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// Its event.
+    pub event: Arc<Event>,
 }
 
 /// What goes out: the exact body, and headers that sign it.
@@ -95,6 +108,7 @@ impl Route {
             url: Arc::clone(&endpoint.spec.url),
             headers: endpoint.spec.headers.clone(),
             payload_form: endpoint.spec.payload_form.clone(),
+            batches: endpoint.spec.batch.is_some(),
             signers: forms.collect::<Result<_, _>>()?,
             expires_at: endpoint
                 .signing(wall)
@@ -122,7 +136,30 @@ impl Request {
     /// If it is too large.
     pub fn body(&self) -> Result<Bytes, BodyTooLarge> {
         let form = &self.route.payload_form;
+        if self.route.batches {
+            return form.render_all(self.deliveries(), self.body_bytes_max);
+        }
         form.render(&self.event, self.delivery, self.body_bytes_max)
+    }
+
+    /// Every event in it, in order, with its delivery.
+    pub fn deliveries(&self) -> impl Iterator<Item = (&Event, DeliveryId)> {
+        let behind = self.behind.iter().map(|it| (&*it.event, it.delivery));
+        std::iter::once((&*self.event, self.delivery)).chain(behind)
+    }
+
+    /// What its receiver knows a repeat by: the id of its event; in a batch, that of exactly these
+    /// events.
+    fn message_id(&self) -> String {
+        if !self.route.batches {
+            return self.event.id.to_string();
+        }
+        let ids: Vec<[u8; 16]> = self
+            .deliveries()
+            .map(|(event, _)| event.id.as_u128().to_be_bytes())
+            .collect();
+        let ids: Vec<&[u8]> = ids.iter().map(|id| &id[..]).collect();
+        id::of_batch(content_digest(&ids))
     }
 
     /// These headers as they are recorded: an endpoint's own headers whose name speaks of
@@ -154,23 +191,27 @@ impl Request {
     /// If the body is too large.
     pub fn prepare(&self) -> Result<Prepared<'_>, PrepareError> {
         let body = self.body()?;
-        let event_id = self.event.id.to_string();
+        let message_id = self.message_id();
         let message = Message {
-            id: &event_id,
+            id: &message_id,
             timestamp: self.at.unix_seconds(),
             body: &body,
         };
         let signatures = 4 * self.route.signers.len();
-        let mut headers = Vec::with_capacity(6 + signatures + self.route.headers.len());
+        let mut headers = Vec::with_capacity(7 + signatures + self.route.headers.len());
         headers.push(("content-type", Cow::Borrowed(CONTENT_TYPE)));
         headers.push(("user-agent", Cow::Borrowed(USER_AGENT)));
         headers.push((
             "x-event-type",
             Cow::Borrowed(self.event.event_type.as_str()),
         ));
-        headers.push(("x-event-id", Cow::Owned(event_id.clone())));
+        headers.push(("x-event-id", Cow::Owned(self.event.id.to_string())));
         headers.push(("x-delivery-id", Cow::Owned(self.delivery.to_string())));
         headers.push(("x-attempt", Cow::Owned(self.number.to_string())));
+        if self.route.batches {
+            let size = 1 + self.behind.len();
+            headers.push(("x-batch-size", Cow::Owned(size.to_string())));
+        }
         for signer in &self.route.signers {
             let signed = signer.sign(&message)?.into_iter();
             headers.extend(signed.map(|header| (header.name, Cow::Owned(header.value))));

@@ -25,6 +25,8 @@ pub(crate) enum Alarm {
     Retry { lane: Key, seq: crate::Seq },
     /// The endpoint's rate limit or breaker lets the next attempt through.
     Admit { endpoint: Key },
+    /// A batch of this lane has waited for long enough.
+    Fill { lane: Key },
     /// A change that found the store full is tried again.
     Recommit,
 }

@@ -62,14 +62,14 @@ pub use postrider::Postrider;
 pub use postrider_engine as engine;
 pub use postrider_engine::signature;
 pub use postrider_engine::{
-    Attempt, AttemptId, AttemptResult, BodyTooLarge, BreakerPolicy, Closed, DeliveryId,
-    DeliveryRecord, DeliveryState, DisabledReason, DiscardError, Drained, Endpoint, EndpointError,
-    EndpointId, EndpointSpec, EndpointStatus, Event, EventId, EventPattern, EventType, Fact,
-    FailReason, Failure, FailureKind, Filter, FilterProblem, Footprint, Full, HeaderLines,
-    InvalidFilter, InvalidName, InvalidSpec, InvalidTemplate, LaneId, Ledger, Limits, MemoryBounds,
-    NewDelivery, OnFailed, Ordering, OrderingKey, Outcome, PayloadForm, PingError, PublishError,
-    Published, RateLimit, ReplayId, ResendError, Response, RetryPolicy, Schedule, Secret,
-    SignatureForm, Template, TemplateProblem, TenantId, Wall,
+    Attempt, AttemptId, AttemptResult, BatchPolicy, BodyTooLarge, BreakerPolicy, Closed,
+    DeliveryId, DeliveryRecord, DeliveryState, DisabledReason, DiscardError, Drained, Endpoint,
+    EndpointError, EndpointId, EndpointSpec, EndpointStatus, Event, EventId, EventPattern,
+    EventType, Fact, FailReason, Failure, FailureKind, Filter, FilterProblem, Footprint, Full,
+    HeaderLines, InvalidFilter, InvalidName, InvalidSpec, InvalidTemplate, LaneId, Ledger, Limits,
+    MemoryBounds, NewDelivery, OnFailed, Ordering, OrderingKey, Outcome, PayloadForm, PingError,
+    PublishError, Published, RateLimit, ReplayId, ResendError, Response, RetryPolicy, Schedule,
+    Secret, SignatureForm, Template, TemplateProblem, TenantId, Wall,
 };
 pub use readiness::NotReady;
 pub use reading::LaneRecord;

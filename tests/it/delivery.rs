@@ -2,9 +2,9 @@
 
 use crate::receiver::{Receiver, Reply, SECRET, end_of, hasty, loopback, postrider, until};
 use postrider::{
-    DisabledReason, EndpointError, EndpointSpec, EndpointStatus, EventState, Fact, Full,
-    InvalidSpec, MemoryBounds, MemoryStore, Ordering, Outcome, PayloadForm, PingError, Postrider,
-    PublishError, Secret, Submission, Template,
+    BatchPolicy, DisabledReason, EndpointError, EndpointSpec, EndpointStatus, EventState, Fact,
+    Full, InvalidSpec, MemoryBounds, MemoryStore, Ordering, Outcome, PayloadForm, PingError,
+    Postrider, PublishError, Secret, Submission, Template,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -421,4 +421,36 @@ async fn what_a_template_and_a_filter_make_of_an_event_arrives() {
     until("it arrives", || async { receiver.count() == 1 }).await;
     let expected = r#"{"text": "Ann paid 25000.50", "amount": 25000.50}"#;
     assert_eq!(receiver.bodies(), [expected]);
+}
+
+#[tokio::test]
+async fn events_go_together_where_the_endpoint_wants_it() {
+    let receiver = Receiver::answering(200).await;
+    let postrider = postrider().await;
+    let mut spec = EndpointSpec::new(receiver.url());
+    spec.batch = Some(BatchPolicy {
+        events_max: 3,
+        wait: Duration::from_millis(200),
+    });
+    let secret = Secret::parse(SECRET).unwrap();
+    let endpoint = postrider.register(spec, Some(secret)).await.unwrap().id;
+    let mut events = Vec::new();
+    for number in 0..5 {
+        let payload = format!("{{\"n\":{number}}}");
+        let event = postrider.submit_event(&endpoint, "a.b", payload).await;
+        events.push(event.unwrap());
+    }
+    until("all arrive", || async { receiver.count() == 2 }).await;
+    let bodies = [r#"[{"n":0},{"n":1},{"n":2}]"#, r#"[{"n":3},{"n":4}]"#];
+    assert_eq!(receiver.bodies(), bodies);
+    for received in receiver.received() {
+        assert!(received.is_signed_with(SECRET));
+    }
+    assert_eq!(receiver.received()[1].header("x-batch-size"), "2");
+    for event in events {
+        assert_eq!(
+            end_of(&postrider, &event).await.state,
+            EventState::Delivered
+        );
+    }
 }

@@ -9,7 +9,7 @@ use crate::endpoint::{DisabledReason, EndpointStatus, OnFailed, Ordering};
 use crate::endpoint_state::{Answered, Existence};
 use crate::fact::{Fact, Of};
 use crate::id::AttemptId;
-use crate::lane::Phase;
+use crate::lane::{Member, Phase};
 use crate::outcome::{Failure, FailureKind, Outcome, Phase as AttemptPhase};
 use crate::output::Output;
 use crate::retry::Verdict;
@@ -23,8 +23,10 @@ use std::time::Duration;
 pub(super) struct InFlight {
     pub(super) endpoint: Key,
     pub(super) lane: Key,
-    pub(super) seq: Seq,
-    pub(super) of: Of,
+    pub(super) first: Member,
+    /// Those that go with it.
+    pub(super) more: Vec<Member>,
+    /// All have had the same number of attempts.
     pub(super) number: u32,
     pub(super) started: Now,
     pub(super) deadline: Mono,
@@ -101,11 +103,15 @@ impl Core {
             return;
         };
         let lane_id = lane.id.clone();
-        let Some(entry) = lane.entry_mut(flight.seq) else {
-            return;
-        };
-        assert_eq!(entry.phase, Phase::Sending(id), "an attempt ends once");
-        entry.phase = Phase::Recording;
+        for member in flight.members() {
+            let Some(entry) = lane.entry_mut(member.seq) else {
+                return;
+            };
+            assert_eq!(entry.phase, Phase::Sending(id), "an attempt ends once");
+            entry.phase = Phase::Recording;
+        }
+        let batched = !flight.more.is_empty();
+        lane.batch_left = if batched { 1 + flight.more.len() } else { 0 };
         let timeout = flight.deadline.since(flight.started.mono);
         let outcome = in_time(outcome, timeout);
         let decision = self.decide(&flight, &outcome);
@@ -114,10 +120,10 @@ impl Core {
             && self.endpoints.get(flight.endpoint).is_some_and(|state| {
                 state.record.spec.on_failed == OnFailed::Stop && state.existence == Existence::Here
             });
-        let end = Arc::new(Attempted {
-            delivery: flight.of.delivery,
+        let first = Attempted {
+            delivery: flight.first.of.delivery,
             lane: lane_id,
-            seq: flight.seq,
+            seq: flight.first.seq,
             attempt: Attempt {
                 id,
                 number: flight.number,
@@ -130,16 +136,47 @@ impl Core {
             stop_lane,
             health,
             disable,
-        });
-        let next = Next::Attempted {
-            end: end.clone(),
-            of: flight.of,
-            endpoint: flight.endpoint,
-            lane: flight.lane,
-            failing: flight.failing,
-            due: decision.due,
         };
-        self.commit(Change::Attempted(end), next);
+        // What follows for the endpoint follows once.
+        let more = flight.more.iter().map(|member| {
+            let end = Attempted {
+                delivery: member.of.delivery,
+                seq: member.seq,
+                health: None,
+                disable: None,
+                ..first.clone()
+            };
+            (*member, end)
+        });
+        let more: Vec<_> = more.collect();
+        for (member, end) in std::iter::once((flight.first, first)).chain(more) {
+            let end = Arc::new(end);
+            let next = Next::Attempted {
+                end: end.clone(),
+                of: member.of,
+                endpoint: flight.endpoint,
+                lane: flight.lane,
+                failing: flight.failing,
+                due: decision.due,
+                batched,
+            };
+            self.commit(Change::Attempted(end), next);
+        }
+    }
+
+    /// One more result is durable. Whether its attempt is over with it.
+    pub(super) fn result_recorded(&mut self, lane: Key, batched: bool) -> bool {
+        let Some(lane) = self.lanes.get_mut(lane) else {
+            return true;
+        };
+        if batched {
+            lane.batch_left -= 1;
+            if lane.batch_left > 0 {
+                return false;
+            }
+        }
+        lane.in_flight -= 1;
+        true
     }
 
     fn decide(&mut self, flight: &InFlight, outcome: &Outcome) -> Decision {
@@ -218,7 +255,8 @@ impl Core {
         )
     }
 
-    /// The end of an attempt is durable.
+    /// The end of an attempt is durable. `slot` is the one that is free now, and whether it is one
+    /// for failing endpoints; none while other results of the same request are being recorded.
     #[expect(
         clippy::too_many_arguments,
         reason = "the fields of one Next, taken apart"
@@ -229,13 +267,10 @@ impl Core {
         of: Of,
         endpoint: Key,
         lane_key: Key,
-        failing: bool,
+        slot: Option<bool>,
         due: Mono,
         receipt: &Receipt,
     ) {
-        if let Some(lane) = self.lanes.get_mut(lane_key) {
-            lane.in_flight -= 1;
-        }
         if *receipt == Receipt::Applied {
             self.tell(end, of);
             match end.state {
@@ -249,7 +284,9 @@ impl Core {
             // It was discarded meanwhile. After the deletion of its endpoint it is still here.
             self.take_entry(endpoint, lane_key, end.seq);
         }
-        self.release_slot(endpoint, failing);
+        if let Some(failing) = slot {
+            self.release_slot(endpoint, failing);
+        }
         self.wake_lane(lane_key);
         self.settle(lane_key);
         self.forget_if_gone(endpoint);

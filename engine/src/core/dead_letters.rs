@@ -8,7 +8,7 @@ use crate::fact::{Fact, Of};
 use crate::id::{DeliveryId, ReplayId};
 use crate::input::CallId;
 use crate::lane::{Entry, Phase};
-use crate::output::{Answer, Output};
+use crate::output::Answer;
 use crate::slab::Key;
 
 impl Core {
@@ -162,12 +162,7 @@ impl Core {
             self.let_go(endpoint, entry.bytes_at_hand());
             match entry.phase {
                 Phase::Waiting(timer) => self.timers.clear(timer),
-                Phase::Sending(attempt) => {
-                    self.outputs.push_back(Output::Cancel(attempt));
-                    if let Some(flight) = self.attempts.remove(&attempt) {
-                        self.abandon(&flight);
-                    }
-                }
+                Phase::Sending(attempt) => self.leave_flight(attempt, placed.seq),
                 // A result on its way to the store will find that the delivery has ended.
                 Phase::Ready | Phase::Recording => (),
             }
@@ -185,7 +180,7 @@ impl Core {
             return Some((endpoint, lane));
         }
         let mut flights = self.attempts.values();
-        let flight = flights.find(|flight| flight.of.delivery == placed.delivery)?;
+        let flight = flights.find(|flight| flight.has(placed.delivery))?;
         Some((flight.endpoint, flight.lane))
     }
 }

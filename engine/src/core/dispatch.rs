@@ -3,10 +3,10 @@
 use super::{Core, State};
 use crate::delivery::Seq;
 use crate::endpoint_state::Held;
-use crate::fact::{Fact, Of};
-use crate::lane::{Phase, Step};
+use crate::fact::Fact;
+use crate::lane::{Member, Phase, Step};
 use crate::output::Output;
-use crate::request::Request;
+use crate::request::{Behind, Request};
 use crate::slab::Key;
 use crate::timers::Alarm;
 
@@ -117,7 +117,8 @@ impl Core {
         let crowded = failing && self.slots.failing >= self.limits.attempts_failing_max;
         let free = self.state == State::Running && self.slots.taken < self.limits.attempts_max;
         if free && !crowded && self.admits(endpoint, usize::MAX) {
-            return self.start(endpoint, lane);
+            self.start(endpoint, lane);
+            return self.keep_while_filling(endpoint, lane);
         }
         if !is_open || self.room(endpoint) == 0 {
             self.shed_lane(endpoint, lane);
@@ -126,21 +127,17 @@ impl Core {
     }
 
     fn start(&mut self, endpoint: Key, lane_key: Key) {
-        let Some(ordering) = self.endpoints.get(endpoint).map(|state| state.ordering()) else {
-            return;
-        };
-        let Some(lane) = self.lanes.get(lane_key) else {
-            return;
-        };
-        match lane.step(ordering, self.limits.window_deliveries_max) {
-            Step::Send(index) => self.send(endpoint, lane_key, index),
-            Step::Load(after) => self.load(endpoint, lane_key, after),
-            Step::Wait => return,
+        match self.next_step(lane_key) {
+            Some(Step::Send(index)) => self.send(endpoint, lane_key, index, 1),
+            Some(Step::SendBatch(count)) => self.send(endpoint, lane_key, 0, count),
+            Some(Step::Load(after)) => self.load(endpoint, lane_key, after),
+            Some(Step::Wait | Step::Fill(_)) | None => return,
         }
         self.wake_lane(lane_key);
     }
 
-    fn send(&mut self, endpoint: Key, lane_key: Key, index: usize) {
+    /// Sends `count` entries in one request, from the one at `index` on.
+    fn send(&mut self, endpoint: Key, lane_key: Key, index: usize, count: usize) {
         let now = self.now;
         let attempt = self.chance.attempt_id(now.wall);
         let Some(state) = self.endpoints.get_mut(endpoint) else {
@@ -149,24 +146,18 @@ impl Core {
         let Some(lane) = self.lanes.get_mut(lane_key) else {
             return;
         };
-        let Some(entry) = lane.entry_at(index) else {
+        let endpoint_id = state.id();
+        let Some((event, first, number)) = lane.begin(index, endpoint_id, attempt) else {
             return;
         };
-        let Some(event) = entry.event.clone() else {
-            return;
-        };
-        assert_eq!(
-            entry.phase,
-            Phase::Ready,
-            "a delivery has one request at a time"
-        );
-        entry.phase = Phase::Sending(attempt);
-        let (seq, number) = (entry.seq, entry.attempts + 1);
-        let of = Of {
-            delivery: entry.delivery,
-            event: entry.event_id,
-            endpoint: state.id(),
-        };
+        let (mut behind, mut more) = (Vec::new(), Vec::new());
+        for index in index + 1..index + count {
+            if let Some((event, member, _)) = lane.begin(index, endpoint_id, attempt) {
+                let delivery = member.of.delivery;
+                behind.push(Behind { delivery, event });
+                more.push(member);
+            }
+        }
         lane.in_flight += 1;
         let probe = state.started();
         let failing = state.is_failing();
@@ -177,8 +168,8 @@ impl Core {
         let flight = super::attempts::InFlight {
             endpoint,
             lane: lane_key,
-            seq,
-            of,
+            first,
+            more,
             number,
             started: now,
             deadline,
@@ -186,19 +177,22 @@ impl Core {
             failing,
             probe,
         };
+        for Member { of, .. } in flight.members() {
+            self.outputs
+                .push_back(Output::Observe(Fact::AttemptStarted {
+                    of: *of,
+                    attempt,
+                    number,
+                }));
+        }
         self.attempts.insert(attempt, flight);
         self.expect_answer_by(deadline);
-        self.observe(Fact::AttemptStarted {
-            of,
-            attempt,
-            number,
-        });
-        let delivery = of.delivery;
         let request = Request {
             attempt,
             number,
-            delivery,
+            delivery: first.of.delivery,
             event,
+            behind,
             route,
             at: now.wall,
             body_bytes_max: self.limits.rendered_bytes_max,
@@ -260,12 +254,14 @@ impl Core {
     }
 
     fn queue_lane(&mut self, key: Key, first: bool) -> Option<Key> {
-        let lane = self.lanes.get_mut(key)?;
-        let state = self.endpoints.get_mut(lane.endpoint)?;
-        let step = lane.step(state.ordering(), self.limits.window_deliveries_max);
-        if lane.queued || step == Step::Wait {
+        if self.lanes.get(key)?.queued {
             return None;
         }
+        if let Step::Wait | Step::Fill(_) = self.next_step(key)? {
+            return None;
+        }
+        let lane = self.lanes.get_mut(key)?;
+        let state = self.endpoints.get_mut(lane.endpoint)?;
         lane.queued = true;
         if first {
             state.ready.push_front(key);

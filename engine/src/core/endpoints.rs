@@ -348,6 +348,7 @@ impl Core {
             }
             let load = lane.load.take();
             told += gone.len() as u64;
+            self.stop_filling(lane_key);
             for entry in gone {
                 if let Phase::Waiting(timer) = entry.phase {
                     self.timers.clear(timer);

@@ -67,6 +67,7 @@ impl Core {
             number: 1,
             delivery: self.chance.delivery_id(started.wall),
             event: Arc::new(event),
+            behind: Vec::new(),
             route: state.route_at(started.wall),
             at: started.wall,
             body_bytes_max: self.limits.rendered_bytes_max,

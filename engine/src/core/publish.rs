@@ -197,6 +197,7 @@ impl Core {
         }
         let key = self.lane_of(endpoint, &delivery.lane.key, seq.previous());
         let has_room = self.has_room(endpoint, bytes);
+        let window_max = self.endpoints.get(endpoint).map(|it| self.window_max(it));
         let (Some(lane), Some(state)) = (self.lanes.get_mut(key), self.endpoints.get_mut(endpoint))
         else {
             return;
@@ -206,7 +207,7 @@ impl Core {
             && has_room
             && state.is_open()
             && lane.moves(state.ordering())
-            && lane.len() < self.limits.window_deliveries_max;
+            && Some(lane.len()) < window_max;
         if keep {
             state.window_bytes += bytes;
             self.window_bytes += bytes;

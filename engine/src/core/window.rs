@@ -26,19 +26,20 @@ impl Core {
 
     /// Reads what comes after a place of the lane. Holds a slot until it is there.
     pub(super) fn load(&mut self, endpoint: Key, lane_key: Key, after: crate::Seq) {
-        let bytes_max = self.room(endpoint) / SHARE_OF_ROOM;
-        let Some(lane) = self.lanes.get_mut(lane_key) else {
+        let Some((deliveries_max, bytes_max)) = self.part_to_load(endpoint, lane_key, after) else {
             return;
         };
-        let free = self.limits.window_deliveries_max.saturating_sub(lane.len());
+        let (Some(lane), Some(state)) = (
+            self.lanes.get_mut(lane_key),
+            self.endpoints.get_mut(endpoint),
+        ) else {
+            return;
+        };
         let load = Load {
             lane: lane.id.clone(),
             after,
-            deliveries_max: free.max(1),
+            deliveries_max: deliveries_max.max(1),
             bytes_max,
-        };
-        let Some(state) = self.endpoints.get_mut(endpoint) else {
-            return;
         };
         let failing = state.is_failing();
         state.loading_bytes += bytes_max;
@@ -52,6 +53,26 @@ impl Core {
         });
         self.take_slot(endpoint, failing);
         self.outputs.push_back(Output::Load(load));
+    }
+
+    /// How many deliveries and payload bytes a read may bring.
+    fn part_to_load(&self, endpoint: Key, lane: Key, after: crate::Seq) -> Option<(usize, usize)> {
+        let (lane, state) = (self.lanes.get(lane)?, self.endpoints.get(endpoint)?);
+        let bytes = self.room(endpoint) / SHARE_OF_ROOM;
+        if state.record.spec.batch.is_none() {
+            let free = self.limits.window_deliveries_max.saturating_sub(lane.len());
+            return Some((free, bytes));
+        }
+        let free = lane.room_after(after, self.window_max(state));
+        let first = lane.entries().next();
+        let begun = first.is_some_and(|first| first.seq <= after && first.event.is_some());
+        // What joins a batch at hand has no slot of its own in which it could be too much.
+        let bytes = if begun {
+            bytes.max(self.limits.payload_bytes_max)
+        } else {
+            bytes
+        };
+        Some((free, bytes))
     }
 
     /// A read is over: what it held is free.
@@ -126,6 +147,14 @@ impl Core {
         let lanes: Vec<Key> = state.lanes().collect();
         for lane in lanes {
             self.shed_lane(endpoint, lane);
+            let lanes = &self.lanes;
+            if lanes
+                .get(lane)
+                .is_some_and(|lane| lane.fill_timer.is_some())
+            {
+                // It did not stand in line, and has to read again now.
+                self.wake_lane(lane);
+            }
         }
     }
 
@@ -143,6 +172,7 @@ impl Core {
             if lane.queued {
                 state.ready.retain(|queued| *queued != lane_key);
             }
+            self.stop_filling(lane_key);
             self.lanes.remove(lane_key);
         }
         self.forget_if_gone(endpoint);

@@ -57,6 +57,7 @@ impl Checker for Reasons {
             Reason::Held => held.timers == 0 && held.pending_deliveries > 0,
             Reason::Retry => held.timers > 0 && waits_for_retry(book),
             Reason::Admission => held.timers > 0 && is_limited(book),
+            Reason::Filling => held.timers > 0 && waits_for_more(book),
             _ => false,
         };
         if holds {
@@ -81,6 +82,14 @@ fn waits_for_retry(book: &Book) -> bool {
     pending.any(|id| {
         let state = book.deliveries.get(id).map(|page| page.state);
         matches!(state, Some(DeliveryState::Retrying { .. }))
+    })
+}
+
+fn waits_for_more(book: &Book) -> bool {
+    book.lanes.iter().any(|(id, lane)| {
+        let page = book.endpoints.get(&id.endpoint);
+        let batches = page.is_some_and(|page| page.told.spec.batch.is_some());
+        batches && !lane.pending.is_empty()
     })
 }
 

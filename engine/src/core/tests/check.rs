@@ -99,13 +99,16 @@ fn slots_are_held_by_what_is_under_way(core: &Core) {
     assert_eq!(core.slots.taken, sum + core.pings.len(), "slots");
     let sending = |entry: &&Entry| matches!(entry.phase, Phase::Sending(_));
     let entries = core.lanes.iter().flat_map(Lane::entries);
-    assert_eq!(core.attempts.len(), entries.filter(sending).count());
+    let members = core
+        .attempts
+        .values()
+        .map(|flight| flight.members().count());
+    assert_eq!(members.sum::<usize>(), entries.filter(sending).count());
 }
 
 /// Every lane that can do something stands in a queue, and every endpoint with such a lane too,
 /// or something is sure to wake it.
 fn nothing_that_can_start_is_forgotten(core: &Core) {
-    let window = core.limits.window_deliveries_max;
     let full = core.slots.taken >= core.limits.attempts_max;
     let failing_full = core.slots.failing >= core.limits.attempts_failing_max;
     assert!(core.ready.is_empty() || full, "an endpoint could start");
@@ -125,10 +128,11 @@ fn nothing_that_can_start_is_forgotten(core: &Core) {
                 lane.queued,
                 "lanes queue"
             );
-            let step = lane.step(state.ordering(), window);
+            let step = core.step_of(state, lane);
             let leaving = state.existence != Existence::Here;
+            let waits = matches!(step, Step::Wait | Step::Fill(_));
             assert!(
-                step == Step::Wait || lane.queued || leaving,
+                waits || lane.queued || leaving,
                 "a lane of {} could {step:?} and is forgotten",
                 state.id()
             );

@@ -3,8 +3,8 @@
 
 use postrider_engine::signature::HeaderNames;
 use postrider_engine::{
-    BreakerPolicy, EndpointSpec, OnFailed, Ordering, PayloadForm, RateLimit, RetryPolicy, Schedule,
-    SignatureForm, Template,
+    BatchPolicy, BreakerPolicy, EndpointSpec, OnFailed, Ordering, PayloadForm, RateLimit,
+    RetryPolicy, Schedule, SignatureForm, Template,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -33,6 +33,14 @@ struct SpecRecord {
     payload_form: FormRecord,
     #[serde(default = "default_signatures")]
     signatures: Vec<SignatureRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    batch: Option<BatchRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BatchRecord {
+    events_max: u32,
+    wait_ms: u64,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -147,6 +155,10 @@ pub(super) fn to_json(spec: &EndpointSpec) -> Result<String, serde_json::Error> 
         filter: spec.filter.as_ref().map(ToString::to_string),
         payload_form: form_record(&spec.payload_form),
         signatures: spec.signatures.iter().map(signature_record).collect(),
+        batch: spec.batch.map(|batch| BatchRecord {
+            events_max: batch.events_max,
+            wait_ms: ms(batch.wait),
+        }),
     })
 }
 
@@ -166,6 +178,10 @@ pub(super) fn from_json(text: &str) -> Result<EndpointSpec, String> {
         filter: filter.map_err(told)?,
         payload_form: payload_form(record.payload_form)?,
         signatures: signatures.collect::<Result<_, _>>()?,
+        batch: record.batch.map(|batch| BatchPolicy {
+            events_max: batch.events_max,
+            wait: Duration::from_millis(batch.wait_ms),
+        }),
         headers: record.headers,
         ordering: if record.fifo {
             Ordering::Fifo
@@ -333,6 +349,10 @@ mod tests {
         let template = Template::new("chat", 3, r#"{"text": "{{data.name}} paid"}"#);
         spec.payload_form = PayloadForm::Template(template.unwrap());
         spec.signatures = vec![SignatureForm::of(Scheme::Stripe), named()];
+        spec.batch = Some(BatchPolicy {
+            events_max: 50,
+            wait: Duration::from_millis(1_500),
+        });
         assert_eq!(from_json(&to_json(&spec).unwrap()), Ok(spec));
     }
 

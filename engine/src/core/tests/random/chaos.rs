@@ -3,7 +3,7 @@
 use crate::core::tests::harness::{Bench, Sent, asking, event, no_answer, ordering_key, status};
 use crate::core::{Core, State};
 use crate::{
-    Answer, BatchId, BreakerPolicy, CallId, Closed, Command, CommitError, DeliveryId,
+    Answer, BatchId, BatchPolicy, BreakerPolicy, CallId, Closed, Command, CommitError, DeliveryId,
     DeliveryState, EndpointChange, EndpointId, EndpointSpec, EndpointStatus, EventId, Fact, Input,
     LaneId, Limits, Load, Loaded, MemoryBounds, NewEvent, OnFailed, Ordering, Outcome,
     PublishError, RateLimit, Reason, Receipt, RetryPolicy, Schedule, Seq, Target, TenantId,
@@ -74,6 +74,7 @@ impl Chaos {
         let attempts_max = usize::try_from(1 + dice.roll(12)).unwrap();
         let limits = Limits {
             payload_bytes_max: 64,
+            batch_bytes_max: dice.index(200),
             pending_deliveries_max: 60,
             pending_bytes_max: 2_000,
             commits_in_flight_max: 24,
@@ -337,14 +338,18 @@ impl Chaos {
                 assert!(record.is_none(), "a ping is not on record");
                 continue;
             }
-            self.check_request(sent);
-            self.deliveries.push(sent.request.delivery);
+            let members: Vec<DeliveryId> = sent.request.deliveries().map(|(_, id)| id).collect();
+            for (place, delivery) in members.iter().enumerate() {
+                self.check_request(sent, *delivery, &members[..place]);
+            }
+            self.deliveries.extend(members);
         }
         self.bench.host.sent.extend(new);
         self.sent_seen = self.bench.host.sent.len();
     }
 
-    fn check_request(&self, sent: &Sent) {
+    /// `before` go in the same request.
+    fn check_request(&self, sent: &Sent, delivery: DeliveryId, before: &[DeliveryId]) {
         let host = &self.bench.host;
         let request = &sent.request;
         assert_eq!(
@@ -352,21 +357,17 @@ impl Chaos {
             State::Running,
             "nothing starts once it stops"
         );
-        let record = host.store.delivery(request.delivery);
+        let record = host.store.delivery(delivery);
         let record = record.expect("what is sent is on record");
-        let ended = self.ended.get(&request.delivery);
-        assert!(
-            ended.is_none(),
-            "{} is sent and has ended",
-            request.delivery
-        );
+        let ended = self.ended.get(&delivery);
+        assert!(ended.is_none(), "{delivery} is sent and has ended");
         let numbered = u32::try_from(record.attempts.len()).unwrap() + 1;
         // A result that is durable, but not known to the core, may be of an earlier attempt only.
         assert_eq!(request.number, numbered, "attempts are counted");
         if let DeliveryState::Retrying { due } = record.state {
             assert!(sent.at.wall >= due, "no retry comes early");
         }
-        let same = |other: &&Sent| other.request.delivery == request.delivery;
+        let same = |other: &&Sent| has(other, |id| id == delivery);
         assert_eq!(
             host.under_way.iter().filter(same).count(),
             1,
@@ -380,20 +381,23 @@ impl Chaos {
             EndpointStatus::Active,
             "status in the core"
         );
+        let most = endpoint.spec.batch.map_or(1, |batch| batch.events_max);
+        assert!(before.len() < most as usize, "a batch has a bound");
         if endpoint.spec.ordering == Ordering::Fifo {
-            self.check_turn(&record.lane, record.seq, request.delivery);
+            self.check_turn(&record.lane, record.seq, delivery, before);
         }
     }
 
-    fn check_turn(&self, lane: &LaneId, seq: Seq, delivery: DeliveryId) {
+    fn check_turn(&self, lane: &LaneId, seq: Seq, delivery: DeliveryId, before: &[DeliveryId]) {
         let host = &self.bench.host;
-        let first = host.store.load(&Load {
+        let pending = host.store.load(&Load {
             lane: lane.clone(),
             after: Seq(0),
-            deliveries_max: 1,
-            bytes_max: 0,
+            deliveries_max: 1 + before.len(),
+            bytes_max: usize::MAX,
         });
-        if let Some(first) = first.deliveries.first() {
+        let mut pending = pending.deliveries.iter();
+        if let Some(first) = pending.find(|other| !before.contains(&other.id)) {
             assert!(
                 first.seq >= seq,
                 "{delivery} starts before {} has ended",
@@ -401,8 +405,10 @@ impl Chaos {
             );
         }
         let in_lane = host.under_way.iter().filter(|other| {
-            let record = host.store.delivery(other.request.delivery);
-            record.is_some_and(|record| record.lane == *lane)
+            has(other, |id| {
+                let record = host.store.delivery(id);
+                record.is_some_and(|record| record.lane == *lane)
+            })
         });
         assert_eq!(in_lane.count(), 1, "one request per lane");
     }
@@ -496,6 +502,11 @@ impl Chaos {
     }
 }
 
+/// Whether a request has such a delivery.
+fn has(sent: &Sent, is_meant: impl Fn(DeliveryId) -> bool) -> bool {
+    sent.request.deliveries().any(|(_, id)| is_meant(id))
+}
+
 fn endpoint_of(core: &Core, id: EndpointId) -> Option<&crate::Endpoint> {
     let key = core.by_id.get(&id)?;
     core.endpoints.get(*key).map(|state| &state.record)
@@ -515,9 +526,15 @@ fn random_spec(dice: &mut Dice) -> EndpointSpec {
     let delays = (0..dice.roll(4)).map(|_| Duration::from_millis(dice.roll(600)));
     let schedule = Schedule::Delays(delays.collect());
     let url = format!("https://receiver.example/{}", dice.roll(2));
+    let stops = fifo && dice.percent(30);
+    let batches = fifo && !stops && dice.percent(40);
     EndpointSpec {
+        batch: batches.then(|| BatchPolicy {
+            events_max: u32::try_from(2 + dice.roll(5)).unwrap(),
+            wait: Duration::from_millis(dice.roll(300)),
+        }),
         ordering: if fifo { Ordering::Fifo } else { Ordering::None },
-        on_failed: if fifo && dice.percent(30) {
+        on_failed: if stops {
             OnFailed::Stop
         } else {
             OnFailed::Continue

@@ -1,0 +1,124 @@
+//! Which deliveries of a lane go in one request, and when.
+
+use super::{Lane, Phase, Step};
+use crate::delivery::Seq;
+use crate::endpoint::Ordering;
+use crate::time::{Mono, Now};
+use std::time::Duration;
+
+/// What holds for a batch now.
+pub(crate) struct Batching {
+    pub(crate) events_max: usize,
+    pub(crate) bytes_max: usize,
+    pub(crate) now: Mono,
+    /// There is room for whatever is read beside what is at hand.
+    pub(crate) can_read: bool,
+}
+
+/// Until when a batch may wait for more.
+pub(crate) struct Filling {
+    /// Its first delivery.
+    head: Seq,
+    until: Mono,
+}
+
+/// Where what is at hand of a batch ends.
+#[derive(PartialEq, Eq)]
+enum End {
+    /// Nothing can be added.
+    Full,
+    /// What comes next, if anything, is not at hand.
+    Open,
+}
+
+impl Lane {
+    /// What it can do next, where deliveries go together.
+    pub(crate) fn batch_step(&self, batching: &Batching) -> Step {
+        let step = self.step(Ordering::Fifo, usize::MAX);
+        let Some(front) = self.entries.front().filter(|_| step != Step::Wait) else {
+            return step;
+        };
+        let (count, end) = self.batch_at_hand(batching);
+        if end == End::Full && count > 0 {
+            return Step::SendBatch(count);
+        }
+        let unread = usize::try_from(self.tail.0 - self.loaded_through.0).unwrap_or(usize::MAX);
+        let all = self.entries.len().saturating_add(unread);
+        let until = self.filling.as_ref().filter(|it| it.head == front.seq);
+        if let Some(filling) = until
+            && filling.until > batching.now
+            && all < batching.events_max
+        {
+            return Step::Fill(filling.until);
+        }
+        if count == 0 {
+            return step;
+        }
+        if all > count && batching.can_read {
+            let last = self.entries.get(count - 1).unwrap_or(front);
+            return Step::Load(last.seq);
+        }
+        Step::SendBatch(count)
+    }
+
+    /// How many of the first deliveries can go together. All have had the same number of attempts,
+    /// so that what has failed goes again as it was, and what comes of it is the same for all.
+    fn batch_at_hand(&self, batching: &Batching) -> (usize, End) {
+        let (mut count, mut bytes) = (0, 0);
+        let attempts = self.entries.front().map_or(0, |front| front.attempts);
+        // What has had attempts is known, also beyond what was read.
+        let end = if attempts > 0 { End::Full } else { End::Open };
+        for entry in &self.entries {
+            if entry.seq > self.loaded_through {
+                return (count, end);
+            }
+            let fits = count < batching.events_max
+                && entry.attempts == attempts
+                && entry.phase == Phase::Ready;
+            if !fits {
+                return (count, End::Full);
+            }
+            let Some(event) = &entry.event else {
+                return (count, End::Open);
+            };
+            bytes += event.payload.len();
+            if count > 0 && bytes > batching.bytes_max {
+                return (count, End::Full);
+            }
+            count += 1;
+        }
+        if count == batching.events_max {
+            return (count, End::Full);
+        }
+        (count, end)
+    }
+
+    /// Notes until when a batch may wait for more, if its first delivery has come to the head of
+    /// the lane. One that has had attempts does not wait.
+    pub(crate) fn begin_filling(&mut self, wait: Duration, now: Now) {
+        let Some(front) = self.entries.front() else {
+            self.filling = None;
+            return;
+        };
+        let is_known = self.filling.as_ref().is_some_and(|it| it.head == front.seq);
+        let (false, Some(event)) = (is_known, &front.event) else {
+            return;
+        };
+        // Judged by the calendar once, and from then on by the clock that does not jump.
+        let waited = now.wall.since(event.published_at);
+        let left = match front.attempts {
+            0 => wait.saturating_sub(waited),
+            _ => Duration::ZERO,
+        };
+        self.filling = Some(Filling {
+            head: front.seq,
+            until: now.mono.after(left),
+        });
+    }
+
+    /// How many deliveries more the window can take when it reads what comes after this place.
+    pub(crate) fn room_after(&self, after: Seq, window_max: usize) -> usize {
+        let before = self.entries.partition_point(|entry| entry.seq <= after);
+        window_max.saturating_sub(before)
+    }
+}
