@@ -136,7 +136,7 @@ impl Request {
     /// If it is too large.
     pub fn body(&self) -> Result<Bytes, BodyTooLarge> {
         let form = &self.route.payload_form;
-        if self.route.batches {
+        if self.batches() {
             return form.render_all(self.deliveries(), self.body_bytes_max);
         }
         form.render(&self.event, self.delivery, self.body_bytes_max)
@@ -148,10 +148,16 @@ impl Request {
         std::iter::once((&*self.event, self.delivery)).chain(behind)
     }
 
+    /// Whether its body is an array, be it of one event.
+    #[must_use]
+    pub fn batches(&self) -> bool {
+        self.route.batches
+    }
+
     /// What its receiver knows a repeat by: the id of its event; in a batch, that of exactly these
     /// events.
     fn message_id(&self) -> String {
-        if !self.route.batches {
+        if !self.batches() {
             return self.event.id.to_string();
         }
         let ids: Vec<[u8; 16]> = self
@@ -208,7 +214,7 @@ impl Request {
         headers.push(("x-event-id", Cow::Owned(self.event.id.to_string())));
         headers.push(("x-delivery-id", Cow::Owned(self.delivery.to_string())));
         headers.push(("x-attempt", Cow::Owned(self.number.to_string())));
-        if self.route.batches {
+        if self.batches() {
             let size = 1 + self.behind.len();
             headers.push(("x-batch-size", Cow::Owned(size.to_string())));
         }

@@ -3,6 +3,7 @@
 //! It believes the store's durable changes, the receivers and the callers, never the engine.
 
 mod pages;
+mod requests;
 mod retention;
 mod slack;
 
@@ -60,8 +61,10 @@ pub struct Book {
     pub faults: BTreeSet<usize>,
     /// When the calendar jumped last, in true time.
     pub jumped_ms: Option<u64>,
-    /// Requests that were sent.
+    /// Attempts that began.
     pub attempts: u64,
+    /// Requests that are under way: several attempts may go in one.
+    pub requests: usize,
     retention: retention::Retention,
 }
 
@@ -87,6 +90,7 @@ impl Book {
             faults: BTreeSet::new(),
             jumped_ms: None,
             attempts: 0,
+            requests: 0,
             retention: retention::Retention::default(),
         }
     }
@@ -151,6 +155,7 @@ impl Book {
     fn stopped(&mut self) {
         self.up = false;
         self.in_flight.clear();
+        self.requests = 0;
         for endpoint in self.endpoints.values_mut() {
             endpoint.flying = 0;
         }
@@ -220,6 +225,7 @@ impl Book {
     }
 
     fn sent(&mut self, at_ms: u64, wire: &Arc<Wire>) {
+        let is_first = wire.is_first();
         self.attempts += 1;
         let Some(delivery) = self.deliveries.get_mut(&wire.delivery) else {
             return;
@@ -230,8 +236,9 @@ impl Book {
             lane.flying += 1;
         }
         let mut revision = 0;
+        self.requests += usize::from(is_first);
         if let Some(page) = self.endpoints.get_mut(&endpoint) {
-            page.flying += 1;
+            page.flying += u32::from(is_first);
             page.last_sent_ms = Some(at_ms);
             revision = page.told.revision;
         }
@@ -280,7 +287,8 @@ impl Book {
             }
         };
         let leaving = page.is_leaving();
-        let counts = !leaving && page.told.revision == flight.revision;
+        let counts =
+            !leaving && page.told.revision == flight.revision && !self.has_others_recording(wire);
         let mut after = page.health;
         if counts {
             judge(&mut after, verdict, line.now.wall);
@@ -314,10 +322,13 @@ impl Book {
         {
             lane.flying = lane.flying.saturating_sub(1);
         }
+        let is_last = !self.has_others_in_flight(&flight.wire);
+        let is_recording = self.has_others_recording(&flight.wire);
+        self.requests = self.requests.saturating_sub(usize::from(is_last));
         if let Some(page) = self.endpoints.get_mut(&flight.endpoint) {
-            page.flying = page.flying.saturating_sub(1);
+            page.flying = page.flying.saturating_sub(u32::from(is_last));
             if let Some(ending) = &ending {
-                page.recording += 1;
+                page.recording += u32::from(!is_recording);
                 page.health = ending.health.1;
             }
         }
@@ -366,13 +377,7 @@ impl Book {
                 }
             }
             (Change::Attempted(end), receipt) => {
-                let known = self.recording.get(&end.delivery);
-                if known.is_some_and(|known| known.wire.number == end.attempt.number) {
-                    self.recording.swap_remove(&end.delivery);
-                    if let Some(page) = self.endpoints.get_mut(&end.lane.endpoint) {
-                        page.recording = page.recording.saturating_sub(1);
-                    }
-                }
+                self.recorded(end);
                 if *receipt == Receipt::Applied {
                     self.attempted(end, at_ms);
                 }

@@ -7,6 +7,7 @@
 //! receivers are places in the plan's lists. A step that means something that is not there (any
 //! more) is passed over, so that any part of a plan is a plan.
 
+mod batch;
 mod bounds;
 mod convert;
 mod generate;
@@ -14,6 +15,7 @@ mod generate;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
+pub use batch::Batch;
 pub use bounds::{Bounds, StoreBounds};
 
 /// The version of the format.
@@ -158,6 +160,9 @@ pub struct EndpointPlan {
     pub retry: Retry,
     /// Attempts at the same time.
     pub concurrency: u32,
+    /// Its events go together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Batch>,
     /// Its rate limit.
     pub rate: Option<Rate>,
     /// Its breaker.

@@ -211,6 +211,9 @@ pub struct Wire {
     pub event: EventId,
     /// Its number among the attempts of the delivery.
     pub number: u32,
+    /// All deliveries in the request, this one among them, in order; none where each goes alone.
+    /// Each of them has lines of its own.
+    pub batch: Arc<[DeliveryId]>,
     /// Its URL.
     pub url: Arc<str>,
     /// All its headers.
@@ -362,6 +365,27 @@ impl Line {
 }
 
 impl Wire {
+    /// The first delivery of the request, by which it is known.
+    #[must_use]
+    pub fn request(&self) -> DeliveryId {
+        self.batch.first().copied().unwrap_or(self.delivery)
+    }
+
+    /// Whether this is the first delivery of its request.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        self.request() == self.delivery
+    }
+
+    /// The same request, for another delivery in it.
+    pub(crate) fn behind(&self, delivery: DeliveryId, event: EventId) -> Self {
+        Self {
+            delivery,
+            event,
+            ..self.clone()
+        }
+    }
+
     /// A header by its name in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {

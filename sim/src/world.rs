@@ -184,11 +184,7 @@ impl World {
             return;
         }
         let shared = Arc::new(outcome);
-        self.host.note(What::Outcome {
-            delivery: exchange.wire.delivery,
-            number: exchange.wire.number,
-            outcome: Arc::clone(&shared),
-        });
+        self.ended(exchange, &shared);
         let again = matches!(exchange.mishap, Some(FaultKind::RepeatOutcome));
         self.input(Input::AttemptDone(
             exchange.attempt,
@@ -201,6 +197,25 @@ impl World {
                 (*shared).clone(),
                 HeaderLines::default(),
             ));
+        }
+    }
+
+    /// Notes how an attempt ended, for each delivery in it. One that was discarded meanwhile has
+    /// left the request, which went on for the others.
+    fn ended(&mut self, exchange: &Exchange, outcome: &Arc<Outcome>) {
+        for wire in &exchange.wires {
+            let (delivery, number) = (wire.delivery, wire.number);
+            let page = self.host.watch.book().deliveries.get(&delivery);
+            let has_left = exchange.wires.len() > 1 && page.is_some_and(|page| page.told_end);
+            self.host.note(if has_left {
+                What::Cancelled { delivery, number }
+            } else {
+                What::Outcome {
+                    delivery,
+                    number,
+                    outcome: Arc::clone(outcome),
+                }
+            });
         }
     }
 

@@ -24,8 +24,8 @@ impl Core {
     pub(super) fn next_step(&mut self, key: Key) -> Option<Step> {
         let lane = self.lanes.get_mut(key)?;
         let state = self.endpoints.get(lane.endpoint)?;
-        if let Some(policy) = state.record.spec.batch {
-            lane.begin_filling(policy.wait, self.now);
+        if state.record.spec.batch.is_some() {
+            lane.begin_filling(self.now);
         }
         let step = self.step_of(state, self.lanes.get(key)?);
         self.wake_at(key, step);
@@ -79,6 +79,7 @@ impl Core {
         Batching {
             events_max: policy.events_max as usize,
             bytes_max: self.limits.batch_bytes_max,
+            wait: policy.wait,
             now: self.now.mono,
             can_read: self.room(endpoint) >= self.limits.payload_bytes_max,
         }

@@ -10,16 +10,21 @@ use std::time::Duration;
 pub(crate) struct Batching {
     pub(crate) events_max: usize,
     pub(crate) bytes_max: usize,
+    pub(crate) wait: Duration,
     pub(crate) now: Mono,
     /// There is room for whatever is read beside what is at hand.
     pub(crate) can_read: bool,
 }
 
-/// Until when a batch may wait for more.
+/// How long a batch has waited for more.
 pub(crate) struct Filling {
     /// Its first delivery.
     head: Seq,
-    until: Mono,
+    /// When that was seen first at the head of the lane.
+    seen: Mono,
+    /// How long it had waited then, by the calendar: from then on it is judged by the clock that
+    /// does not jump.
+    waited: Duration,
 }
 
 /// Where what is at hand of a batch ends.
@@ -44,12 +49,16 @@ impl Lane {
         }
         let unread = usize::try_from(self.tail.0 - self.loaded_through.0).unwrap_or(usize::MAX);
         let all = self.entries.len().saturating_add(unread);
-        let until = self.filling.as_ref().filter(|it| it.head == front.seq);
-        if let Some(filling) = until
-            && filling.until > batching.now
+        let filling = self.filling.as_ref().filter(|it| it.head == front.seq);
+        if let Some(filling) = filling
+            && front.attempts == 0
             && all < batching.events_max
         {
-            return Step::Fill(filling.until);
+            let left = batching.wait.saturating_sub(filling.waited);
+            let until = filling.seen.after(left);
+            if until > batching.now {
+                return Step::Fill(until);
+            }
         }
         if count == 0 {
             return step;
@@ -93,27 +102,21 @@ impl Lane {
         (count, end)
     }
 
-    /// Notes until when a batch may wait for more, if its first delivery has come to the head of
-    /// the lane. One that has had attempts does not wait.
-    pub(crate) fn begin_filling(&mut self, wait: Duration, now: Now) {
+    /// Notes since when a batch waits for more, if its first delivery has come to the head of the
+    /// lane.
+    pub(crate) fn begin_filling(&mut self, now: Now) {
         let Some(front) = self.entries.front() else {
             self.filling = None;
             return;
         };
         let is_known = self.filling.as_ref().is_some_and(|it| it.head == front.seq);
-        let (false, Some(event)) = (is_known, &front.event) else {
-            return;
-        };
-        // Judged by the calendar once, and from then on by the clock that does not jump.
-        let waited = now.wall.since(event.published_at);
-        let left = match front.attempts {
-            0 => wait.saturating_sub(waited),
-            _ => Duration::ZERO,
-        };
-        self.filling = Some(Filling {
-            head: front.seq,
-            until: now.mono.after(left),
-        });
+        if let (false, Some(event)) = (is_known, &front.event) {
+            self.filling = Some(Filling {
+                head: front.seq,
+                seen: now.mono,
+                waited: now.wall.since(event.published_at),
+            });
+        }
     }
 
     /// How many deliveries more the window can take when it reads what comes after this place.

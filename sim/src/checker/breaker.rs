@@ -57,7 +57,7 @@ impl Checker for Breakers {
                 call,
                 reply: Reply::Endpoint(Ok(endpoint)),
             } => self.changed(*call, endpoint, book),
-            What::Sent(wire) => return self.sent(wire.delivery, line, book),
+            What::Sent(wire) if wire.is_first() => return self.sent(wire.delivery, line, book),
             What::Fact(Fact::BreakerOpened { endpoint, until }) if book.is_exact() => {
                 return self.told(*endpoint, Some(*until));
             }
@@ -144,13 +144,21 @@ impl Breakers {
     }
 
     fn ended(&mut self, line: &Line, id: DeliveryId, book: &Book) {
-        let endpoint = match book.in_flight.get(&id) {
-            Some(flight) if Some(flight.wire.number) == number(&line.what) => flight.endpoint,
+        let (endpoint, wire) = match book.in_flight.get(&id) {
+            Some(flight) if Some(flight.wire.number) == number(&line.what) => {
+                (flight.endpoint, &flight.wire)
+            }
             _ => return,
         };
         let probed = self.open.get(&endpoint).copied();
-        let probe = probed.is_some_and(|state| state.mode == Mode::Probing(id));
-        let ending = book.ending(line).filter(|ending| ending.counts);
+        let probe = probed.is_some_and(|state| state.mode == Mode::Probing(wire.request()));
+        let ending = book.ending(line);
+        let goes_on = ending.is_none() && book.has_others_in_flight(wire);
+        if goes_on || book.has_others_recording(wire) {
+            // Its request speaks once, by another of its deliveries.
+            return;
+        }
+        let ending = ending.filter(|ending| ending.counts);
         let (Some(ending), Some(page)) = (ending, book.endpoints.get(&endpoint)) else {
             if probe && let Some(state) = self.open.get_mut(&endpoint) {
                 // It says nothing: the next one may go at once.

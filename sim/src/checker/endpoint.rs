@@ -55,6 +55,9 @@ impl Checker for EndpointTold {
         if !fits {
             return told.map_err(|said| format!("{} is sent to {id}, {said}", wire.delivery));
         }
+        if !wire.is_first() {
+            return Ok(());
+        }
         room(page, book).map_err(|said| format!("{} is sent to {id}, {said}", wire.delivery))
     }
 }

@@ -245,23 +245,30 @@ fn as_submitted(wire: &Wire, book: &Book) -> Result<(), String> {
     let Some(page) = book.deliveries.get(&id) else {
         return Err(format!("{id} is on its way and is not durable"));
     };
-    match book.events.get(&page.event) {
-        Some(page) if wire.event == page.event.id && wire.body == page.event.payload => Ok(()),
-        _ => Err(format!("{id} is not sent as it was submitted")),
+    let is_its_event = wire.event == page.event;
+    if is_its_event && book.body_of(wire).is_some_and(|body| wire.body == body) {
+        return Ok(());
     }
+    Err(format!("{id} is not sent as it was submitted"))
 }
 
-/// The headers say which event, delivery and attempt it is.
+/// The headers say which event, delivery and attempt it is; in a batch, the first one, and how many
+/// there are.
 fn headed(wire: &Wire, book: &Book) -> Result<(), String> {
+    if !wire.is_first() {
+        return Ok(());
+    }
     let kind = book
         .events
         .get(&wire.event)
         .map(|page| &page.event.event_type);
     let id = |name| wire.header(name).unwrap_or_default();
+    let size = wire.header("x-batch-size").map(str::parse);
     if wire.header("x-event-type") != kind.map(EventType::as_str)
         || id("x-attempt").parse() != Ok(wire.number)
         || id("x-event-id").parse() != Ok(wire.event)
         || id("x-delivery-id").parse() != Ok(wire.delivery)
+        || size.unwrap_or(Ok(0)) != Ok(wire.batch.len())
     {
         let id = wire.delivery;
         return Err(format!("the headers of {id} tell of something else"));

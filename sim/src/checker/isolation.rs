@@ -19,6 +19,7 @@ use crate::book::{Book, EndpointPage, GRACE_MS, LanePage};
 use crate::plan::{Act, Answer, FaultKind, Plan, Receiver};
 use crate::trace::{Line, What};
 use crate::verdict::Verdict;
+use crate::waits::ms;
 use postrider_engine::{Change, EndpointId, EndpointStatus, LaneId, Ordering};
 use std::collections::BTreeSet;
 
@@ -252,6 +253,7 @@ impl Isolation {
         } else {
             lanes * turn
         };
+        let most = most + batch_ms(page, &book.plan);
         if since_ms + most < at_ms {
             return Err(format!(
                 "{first} of {id:?} has waited {} ms, and {most} are the most",
@@ -292,6 +294,12 @@ impl Isolation {
             && !self.spoilt.contains(&page.told.id);
         healthy.then_some(receiver)
     }
+}
+
+/// A batch may wait so long for more. The sender's clock may be slow, and its timer late.
+fn batch_ms(page: &EndpointPage, plan: &Plan) -> u64 {
+    let wait_ms = page.told.spec.batch.map_or(0, |batch| ms(batch.wait));
+    wait_ms * 1_000 / plan.mono_permille.clamp(500, 1_000) + plan.alarm_late_max_ms + 1
 }
 
 fn receiver_of<'a>(url: &str, plan: &'a Plan) -> Option<&'a Receiver> {

@@ -30,6 +30,8 @@ const TIMER_BYTES: usize = 128;
 #[derive(Default)]
 pub(super) struct Memory {
     limits: Option<Limits>,
+    /// The most deliveries in one request.
+    batch: Option<usize>,
     /// The most of each that there was at once in this life: queues keep their room.
     most: Footprint,
 }
@@ -56,7 +58,11 @@ impl Checker for Memory {
         most.timers = most.timers.max(held.timers);
         most.window_deliveries = most.window_deliveries.max(held.window_deliveries);
         // A lane may hold one place more: what is resent in the place of a dead letter.
-        let window = limits.window_deliveries_max + 1;
+        let batch = *self.batch.get_or_insert_with(|| {
+            let batches = book.plan.batches().map(|batch| batch.events_max as usize);
+            batches.max().unwrap_or(1)
+        });
+        let window = limits.window_deliveries_max.max(batch) + 1;
         let within = [
             ("attempts", held.attempts, held.slots),
             ("slots", held.slots, limits.attempts_max),
@@ -70,7 +76,7 @@ impl Checker for Memory {
             (
                 "commits",
                 held.commits,
-                limits.commits_in_flight_max + limits.attempts_max,
+                limits.commits_in_flight_max + limits.attempts_max * batch,
             ),
             (
                 "timers",
@@ -120,8 +126,8 @@ impl Checker for Memory {
 /// What is counted is what there is. While something is on its way to or from the store it may be
 /// counted or not.
 fn true_counts(held: &Footprint, book: &Book) -> Result<(), String> {
-    if held.attempts != book.in_flight.len() {
-        let known = book.in_flight.len();
+    if held.attempts != book.requests {
+        let known = book.requests;
         return Err(format!("{known} requests are under way: {held:?}"));
     }
     if held.commits > 0 || book.draining.is_some() {
@@ -208,7 +214,9 @@ fn at_hand(book: &Book) -> usize {
         let page = book.endpoints.get(&id.endpoint);
         let limited = page.is_some_and(|page| page.told.spec.rate_limit.is_some());
         let is_fifo = page.is_some_and(|page| page.told.spec.ordering == Ordering::Fifo);
-        limited || lane.stopped_at.is_some() || lane.unordered && is_fifo
+        // A batch waits for more.
+        let batches = page.is_some_and(|page| page.told.spec.batch.is_some());
+        limited || batches || lane.stopped_at.is_some() || lane.unordered && is_fifo
     });
     let pending = waits.flat_map(|(_, lane)| lane.pending.values());
     pending.map(|id| bytes_of(*id, book)).sum()

@@ -7,7 +7,7 @@
 
 use super::Checker;
 use crate::book::Book;
-use crate::trace::{Line, What};
+use crate::trace::{Line, What, Wire};
 use postrider_engine::{Change, DeliveryId, LaneId, Ordering, Receipt, Seq};
 use std::collections::BTreeMap;
 
@@ -54,7 +54,7 @@ impl Checker for Order {
                 }
                 self.placed(&placed.lane, placed.seq)
             }
-            What::Sent(wire) => sent(wire.delivery, book),
+            What::Sent(wire) => sent(wire, book),
             What::Arrived { wire, .. } => self.arrived(wire.delivery, wire.number, book),
             _ => Ok(()),
         }
@@ -96,7 +96,8 @@ impl Order {
     }
 }
 
-fn sent(id: DeliveryId, book: &Book) -> Result<(), String> {
+fn sent(wire: &Wire, book: &Book) -> Result<(), String> {
+    let id = wire.delivery;
     let Some(page) = book.deliveries.get(&id) else {
         return Ok(());
     };
@@ -107,13 +108,16 @@ fn sent(id: DeliveryId, book: &Book) -> Result<(), String> {
     if endpoint.is_none_or(|endpoint| endpoint.told.spec.ordering != Ordering::Fifo) {
         return Ok(());
     }
-    if lane.flying > 0 {
+    // Those that go with it, and before it.
+    let mut before = wire.batch.iter().take_while(|other| **other != id);
+    if lane.flying as usize > before.clone().count() {
         return Err(format!("{id} is sent while another of its lane is"));
     }
     if let Some(dead) = lane.stopped_at {
         return Err(format!("{id} is sent, and its lane has stopped at {dead}"));
     }
-    match lane.pending.first_key_value() {
+    let mut pending = lane.pending.iter();
+    match pending.find(|(_, other)| !before.any(|it| it == *other)) {
         Some((_, first)) if *first != id && lane.pending.contains_key(&page.seq) => {
             Err(format!("{id} is sent before {first} has ended"))
         }

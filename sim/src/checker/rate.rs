@@ -37,7 +37,7 @@ impl Checker for Rate {
                     self.buckets.remove(&endpoint.id);
                 }
             }
-            What::Sent(wire) => {
+            What::Sent(wire) if wire.is_first() => {
                 if let Some(page) = book.endpoint_of(wire.delivery)
                     && let Some(limit) = page.told.spec.rate_limit
                 {

@@ -102,8 +102,10 @@ impl Signatures {
 
 fn arrived(wire: &Wire, keys: &Keys, book: &Book) -> Result<(), String> {
     let id = wire.delivery;
-    let event = book.events.get(&wire.event);
-    if event.is_none_or(|page| page.event.payload != wire.body) {
+    if !wire.is_first() {
+        return Ok(());
+    }
+    if book.body_of(wire).is_none_or(|body| body != wire.body) {
         return Err(format!("{id} arrives with another body"));
     }
     let seconds = wire.at.wall.unix_seconds();

@@ -281,6 +281,7 @@ impl Scene {
             delivery: id,
             event: page.event,
             number,
+            batch: Arc::default(),
             url: Arc::clone(&told.spec.url),
             headers: own.into_iter().chain(signed).collect(),
             body: Bytes::from_static(PAYLOAD),

@@ -37,6 +37,7 @@ impl EndpointPlan {
                 also_retry: Vec::new(),
             },
             concurrency: 16,
+            batch: None,
             rate: None,
             breaker: Some(super::Breaker {
                 failures: 10,
@@ -77,6 +78,7 @@ impl EndpointPlan {
         spec.timeout = ms(self.timeout_ms);
         spec.retry = self.retry.policy();
         spec.concurrency = self.concurrency;
+        spec.batch = self.batch.map(super::Batch::policy);
         spec.rate_limit = self.rate.map(|rate| RateLimit {
             requests: rate.requests,
             per: ms(rate.per_ms),

@@ -57,7 +57,7 @@ impl Plan {
         let bounds = swarm.bounds();
         let disk = swarm.disk();
         let end = swarm.end(&endpoints, &workload);
-        Self {
+        let mut plan = Self {
             version: VERSION,
             seed,
             tier,
@@ -71,7 +71,10 @@ impl Plan {
             mono_permille: swarm.mono_permille(),
             alarm_late_max_ms: swarm.alarm_late_max_ms(),
             end,
-        }
+        };
+        plan.draw_batches(swarm.chance);
+        plan.end.within_ms += plan.batch_waits_ms();
+        plan
     }
 }
 

@@ -146,6 +146,10 @@ impl<'a> Numbers<'a> {
                 self.add(Place::U32(retries), 0);
             }
         }
+        if let Some(batch) = &mut endpoint.batch {
+            self.add(Place::U32(&mut batch.events_max), 2);
+            self.add(Place::U64(&mut batch.wait_ms), 0);
+        }
         if let Some(rate) = &mut endpoint.rate {
             self.add(Place::U32(&mut rate.requests), 1);
             self.add(Place::U64(&mut rate.per_ms), 1);

@@ -149,6 +149,7 @@ impl Receiver {
             delivery,
             event,
             number,
+            batch: Arc::default(),
             url: asked.url.into(),
             headers: asked.headers,
             body: asked.body,

@@ -127,6 +127,7 @@ fn wire(stage: &Stage, request: &WireRequest, deadline: Instant) -> Option<Wire>
         delivery,
         event,
         number,
+        batch: Arc::default(),
         url: request.url.as_str().into(),
         headers,
         body: request.body.clone(),

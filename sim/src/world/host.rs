@@ -240,11 +240,17 @@ impl Scheduler for Host {
             Err(error) => return self.watch.broke("signatures", error.to_string()),
         };
         let headers = prepared.headers.into_iter();
+        let deliveries = request.deliveries().map(|(_, id)| id);
+        let batch = match request.batches() {
+            true => deliveries.collect(),
+            false => Arc::default(),
+        };
         let mut wire = Wire {
             life: self.life,
             delivery: request.delivery,
             event: request.event.id,
             number: request.number,
+            batch,
             url: Arc::clone(&request.route.url),
             headers: headers
                 .map(|(name, value)| (name.to_owned(), value.into_owned()))
@@ -261,16 +267,22 @@ impl Scheduler for Host {
         let twice = self
             .sabotage
             .wire(&mut wire, request.route.endpoint, resent);
-        let wire = Arc::new(wire);
-        if twice {
-            self.note(What::Sent(Arc::clone(&wire)));
+        let behind = request.behind.iter();
+        let behind = behind.map(|it| Arc::new(wire.behind(it.delivery, it.event.id)));
+        let behind: Vec<Arc<Wire>> = behind.collect();
+        let wires: Vec<Arc<Wire>> = std::iter::once(Arc::new(wire)).chain(behind).collect();
+        for wire in &wires {
+            if twice {
+                self.note(What::Sent(Arc::clone(wire)));
+            }
+            self.note(What::Sent(Arc::clone(wire)));
         }
-        self.note(What::Sent(Arc::clone(&wire)));
         let mishap = self.request_fault();
         // The engine's clock may be a planted bug's.
         let true_now = self.clocks.now(self.at_ms).mono;
-        let deadline = Mono(true_now.0 + wire.timeout_ms);
-        self.dispatch(request.attempt, wire, deadline, mishap);
+        let timeout_ms = wires.first().map_or(0, |wire| wire.timeout_ms);
+        let deadline = Mono(true_now.0 + timeout_ms);
+        self.dispatch(request.attempt, wires, deadline, mishap);
     }
 
     fn cancel(&mut self, attempt: AttemptId) {

@@ -4,7 +4,7 @@ use super::Host;
 use super::agenda::Agenda;
 use crate::chance::Chance;
 use crate::plan::{Answer, FaultKind, Plan};
-use crate::trace::Wire;
+use crate::trace::{What, Wire};
 use bytes::Bytes;
 use postrider_engine::{AttemptId, Failure, FailureKind, Mono, Outcome, Phase, Response};
 use std::collections::BTreeMap;
@@ -31,7 +31,8 @@ pub(super) enum Packet {
 #[derive(Clone, Debug)]
 pub(super) struct Exchange {
     pub(super) attempt: AttemptId,
-    pub(super) wire: Arc<Wire>,
+    /// The request, once for each delivery in it.
+    pub(super) wires: Vec<Arc<Wire>>,
     receiver: usize,
     answer: Answer,
     /// There and back.
@@ -176,11 +177,13 @@ impl Host {
     pub(super) fn dispatch(
         &mut self,
         attempt: AttemptId,
-        wire: Arc<Wire>,
+        wires: Vec<Arc<Wire>>,
         deadline: Mono,
         mishap: Option<FaultKind>,
     ) {
-        let receiver = crate::book::Book::receiver_of(&wire.url).unwrap_or(usize::MAX);
+        let url = wires.first().map(|wire| &*wire.url);
+        let receiver = url.and_then(crate::book::Book::receiver_of);
+        let receiver = receiver.unwrap_or(usize::MAX);
         let (answer, latency_ms) = self.network.choose(&self.plan, receiver);
         self.network.last += 1;
         let id = self.network.last;
@@ -193,7 +196,7 @@ impl Host {
         let timer_ms = self.clocks.when(Mono(deadline.0 + timer_late));
         let exchange = Exchange {
             attempt,
-            wire,
+            wires,
             receiver,
             latency_ms,
             sent_ms: self.at_ms,
@@ -274,16 +277,20 @@ impl Host {
             let back = self.at_ms + exchange.latency_ms / 2;
             return self.network.packets.put(back, Packet::Outcome(id, reset));
         }
-        self.note(crate::trace::What::Arrived {
-            receiver,
-            wire: Arc::clone(&exchange.wire),
-        });
-        self.note(crate::trace::What::Responded {
-            receiver,
-            delivery: exchange.wire.delivery,
-            number: exchange.wire.number,
-            answer: exchange.answer.clone(),
-        });
+        for wire in &exchange.wires {
+            self.note(What::Arrived {
+                receiver,
+                wire: Arc::clone(wire),
+            });
+        }
+        for wire in &exchange.wires {
+            self.note(What::Responded {
+                receiver,
+                delivery: wire.delivery,
+                number: wire.number,
+                answer: exchange.answer.clone(),
+            });
+        }
         if matches!(exchange.mishap, Some(FaultKind::Forget)) {
             return;
         }
@@ -362,10 +369,12 @@ impl Host {
     /// The engine gives a request up.
     pub(super) fn give_up(&mut self, attempt: AttemptId) {
         if let Some(exchange) = self.network.forget(attempt) {
-            self.note(crate::trace::What::Cancelled {
-                delivery: exchange.wire.delivery,
-                number: exchange.wire.number,
-            });
+            for wire in &exchange.wires {
+                self.note(What::Cancelled {
+                    delivery: wire.delivery,
+                    number: wire.number,
+                });
+            }
         }
     }
 }

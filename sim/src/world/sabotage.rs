@@ -112,6 +112,7 @@ impl Sabotage {
             _ => return,
         }
         if spec.ordering == Ordering::None {
+            spec.batch = None;
             spec.on_failed = postrider_engine::OnFailed::Continue;
         }
     }

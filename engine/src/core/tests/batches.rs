@@ -424,6 +424,20 @@ fn a_policy_comes_and_goes_with_the_spec() {
 }
 
 #[test]
+fn a_shorter_wait_counts_for_what_waits() {
+    let mut bench = Bench::new();
+    let endpoint = bench.endpoint(batching(5, 60_000));
+    publish(&mut bench, endpoint, &["1"]);
+    bench.advance(ms(300));
+    let sooner = EndpointChange::Spec(Box::new(batching(5, 500)));
+    bench.change(endpoint, sooner).unwrap();
+    bench.advance(ms(199));
+    assert!(bench.under_way().is_empty());
+    bench.advance(ms(1));
+    assert_eq!(bench.under_way(), ["[1]"]);
+}
+
+#[test]
 fn lanes_fill_beside_each_other() {
     let mut bench = Bench::new();
     let endpoint = bench.endpoint(batching(2, 1_000));

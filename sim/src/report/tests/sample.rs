@@ -270,6 +270,7 @@ impl Teller {
             delivery,
             event: EventId::from_u128(delivery.as_u128() - 1),
             number,
+            batch: Arc::default(),
             url: format!("https://r{receiver}.example/p0").into(),
             headers: vec![(
                 "webhook-signature".to_owned(),
