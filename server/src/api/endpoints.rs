@@ -24,7 +24,8 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 pub(crate) const PING: &str = "postrider.ping";
 
 /// Fields that can be none at all.
-const NULLABLE: [&str; 5] = [
+const NULLABLE: [&str; 6] = [
+    "batch",
     "filter",
     "rate_limit",
     "breaker",
@@ -205,7 +206,7 @@ pub(crate) async fn get(
     request_body(content = EndpointPatch, content_type = "application/json"),
     summary = "Change an endpoint",
     description = "A JSON merge patch (RFC 7396): what is left out stays; `null` means none for \
-                   `filter`, `rate_limit`, `breaker`, `disable_after_ms` and `template`, and the \
+                   `batch`, `filter`, `rate_limit`, `breaker`, `disable_after_ms` and `template`, and the \
                    default for everything else. Lists and `retry` are replaced as a whole.",
     responses((status = OK, description = "The endpoint as it is now.", body = EndpointView))
 )]

@@ -61,6 +61,7 @@ impl From<InvalidSpec> for Problem {
             InvalidSpec::Signatures { .. }
             | InvalidSpec::SignatureHeaderName(_)
             | InvalidSpec::SignatureHeaderTaken { .. } => "/signatures",
+            InvalidSpec::Batch | InvalidSpec::BatchOrder => "/batch",
             InvalidSpec::Description { .. } => "/description",
             InvalidSpec::Metadata { .. } => "/metadata",
             InvalidSpec::Secret(_) | InvalidSpec::SecretText(_) => "/secret",

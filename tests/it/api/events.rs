@@ -220,6 +220,29 @@ async fn a_payload_takes_the_form_that_its_endpoint_asks_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_asks_for_batches_gets_arrays_in_order() {
+    let server = Server::start().await;
+    let receiver = Receiver::answering(200).await;
+    let batch = json!({ "events_max": 4, "wait_ms": 100 });
+    let body = json!({ "url": receiver.url(), "batch": batch });
+    let made = server.post("/v1/endpoints", body).await.expect(201);
+    assert_eq!(made["batch"], batch);
+    let events: Vec<Value> = (0..6)
+        .map(|n| json!({ "event": { "type": "a.b", "payload": n } }))
+        .collect();
+    let sent = server
+        .post("/v1/events/batch", json!({ "events": events }))
+        .await
+        .expect(200);
+    let last = sent["results"][5]["event"]["id"].as_str().unwrap();
+    server.event_in(last, "delivered").await;
+    assert_eq!(receiver.bodies().join(" "), "[0,1,2,3] [4,5]");
+    let request = &receiver.received()[0];
+    assert_eq!(request.header("x-batch-size"), "4");
+    assert!(request.is_signed_with(made["secret"].as_str().unwrap()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_for_later_waits_and_can_be_dropped() {
     let server = Server::start().await;
     let receiver = Receiver::answering(200).await;
