@@ -111,7 +111,9 @@ pub enum ApiError {
 }
 
 impl Api {
-    /// Reads the keys, sources and types that the store of this Postrider holds.
+    /// Reads the keys, sources and types that the store of this Postrider holds, and begins to
+    /// publish operational events. One for each Postrider: a second one would tell what becomes of
+    /// endpoints a second time.
     ///
     /// # Errors
     ///

@@ -201,3 +201,82 @@ impl Live {
         act(&mut subscribers)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use postrider::Fact;
+    use postrider::engine::{DeliveryId, EventId, Of};
+
+    fn wants(tenant: &str) -> Wants {
+        Wants {
+            tenant: tenant.parse().unwrap(),
+            events: false,
+            attempts: false,
+            deliveries: true,
+            endpoints: true,
+            event_types: Vec::new(),
+            endpoint: None,
+        }
+    }
+
+    /// A delivery to the endpoint with this number.
+    fn item(endpoint: u128) -> Item {
+        let of = Of {
+            delivery: DeliveryId::from_u128(1),
+            event: EventId::from_u128(1),
+            endpoint: EndpointId::from_u128(endpoint),
+        };
+        Item::of(&Fact::Discarded { of }, None).unwrap()
+    }
+
+    #[test]
+    fn who_falls_behind_is_told_how_many_he_has_missed_where_they_were() {
+        let live = Live::default();
+        let tenant = TenantId::default();
+        let mut items = live.subscribe(wants("default"));
+        let mut other = live.subscribe(wants("other"));
+        for _ in 0..QUEUE + 5 {
+            live.give(&tenant, &item(1), None);
+        }
+        for _ in 0..QUEUE {
+            assert!(matches!(items.try_recv(), Ok(Item::Delivery(_))));
+        }
+        assert!(items.try_recv().is_err(), "it has not been told yet");
+        live.give(&tenant, &item(1), None);
+        assert!(matches!(items.try_recv(), Ok(Item::Skipped(5))));
+        assert!(matches!(items.try_recv(), Ok(Item::Delivery(_))));
+        live.missed(7);
+        assert!(matches!(items.try_recv(), Ok(Item::Skipped(7))));
+        assert!(matches!(other.try_recv(), Ok(Item::Skipped(7))));
+        assert!(other.try_recv().is_err(), "what others miss is not told");
+    }
+
+    #[test]
+    fn who_has_room_again_is_told_without_waiting_for_more() {
+        let live = Live::default();
+        let mut items = live.subscribe(wants("default"));
+        for _ in 0..=QUEUE {
+            live.give(&TenantId::default(), &item(1), None);
+        }
+        while items.try_recv().is_ok() {}
+        live.tidy();
+        assert!(matches!(items.try_recv(), Ok(Item::Skipped(1))));
+        drop(items);
+        live.tidy();
+        assert!(live.with(|subscribers| subscribers.is_empty()));
+    }
+
+    #[test]
+    fn what_is_of_an_unknown_type_is_not_shown_to_who_asks_for_one() {
+        let mut wanted = wants("default");
+        wanted.event_types = vec!["payment.*".parse().unwrap()];
+        let tenant = TenantId::default();
+        assert!(wanted.asks_for_type(&tenant, &item(1)));
+        assert!(!wanted.takes(&tenant, &item(1), None));
+        let payment = "payment.made".parse().unwrap();
+        assert!(wanted.takes(&tenant, &item(1), Some(&payment)));
+        let order = "order.made".parse().unwrap();
+        assert!(!wanted.takes(&tenant, &item(1), Some(&order)));
+    }
+}

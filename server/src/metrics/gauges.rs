@@ -7,10 +7,13 @@ use prometheus_client::metrics::gauge::Gauge;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// Whoever looks again within this time sees the same.
 const FRESH_FOR: Duration = Duration::from_secs(1);
+
+/// Longer than this nobody waits for an engine or a store that is busy.
+const WAIT: Duration = Duration::from_secs(2);
 
 type Count = Gauge<u64, AtomicU64>;
 
@@ -52,12 +55,19 @@ impl Gauges {
         gauges
     }
 
-    /// Reads them, unless that was just done. What cannot be read stays as it was.
+    /// Reads them, unless that was just done. What cannot be read in time stays as it was.
     pub(super) async fn refresh(&self, postrider: &Postrider) {
         let mut read_at = self.read_at.lock().await;
         if read_at.is_some_and(|at| at.elapsed() < FRESH_FOR) {
             return;
         }
+        if timeout(WAIT, self.read(postrider)).await.is_err() {
+            tracing::warn!("postrider.metrics.busy");
+        }
+        *read_at = Some(Instant::now());
+    }
+
+    async fn read(&self, postrider: &Postrider) {
         if let Some(footprint) = postrider.footprint().await {
             self.take(&footprint);
         }
@@ -68,7 +78,6 @@ impl Gauges {
         if let Ok(bytes) = postrider.size_bytes().await {
             self.store_bytes.set(bytes);
         }
-        *read_at = Some(Instant::now());
     }
 
     fn take(&self, footprint: &Footprint) {

@@ -180,6 +180,7 @@ fn the_description_is_the_one_in_the_repository() {
     for (path, made) in [
         ("docs/openapi.json", document),
         ("docs/problems.md", postrider_server::problems_page()),
+        ("docs/metrics.md", postrider_server::metrics_page()),
     ] {
         let path = format!("{root}/{path}");
         if std::env::var_os("UPDATE").is_some() {

@@ -1,13 +1,11 @@
 //! What is secret is in no line of the log, however much is logged.
 
-use super::server::KEY;
-use crate::programs::program;
+use super::server::{KEY, Program, http};
 use crate::receiver::{Receiver, until};
 use reqwest::Client;
 use serde_json::{Value, json};
+use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
 
 const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const ROTATED: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -36,23 +34,26 @@ impl Posts {
 async fn nothing_secret_is_in_a_log_of_everything() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log");
-    let mut child = Command::new(program("postrider"))
-        .args(["serve", "--listen", "127.0.0.1:0", "--log", "trace"])
-        .args(["--allow-networks", "127.0.0.0/8", "--data"])
-        .arg(directory.path().join("data"))
-        .env("POSTRIDER_API_KEY", KEY)
-        .env_remove("RUST_LOG")
-        .stdout(Stdio::piped())
-        .stderr(File::create(&path).unwrap())
-        .spawn()
-        .unwrap();
-    let mut said = String::new();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    out.read_line(&mut said).unwrap();
-    let base = said.trim().strip_prefix("listening on ").unwrap();
+    let data = directory.path().join("data");
+    let arguments = [
+        "--log",
+        "trace",
+        "--allow-networks",
+        "127.0.0.0/8",
+        "--data",
+    ];
+    let mut arguments = arguments.map(OsStr::new).to_vec();
+    arguments.push(data.as_os_str());
+    let server = Program::serve(&arguments, File::create(&path).unwrap());
+    drop(http());
     let posts = Posts {
-        http: Client::builder().no_proxy().build().unwrap(),
-        base: base.to_owned(),
+        // Both ends of HTTP/2 tell a lot at this level.
+        http: Client::builder()
+            .http2_prior_knowledge()
+            .no_proxy()
+            .build()
+            .unwrap(),
+        base: server.base.clone(),
     };
     let receiver = Receiver::start(|number, _| {
         crate::receiver::Reply::Status(if number == 0 { 503 } else { 400 })
@@ -60,8 +61,6 @@ async fn nothing_secret_is_in_a_log_of_everything() {
     .await;
     let secrets = flow(&posts, &receiver).await;
     let log = std::fs::read_to_string(&path).unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
     // It is a log of everything.
     for expected in ["postrider.api.request", "postrider.attempt.ended", "TRACE"] {
         assert!(log.contains(expected), "no {expected}");

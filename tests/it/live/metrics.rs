@@ -217,7 +217,8 @@ async fn gauges_show_what_waits() {
     let disabled = hasty("https://disabled.example/", 0);
     let disabled = postrider.register(disabled, None).await.unwrap().id;
     postrider.disable_endpoint(&disabled).await.unwrap();
-    for _ in 0..3 {
+    // More than the engine has at hand.
+    for _ in 0..50 {
         postrider
             .publish(Submission::new("a.b", "12345"))
             .await
@@ -227,11 +228,11 @@ async fn gauges_show_what_waits() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     let samples = scraped(&server).await;
     let get = |name: &str| samples[&format!("postrider_{name}")];
-    assert_eq!(get("pending_deliveries"), 6.0);
-    assert_eq!(get("pending_bytes"), 30.0);
+    assert_eq!(get("pending_deliveries"), 100.0);
+    assert_eq!(get("pending_bytes"), 500.0);
     assert_eq!(get("in_flight_attempts"), 1.0);
     assert_eq!(get("lanes_active"), 2.0);
-    assert_eq!(get("lane_depth_max"), 3.0);
+    assert_eq!(get("lane_depth_max"), 50.0);
     assert!(get("oldest_pending_seconds") > 0.0);
     assert!(get("oldest_pending_seconds") < 60.0);
     for status in ["active", "paused", "disabled"] {
@@ -245,9 +246,9 @@ async fn gauges_show_what_waits() {
     postrider.delete_endpoint(&paused).await.unwrap();
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     let samples = scraped(&server).await;
-    assert_eq!(samples["postrider_pending_deliveries"], 3.0);
+    assert_eq!(samples["postrider_pending_deliveries"], 50.0);
     let discarded = samples.iter().find(|(name, _)| name.contains("discarded"));
-    assert_eq!(discarded.unwrap().1, &3.0);
+    assert_eq!(discarded.unwrap().1, &50.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,15 @@
 //! A server in this process: a store in a directory, an engine, the API on a loopback port.
 
+use crate::programs::program;
 use crate::receiver::loopback;
 use postrider::{Postrider, SqliteStore};
 use postrider_server::{Api, ApiOptions, Metrics, router, serve};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -53,7 +57,7 @@ impl Server {
             api,
             stop,
             serving,
-            http: Client::builder().no_proxy().build().unwrap(),
+            http: http(),
         }
     }
 
@@ -114,6 +118,50 @@ impl Server {
         let accepted = self.post_as(key, "/v1/events", &form).await;
         accepted["id"].as_str().unwrap().to_owned()
     }
+}
+
+/// The program as a server, which ends with this.
+pub(super) struct Program {
+    pub(super) child: Child,
+    pub(super) base: String,
+}
+
+impl Program {
+    /// Starts it with these arguments, on a free port, and the operator's key.
+    pub(super) fn serve(arguments: &[&OsStr], log: impl Into<Stdio>) -> Self {
+        let mut child = Command::new(program("postrider"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .env("POSTRIDER_API_KEY", KEY)
+            .env_remove("RUST_LOG")
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        out.read_line(&mut said).unwrap();
+        let base = said.trim().strip_prefix("listening on ").unwrap();
+        Self {
+            base: base.to_owned(),
+            child,
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A client that goes nowhere but to loopback.
+pub(super) fn http() -> Client {
+    // Another test may have installed it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder().no_proxy().build().unwrap()
 }
 
 /// An engine that the metrics watch; the file may be in use a moment after the one before.

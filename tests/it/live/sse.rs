@@ -24,6 +24,8 @@ impl Message {
 pub(super) struct Stream {
     response: Response,
     unread: String,
+    /// The last id, whatever came with it.
+    pub(super) last_id: Option<String>,
 }
 
 /// The stream with the operator's key.
@@ -49,23 +51,28 @@ pub(super) async fn watch_as(
     Stream {
         response,
         unread: String::new(),
+        last_id: None,
     }
 }
 
 impl Stream {
     /// The next message; `None` once the stream has ended as it should.
     pub(super) async fn next(&mut self) -> Option<Message> {
+        let next = timeout(Duration::from_secs(20), self.wait());
+        next.await.expect("20 s of nothing but comments")
+    }
+
+    async fn wait(&mut self) -> Option<Message> {
         loop {
             if let Some((block, rest)) = self.unread.split_once("\n\n") {
-                let message = parsed(block);
+                let message = parsed(block, &mut self.last_id);
                 self.unread = rest.to_owned();
                 match message {
                     Some(message) => return Some(message),
                     None => continue,
                 }
             }
-            let chunk = timeout(Duration::from_secs(20), self.response.chunk()).await;
-            let Some(chunk) = chunk.expect("20 s of nothing").unwrap() else {
+            let Some(chunk) = self.response.chunk().await.unwrap() else {
                 assert_eq!(self.unread, "", "the end is between two messages");
                 return None;
             };
@@ -91,7 +98,7 @@ impl Stream {
     }
 }
 
-fn parsed(block: &str) -> Option<Message> {
+fn parsed(block: &str, last_id: &mut Option<String>) -> Option<Message> {
     let (mut id, mut event, mut data) = (None, None, None);
     for line in block.lines() {
         let (field, value) = line.split_once(": ").unwrap();
@@ -103,6 +110,9 @@ fn parsed(block: &str) -> Option<Message> {
             _ => panic!("{line}"),
         };
         assert_eq!(place.replace(value.to_owned()), None, "{block}");
+    }
+    if id.is_some() {
+        last_id.clone_from(&id);
     }
     let data = data?;
     Some(Message {

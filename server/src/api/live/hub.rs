@@ -308,8 +308,10 @@ impl Hub {
 
     fn tell(&mut self, told: Told) {
         if self.told.try_send(told).is_err() {
-            // What is on record is found there; the rest is lost.
-            tracing::warn!("postrider.operations.behind");
+            if !self.must_catch_up {
+                // What is on record is found there; the rest is lost.
+                tracing::warn!("postrider.operations.behind");
+            }
             self.must_catch_up = true;
         }
     }

@@ -15,7 +15,7 @@ const BACK_MS: u64 = 3_600_000;
 /// Dead letters of a tenant that are looked at, those that were accepted last first.
 const LOOKED_AT_MAX: usize = 10_000;
 
-const PAGE: usize = 100;
+const PAGE: usize = 32;
 
 impl Publisher {
     /// Publishes what these tenants may have missed.

@@ -69,13 +69,17 @@ impl Publisher {
             let results = api.postrider().publish_all(submissions.clone()).await;
             drop(api);
             let mut refused = Vec::new();
+            let mut lost = None;
             for (submission, result) in submissions.into_iter().zip(results) {
                 match result {
                     // Told before, perhaps in other words.
                     Ok(_) | Err(PublishError::IdempotencyKeyReused(_)) => (),
                     Err(PublishError::Full(_)) => refused.push(submission),
-                    Err(error) => tracing::warn!(%error, "postrider.operations.lost"),
+                    Err(error) => lost = Some(error),
                 }
+            }
+            if let Some(error) = lost {
+                tracing::warn!(%error, "postrider.operations.lost");
             }
             submissions = refused;
             if !submissions.is_empty() {

@@ -3,7 +3,7 @@
 use crate::api::live::Item;
 use crate::api::time::Time;
 use bytes::Bytes;
-use postrider::EventRecord;
+use postrider::{EventCursor, EventRecord};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -27,6 +27,14 @@ struct EventItem<'a> {
 #[derive(Serialize)]
 struct SkippedItem {
     count: u64,
+}
+
+/// Where the stream begins: an id without data, which clients keep and do not show (WHATWG HTML, section
+/// 9.2.6). So a reader that is cut off before its first event misses nothing either.
+pub(super) fn beginning(place: Option<EventCursor>) -> Bytes {
+    // Places begin with one: after none of them means from the first.
+    let place = place.map_or_else(|| "0".repeat(16), |place| place.to_string());
+    format!("id: {place}\n\n").into()
 }
 
 /// An event of the log. Its place is its `id`.

@@ -118,6 +118,9 @@ impl Writer {
         let Some(mut tail) = tail else {
             return pending().await;
         };
+        if self.out.send(text::beginning(tail.place())).await.is_err() {
+            return;
+        }
         loop {
             let shown = match tail.next().await {
                 Ok(record) => self
