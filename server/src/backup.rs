@@ -136,13 +136,15 @@ mod tests {
     use postrider::SqliteStore;
 
     #[test]
-    fn a_copy_is_made_while_the_store_is_open_and_holds_what_it_held() {
+    fn a_copy_is_made_whether_the_store_is_open_or_not() {
         let directory = tempfile::tempdir().unwrap();
         let from = directory.path().join("postrider.db");
         let store = SqliteStore::open(&from).unwrap();
         let to = directory.path().join("copy.db");
         assert!(copy(&from, &to).unwrap() > 0);
         drop(store);
+        copy(&from, &directory.path().join("later.db")).unwrap();
+        drop(SqliteStore::open(&from).unwrap());
         let opened = Connection::open(&to).unwrap();
         let tables = opened.query_row(
             "SELECT count(*) FROM sqlite_schema WHERE name = 'postrider_event'",

@@ -8,13 +8,15 @@ use crate::Answer;
 use crate::client::{Client, ClientError, Connection, block_on};
 use crate::config::{Config, ConfigError};
 use crate::serve::DataArgs;
+use clap::ValueEnum;
 use postrider::egress::EgressGuard;
 use serde::Serialize;
 use serde_json::json;
 
 /// Check the clock, the disk, the network and the server
 ///
-/// Exit status 1 if a check has failed.
+/// Exit status 1 if a check has failed. `--only server` tells whether a server accepts events, for
+/// whoever watches one.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -30,6 +32,28 @@ pub(crate) struct Args {
     /// Tell whether requests may go to this URL
     #[arg(long, value_name = "URL")]
     check: Option<String>,
+    /// Only these checks, with commas between; a server that is named must be there
+    #[arg(long, value_name = "CHECKS", value_delimiter = ',')]
+    only: Vec<Check>,
+}
+
+/// What can be checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Check {
+    /// What is set can be used
+    Settings,
+    /// The data directory can be written, has room, and keeps what is synced
+    Disk,
+    /// The version of SQLite
+    Sqlite,
+    /// Names resolve
+    Dns,
+    /// Requests may go to the URL of --check
+    Egress,
+    /// A server answers and accepts events
+    Server,
+    /// The calendar is right
+    Clock,
 }
 
 /// How a check has ended.
@@ -102,32 +126,55 @@ pub(crate) fn run(args: &Args) -> Result<Answer, ClientError> {
 }
 
 impl Args {
+    fn wants(&self, check: Check) -> bool {
+        self.only.is_empty() || self.only.contains(&check)
+    }
+
     async fn findings(&self, client: &Client) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        let config = self.config();
-        let guard = match &config {
-            Ok(config) => {
-                let data = config.data.display();
-                findings.push(Finding::ok("settings", format!("the data is in {data}")));
-                findings.extend(disk::check(&config.data));
-                config.egress.clone()
-            }
-            Err(error) => {
-                let remedy = "correct it; `postrider config show` lists the settings";
-                findings.push(Finding::fail("settings", error.to_string(), remedy));
-                EgressGuard::public_only()
-            }
-        };
-        let version = postrider::rusqlite::version();
-        findings.push(Finding::ok("sqlite", format!("{version}, built in")));
-        findings.push(network::resolves(&self.host).await);
-        if let Some(url) = &self.check {
+        let (mut findings, guard) = self.of_this_machine();
+        if self.wants(Check::Dns) {
+            findings.push(network::resolves(&self.host).await);
+        }
+        if let Some(url) = self.check.as_ref().filter(|_| self.wants(Check::Egress)) {
             findings.push(network::egress(url, &guard).await);
         }
-        let (server, date) = network::server(client).await;
-        findings.extend(server);
-        findings.push(clock::check(date.as_deref()));
+        let mut date = None;
+        if self.wants(Check::Server) || self.wants(Check::Clock) {
+            let is_named = self.only.contains(&Check::Server);
+            let (server, told) = network::server(client, is_named).await;
+            findings.extend(Some(server).filter(|_| self.wants(Check::Server)));
+            date = told;
+        }
+        if self.wants(Check::Clock) {
+            findings.push(clock::check(date.as_deref()));
+        }
         findings
+    }
+
+    /// What needs no network, and where requests may go.
+    fn of_this_machine(&self) -> (Vec<Finding>, EgressGuard) {
+        let mut findings = Vec::new();
+        let config = self.config();
+        if self.wants(Check::Settings) {
+            findings.push(match &config {
+                Ok(config) => {
+                    let data = config.data.display();
+                    Finding::ok("settings", format!("the data is in {data}"))
+                }
+                Err(error) => {
+                    let remedy = "correct it; `postrider config show` lists the settings";
+                    Finding::fail("settings", error.to_string(), remedy)
+                }
+            });
+        }
+        if let Some(config) = config.as_ref().ok().filter(|_| self.wants(Check::Disk)) {
+            findings.extend(disk::check(&config.data));
+        }
+        if self.wants(Check::Sqlite) {
+            let version = postrider::rusqlite::version();
+            findings.push(Finding::ok("sqlite", format!("{version}, built in")));
+        }
+        (findings, config.map(|it| it.egress).unwrap_or_default())
     }
 
     fn config(&self) -> Result<Config, ConfigError> {

@@ -25,6 +25,8 @@ mod dev;
 mod doctor;
 mod input;
 mod log;
+#[cfg(test)]
+mod manual;
 mod secret;
 mod serve;
 mod sign;

@@ -70,8 +70,8 @@ pub(super) async fn egress(text: &str, guard: &EgressGuard) -> Finding {
     }
 }
 
-/// Whether a server answers, and its `Date` header.
-pub(super) async fn server(client: &Client) -> (Vec<Finding>, Option<String>) {
+/// Whether a server answers, and its `Date` header. One that has to be there and is not is a failure.
+pub(super) async fn server(client: &Client, has_to_be: bool) -> (Finding, Option<String>) {
     let query = Default::default();
     let url = client.url();
     let lives = match client.get(&["livez"], &query).await {
@@ -81,11 +81,15 @@ pub(super) async fn server(client: &Client) -> (Vec<Finding>, Option<String>) {
             let finding = match error {
                 ClientError::Unreachable { why, .. } => {
                     let remedy = "start it with `postrider serve`, or say with --url where it is";
-                    Finding::warn("server", format!("{detail}: {why}"), remedy)
+                    let detail = format!("{detail}: {why}");
+                    match has_to_be {
+                        true => Finding::fail("server", detail, remedy),
+                        false => Finding::warn("server", detail, remedy),
+                    }
                 }
                 other => Finding::fail("server", other.to_string(), "look at its log"),
             };
-            return (vec![finding], None);
+            return (finding, None);
         }
     };
     let date = lives.headers().get("date");
@@ -97,7 +101,7 @@ pub(super) async fn server(client: &Client) -> (Vec<Finding>, Option<String>) {
             Finding::fail("server", detail, "look at its log, and at its disk")
         }
     };
-    (vec![ready], date)
+    (ready, date)
 }
 
 #[cfg(test)]

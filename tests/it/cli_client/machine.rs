@@ -87,6 +87,17 @@ fn the_doctor_finds_a_machine_and_a_server_well() {
         check,
     ];
     assert_eq!(server.run(&allowed).code, Some(0));
+    let watched = ["doctor", "--only=server"];
+    assert!(has_line(
+        &server.text(&watched),
+        &["ok", "server", "accepts", "events"]
+    ));
+    let gone = server.run(&["doctor", "--only=server", "--url=http://127.0.0.1:1"]);
+    assert_eq!(
+        (gone.code, gone.out.lines().count()),
+        (Some(1), 2),
+        "{gone:?}"
+    );
     let refused = server.run(&["doctor", "--host=localhost", "--allow-networks=x"]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(has_line(&refused.out, &["fail", "settings"]), "{refused:?}");
