@@ -30,7 +30,7 @@ const TIMER_BYTES: usize = 128;
 #[derive(Default)]
 pub(super) struct Memory {
     limits: Option<Limits>,
-    /// The most deliveries in one request.
+    /// The most deliveries in one request, of any endpoint.
     batch: Option<usize>,
     /// The most of each that there was at once in this life: queues keep their room.
     most: Footprint,
@@ -58,10 +58,7 @@ impl Checker for Memory {
         most.timers = most.timers.max(held.timers);
         most.window_deliveries = most.window_deliveries.max(held.window_deliveries);
         // A lane may hold one place more: what is resent in the place of a dead letter.
-        let batch = *self.batch.get_or_insert_with(|| {
-            let batches = book.plan.batches().map(|batch| batch.events_max as usize);
-            batches.max().unwrap_or(1)
-        });
+        let batch = *self.batch.get_or_insert_with(|| largest_batch(book));
         let window = limits.window_deliveries_max.max(batch) + 1;
         let within = [
             ("attempts", held.attempts, held.slots),
@@ -121,6 +118,12 @@ impl Checker for Memory {
         }
         Ok(())
     }
+}
+
+/// The most deliveries in one request.
+fn largest_batch(book: &Book) -> usize {
+    let batches = book.plan.batches().map(|batch| batch.events_max as usize);
+    batches.max().unwrap_or(1)
 }
 
 /// What is counted is what there is. While something is on its way to or from the store it may be
