@@ -11,7 +11,7 @@ use std::time::Duration;
 /// how many there are, and its message id belongs to exactly these events, so that whoever drops
 /// repeats drops no event beside them. A 2xx delivers all of them, anything else fails all of them:
 /// each has the attempt on its record. A batch that has failed is sent again as it was; the events
-/// behind it are not added.
+/// behind it are not added. A ping goes as an array of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchPolicy {
     /// A request leaves as soon as so many wait. 2 to 100. It may have fewer where their payloads

@@ -3,7 +3,7 @@
 use super::harness::*;
 use crate::signature::{Scheme, Verifier};
 use crate::{
-    Answer, Attempt, CallId, Closed, Command, CommitError, EndpointChange, EndpointId,
+    Answer, Attempt, BatchPolicy, CallId, Closed, Command, CommitError, EndpointChange, EndpointId,
     EndpointSpec, FailureKind, Health, Input, Limits, NewEvent, Outcome, PayloadForm, Phase,
     PingError, Reason,
 };
@@ -78,6 +78,20 @@ fn what_is_paused_or_disabled_can_be_pinged() {
         bench.respond(status(200));
         assert!(matches!(pinged(&mut bench, call), Some(Ok(_))));
     }
+}
+
+#[test]
+fn a_ping_of_what_batches_is_an_array_of_one() {
+    let mut bench = Bench::new();
+    let endpoint = bench.endpoint(EndpointSpec {
+        batch: Some(BatchPolicy {
+            events_max: 5,
+            wait: ms(60_000),
+        }),
+        ..spec()
+    });
+    ping(&mut bench, endpoint, "7");
+    assert_eq!(bench.under_way(), ["[7]"]);
 }
 
 #[test]
