@@ -1,8 +1,8 @@
 //! I6: once all is well, everything ends. An endpoint that is told active and whose receiver
 //! answers within its timeout has nothing pending in the end, but for lanes that have stopped at a
 //! dead letter. What waits for a dead receiver, or one that is slower than the timeout, is not
-//! forgotten: the endpoint is asked again within the longest wait that its policy, its breaker and
-//! its rate allow.
+//! forgotten: the endpoint is asked again within the longest wait that its policy, its breaker,
+//! its rate and its batches allow.
 
 use super::Checker;
 use crate::book::{Book, EndpointPage, GRACE_MS};
@@ -71,7 +71,9 @@ impl Liveness {
             .breaker
             .map_or(0, |it| ms(it.cooldown.max(it.cooldown_max)));
         let rate = spec.rate_limit.map_or(0, |limit| ms(limit.per));
-        let wait = longest(&spec.retry) + cooldown + rate + ms(spec.timeout) + GRACE_MS + DISK_MS;
+        let filling = spec.batch.map_or(0, |batch| ms(batch.wait));
+        let wait = longest(&spec.retry) + cooldown + rate + filling;
+        let wait = wait + ms(spec.timeout) + GRACE_MS + DISK_MS;
         // The sender's clock may be a little slow, and others have their turn, too.
         let wait = wait + wait / 10;
         let asked_ms = page.last_sent_ms.unwrap_or(0);

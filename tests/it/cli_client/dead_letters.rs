@@ -56,7 +56,7 @@ async fn dead_letters_are_counted_sent_again_and_given_up() {
         "dead-letters",
         "discard",
         &letters[2],
-        &letters[0],
+        &letters[2],
         "--json",
     ]);
     assert_eq!(again.code, Some(1), "{again:?}");
