@@ -26,8 +26,8 @@ fn every_group_tells_the_code_of_a_refusal_with_exit_status_1() {
         (&["tenants", "create", "default"], "already_exists"),
         (&["events", "list", "--tenant=nobody"], "not_found"),
         (&["sources", "get", "src_0"], "not_found"),
-        (&["tail", "--endpoint=x"], "invalid_query"),
-        (&["listen", "1", "--type=a b"], "invalid_query"),
+        (&["tail", "--endpoint=x"], "invalid_parameter"),
+        (&["listen", "1", "--type=a b"], "invalid_parameter"),
     ] {
         let err = server.refused(1, args);
         let start = format!("postrider: {code}: ");
