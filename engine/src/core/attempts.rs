@@ -111,7 +111,10 @@ impl Core {
             entry.phase = Phase::Recording;
         }
         let batched = !flight.more.is_empty();
-        lane.batch_left = if batched { 1 + flight.more.len() } else { 0 };
+        // A lane has one batch at most; beside it a single attempt may end, once order is given up.
+        if batched {
+            lane.batch_left = 1 + flight.more.len();
+        }
         let timeout = flight.deadline.since(flight.started.mono);
         let outcome = in_time(outcome, timeout);
         let decision = self.decide(&flight, &outcome);
