@@ -9,7 +9,7 @@ use super::page::{self, Page};
 use super::problem::{Code, Problem};
 use super::time::Time;
 use axum::extract::State;
-use postrider::{DeliveryFilter, DeliveryId, DeliveryQuery, Direction};
+use postrider::{DeliveryFilter, DeliveryId, DeliveryQuery, Direction, TenantId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -130,18 +130,60 @@ pub(crate) struct ChosenResult {
     problem: Option<Problem>,
 }
 
+/// What is done to a dead letter.
+#[derive(Clone, Copy)]
+enum Act {
+    Resend,
+    Discard,
+}
+
+impl Act {
+    /// The delivery that makes it anew, if one does.
+    async fn on(self, api: &Api, id: DeliveryId) -> Result<Option<DeliveryId>, Problem> {
+        match self {
+            Self::Resend => Ok(Some(api.postrider().resend(&id).await?)),
+            Self::Discard => {
+                api.postrider().discard(&id).await?;
+                Ok(None)
+            }
+        }
+    }
+}
+
 impl Chosen {
-    fn ids(&self) -> Result<Vec<Result<DeliveryId, Problem>>, Problem> {
+    /// Does this to each, in their order, if it is the tenant's.
+    async fn each(
+        &self,
+        api: &Api,
+        tenant: &TenantId,
+        act: Act,
+    ) -> Result<axum::Json<ChosenResults>, Problem> {
         if self.ids.is_empty() || self.ids.len() > AT_ONCE_MAX {
             let detail = format!("use 1 to {AT_ONCE_MAX} ids; a replay takes any number");
             return Err(Problem::new(Code::InvalidBody, &detail).at("/ids", detail));
         }
-        let nothing = |_| Problem::not_found("such delivery");
-        Ok(self
-            .ids
-            .iter()
-            .map(|id| id.parse().map_err(nothing))
-            .collect())
+        let mut results = Vec::with_capacity(self.ids.len());
+        for text in &self.ids {
+            let done = async {
+                let id = text.parse();
+                let id = id.map_err(|_| Problem::not_found("such delivery"))?;
+                deliveries::owned(api, tenant, id).await?;
+                act.on(api, id).await
+            };
+            let (new, problem) = match done.await {
+                Ok(new) => (new, None),
+                Err(problem) => (None, Some(problem)),
+            };
+            results.push(ChosenResult {
+                id: text.clone(),
+                resent: new.map(|new| Resent {
+                    id: new.to_string(),
+                    resend_of: text.clone(),
+                }),
+                problem,
+            });
+        }
+        Ok(axum::Json(ChosenResults { results }))
     }
 }
 
@@ -156,33 +198,7 @@ pub(crate) async fn resend(
     Json(chosen): Json<Chosen>,
 ) -> Result<axum::Json<ChosenResults>, Problem> {
     let tenant = caller.may(Scope::Manage)?;
-    let mut results = Vec::new();
-    for (text, id) in chosen.ids.iter().zip(chosen.ids()?) {
-        let resent = match id {
-            Ok(id) => match deliveries::owned(&api, tenant, id).await {
-                Ok(_) => api.postrider().resend(&id).await.map_err(Problem::from),
-                Err(problem) => Err(problem),
-            },
-            Err(problem) => Err(problem),
-        };
-        let (resent, problem) = match resent {
-            Ok(new) => (
-                Some(Resent {
-                    id: new.to_string(),
-                    resend_of: text.clone(),
-                }),
-                None,
-            ),
-            Err(problem) => (None, Some(problem)),
-        };
-        let id = text.clone();
-        results.push(ChosenResult {
-            id,
-            resent,
-            problem,
-        });
-    }
-    Ok(axum::Json(ChosenResults { results }))
+    chosen.each(&api, tenant, Act::Resend).await
 }
 
 #[utoipa::path(
@@ -196,20 +212,5 @@ pub(crate) async fn discard(
     Json(chosen): Json<Chosen>,
 ) -> Result<axum::Json<ChosenResults>, Problem> {
     let tenant = caller.may(Scope::Manage)?;
-    let mut results = Vec::new();
-    for (text, id) in chosen.ids.iter().zip(chosen.ids()?) {
-        let done = match id {
-            Ok(id) => match deliveries::owned(&api, tenant, id).await {
-                Ok(_) => api.postrider().discard(&id).await.map_err(Problem::from),
-                Err(problem) => Err(problem),
-            },
-            Err(problem) => Err(problem),
-        };
-        results.push(ChosenResult {
-            id: text.clone(),
-            resent: None,
-            problem: done.err(),
-        });
-    }
-    Ok(axum::Json(ChosenResults { results }))
+    chosen.each(&api, tenant, Act::Discard).await
 }

@@ -23,7 +23,9 @@ pub(crate) struct TooLong;
 #[derive(Default)]
 pub(crate) struct Parser {
     unread: Vec<u8>,
-    /// So many bytes of what is unread hold no line end.
+    /// Where the next line begins.
+    start: usize,
+    /// Up to where it has no end.
     searched: usize,
     event: String,
     data: Option<String>,
@@ -33,6 +35,9 @@ pub(crate) struct Parser {
 impl Parser {
     /// More bytes have come.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.unread.drain(..self.start);
+        self.searched -= self.start;
+        self.start = 0;
         self.unread.extend_from_slice(bytes);
     }
 
@@ -47,7 +52,7 @@ impl Parser {
                 self.take(&line);
             }
         }
-        let held = self.unread.len() + self.data.as_ref().map_or(0, String::len);
+        let held = self.unread.len() - self.start + self.data.as_ref().map_or(0, String::len);
         match held > ITEM_BYTES_MAX {
             true => Err(TooLong),
             false => Ok(None),
@@ -68,9 +73,9 @@ impl Parser {
             (b'\r', Some(b'\n')) => at + 2,
             _ => at + 1,
         };
-        let line = String::from_utf8_lossy(&self.unread[..at]).into_owned();
-        self.unread.drain(..end);
-        self.searched = 0;
+        let line = String::from_utf8_lossy(&self.unread[self.start..at]).into_owned();
+        self.start = end;
+        self.searched = end;
         Some(line)
     }
 

@@ -94,6 +94,21 @@ async fn events_come_to_a_local_port_in_order_over_a_restart_of_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_comes_that_was_accepted_while_a_stream_was_away_that_had_shown_none() {
+    let (server, directory) = Server::start();
+    let (port, key) = (server.port(), server.key.clone());
+    let receiver = Receiver::answering(200).await;
+    let listen = Following::start(server.command(&["listen", &receiver.url()]));
+    for _ in 0..2 {
+        listen.line();
+    }
+    server.stop();
+    let server = Server::on(directory.path(), port, Some(&key));
+    publish(&server, "a.one", 1);
+    assert!(listen.line().contains("  a.one  200  "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_waits_for_somebody_to_listen_on_the_port() {
     let (server, _data) = Server::start();
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
