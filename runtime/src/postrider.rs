@@ -436,6 +436,12 @@ impl Postrider {
         }
     }
 
+    /// Waits until it has stopped: after a shutdown, or because its store has failed. What was
+    /// accepted is kept by a store that keeps anything; nothing is delivered any more.
+    pub async fn stopped(&self) {
+        self.0.calls.closed().await;
+    }
+
     pub(crate) fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.0.store)
     }

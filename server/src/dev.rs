@@ -98,9 +98,12 @@ pub(crate) fn run(args: &Args) -> Result<Answer, DevFailed> {
             stop.asked().await;
         }
         let _ = end.send(());
-        let left = server.await.unwrap_or_default();
-        let text = if args.json { String::new() } else { left };
-        Ok(Answer { text, is_yes })
+        let served = server.await.map_err(io::Error::other);
+        let served = served.map_err(DevFailed::System)?;
+        Ok(Answer {
+            text: if args.json { String::new() } else { served.text },
+            is_yes: is_yes && served.is_yes,
+        })
     })
 }
 

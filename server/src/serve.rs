@@ -14,7 +14,8 @@ use std::path::PathBuf;
 ///
 /// Starts in under a second; everything is in one directory. Prints its address and, on the first
 /// start, an API key. SIGTERM and SIGINT let what is under way finish; a second one ends it at
-/// once.
+/// once. If the store fails, the server ends by itself, with exit status 1: nothing could be
+/// accepted any more, and what was accepted is there at the next start.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -103,11 +104,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer, ServeError> {
         let stop = Stop::listen().map_err(ServeError::Runtime)?;
         let running = start(&config).await?;
         announce(&running);
-        let left = running.until(stop.asked()).await;
-        Ok(Answer {
-            text: left,
-            is_yes: true,
-        })
+        Ok(running.until(stop.asked()).await)
     })
 }
 

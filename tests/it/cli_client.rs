@@ -29,7 +29,10 @@ struct Said {
 
 /// The program, without what is set around the tests, in this directory.
 fn postrider(directory: &Path) -> Command {
-    let mut command = Command::new(program("postrider"));
+    unset(Command::new(program("postrider")), directory)
+}
+
+fn unset(mut command: Command, directory: &Path) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("POSTRIDER_") {
             command.env_remove(name);
@@ -65,7 +68,11 @@ impl Server {
 
     /// On the data in the directory. The key is that of an earlier start, or a new one.
     fn on(directory: &Path, port: u16, key: Option<&str>) -> Self {
-        let mut command = postrider(directory);
+        Self::of(postrider(directory), port, key)
+    }
+
+    /// Started by this command, which takes the arguments of the program.
+    fn of(mut command: Command, port: u16, key: Option<&str>) -> Self {
         command.args(["serve", "--data=data", "--log=error"]);
         command.arg(format!("--listen=127.0.0.1:{port}"));
         command.arg("--allow-networks=127.0.0.0/8");

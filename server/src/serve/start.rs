@@ -1,5 +1,6 @@
 //! Putting the server together.
 
+use crate::Answer;
 use crate::config::{Config, ConfigError};
 use postrider::store::sqlite::{OpenError, Retention};
 use postrider::{Limits, Postrider, SqliteStore, StartError};
@@ -10,9 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 /// The database in the data directory.
 const FILE: &str = "postrider.db";
+
+/// Said at the end of a server whose engine has stopped by itself: it stops for nothing else.
+const STORE_FAILED: &str = "stopped: the store has failed; see the log\n";
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -126,13 +131,17 @@ impl Running {
         self.first_key.as_deref()
     }
 
-    /// Serves until somebody asks it to end; then finishes what is under way, and says what is
-    /// left.
-    pub(crate) async fn until(self, stop: impl Future<Output = ()>) -> String {
-        let deadline = tokio::time::Instant::now;
-        // Streams would hold up what waits for requests under way.
+    /// Serves until somebody asks it to end, then finishes what is under way, and says what is
+    /// left. Ends by itself, with another exit status, if the engine stops: it could not accept
+    /// anything any more.
+    pub(crate) async fn until(self, stop: impl Future<Output = ()>) -> Answer {
         let stop = async {
-            stop.await;
+            tokio::select! {
+                biased;
+                () = stop => (),
+                () = self.postrider.stopped() => tracing::error!("postrider.engine.stopped"),
+            }
+            // Streams would hold up what waits for requests under way.
             self.api.close_streams();
         };
         serve(
@@ -142,18 +151,18 @@ impl Running {
             self.shutdown_timeout,
         )
         .await;
-        let started = deadline();
+        let started = Instant::now();
         let drained = self.postrider.shutdown_within(self.shutdown_timeout).await;
         let seconds = started.elapsed().as_secs_f64();
-        match drained {
-            Some(drained) if drained.store_failed => {
-                "stopped: the store has failed; see the log\n".to_owned()
+        let (text, is_yes) = match drained {
+            Some(drained) if drained.store_failed => (STORE_FAILED.to_owned(), false),
+            Some(drained) => {
+                let pending = drained.pending;
+                let kept = format!("{pending} deliveries are kept for the next start");
+                (format!("stopped after {seconds:.1} s; {kept}\n"), true)
             }
-            Some(drained) => format!(
-                "stopped after {seconds:.1} s; {} deliveries are kept for the next start\n",
-                drained.pending
-            ),
-            None => "stopped: the engine had ended before; see the log\n".to_owned(),
-        }
+            None => (STORE_FAILED.to_owned(), false),
+        };
+        Answer { text, is_yes }
     }
 }

@@ -1,8 +1,10 @@
 //! `postrider doctor`, `backup`, `dev`, `completions` and `config show`.
 
-use super::{Following, Server, has_line, postrider, said, text};
+use super::{Following, Server, has_line, postrider, said, text, unset};
+use crate::programs::program;
 use serde_json::Value;
 use std::fs;
+use std::process::Command;
 
 #[test]
 fn a_server_to_try_out_delivers_its_first_event_and_leaves_nothing_behind() {
@@ -137,6 +139,32 @@ fn a_backup_of_a_running_server_is_a_server_to_start() {
     );
     let pending = ["endpoints", "deliveries", &endpoint, "--state=pending"];
     assert_eq!(server.json(&pending)["data"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_server_whose_store_has_failed_ends_with_status_1_and_what_it_accepted_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    // Some megabytes more than the room that it keeps free; then writing fails, and not for want of
+    // room.
+    let limited = r#"trap "" XFSZ; ulimit -f 40000; exec "$0" "$@""#;
+    let mut command = Command::new("sh");
+    command.args(["-c", limited]).arg(program("postrider"));
+    let mut server = Server::of(unset(command, directory.path()), 0, None);
+    let payload = directory.path().join("payload.json");
+    fs::write(&payload, format!(r#""{}""#, "x".repeat(200_000))).unwrap();
+    let data = format!("--data=@{}", payload.display());
+    let publish = ["events", "publish", "a.b", &data];
+    let accepted = (0..400).take_while(|_| server.run(&publish).code == Some(0));
+    let accepted = accepted.count();
+    assert!((10..400).contains(&accepted), "{accepted}");
+    let ended = server.process.wait().unwrap();
+    assert_eq!(ended.code(), Some(1));
+
+    let server = Server::on(directory.path(), 0, Some(&server.key));
+    let kept = server.json(&["events", "list", "--limit=500"]);
+    // One whose answer was lost may be there, too.
+    let kept = kept["data"].as_array().unwrap().len();
+    assert!((accepted..=accepted + 1).contains(&kept), "{kept}");
 }
 
 #[test]

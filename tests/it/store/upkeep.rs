@@ -344,3 +344,43 @@ async fn a_copy_made_under_load_is_a_consistent_prefix() {
     let receipt = commit(&restored, vec![more]).await;
     assert_eq!(receipt, [Receipt::Published(vec![Seq(pending + 1)])]);
 }
+
+#[test]
+fn a_database_is_copied_whether_a_store_has_it_open_or_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let from = directory.path().join("events.db");
+    let store = SqliteStore::open(&from).unwrap();
+    let copy = directory.path().join("copy.db");
+    let bytes = SqliteStore::copy(&from, &copy).unwrap();
+    assert_eq!(bytes, std::fs::metadata(&copy).unwrap().len());
+    drop(store);
+    let later = directory.path().join("later.db");
+    SqliteStore::copy(&from, &later).unwrap();
+    std::fs::copy(
+        directory.path().join("events.db-key"),
+        directory.path().join("later.db-key"),
+    )
+    .unwrap();
+    drop(SqliteStore::open(&later).unwrap());
+    let names = std::fs::read_dir(directory.path()).unwrap();
+    let unfinished = names.filter(|name| {
+        let name = name.as_ref().unwrap().file_name();
+        name.to_string_lossy().contains("unfinished")
+    });
+    assert_eq!(unfinished.count(), 0);
+}
+
+#[test]
+fn a_copy_replaces_nothing_and_is_made_of_something() {
+    let directory = tempfile::tempdir().unwrap();
+    let from = directory.path().join("events.db");
+    let copy = directory.path().join("copy.db");
+    let error = SqliteStore::copy(&from, &copy).unwrap_err();
+    assert!(matches!(&error, BackupError::NoDatabase(path) if *path == from));
+    assert!(!from.exists(), "looking for it makes none");
+    drop(SqliteStore::open(&from).unwrap());
+    std::fs::write(&copy, "mine").unwrap();
+    let error = SqliteStore::copy(&from, &copy).unwrap_err();
+    assert!(matches!(error, BackupError::Exists(_)), "{error}");
+    assert_eq!(std::fs::read(&copy).unwrap(), b"mine");
+}
