@@ -101,7 +101,11 @@ pub(crate) fn run(args: &Args) -> Result<Answer, DevFailed> {
         let served = server.await.map_err(io::Error::other);
         let served = served.map_err(DevFailed::System)?;
         Ok(Answer {
-            text: if args.json { String::new() } else { served.text },
+            text: if args.json {
+                String::new()
+            } else {
+                served.text
+            },
             is_yes: is_yes && served.is_yes,
         })
     })

@@ -3,7 +3,7 @@
 use super::{Following, Server, has_line, postrider, said, text, unset};
 use crate::programs::program;
 use serde_json::Value;
-use std::fs;
+use std::fs::{self, File};
 use std::process::Command;
 
 #[test]
@@ -149,6 +149,8 @@ fn a_server_whose_store_has_failed_ends_with_status_1_and_what_it_accepted_is_ke
     let limited = r#"trap "" XFSZ; ulimit -f 40000; exec "$0" "$@""#;
     let mut command = Command::new("sh");
     command.args(["-c", limited]).arg(program("postrider"));
+    let log = directory.path().join("log");
+    command.stderr(File::create(&log).unwrap());
     let mut server = Server::of(unset(command, directory.path()), 0, None);
     let payload = directory.path().join("payload.json");
     fs::write(&payload, format!(r#""{}""#, "x".repeat(200_000))).unwrap();
@@ -159,6 +161,12 @@ fn a_server_whose_store_has_failed_ends_with_status_1_and_what_it_accepted_is_ke
     assert!((10..400).contains(&accepted), "{accepted}");
     let ended = server.process.wait().unwrap();
     assert_eq!(ended.code(), Some(1));
+    let log = fs::read_to_string(log).unwrap();
+    assert!(
+        log.contains("ERROR postrider::shell: postrider.store.failed"),
+        "{log}"
+    );
+    assert!(!log.contains('\x1b'), "colours are for terminals: {log}");
 
     let server = Server::on(directory.path(), 0, Some(&server.key));
     let kept = server.json(&["events", "list", "--limit=500"]);
