@@ -142,8 +142,11 @@ impl Shell {
         self.turn(Input::Tick);
         let mut calls = Vec::with_capacity(CALLS_PER_TURN);
         let mut orphaned = false;
-        while !self.is_over() {
+        loop {
             self.settle().await;
+            if self.is_over() {
+                break;
+            }
             tokio::select! {
                 biased;
                 receipts = next_receipts(&mut self.committing) => self.committed(receipts),

@@ -1,6 +1,6 @@
 //! `postrider doctor`, `backup`, `dev`, `completions` and `config show`.
 
-use super::{Following, Server, has_line, postrider, said, text, unset};
+use super::{Following, Server, has_line, postrider, said, text, unset, until};
 use crate::programs::program;
 use serde_json::Value;
 use std::fs::{self, File};
@@ -159,8 +159,12 @@ fn a_server_whose_store_has_failed_ends_with_status_1_and_what_it_accepted_is_ke
     let accepted = (0..400).take_while(|_| server.run(&publish).code == Some(0));
     let accepted = accepted.count();
     assert!((10..400).contains(&accepted), "{accepted}");
-    let ended = server.process.wait().unwrap();
-    assert_eq!(ended.code(), Some(1));
+    let mut ended = None;
+    until("it has ended", || {
+        ended = server.process.try_wait().unwrap();
+        ended.is_some()
+    });
+    assert_eq!(ended.unwrap().code(), Some(1));
     let log = fs::read_to_string(log).unwrap();
     assert!(
         log.contains("ERROR postrider::shell: postrider.store.failed"),
