@@ -10,6 +10,7 @@ mod http;
 pub(crate) mod keys;
 pub(crate) mod listen;
 pub(crate) mod replay;
+pub(crate) mod replays;
 mod show;
 pub(crate) mod sources;
 mod spec;

@@ -33,6 +33,10 @@ enum What {
     Timeline(One),
     /// Tell why an endpoint did or did not get an event; exit status 1 if it did not
     Explain(Explain),
+    /// List events that wait for their time, the next one first
+    Scheduled(Paging),
+    /// Take back an event that waits for its time
+    Cancel(One),
 }
 
 #[derive(clap::Args)]
@@ -137,6 +141,13 @@ const COLUMNS: &[Column] = &[
     ("PUBLISHED", "/published_at"),
 ];
 
+const SCHEDULED: &[Column] = &[
+    ("ID", "/id"),
+    ("TYPE", "/type"),
+    ("KEY", "/ordering_key"),
+    ("DUE", "/deliver_after"),
+];
+
 const ACCEPTED: &[Column] = &[("DELIVERY", "/id"), ("ENDPOINT", "/endpoint_id")];
 
 const STEPS: &[Column] = &[
@@ -179,7 +190,7 @@ impl What {
             Self::Timeline(one) => {
                 let path = ["v1", "events", &one.id, "timeline"];
                 let reply = client.get(&path, &Query::default()).await?;
-                Ok(show.answer(&reply, |it| show::table(rows(&it["steps"]), STEPS)))
+                Ok(show.answer(&reply, |it| show::table(show::rows(&it["steps"]), STEPS)))
             }
             Self::Explain(explain) => {
                 let path = ["v1", "events", &explain.id, "explain"];
@@ -189,12 +200,16 @@ impl What {
                 let answer = show.answer(&reply, explained);
                 Ok(Answer { is_yes, ..answer })
             }
+            Self::Scheduled(paging) => {
+                let list = client.list(&["v1", "scheduled-events"], Query::default(), paging);
+                Ok(show.list(&list.await?, SCHEDULED))
+            }
+            Self::Cancel(one) => {
+                client.delete(&["v1", "scheduled-events", &one.id]).await?;
+                Ok(show.done("cancelled", &one.id))
+            }
         }
     }
-}
-
-fn rows(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 /// What is said of an event that was accepted.
@@ -209,7 +224,7 @@ pub(super) fn accepted(event: &Value) -> String {
         None => String::new(),
     };
     let mut text = format!("accepted {id}{again}{later}\n");
-    match rows(&event["deliveries"]) {
+    match show::rows(&event["deliveries"]) {
         [] if later.is_empty() => text += "no endpoint gets it\n",
         [] => (),
         deliveries => text += &show::table(deliveries, ACCEPTED),
@@ -228,7 +243,7 @@ fn described(event: &Value) -> String {
     if !payload.is_null() {
         text += &format!("payload\n{}", show::indented(&payload));
     }
-    let mut deliveries = rows(&event["deliveries"]).to_vec();
+    let mut deliveries = show::rows(&event["deliveries"]).to_vec();
     if !deliveries.is_empty() {
         deliveries.iter_mut().for_each(deliveries::sum_up);
         text.push('\n');
@@ -243,7 +258,7 @@ fn explained(explanation: &Value) -> String {
         false => "the endpoint got no delivery of it",
     };
     let mut text = format!("{has}\n");
-    for reason in rows(&explanation["reasons"]) {
+    for reason in show::rows(&explanation["reasons"]) {
         text += &format!("- {}\n", show::cell(reason));
     }
     text

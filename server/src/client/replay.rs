@@ -18,7 +18,7 @@ const POLL: Duration = Duration::from_millis(250);
 /// Make many deliveries anew, in the order in which they were accepted
 ///
 /// A replay runs in the server: it goes on when this command has ended, and after a restart, and
-/// makes each delivery anew once. Exit status 1 if it was cancelled while this waited.
+/// makes each delivery anew once; see `postrider replays`. Exit status 1 if it was cancelled while this waited.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -125,7 +125,7 @@ impl Args {
     }
 }
 
-fn described(replay: &Value) -> String {
+pub(super) fn described(replay: &Value) -> String {
     let (resent, skipped) = (&replay["resent"], &replay["skipped"]);
     let Some(id) = replay["id"].as_str() else {
         return format!("it would make {resent} deliveries anew\n");

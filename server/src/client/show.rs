@@ -24,6 +24,11 @@ pub(crate) fn table(rows: &[Value], columns: &[Column]) -> String {
     aligned(&lines)
 }
 
+/// The values of a list; none, if it is none.
+pub(crate) fn rows(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
 /// Lines of cells in aligned columns; the last one is as wide as it is.
 pub(crate) fn aligned(lines: &[Vec<String>]) -> String {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);

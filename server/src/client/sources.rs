@@ -5,9 +5,11 @@ use super::show::{self, Column};
 use super::spec::parsed;
 use super::{Client, ClientError, Connection, Paging};
 use crate::Answer;
-use crate::input::Secrets;
+use crate::input::{Secrets, secret_in};
 use clap::Subcommand;
+use postrider::Secret;
 use serde_json::{Map, Value, json};
+use std::path::PathBuf;
 
 /// Look after the places that webhooks come in from
 #[derive(clap::Args)]
@@ -26,6 +28,8 @@ enum What {
     Get(One),
     /// Make a source
     Create(Create),
+    /// Change what is given, and leave the rest
+    Update(Update),
     /// Delete a source; its webhooks are refused from now on
     Delete(One),
 }
@@ -59,6 +63,34 @@ struct Create {
     custom: Option<String>,
 }
 
+#[derive(clap::Args)]
+struct Update {
+    /// The source
+    id: String,
+    /// Another name
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// A file with a secret that is valid, too, from now on, exactly as it is but for one line end;
+    /// may be repeated
+    #[arg(long = "add-secret-file", value_name = "FILE")]
+    add_secret_files: Vec<PathBuf>,
+    /// Ids of secrets that are valid no more, with commas between; `sources get` shows them
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    remove_secrets: Vec<u32>,
+    /// How old a signature may be, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    tolerance_s: Option<u64>,
+    /// Take webhooks from these networks only, with commas between; from any, if it is empty
+    #[arg(long, value_name = "NETWORKS")]
+    allowed_networks: Option<String>,
+    /// How the types of its events begin, from now on
+    #[arg(long, value_name = "PREFIX")]
+    event_prefix: Option<String>,
+    /// How its requests are signed and read, for the provider custom: JSON, `@FILE`, or `-`
+    #[arg(long, value_name = "JSON")]
+    custom: Option<String>,
+}
+
 const COLUMNS: &[Column] = &[
     ("ID", "/id"),
     ("NAME", "/name"),
@@ -66,6 +98,8 @@ const COLUMNS: &[Column] = &[
     ("PATH", "/path"),
     ("CREATED", "/created_at"),
 ];
+
+const SECRETS: &[Column] = &[("SECRET", "/id"), ("ADDED", "/created_at")];
 
 const FIRST: &[&str] = &["id", "name", "provider", "path"];
 
@@ -85,17 +119,66 @@ impl What {
             Self::Get(one) => {
                 let path = ["v1", "sources", &one.id];
                 let reply = client.get(&path, &Query::default()).await?;
-                Ok(show.answer(&reply, |it| show::fields(it, FIRST)))
+                Ok(show.answer(&reply, described))
             }
             Self::Create(create) => {
                 let reply = client.post(&["v1", "sources"], &create.body()?).await?;
-                Ok(show.answer(&reply, |it| show::fields(it, FIRST)))
+                Ok(show.answer(&reply, described))
+            }
+            Self::Update(update) => {
+                let path = ["v1", "sources", &update.id];
+                let reply = client.patch(&path, &update.body()?).await?;
+                Ok(show.answer(&reply, described))
             }
             Self::Delete(one) => {
                 client.delete(&["v1", "sources", &one.id]).await?;
                 Ok(show.done("deleted", &one.id))
             }
         }
+    }
+}
+
+fn described(source: &Value) -> String {
+    let mut text = show::fields(source, FIRST);
+    text.push('\n');
+    text += &show::table(show::rows(&source["secrets"]), SECRETS);
+    text
+}
+
+impl Update {
+    fn body(&self) -> Result<Map<String, Value>, ClientError> {
+        let added: Vec<Secret> = self
+            .add_secret_files
+            .iter()
+            .map(|path| secret_in(path))
+            .collect::<Result<_, _>>()?;
+        let added: Vec<&str> = added.iter().map(Secret::expose_secret_text).collect();
+        let networks = self.allowed_networks.as_ref().map(|networks| {
+            let networks = networks.split(',').map(str::trim);
+            networks.filter(|it| !it.is_empty()).collect::<Vec<_>>()
+        });
+        let custom = self.custom.as_deref();
+        let custom = custom.map(|text| parsed("--custom", text)).transpose()?;
+        let removed = &self.remove_secrets;
+        let fields = [
+            ("name", self.name.as_ref().map(|it| json!(it))),
+            ("add_secrets", (!added.is_empty()).then(|| json!(added))),
+            (
+                "remove_secrets",
+                (!removed.is_empty()).then(|| json!(removed)),
+            ),
+            ("tolerance_s", self.tolerance_s.map(|it| json!(it))),
+            ("allowed_networks", networks.map(|it| json!(it))),
+            (
+                "event_prefix",
+                self.event_prefix.as_ref().map(|it| json!(it)),
+            ),
+            ("custom", custom),
+        ];
+        let fields = fields.into_iter();
+        Ok(fields
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+            .collect())
     }
 }
 

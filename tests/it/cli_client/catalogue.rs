@@ -93,8 +93,8 @@ fn an_event_type_with_a_schema_refuses_what_does_not_match() {
 }
 
 #[test]
-fn a_source_is_made_shown_and_deleted() {
-    let (server, _data) = Server::start();
+fn a_source_is_made_shown_changed_and_deleted() {
+    let (server, data) = Server::start();
     let create = ["sources", "create", "billing", "--provider=stripe"];
     let create = [
         &create[..],
@@ -110,6 +110,22 @@ fn a_source_is_made_shown_and_deleted() {
     assert!(!shown.contains("test_secret"), "{shown}");
     let list = server.text(&["sources", "list"]);
     assert!(has_line(&list, &[&id, "billing", "stripe"]), "{list}");
+    fs::write(data.path().join("new"), "whsec_another_secret\n").unwrap();
+    let file = format!("--add-secret-file={}", data.path().join("new").display());
+    let networks = "--allowed-networks=10.0.0.0/8, 192.0.2.0/24";
+    let update = ["sources", "update", &id, &file, networks];
+    let updated = server.text(&update);
+    let networks = ["allowed", "networks", "10.0.0.0/8,192.0.2.0/24"];
+    assert!(has_line(&updated, &networks), "{updated}");
+    assert!(has_line(&updated, &["tolerance", "s", "60"]), "{updated}");
+    assert!(!updated.contains("another_secret"), "{updated}");
+    let secrets = server.json(&["sources", "get", &id])["secrets"].clone();
+    assert_eq!(secrets.as_array().unwrap().len(), 2);
+    let first = format!("--remove-secrets={}", secrets[0]["id"]);
+    let update = ["sources", "update", &id, &first, "--allowed-networks="];
+    let updated = server.json(&update);
+    assert_eq!(updated["secrets"], json!([secrets[1]]));
+    assert_eq!(updated["allowed_networks"], json!([]));
     assert_eq!(
         server.text(&["sources", "delete", &id]),
         format!("deleted {id}\n")

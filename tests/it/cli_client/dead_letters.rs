@@ -101,3 +101,25 @@ async fn a_replay_is_counted_first_and_waited_for() {
     ]);
     assert!(text(&started["id"]).starts_with("rpl_"), "{started}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_is_listed_looked_at_and_cancelled() {
+    let (server, _data) = Server::start();
+    let receiver = receiver(&Arc::new(AtomicU16::new(400))).await;
+    server.endpoint(&receiver.url(), &[]);
+    fail(&server, 3);
+    // One in a second: it is not done when it is cancelled.
+    let started = server.json(&["replay", "--since=1h", "--rate=1"]);
+    let id = text(&started["id"]);
+    let list = server.text(&["replays", "list"]);
+    assert!(has_line(&list, &[&id, "running"]), "{list}");
+    let cancelled = server.text(&["replays", "cancel", &id]);
+    assert!(
+        cancelled.starts_with(&format!("{id} is cancelled: ")),
+        "{cancelled}"
+    );
+    let got = server.json(&["replays", "get", &id]);
+    assert_eq!(got["state"], "cancelled");
+    let refused = server.refused(1, &["replays", "get", "rpl_00000000000000000000000000"]);
+    assert!(refused.starts_with("postrider: not_found: "), "{refused}");
+}

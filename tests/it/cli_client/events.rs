@@ -101,6 +101,15 @@ fn an_event_for_later_says_when_it_is_delivered() {
     assert!(said.contains("; it is delivered at 20"), "{said}");
     let accepted = server.json(&publish);
     assert!(accepted["deliver_after"].is_string(), "{accepted}");
+    let id = text(&accepted["id"]);
+    let waiting = server.text(&["events", "scheduled"]);
+    assert!(has_line(&waiting, &[&id, "a.b", "-"]), "{waiting}");
+    let cancelled = server.text(&["events", "cancel", &id]);
+    assert_eq!(cancelled, format!("cancelled {id}\n"));
+    let waiting = server.json(&["events", "scheduled"]);
+    assert_eq!(waiting["data"].as_array().unwrap().len(), 1);
+    let refused = server.refused(1, &["events", "cancel", &id]);
+    assert!(refused.starts_with("postrider: not_found: "), "{refused}");
 }
 
 #[test]

@@ -1,0 +1,61 @@
+//! `postrider replays`.
+
+use super::http::Query;
+use super::replay::described;
+use super::show::{self, Column};
+use super::{ClientError, Connection};
+use crate::Answer;
+use clap::Subcommand;
+
+/// Look at replays, and cancel them
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// List replays, newest first
+    List,
+    /// Show how far a replay is
+    Get(One),
+    /// Cancel a replay; what it has made anew stays
+    Cancel(One),
+}
+
+#[derive(clap::Args)]
+struct One {
+    /// The replay
+    id: String,
+}
+
+const COLUMNS: &[Column] = &[
+    ("ID", "/id"),
+    ("STATE", "/state"),
+    ("MADE ANEW", "/resent"),
+    ("PASSED OVER", "/skipped"),
+    ("CREATED", "/created_at"),
+];
+
+pub(crate) fn run(args: &Args) -> Result<Answer, ClientError> {
+    let connection = &args.connection;
+    super::ask(connection, async |client| match &args.what {
+        What::List => {
+            let reply = client.get(&["v1", "replays"], &Query::default()).await?;
+            Ok(connection.answer(&reply, |it| show::table(show::rows(&it["data"]), COLUMNS)))
+        }
+        What::Get(one) => {
+            let path = ["v1", "replays", &one.id];
+            let reply = client.get(&path, &Query::default()).await?;
+            Ok(connection.answer(&reply, described))
+        }
+        What::Cancel(one) => {
+            let path = ["v1", "replays", &one.id, "cancel"];
+            let reply = client.post_nothing(&path).await?;
+            Ok(connection.answer(&reply, described))
+        }
+    })
+}
