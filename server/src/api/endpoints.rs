@@ -139,7 +139,8 @@ async fn registered_if_it_answers(
     let mut silent = spec.clone();
     silent.event_types = vec![PING.parse()?];
     let endpoint = api.postrider().register(silent, secret).await?;
-    let answer = api.postrider().ping(&endpoint.id, ping(api)).await;
+    let ping = ping(api).tenant(spec.tenant.as_str());
+    let answer = api.postrider().ping(&endpoint.id, ping).await;
     let refusal = match answer {
         Ok(attempt) if is_success(&attempt.outcome) => {
             return Ok(api.postrider().update_endpoint(&endpoint.id, spec).await?);
@@ -427,7 +428,8 @@ pub(crate) async fn test(
     Id(id): Id<EndpointId>,
     MaybeJson(form): MaybeJson<TestForm>,
 ) -> Result<axum::Json<AttemptView>, Problem> {
-    owned(&api, caller.may(Scope::Manage)?, id).await?;
+    let tenant = caller.may(Scope::Manage)?;
+    owned(&api, tenant, id).await?;
     let submission = match (form.event_type, form.payload) {
         (None, None) => ping(&api),
         (event_type, payload) => {
@@ -435,6 +437,7 @@ pub(crate) async fn test(
             Submission::new(event_type, payload.unwrap_or_default().to_string())
         }
     };
+    let submission = submission.tenant(tenant.as_str());
     let attempt = api.postrider().ping(&id, submission).await?;
     Ok(axum::Json(AttemptView::of(&attempt)))
 }

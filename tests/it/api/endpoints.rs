@@ -269,6 +269,26 @@ async fn an_endpoint_that_is_to_be_verified_is_registered_only_if_it_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_tenant_can_test_and_verify_its_endpoints() {
+    let server = Server::start().await;
+    let receiver = Receiver::answering(200).await;
+    let key = server.key_of("acme", &["manage"]).await;
+    let post = |path: String, body: Value| {
+        let (server, key) = (&server, key.clone());
+        async move {
+            let (method, body) = (reqwest::Method::POST, Some(body.to_string()));
+            let headers = [("authorization", key.as_str())];
+            server.send(method, &path, body, &headers).await
+        }
+    };
+    let body = json!({ "url": receiver.url(), "verify": true });
+    let made = post("/v1/endpoints".to_owned(), body).await.expect(201);
+    let path = format!("/v1/endpoints/{}/test", made["id"].as_str().unwrap());
+    let result = post(path, json!({})).await.expect(200);
+    assert_eq!((&result["status"], receiver.count()), (&json!(200), 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_endpoint_is_gone_and_its_history_stays() {
     let server = Server::start().await;
     let receiver = Receiver::answering(200).await;
