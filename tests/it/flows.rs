@@ -2,5 +2,7 @@
 //! restart in the middle.
 
 mod emitter;
+mod inbound_service;
 mod payments;
+mod templates;
 mod tutorial;

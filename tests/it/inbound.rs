@@ -5,10 +5,15 @@ mod embedded;
 mod handlers;
 mod listeners;
 mod networks;
+mod process;
 mod providers;
 mod refused;
 mod sources;
 mod types;
+
+pub(crate) use handlers::Notes;
+pub(crate) use listeners::{Seen, noting, until_seen};
+pub(crate) use process::Process;
 
 use crate::api::{Answer, Server};
 use postrider::Secret;
@@ -18,17 +23,17 @@ use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What the providers of the tests sign with.
-const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+pub(crate) const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
 /// A webhook that a provider sends.
 #[derive(Clone, Debug)]
-struct Hook {
+pub(crate) struct Hook {
     scheme: Scheme,
     names: HeaderNames,
-    secret: &'static str,
+    pub(crate) secret: &'static str,
     headers: Vec<(String, String)>,
-    body: String,
-    at: u64,
+    pub(crate) body: String,
+    pub(crate) at: u64,
 }
 
 fn now() -> u64 {
@@ -37,7 +42,7 @@ fn now() -> u64 {
 }
 
 impl Hook {
-    fn new(scheme: Scheme, headers: &[(&str, &str)], body: &str) -> Self {
+    pub(crate) fn new(scheme: Scheme, headers: &[(&str, &str)], body: &str) -> Self {
         let headers = headers.iter();
         let headers = headers.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Self {
@@ -51,19 +56,19 @@ impl Hook {
     }
 
     /// An event of Stripe.
-    fn stripe(id: &str, event_type: &str) -> Self {
+    pub(crate) fn stripe(id: &str, event_type: &str) -> Self {
         let body = json!({ "id": id, "type": event_type, "data": { "amount": 4200 } });
         Self::new(Scheme::Stripe, &[], &body.to_string())
     }
 
     /// A delivery of GitHub.
-    fn github(delivery: &str, event: &str, body: &str) -> Self {
+    pub(crate) fn github(delivery: &str, event: &str, body: &str) -> Self {
         let headers = [("x-github-delivery", delivery), ("x-github-event", event)];
         Self::new(Scheme::Github, &headers, body)
     }
 
     /// The headers with the signature.
-    fn signed(&self) -> Vec<(String, String)> {
+    pub(crate) fn signed(&self) -> Vec<(String, String)> {
         let secret = Secret::parse(self.secret).unwrap();
         let signer = Signer::new(self.scheme, &[secret]).unwrap();
         let signer = signer.header_names(&self.names).unwrap();
@@ -79,12 +84,12 @@ impl Hook {
         self.headers.iter().cloned().chain(signed).collect()
     }
 
-    async fn send(&self, server: &Server, path: &str) -> Answer {
+    pub(crate) async fn send(&self, server: &Server, path: &str) -> Answer {
         send(server, path, &self.signed(), &self.body).await
     }
 
     /// Sends it, and gives the event and whether it was a repeat.
-    async fn taken(&self, server: &Server, path: &str) -> (String, bool) {
+    pub(crate) async fn taken(&self, server: &Server, path: &str) -> (String, bool) {
         let answer = self.send(server, path).await.expect(200);
         assert_eq!(answer["received"], true, "{answer}");
         let event = answer["event_id"].as_str().unwrap().to_owned();
@@ -102,7 +107,7 @@ async fn send(server: &Server, path: &str, headers: &[(String, String)], body: &
 }
 
 /// Makes a source of this provider, named after it, and gives its path.
-async fn source(server: &Server, provider: &str) -> String {
+pub(crate) async fn source(server: &Server, provider: &str) -> String {
     source_with(server, provider, json!({})).await
 }
 
@@ -116,7 +121,7 @@ async fn source_with(server: &Server, provider: &str, fields: Value) -> String {
 }
 
 /// The types of all events, oldest first.
-async fn types(server: &Server) -> Vec<String> {
+pub(crate) async fn types(server: &Server) -> Vec<String> {
     let page = server.get("/v1/events?order=oldest&limit=250").await;
     let page = page.expect(200);
     let events = page["data"].as_array().unwrap().iter();

@@ -12,9 +12,10 @@ use postrider::{EndpointSpec, Postrider, RetryPolicy, Schedule, Secret};
 use std::convert::Infallible;
 use std::future::pending;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 pub(crate) const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
@@ -44,21 +45,48 @@ impl Received {
 
     /// Whether both kinds of default signatures are right under this secret.
     pub(crate) fn is_signed_with(&self, secret: &str) -> bool {
+        let default = [Scheme::Postrider, Scheme::BodyHex];
+        default.into_iter().all(|it| self.is_signed_by(it, secret))
+    }
+
+    /// Whether the signature of this scheme is there and right under this secret.
+    pub(crate) fn is_signed_by(&self, scheme: Scheme, secret: &str) -> bool {
         let secrets = [Secret::parse(secret).unwrap()];
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap()
             .as_secs();
-        [Scheme::Postrider, Scheme::BodyHex]
-            .into_iter()
-            .all(|scheme| {
-                let headers = self
-                    .headers
-                    .iter()
-                    .map(|(name, value)| (name.as_str(), value.as_bytes()));
-                let verifier = Verifier::new(scheme, &secrets).unwrap();
-                verifier.verify(headers, &self.body, now).is_ok()
-            })
+        let headers = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let verifier = Verifier::new(scheme, &secrets).unwrap();
+        verifier.verify(headers, &self.body, now).is_ok()
+    }
+}
+
+/// A receiver that is down: its port refuses connections, and nobody else is given it.
+pub(crate) struct Down {
+    socket: TcpSocket,
+    address: SocketAddr,
+}
+
+impl Down {
+    pub(crate) fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        Self { socket, address }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/webhooks", self.address)
+    }
+
+    /// From now on it answers with this status.
+    pub(crate) fn up(self, status: u16) -> Receiver {
+        let listener = self.socket.listen(64).unwrap();
+        Receiver::on(listener, move |_, _| Reply::Status(status))
     }
 }
 
@@ -100,6 +128,14 @@ impl Receiver {
     /// Always this status.
     pub(crate) async fn answering(status: u16) -> Self {
         Self::start(move |_, _| Reply::Status(status)).await
+    }
+
+    /// Whatever status was set last.
+    pub(crate) async fn changeable(status: u16) -> (Self, Arc<AtomicU16>) {
+        let status = Arc::new(AtomicU16::new(status));
+        let set = Arc::clone(&status);
+        let reply = move |_, _: &Received| Reply::Status(status.load(Ordering::Relaxed));
+        (Self::start(reply).await, set)
     }
 
     pub(crate) fn url(&self) -> String {

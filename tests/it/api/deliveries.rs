@@ -1,18 +1,9 @@
 //! Deliveries, dead letters and replays.
 
 use super::Server;
-use crate::receiver::{Receiver, Reply, closed, until};
+use crate::receiver::{Receiver, closed, until};
 use serde_json::{Value, json};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
-
-/// A receiver that answers with whatever status was set last.
-async fn changeable(status: u16) -> (Receiver, Arc<AtomicU16>) {
-    let status = Arc::new(AtomicU16::new(status));
-    let set = Arc::clone(&status);
-    let receiver = Receiver::start(move |_, _| Reply::Status(status.load(Ordering::Relaxed))).await;
-    (receiver, set)
-}
+use std::sync::atomic::Ordering;
 
 fn ids(page: &Value) -> Vec<String> {
     let data = page["data"].as_array().unwrap();
@@ -71,7 +62,7 @@ async fn deliveries_are_found_by_what_became_of_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_delivery_is_sent_again_by_hand_once() {
     let server = Server::start().await;
-    let (receiver, status) = changeable(400).await;
+    let (receiver, status) = Receiver::changeable(400).await;
     server.endpoint(&receiver.url()).await;
     let event = server.publish("a.b", json!({ "n": 1 })).await;
     let failed = server.event_in(&event, "failed").await;
@@ -111,7 +102,7 @@ async fn a_pending_delivery_can_be_discarded_and_not_resent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_are_counted_listed_resent_and_discarded() {
     let server = Server::start().await;
-    let (receiver, status) = changeable(400).await;
+    let (receiver, status) = Receiver::changeable(400).await;
     let endpoint = server.endpoint(&receiver.url()).await;
     for n in 0..4 {
         let event = server.publish("a.b", json!(n)).await;
@@ -153,7 +144,7 @@ async fn dead_letters_are_counted_listed_resent_and_discarded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_is_counted_before_and_followed_to_its_end() {
     let server = Server::start().await;
-    let (receiver, status) = changeable(400).await;
+    let (receiver, status) = Receiver::changeable(400).await;
     server.endpoint(&receiver.url()).await;
     for n in 0..5 {
         let event = server.publish("a.b", json!(n)).await;

@@ -1,6 +1,8 @@
-//! The webhook manager with its event emitter: register, emit, history, update, retry, delete.
+//! The webhook manager with its event emitter: register, emit, listen, history, update, retry,
+//! delete.
 
 use crate::api::Server;
+use crate::inbound::{Seen, noting, until_seen};
 use crate::receiver::{Receiver, Reply};
 use serde_json::json;
 
@@ -41,4 +43,38 @@ async fn what_an_application_emits_reaches_its_webhooks_and_its_history() {
         .await
         .expect(200);
     assert_eq!(event["deliveries"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_application_hears_what_it_emits_until_it_unsubscribes_and_again_after_a_restart() {
+    let server = Server::start().await;
+    let receiver = Receiver::answering(200).await;
+    let body = json!({ "url": receiver.url(), "event_types": ["order.*"] });
+    server.post("/v1/endpoints", body).await.expect(201);
+    let (orders, mails) = (Seen::default(), Seen::default());
+    let listening = server.api.listen("order.*", noting(&orders)).await.unwrap();
+    let mailing = server.api.listen("*", noting(&mails)).await.unwrap();
+    server.publish("order.created", json!({ "n": 1 })).await;
+    server.publish("user.updated", json!({})).await;
+    let all = ["order.created", "user.updated"];
+    assert_eq!(until_seen(&mails, 2).await, all);
+    assert_eq!(until_seen(&orders, 1).await, ["order.created"]);
+    listening.off();
+    server.publish("order.shipped", json!({ "n": 2 })).await;
+    until_seen(&mails, 3).await;
+    assert_eq!(orders.lock().unwrap().len(), 1, "it is off");
+
+    // A listener goes with the process, a webhook stays.
+    let server = server.restart().await;
+    drop(mailing);
+    server.publish("order.paid", json!({ "n": 3 })).await;
+    let again = Seen::default();
+    let _listening = server.api.listen("order.*", noting(&again)).await.unwrap();
+    let last = server.publish("order.closed", json!({ "n": 4 })).await;
+    assert_eq!(until_seen(&again, 1).await, ["order.closed"], "from now on");
+    server.event_in(&last, "delivered").await;
+    let expected = [1, 2, 3, 4].map(|n| json!({ "n": n }).to_string());
+    assert_eq!(receiver.bodies(), expected);
+    assert_eq!(mails.lock().unwrap().len(), 3, "its process has ended");
+    assert_eq!(orders.lock().unwrap().len(), 1);
 }

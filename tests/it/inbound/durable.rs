@@ -1,85 +1,9 @@
 //! What a provider was told is so after a kill, too.
 
-use super::{Hook, SECRET, send, source};
+use super::{Hook, Process, SECRET, send, source};
 use crate::api::Server;
-use crate::programs::program;
 use crate::receiver::{Receiver, until};
-use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-
-const KEY: &str = "a-key-of-more-than-24-characters";
-
-/// A server of its own, killed with its handle.
-struct Process {
-    child: Child,
-    base: String,
-    http: reqwest::Client,
-}
-
-impl Process {
-    fn start(data: &Path) -> Self {
-        let mut child = Command::new(program("postrider"))
-            .args([
-                "serve",
-                "--listen",
-                "127.0.0.1:0",
-                "--allow-networks",
-                "127.0.0.0/8",
-            ])
-            .arg("--data")
-            .arg(data)
-            .env("POSTRIDER_API_KEY", KEY)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = lines.next().unwrap().unwrap();
-        let base = line.strip_prefix("listening on ").unwrap().to_owned();
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { child, base, http }
-    }
-
-    async fn post(&self, path: &str, headers: &[(String, String)], body: String) -> (u16, Value) {
-        let mut request = self.http.post(format!("{}{path}", self.base)).body(body);
-        request = request.header("content-type", "application/json");
-        for (name, value) in headers {
-            request = request.header(name, value);
-        }
-        let response = request.send().await.unwrap();
-        let status = response.status().as_u16();
-        let body = response.text().await.unwrap();
-        (status, serde_json::from_str(&body).unwrap())
-    }
-
-    async fn make(&self, path: &str, form: Value) -> Value {
-        let key = ("authorization".to_owned(), format!("Bearer {KEY}"));
-        let (status, made) = self.post(path, &[key], form.to_string()).await;
-        assert!(status < 300, "{made}");
-        made
-    }
-
-    async fn hook(&self, path: &str, hook: &Hook) -> Value {
-        let (status, answer) = self.post(path, &hook.signed(), hook.body.clone()).await;
-        assert_eq!(status, 200, "{answer}");
-        answer
-    }
-
-    /// At once: nothing is finished, nothing is closed.
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may have been killed before.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use serde_json::json;
 
 #[tokio::test]
 async fn what_was_answered_survives_a_kill_and_is_delivered_once() {
@@ -95,11 +19,11 @@ async fn what_was_answered_survives_a_kill_and_is_delivered_once() {
     // What is sent and not recorded is sent again after a kill: that is not asked here.
     process.make(&format!("{endpoint}/pause"), json!({})).await;
     let hook = Hook::stripe("evt_1", "payment_intent.succeeded");
-    let first = process.hook(path, &hook).await;
+    let first = process.taken(path, &hook).await;
     process.kill();
 
     let process = Process::start(data.path());
-    let again = process.hook(path, &hook).await;
+    let again = process.taken(path, &hook).await;
     assert_eq!(again["event_id"], first["event_id"]);
     assert_eq!(
         (&first["duplicate"], &again["duplicate"]),
@@ -107,9 +31,9 @@ async fn what_was_answered_survives_a_kill_and_is_delivered_once() {
     );
     process.make(&format!("{endpoint}/resume"), json!({})).await;
     until("it is delivered", || async { receiver.count() == 1 }).await;
-    process.hook(path, &hook).await;
+    process.taken(path, &hook).await;
     let other = Hook::stripe("evt_2", "payment_intent.succeeded");
-    process.hook(path, &other).await;
+    process.taken(path, &other).await;
     until("the other one is, too", || async { receiver.count() == 2 }).await;
     assert_eq!(receiver.bodies(), [hook.body, other.body]);
 }

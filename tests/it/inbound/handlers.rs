@@ -10,19 +10,19 @@ use std::time::Duration;
 
 /// Notes what handlers see.
 #[derive(Clone, Default)]
-struct Notes(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Notes(Arc<Mutex<Vec<String>>>);
 
 impl Notes {
-    fn add(&self, text: impl Into<String>) {
+    pub(crate) fn add(&self, text: impl Into<String>) {
         self.0.lock().unwrap().push(text.into());
     }
 
-    fn all(&self) -> Vec<String> {
+    pub(crate) fn all(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
 
     /// A handler that notes this word and the type of the event.
-    fn handler(
+    pub(crate) fn handler(
         &self,
         word: &'static str,
     ) -> impl Fn(Inbound) -> std::future::Ready<Result<(), axum::BoxError>> + use<> {

@@ -9,9 +9,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-type Seen = Arc<Mutex<Vec<String>>>;
+/// The types of the events that a listener was given.
+pub(crate) type Seen = Arc<Mutex<Vec<String>>>;
 
-fn noting(
+/// A listener that notes the type of each event.
+pub(crate) fn noting(
     seen: &Seen,
 ) -> impl Fn(EventRecord) -> std::future::Ready<Result<(), axum::BoxError>> + use<> {
     let seen = Arc::clone(seen);
@@ -22,7 +24,8 @@ fn noting(
     }
 }
 
-async fn until_seen(seen: &Seen, count: usize) -> Vec<String> {
+/// Waits for so many.
+pub(crate) async fn until_seen(seen: &Seen, count: usize) -> Vec<String> {
     until("all are seen", || async {
         seen.lock().unwrap().len() >= count
     })
