@@ -1,10 +1,9 @@
 //! `/v1/dead-letters`: deliveries that have failed and wait for somebody's decision.
 
 use super::Api;
-use super::caller::Caller;
+use super::caller::{Caller, Manage, Read};
 use super::deliveries::{self, DeliveryView, Resent, one};
 use super::extract::{Json, Query};
-use super::keys::Scope;
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
 use super::time::Time;
@@ -45,9 +44,9 @@ pub(crate) struct DeadLetterGroups {
 )]
 pub(crate) async fn groups(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
 ) -> Result<axum::Json<DeadLetterGroups>, Problem> {
-    let tenant = caller.may(Scope::Read)?;
+    let tenant = caller.tenant();
     let found = api.postrider().dead_letter_groups(tenant).await?;
     let groups = found.into_iter().map(|group| DeadLetterGroup {
         endpoint_id: group.endpoint.to_string(),
@@ -84,10 +83,10 @@ pub(crate) struct ListQuery {
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Page<DeliveryView>>, Problem> {
-    let tenant = caller.may(Scope::Read)?;
+    let tenant = caller.tenant();
     let query = DeliveryQuery {
         filter: DeliveryFilter {
             tenant: Some(tenant.clone()),
@@ -194,10 +193,10 @@ impl Chosen {
 )]
 pub(crate) async fn resend(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Json(chosen): Json<Chosen>,
 ) -> Result<axum::Json<ChosenResults>, Problem> {
-    let tenant = caller.may(Scope::Manage)?;
+    let tenant = caller.tenant();
     chosen.each(&api, tenant, Act::Resend).await
 }
 
@@ -208,9 +207,9 @@ pub(crate) async fn resend(
 )]
 pub(crate) async fn discard(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Json(chosen): Json<Chosen>,
 ) -> Result<axum::Json<ChosenResults>, Problem> {
-    let tenant = caller.may(Scope::Manage)?;
+    let tenant = caller.tenant();
     chosen.each(&api, tenant, Act::Discard).await
 }

@@ -1,9 +1,8 @@
 //! `/v1/deliveries`: what was sent, what came back, and trying again.
 
 use super::Api;
-use super::caller::Caller;
+use super::caller::{Caller, Manage, Read};
 use super::extract::{Id, Query};
-use super::keys::Scope;
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
 use super::time::Time;
@@ -258,10 +257,10 @@ where
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Page<DeliveryView>>, Problem> {
-    let query = query.query(caller.may(Scope::Read)?)?;
+    let query = query.query(caller.tenant())?;
     shown(&api, query).await
 }
 
@@ -273,11 +272,11 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn of_endpoint(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
     Id(id): Id<EndpointId>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Page<DeliveryView>>, Problem> {
-    let tenant = caller.may(Scope::Read)?;
+    let tenant = caller.tenant();
     super::endpoints::owned(&api, tenant, id).await?;
     let mut query = query.query(tenant)?;
     query.filter.endpoint = Some(id);
@@ -302,10 +301,10 @@ pub(crate) async fn shown(
 )]
 pub(crate) async fn get(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
     Id(id): Id<DeliveryId>,
 ) -> Result<axum::Json<DeliveryView>, Problem> {
-    let record = owned(&api, caller.may(Scope::Read)?, id).await?;
+    let record = owned(&api, caller.tenant(), id).await?;
     Ok(axum::Json(DeliveryView::of(&record)))
 }
 
@@ -327,10 +326,10 @@ pub(crate) struct Resent {
 )]
 pub(crate) async fn retry(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Id(id): Id<DeliveryId>,
 ) -> Result<(StatusCode, axum::Json<Resent>), Problem> {
-    owned(&api, caller.may(Scope::Manage)?, id).await?;
+    owned(&api, caller.tenant(), id).await?;
     let new = api.postrider().resend(&id).await?;
     let resent = Resent {
         id: new.to_string(),
@@ -348,10 +347,10 @@ pub(crate) async fn retry(
 )]
 pub(crate) async fn discard(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Id(id): Id<DeliveryId>,
 ) -> Result<StatusCode, Problem> {
-    owned(&api, caller.may(Scope::Manage)?, id).await?;
+    owned(&api, caller.tenant(), id).await?;
     api.postrider().discard(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

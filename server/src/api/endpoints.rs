@@ -1,11 +1,10 @@
 //! `/v1/endpoints`: what their owner does with them.
 
 use super::Api;
-use super::caller::Caller;
+use super::caller::{Caller, Manage, Read};
 use super::deliveries::AttemptView;
 use super::endpoint_form::{EndpointForm, EndpointView, PayloadFormName};
 use super::extract::{Id, Json, MaybeJson, Query, from_value};
-use super::keys::Scope;
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
 use super::time::Time;
@@ -112,10 +111,10 @@ pub(crate) struct ListQuery {
 )]
 pub(crate) async fn create(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Json(mut body): Json<Map<String, Value>>,
 ) -> Result<(StatusCode, axum::Json<EndpointView>), Problem> {
-    let tenant = caller.may(Scope::Manage)?;
+    let tenant = caller.tenant();
     let secret: Option<String> = take(&mut body, "secret")?;
     let verify: Option<bool> = take(&mut body, "verify")?;
     let form: EndpointForm = from_value(Value::Object(body))?;
@@ -171,10 +170,10 @@ fn ping(api: &Api) -> Submission {
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Page<EndpointView>>, Problem> {
-    let tenant = caller.may(Scope::Read)?;
+    let tenant = caller.tenant();
     let most = page::most(query.limit)?;
     let after: Option<EndpointId> = page::cursor(query.cursor.as_deref())?;
     let found = api
@@ -194,10 +193,10 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn get(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
-    let tenant = caller.may(Scope::Read)?;
+    let tenant = caller.tenant();
     let endpoint = owned(&api, tenant, id).await?;
     Ok(axum::Json(EndpointView::of(&endpoint)))
 }
@@ -213,11 +212,11 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn patch(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Id(id): Id<EndpointId>,
     Json(patch): Json<Map<String, Value>>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
-    let tenant = caller.may(Scope::Manage)?;
+    let tenant = caller.tenant();
     let endpoint = owned(&api, tenant, id).await?;
     let current = serde_json::to_value(EndpointForm::of(&endpoint.spec));
     let mut form = current.map_err(|error| Problem::new(Code::Internal, error))?;
@@ -249,10 +248,10 @@ pub(crate) async fn patch(
 )]
 pub(crate) async fn delete(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Id(id): Id<EndpointId>,
 ) -> Result<StatusCode, Problem> {
-    owned(&api, caller.may(Scope::Manage)?, id).await?;
+    owned(&api, caller.tenant(), id).await?;
     api.postrider().delete_endpoint(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -265,10 +264,10 @@ pub(crate) async fn delete(
 )]
 pub(crate) async fn pause(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
-    owned(&api, caller.may(Scope::Manage)?, id).await?;
+    owned(&api, caller.tenant(), id).await?;
     let endpoint = api.postrider().pause_endpoint(&id).await?;
     Ok(axum::Json(EndpointView::of(&endpoint)))
 }
@@ -280,10 +279,10 @@ pub(crate) async fn pause(
 )]
 pub(crate) async fn resume(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
-    owned(&api, caller.may(Scope::Manage)?, id).await?;
+    owned(&api, caller.tenant(), id).await?;
     let endpoint = api.postrider().resume_endpoint(&id).await?;
     Ok(axum::Json(EndpointView::of(&endpoint)))
 }
@@ -296,10 +295,10 @@ pub(crate) async fn resume(
 )]
 pub(crate) async fn disable(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
-    owned(&api, caller.may(Scope::Manage)?, id).await?;
+    owned(&api, caller.tenant(), id).await?;
     let endpoint = api.postrider().disable_endpoint(&id).await?;
     Ok(axum::Json(EndpointView::of(&endpoint)))
 }
@@ -312,10 +311,10 @@ pub(crate) async fn disable(
 )]
 pub(crate) async fn enable(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
-    owned(&api, caller.may(Scope::Manage)?, id).await?;
+    owned(&api, caller.tenant(), id).await?;
     let endpoint = api.postrider().enable_endpoint(&id).await?;
     Ok(axum::Json(EndpointView::of(&endpoint)))
 }
@@ -370,11 +369,11 @@ pub(crate) struct Rotation {
 )]
 pub(crate) async fn rotate_secret(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Id(id): Id<EndpointId>,
     MaybeJson(rotation): MaybeJson<Rotation>,
 ) -> Result<axum::Json<SecretView>, Problem> {
-    owned(&api, caller.may(Scope::Manage)?, id).await?;
+    owned(&api, caller.tenant(), id).await?;
     let secret = rotation.secret.as_deref().map(parse_secret).transpose()?;
     let overlap = rotation.overlap_seconds.map(Duration::from_secs);
     if overlap.is_some_and(|overlap| overlap.as_secs() > OVERLAP_S_MAX) {
@@ -394,10 +393,10 @@ pub(crate) async fn rotate_secret(
 )]
 pub(crate) async fn secret(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<SecretView>, Problem> {
-    let endpoint = owned(&api, caller.may(Scope::Manage)?, id).await?;
+    let endpoint = owned(&api, caller.tenant(), id).await?;
     Ok(axum::Json(SecretView::of(&endpoint)?))
 }
 
@@ -424,11 +423,11 @@ pub(crate) struct TestForm {
 )]
 pub(crate) async fn test(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Id(id): Id<EndpointId>,
     MaybeJson(form): MaybeJson<TestForm>,
 ) -> Result<axum::Json<AttemptView>, Problem> {
-    let tenant = caller.may(Scope::Manage)?;
+    let tenant = caller.tenant();
     owned(&api, tenant, id).await?;
     let submission = match (form.event_type, form.payload) {
         (None, None) => ping(&api),

@@ -1,9 +1,8 @@
 //! `/v1/event-types`: an optional catalogue, with schemas that payloads can be checked against.
 
 use super::Api;
-use super::caller::Caller;
+use super::caller::{Caller, Manage, Read};
 use super::extract::{Id, Json, Query};
-use super::keys::Scope;
 use super::keys_routes::NamedQuery;
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
@@ -147,10 +146,10 @@ fn check_description(text: &str) -> Result<(), Problem> {
 )]
 pub(crate) async fn create(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Json(form): Json<EventTypeForm>,
 ) -> Result<(StatusCode, axum::Json<EventTypeView>), Problem> {
-    let tenant = caller.may(Scope::Manage)?;
+    let tenant = caller.tenant();
     let name: EventType = form
         .name
         .parse()
@@ -180,10 +179,10 @@ pub(crate) async fn create(
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
     Query(query): Query<NamedQuery>,
 ) -> Result<axum::Json<Page<EventTypeView>>, Problem> {
-    let all = api.event_types().of(caller.may(Scope::Read)?);
+    let all = api.event_types().of(caller.tenant());
     let at = (query.cursor.as_deref(), page::most(query.limit)?);
     let page = page::of_memory(&all, |it| &it.name, at, |it| (**it).clone());
     Ok(axum::Json(page))
@@ -196,12 +195,10 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn get(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
     Id(name): Id<EventType>,
 ) -> Result<axum::Json<EventTypeView>, Problem> {
-    let found = api
-        .event_types()
-        .get(caller.may(Scope::Read)?, name.as_str());
+    let found = api.event_types().get(caller.tenant(), name.as_str());
     let found = found.ok_or_else(|| Problem::not_found(format_args!("event type {name}")))?;
     Ok(axum::Json((*found).clone()))
 }
@@ -215,11 +212,11 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn add_version(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Id(name): Id<EventType>,
     Json(form): Json<VersionForm>,
 ) -> Result<(StatusCode, axum::Json<EventTypeView>), Problem> {
-    let tenant = caller.may(Scope::Manage)?;
+    let tenant = caller.tenant();
     let now = api.now().into();
     let changed = api.event_types().change(tenant, name.as_str(), |known| {
         if known.versions.len() >= VERSIONS_MAX {
@@ -245,11 +242,11 @@ pub(crate) async fn add_version(
 )]
 pub(crate) async fn patch(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Id(name): Id<EventType>,
     Json(patch): Json<EventTypePatch>,
 ) -> Result<axum::Json<EventTypeView>, Problem> {
-    let tenant = caller.may(Scope::Manage)?;
+    let tenant = caller.tenant();
     check_description(patch.description.as_deref().unwrap_or_default())?;
     let changed = api.event_types().change(tenant, name.as_str(), |known| {
         let mut known = known.clone();
@@ -270,10 +267,10 @@ pub(crate) async fn patch(
 )]
 pub(crate) async fn delete(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Id(name): Id<EventType>,
 ) -> Result<StatusCode, Problem> {
-    let tenant = caller.may(Scope::Manage)?;
+    let tenant = caller.tenant();
     if !api.event_types().remove(tenant, name.as_str()).await? {
         return Err(Problem::not_found(format_args!("event type {name}")));
     }

@@ -1,10 +1,9 @@
 //! `/v1/events`: publishing, and what has become of what was published.
 
 use super::Api;
-use super::caller::Caller;
+use super::caller::{Caller, Publish, Read};
 use super::deliveries::{DeliveryView, Order};
 use super::extract::{self, Id, Query, check_media_type, parse, read};
-use super::keys::Scope;
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
 use super::time::Time;
@@ -188,10 +187,10 @@ fn body_bytes_max() -> usize {
 )]
 pub(crate) async fn publish(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Publish>,
     request: Request,
 ) -> Result<(StatusCode, axum::Json<Accepted>), Problem> {
-    let tenant = caller.may(Scope::Publish)?;
+    let tenant = caller.tenant();
     let (head, body) = request.into_parts();
     check_media_type(&head.headers)?;
     let key = idempotency_key(&head.headers)?;
@@ -252,10 +251,10 @@ async fn scheduled(api: &Api, submission: Submission, at: Time) -> Result<Accept
 )]
 pub(crate) async fn publish_batch(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Publish>,
     request: Request,
 ) -> Result<axum::Json<BatchResults>, Problem> {
-    let tenant = caller.may(Scope::Publish)?;
+    let tenant = caller.tenant();
     let (head, body) = request.into_parts();
     check_media_type(&head.headers)?;
     let most = body_bytes_max() * 16;
@@ -405,10 +404,10 @@ pub(crate) struct ListQuery {
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Page<EventView>>, Problem> {
-    let tenant = caller.may(Scope::Read)?;
+    let tenant = caller.tenant();
     let page = api.postrider().events(EventQuery {
         filter: EventFilter {
             tenant: Some(tenant.clone()),
@@ -434,10 +433,10 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn get(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
     Id(id): Id<EventId>,
 ) -> Result<axum::Json<EventDetail>, Problem> {
-    let record = owned(&api, caller.may(Scope::Read)?, id).await?;
+    let record = owned(&api, caller.tenant(), id).await?;
     let status = api.postrider().event_status(&id).await?;
     let payload: Option<Box<RawValue>> = serde_json::from_slice(&record.event.payload).ok();
     let text = || String::from_utf8_lossy(&record.event.payload).into_owned();

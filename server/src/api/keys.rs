@@ -54,6 +54,14 @@ pub(crate) struct KeyRecord {
     pub(crate) expires_at: Option<Time>,
 }
 
+impl KeyRecord {
+    /// Whether it has this scope, or one that includes it.
+    pub(crate) fn has(&self, scope: Scope) -> bool {
+        let implied = scope == Scope::Read && self.scopes.contains(&Scope::Manage);
+        implied || self.scopes.contains(&scope)
+    }
+}
+
 /// What a new key is to be.
 pub(crate) struct NewKey {
     pub(crate) name: String,

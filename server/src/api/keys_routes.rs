@@ -1,7 +1,7 @@
 //! `/v1/keys`.
 
 use super::Api;
-use super::caller::Caller;
+use super::caller::{Caller, Manage};
 use super::extract::{Json, Query};
 use super::keys::{KeyRecord, NewKey, Scope};
 use super::page::{self, Page};
@@ -95,10 +95,9 @@ pub(crate) struct NamedQuery {
 )]
 pub(crate) async fn create(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Json(form): Json<KeyForm>,
 ) -> Result<(StatusCode, axum::Json<KeyView>), Problem> {
-    caller.may(Scope::Manage)?;
     if !(1..=128).contains(&form.name.chars().count()) || !(1..=3).contains(&form.scopes.len()) {
         let detail = "a key needs a name of 1 to 128 characters and one to three scopes";
         return Err(Problem::new(Code::InvalidBody, detail));
@@ -135,7 +134,7 @@ pub(crate) async fn create(
 
 fn bound_tenant(
     api: &Api,
-    caller: &Caller,
+    caller: &Caller<Manage>,
     wanted: Option<&str>,
 ) -> Result<Option<TenantId>, Problem> {
     let wanted = wanted.map(str::parse::<TenantId>).transpose();
@@ -160,10 +159,9 @@ fn bound_tenant(
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Query(query): Query<NamedQuery>,
 ) -> Result<axum::Json<Page<KeyView>>, Problem> {
-    caller.may(Scope::Manage)?;
     let mut all = api.keys().list(caller.bound_to().as_ref());
     all.sort_unstable_by(|one, other| one.id.cmp(&other.id));
     let at = (query.cursor.as_deref(), page::most(query.limit)?);
@@ -182,10 +180,9 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn revoke(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    caller.may(Scope::Manage)?;
     if api.keys().revoke(caller.bound_to().as_ref(), &id).await? {
         return Ok(StatusCode::NO_CONTENT);
     }

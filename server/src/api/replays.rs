@@ -1,10 +1,9 @@
 //! `/v1/replays`: many deliveries made anew, by filter and time range.
 
 use super::Api;
-use super::caller::Caller;
+use super::caller::{Caller, Manage, Read};
 use super::deliveries::one;
 use super::extract::{Id, Json};
-use super::keys::Scope;
 use super::problem::{Code, Problem};
 use super::time::Time;
 use axum::extract::State;
@@ -156,10 +155,10 @@ pub(crate) struct Replays {
 )]
 pub(crate) async fn create(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Json(form): Json<ReplayForm>,
 ) -> Result<(StatusCode, axum::Json<ReplayView>), Problem> {
-    let request = form.request(caller.may(Scope::Manage)?)?;
+    let request = form.request(caller.tenant())?;
     if form.dry_run {
         let view = ReplayView {
             id: None,
@@ -181,9 +180,9 @@ pub(crate) async fn create(
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
 ) -> Result<axum::Json<Replays>, Problem> {
-    let tenant = caller.may(Scope::Read)?;
+    let tenant = caller.tenant();
     let all = api.postrider().replays().await?;
     let own = all
         .iter()
@@ -199,10 +198,10 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn get(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
     Id(id): Id<ReplayId>,
 ) -> Result<axum::Json<ReplayView>, Problem> {
-    let replay = owned(&api, caller.may(Scope::Read)?, id).await?;
+    let replay = owned(&api, caller.tenant(), id).await?;
     Ok(axum::Json(ReplayView::of(&replay)))
 }
 
@@ -214,10 +213,10 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn cancel(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Id(id): Id<ReplayId>,
 ) -> Result<axum::Json<ReplayView>, Problem> {
-    owned(&api, caller.may(Scope::Manage)?, id).await?;
+    owned(&api, caller.tenant(), id).await?;
     let replay = api.postrider().cancel_replay(&id).await?;
     Ok(axum::Json(ReplayView::of(&replay)))
 }

@@ -1,10 +1,9 @@
 //! `/v1/scheduled-events`: events that are accepted and wait for their time.
 
 use super::Api;
-use super::caller::Caller;
+use super::caller::{Caller, Publish, Read};
 use super::events::owned;
 use super::extract::{Id, Query};
-use super::keys::Scope;
 use super::keys_routes::NamedQuery;
 use super::page::{self, Page};
 use super::problem::Problem;
@@ -54,11 +53,11 @@ impl ScheduledView {
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
     Query(query): Query<NamedQuery>,
 ) -> Result<axum::Json<Page<ScheduledView>>, Problem> {
     let page = api.postrider().scheduled(ScheduledQuery {
-        tenant: Some(caller.may(Scope::Read)?.clone()),
+        tenant: Some(caller.tenant().clone()),
         after: page::cursor(query.cursor.as_deref())?,
         most: page::most(query.limit)?,
     });
@@ -77,10 +76,10 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn cancel(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Publish>,
     Id(id): Id<EventId>,
 ) -> Result<StatusCode, Problem> {
-    owned(&api, caller.may(Scope::Publish)?, id).await?;
+    owned(&api, caller.tenant(), id).await?;
     if api.postrider().cancel_scheduled(&id).await? {
         return Ok(StatusCode::NO_CONTENT);
     }

@@ -10,9 +10,8 @@ pub use record::Provider;
 pub(crate) use record::{Source, SourceRecord, SourceSecret};
 
 use super::Api;
-use super::caller::Caller;
+use super::caller::{Caller, Manage, Read};
 use super::extract::{Id, Json, Query};
-use super::keys::Scope;
 use super::keys_routes::NamedQuery;
 use super::networks::Networks;
 use super::page::{self, Page};
@@ -342,10 +341,10 @@ fn owned(api: &Api, tenant: &TenantId, id: SourceId) -> Result<Arc<Source>, Prob
 )]
 pub(crate) async fn create(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Json(form): Json<SourceForm>,
 ) -> Result<(StatusCode, axum::Json<SourceView>), Problem> {
-    let tenant = caller.may(Scope::Manage)?;
+    let tenant = caller.tenant();
     let record = SourceRecord::new(form, tenant, api.now().into())?;
     let source = api.sources().add(tenant, record).await?;
     Ok((StatusCode::CREATED, axum::Json(SourceView::of(&source))))
@@ -358,10 +357,10 @@ pub(crate) async fn create(
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
     Query(query): Query<NamedQuery>,
 ) -> Result<axum::Json<Page<SourceView>>, Problem> {
-    let all = api.sources().of(caller.may(Scope::Read)?);
+    let all = api.sources().of(caller.tenant());
     let at = (query.cursor.as_deref(), page::most(query.limit)?);
     let page = page::of_memory(&all, |it| &it.record().id, at, |it| SourceView::of(it));
     Ok(axum::Json(page))
@@ -374,10 +373,10 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn get(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
     Id(id): Id<SourceId>,
 ) -> Result<axum::Json<SourceView>, Problem> {
-    let source = owned(&api, caller.may(Scope::Read)?, id)?;
+    let source = owned(&api, caller.tenant(), id)?;
     Ok(axum::Json(SourceView::of(&source)))
 }
 
@@ -390,11 +389,11 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn patch(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Id(id): Id<SourceId>,
     Json(patch): Json<SourcePatch>,
 ) -> Result<axum::Json<SourceView>, Problem> {
-    let tenant = caller.may(Scope::Manage)?;
+    let tenant = caller.tenant();
     let now = api.now().into();
     let changed = api
         .sources()
@@ -412,10 +411,10 @@ pub(crate) async fn patch(
 )]
 pub(crate) async fn delete(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Id(id): Id<SourceId>,
 ) -> Result<StatusCode, Problem> {
-    if api.sources().remove(caller.may(Scope::Manage)?, id).await? {
+    if api.sources().remove(caller.tenant(), id).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(Problem::not_found(format_args!("source {id}")))

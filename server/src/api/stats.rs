@@ -1,11 +1,10 @@
 //! What has come of an endpoint's deliveries, and where its lanes stand.
 
 use super::Api;
-use super::caller::Caller;
+use super::caller::{Caller, Read};
 use super::deliveries::DeliveryView;
 use super::endpoints::owned;
 use super::extract::{Id, Query};
-use super::keys::Scope;
 use super::page;
 use super::problem::{Code, Problem};
 use super::time::Time;
@@ -108,11 +107,11 @@ impl HourView {
 )]
 pub(crate) async fn stats(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
     Id(id): Id<EndpointId>,
     Query(query): Query<StatsQuery>,
 ) -> Result<axum::Json<EndpointStats>, Problem> {
-    owned(&api, caller.may(Scope::Read)?, id).await?;
+    owned(&api, caller.tenant(), id).await?;
     let hours = query.hours.unwrap_or(HOURS_DEFAULT);
     if !(1..=HOURS_MAX).contains(&hours) {
         let detail = format!("hours: use 1 to {HOURS_MAX}");
@@ -183,11 +182,11 @@ pub(crate) struct LaneView {
 )]
 pub(crate) async fn lanes(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
     Id(id): Id<EndpointId>,
     Query(query): Query<LanesQuery>,
 ) -> Result<axum::Json<Lanes>, Problem> {
-    owned(&api, caller.may(Scope::Read)?, id).await?;
+    owned(&api, caller.tenant(), id).await?;
     let most = page::most(query.limit)?;
     let after = match query.cursor.as_deref() {
         None => None,

@@ -4,10 +4,9 @@ mod text;
 mod writer;
 
 use super::Api;
-use super::caller::Caller;
+use super::caller::{Caller, Read};
 use super::deliveries::one;
 use super::extract::Query;
-use super::keys::Scope;
 use super::live::Wants;
 use super::log_tail::Tail;
 use super::page;
@@ -113,11 +112,11 @@ impl StreamQuery {
 )]
 pub(crate) async fn stream(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
     Query(query): Query<StreamQuery>,
     parts: Parts,
 ) -> Result<Response, Problem> {
-    let wants = query.wants(caller.may(Scope::Read)?)?;
+    let wants = query.wants(caller.tenant())?;
     let place = query.place(&parts.headers)?;
     if api.live().is_closing() {
         let detail = "no stream is opened any more";

@@ -2,9 +2,8 @@
 //! receiver keeps getting what it was built for.
 
 use super::Api;
-use super::caller::Caller;
+use super::caller::{Caller, Manage, Read};
 use super::extract::{Id, Json, Query};
-use super::keys::Scope;
 use super::keys_routes::NamedQuery;
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
@@ -66,10 +65,10 @@ pub(crate) struct TemplateForm {
 )]
 pub(crate) async fn create(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Json(form): Json<TemplateForm>,
 ) -> Result<(StatusCode, axum::Json<TemplateView>), Problem> {
-    let tenant = caller.may(Scope::Manage)?;
+    let tenant = caller.tenant();
     let name: EventType = form
         .name
         .parse()
@@ -110,10 +109,10 @@ pub(crate) async fn create(
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
     Query(query): Query<NamedQuery>,
 ) -> Result<axum::Json<Page<TemplateView>>, Problem> {
-    let all = api.templates().of(caller.may(Scope::Read)?);
+    let all = api.templates().of(caller.tenant());
     let at = (query.cursor.as_deref(), page::most(query.limit)?);
     let page = page::of_memory(&all, |it| &it.name, at, |it| (**it).clone());
     Ok(axum::Json(page))
@@ -126,10 +125,10 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn get(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
     Id(name): Id<EventType>,
 ) -> Result<axum::Json<TemplateView>, Problem> {
-    let found = api.templates().get(caller.may(Scope::Read)?, name.as_str());
+    let found = api.templates().get(caller.tenant(), name.as_str());
     let found = found.ok_or_else(|| Problem::not_found(format_args!("template {name}")))?;
     Ok(axum::Json((*found).clone()))
 }
@@ -142,10 +141,10 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn delete(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Manage>,
     Id(name): Id<EventType>,
 ) -> Result<StatusCode, Problem> {
-    let tenant = caller.may(Scope::Manage)?;
+    let tenant = caller.tenant();
     if api.templates().remove(tenant, name.as_str()).await? {
         return Ok(StatusCode::NO_CONTENT);
     }

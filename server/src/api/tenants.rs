@@ -1,9 +1,8 @@
 //! `/v1/tenants`: for keys for all tenants. The tenant `default` needs no set-up.
 
 use super::Api;
-use super::caller::Caller;
+use super::caller::{AllTenants, Caller, Manage, Read};
 use super::extract::{Id, Json, Query};
-use super::keys::Scope;
 use super::keys_routes::NamedQuery;
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
@@ -56,10 +55,9 @@ fn home() -> TenantId {
 )]
 pub(crate) async fn create(
     State(api): State<Api>,
-    caller: Caller,
+    _: Caller<AllTenants<Manage>>,
     Json(form): Json<TenantForm>,
 ) -> Result<(StatusCode, axum::Json<Tenant>), Problem> {
-    caller.may_for_all(Scope::Manage)?;
     let id: TenantId = form
         .id
         .parse()
@@ -89,10 +87,9 @@ pub(crate) async fn create(
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
-    caller: Caller,
+    _: Caller<AllTenants<Read>>,
     Query(query): Query<NamedQuery>,
 ) -> Result<axum::Json<Page<Tenant>>, Problem> {
-    caller.may_for_all(Scope::Read)?;
     let all = api.tenants().of(&home());
     let at = (query.cursor.as_deref(), page::most(query.limit)?);
     let page = page::of_memory(&all, |tenant| &tenant.id, at, |tenant| (**tenant).clone());
@@ -108,10 +105,9 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn delete(
     State(api): State<Api>,
-    caller: Caller,
+    _: Caller<AllTenants<Manage>>,
     Id(id): Id<TenantId>,
 ) -> Result<StatusCode, Problem> {
-    caller.may_for_all(Scope::Manage)?;
     let endpoints = api.postrider().endpoints_of(&id, None, 1).await?;
     let in_use = !endpoints.is_empty()
         || !api.keys().list(Some(&id)).is_empty()

@@ -1,11 +1,10 @@
 //! What happened to an event, step by step, and why an endpoint did or did not get it.
 
 use super::Api;
-use super::caller::Caller;
+use super::caller::{Caller, Read};
 use super::endpoints;
 use super::events::owned;
 use super::extract::{Id, Query};
-use super::keys::Scope;
 use super::problem::Problem;
 use super::time::Time;
 use axum::extract::State;
@@ -46,10 +45,10 @@ pub(crate) struct Timeline {
 )]
 pub(crate) async fn timeline(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
     Id(id): Id<EventId>,
 ) -> Result<axum::Json<Timeline>, Problem> {
-    let record = owned(&api, caller.may(Scope::Read)?, id).await?;
+    let record = owned(&api, caller.tenant(), id).await?;
     let status = api.postrider().event_status(&id).await?;
     let count = status.deliveries.len();
     let mut steps = vec![Step {
@@ -133,11 +132,11 @@ pub(crate) struct Explanation {
 )]
 pub(crate) async fn explain(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<Read>,
     Id(id): Id<EventId>,
     Query(query): Query<ExplainQuery>,
 ) -> Result<axum::Json<Explanation>, Problem> {
-    let tenant = caller.may(Scope::Read)?;
+    let tenant = caller.tenant();
     let record = owned(&api, tenant, id).await?;
     let endpoint = query.endpoint_id.parse::<EndpointId>();
     let endpoint = endpoint.map_err(|_| Problem::not_found("such endpoint"))?;

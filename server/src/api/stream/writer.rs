@@ -2,7 +2,7 @@
 
 use super::text;
 use crate::api::Api;
-use crate::api::caller::Caller;
+use crate::api::caller::{Caller, Read};
 use crate::api::live::{Item, Wants};
 use crate::api::log_tail::{Tail, TailError};
 use crate::listen::Cut;
@@ -51,14 +51,14 @@ impl Body for StreamBody {
 
 pub(super) struct Writer {
     api: Api,
-    caller: Caller,
+    caller: Caller<Read>,
     wants: Wants,
     out: mpsc::Sender<Bytes>,
     gone: oneshot::Receiver<()>,
 }
 
 impl Writer {
-    pub(super) fn new(api: Api, caller: Caller, wants: Wants) -> (Self, StreamBody) {
+    pub(super) fn new(api: Api, caller: Caller<Read>, wants: Wants) -> (Self, StreamBody) {
         let (out, written) = mpsc::channel(WRITTEN_MAX);
         let (here, gone) = oneshot::channel();
         let writer = Self {
