@@ -324,6 +324,9 @@ pub enum PingError {
     /// A name is of the wrong form.
     #[error(transparent)]
     Name(#[from] InvalidName),
+    /// What is not registered could not be: something it asks for cannot be done.
+    #[error(transparent)]
+    Invalid(#[from] InvalidSpec),
     /// Nothing is sent any more. A ping that was under way has been given up.
     #[error(transparent)]
     Closed(#[from] Closed),

@@ -122,6 +122,10 @@ pub enum Command {
     /// it is paused or disabled. Nothing is recorded, and nothing follows from how it ends.
     /// [`crate::Answer::Pinged`].
     Ping(EndpointId, Box<NewEvent>),
+    /// The same to an endpoint that is not registered, nor will be by this: so that whoever would
+    /// register it with this secret knows first whether it answers. The event's tenant is the
+    /// endpoint's. [`crate::Answer::Pinged`].
+    PingUnregistered(Box<EndpointSpec>, Secret, Box<NewEvent>),
 }
 
 /// A change of an endpoint.

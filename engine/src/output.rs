@@ -57,7 +57,7 @@ pub enum Answer {
     Resent(Result<DeliveryId, ResendError>),
     /// To [`crate::Command::Discard`].
     Discarded(Result<(), DiscardError>),
-    /// To [`crate::Command::Ping`]: how the request ended.
+    /// To [`crate::Command::Ping`] and [`crate::Command::PingUnregistered`]: how the request ended.
     Pinged(Result<Attempt, PingError>),
     /// To [`crate::Input::Drain`].
     Drained(Drained),

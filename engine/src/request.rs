@@ -22,7 +22,7 @@ const CONTENT_TYPE: &str = "application/json";
 pub struct Route {
     /// The endpoint.
     pub endpoint: EndpointId,
-    /// Counts the changes of the endpoint.
+    /// Counts the changes of the endpoint; [`Route::UNREGISTERED`] if it is none yet.
     pub revision: u64,
     /// The URL, as registered.
     pub url: Arc<str>,
@@ -94,6 +94,10 @@ pub enum PrepareError {
 }
 
 impl Route {
+    /// The revision of an endpoint that is pinged before it is registered, if it ever is: nothing
+    /// says when its id is over, so nothing is to be kept by it.
+    pub const UNREGISTERED: u64 = 0;
+
     /// Prepares the keys that sign at `wall`.
     pub(crate) fn of(endpoint: &Endpoint, wall: Wall) -> Result<Self, InvalidSpec> {
         let secrets: Vec<_> = endpoint

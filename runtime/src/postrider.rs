@@ -344,7 +344,30 @@ impl Postrider {
         submission: Submission,
     ) -> Result<Attempt, PingError> {
         let event = Box::new(submission.check()?);
-        match self.command(Command::Ping(*endpoint, event)).await {
+        self.ping_call(Command::Ping(*endpoint, event)).await
+    }
+
+    /// The same to an endpoint that is not registered, nor will be by this: to know whether it
+    /// answers before it is registered with this spec and this secret. The submission's tenant does
+    /// not count.
+    ///
+    /// # Errors
+    ///
+    /// [`PingError`] says why it was not sent, and what to do.
+    pub async fn ping_unregistered(
+        &self,
+        spec: EndpointSpec,
+        secret: Secret,
+        submission: Submission,
+    ) -> Result<Attempt, PingError> {
+        let event = Box::new(submission.check()?);
+        let spec = Box::new(self.vet(spec)?);
+        self.ping_call(Command::PingUnregistered(spec, secret, event))
+            .await
+    }
+
+    async fn ping_call(&self, command: Command) -> Result<Attempt, PingError> {
+        match self.command(command).await {
             Ok(Answer::Pinged(result)) => result,
             other => Err(self.unanswered(other).into()),
         }

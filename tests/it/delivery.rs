@@ -405,6 +405,26 @@ async fn a_ping_tells_how_a_disabled_endpoint_answers() {
 }
 
 #[tokio::test]
+async fn a_ping_of_what_is_not_registered_goes_where_an_endpoint_may_be() {
+    let receiver = Receiver::answering(204).await;
+    let postrider = postrider().await;
+    let secret = Secret::parse(SECRET).unwrap();
+    let ping = |url: &str| {
+        let ping = Submission::new("postrider.ping", "{}");
+        postrider.ping_unregistered(EndpointSpec::new(url), secret.clone(), ping)
+    };
+    let attempt = ping(&receiver.url()).await.unwrap();
+    assert!(matches!(attempt.outcome, Outcome::Response(it) if it.status == 204));
+    assert!(receiver.received()[0].is_signed_with(SECRET));
+    assert_eq!(postrider.endpoints().await.unwrap().len(), 0);
+    let inside = ping("http://169.254.169.254/").await;
+    assert!(matches!(
+        inside,
+        Err(PingError::Invalid(InvalidSpec::Url(_)))
+    ));
+}
+
+#[tokio::test]
 async fn what_a_template_and_a_filter_make_of_an_event_arrives() {
     let receiver = Receiver::answering(200).await;
     let postrider = postrider().await;

@@ -42,6 +42,9 @@ impl Core {
             Command::Replay(delivery, replay) => self.resend(call, delivery, Some(replay)),
             Command::Discard(delivery) => self.discard(call, delivery),
             Command::Ping(endpoint, event) => self.ping(call, endpoint, *event),
+            Command::PingUnregistered(spec, secret, event) => {
+                self.ping_unregistered(call, *spec, secret, *event);
+            }
         }
     }
 
@@ -71,7 +74,24 @@ impl Core {
             .into());
         }
         let secret = secret.unwrap_or_else(|| Secret::generate_hmac(self.chance.bytes()));
-        let endpoint = Endpoint {
+        let endpoint = self.new_endpoint(spec, secret, Route::UNREGISTERED + 1);
+        Route::of(&endpoint, self.now.wall)?;
+        let endpoint = Box::new(endpoint);
+        self.registering += 1;
+        self.commit(
+            Change::AddEndpoint(endpoint.clone()),
+            Next::Registered { call, endpoint },
+        );
+        Ok(())
+    }
+
+    pub(super) fn new_endpoint(
+        &mut self,
+        spec: EndpointSpec,
+        secret: Secret,
+        revision: u64,
+    ) -> Endpoint {
+        Endpoint {
             id: self.chance.endpoint_id(self.now.wall),
             spec: Arc::new(spec),
             secrets: vec![EndpointSecret {
@@ -81,16 +101,8 @@ impl Core {
             status: EndpointStatus::Active,
             health: Health::default(),
             created_at: self.now.wall,
-            revision: 1,
-        };
-        Route::of(&endpoint, self.now.wall)?;
-        let endpoint = Box::new(endpoint);
-        self.registering += 1;
-        self.commit(
-            Change::AddEndpoint(endpoint.clone()),
-            Next::Registered { call, endpoint },
-        );
-        Ok(())
+            revision,
+        }
     }
 
     pub(super) fn registered(&mut self, call: CallId, endpoint: Box<Endpoint>) {

@@ -4,15 +4,18 @@
 use super::Core;
 use super::attempts::in_time;
 use crate::delivery::{Attempt, Event, HeaderLines};
+use crate::endpoint::EndpointSpec;
 use crate::endpoint_state::Existence;
 use crate::error::{Closed, PingError};
 use crate::id::{AttemptId, EndpointId};
 use crate::input::{CallId, NewEvent};
 use crate::outcome::Outcome;
 use crate::output::{Answer, Output};
-use crate::request::Request;
+use crate::request::{Request, Route};
 use crate::time::{Mono, Now};
+use postrider_signature::Secret;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A ping that is under way. It holds a slot, and nothing of its endpoint.
 pub(super) struct Ping {
@@ -29,12 +32,55 @@ impl Core {
         }
     }
 
+    pub(super) fn ping_unregistered(
+        &mut self,
+        call: CallId,
+        spec: EndpointSpec,
+        secret: Secret,
+        new: NewEvent,
+    ) {
+        if let Err(error) = self.try_ping_unregistered(call, spec, secret, new) {
+            self.answer(call, Answer::Pinged(Err(error)));
+        }
+    }
+
     fn try_ping(
         &mut self,
         call: CallId,
         endpoint: EndpointId,
         new: NewEvent,
     ) -> Result<(), PingError> {
+        self.check_ping(&new)?;
+        let key = self.by_id.get(&endpoint).copied();
+        let state = key.and_then(|key| self.endpoints.get_mut(key));
+        let owned = state.filter(|state| {
+            state.existence == Existence::Here && state.record.spec.tenant == new.tenant
+        });
+        let state = owned.ok_or(PingError::NoSuchEndpoint(endpoint))?;
+        let (route, timeout) = (state.route_at(self.now.wall), state.record.spec.timeout);
+        self.send_ping(call, new, route, timeout);
+        Ok(())
+    }
+
+    fn try_ping_unregistered(
+        &mut self,
+        call: CallId,
+        spec: EndpointSpec,
+        secret: Secret,
+        new: NewEvent,
+    ) -> Result<(), PingError> {
+        self.check_ping(&new)?;
+        spec.check(&self.limits)?;
+        let endpoint = self.new_endpoint(spec, secret, Route::UNREGISTERED);
+        let route = Route::of(&endpoint, self.now.wall)?;
+        let tenant = endpoint.spec.tenant.clone();
+        let new = NewEvent { tenant, ..new };
+        self.send_ping(call, new, Arc::new(route), endpoint.spec.timeout);
+        Ok(())
+    }
+
+    /// Refuses what no endpoint could be sent now.
+    fn check_ping(&self, new: &NewEvent) -> Result<(), PingError> {
         if let Some(closed) = self.closed() {
             return Err(closed.into());
         }
@@ -42,18 +88,22 @@ impl Core {
         if bytes > most {
             return Err(PingError::PayloadTooLarge { bytes, most });
         }
-        let key = self.by_id.get(&endpoint).copied();
-        let state = key.and_then(|key| self.endpoints.get_mut(key));
-        let owned = state.filter(|state| {
-            state.existence == Existence::Here && state.record.spec.tenant == new.tenant
-        });
-        let state = owned.ok_or(PingError::NoSuchEndpoint(endpoint))?;
         let most = self.limits.attempts_max;
         if self.slots.taken >= most {
             return Err(PingError::Busy { most });
         }
+        Ok(())
+    }
+
+    fn send_ping(&mut self, call: CallId, new: NewEvent, route: Arc<Route>, timeout: Duration) {
         let started = self.now;
-        let deadline = started.mono.after(state.record.spec.timeout);
+        let deadline = started.mono.after(timeout);
+        let ping = Ping {
+            call,
+            started,
+            deadline,
+            payload_bytes: new.payload.len(),
+        };
         let event = Event {
             id: self.chance.event_id(started.wall),
             tenant: new.tenant,
@@ -68,21 +118,14 @@ impl Core {
             delivery: self.chance.delivery_id(started.wall),
             event: Arc::new(event),
             behind: Vec::new(),
-            route: state.route_at(started.wall),
+            route,
             at: started.wall,
             body_bytes_max: self.limits.rendered_bytes_max,
-        };
-        let ping = Ping {
-            call,
-            started,
-            deadline,
-            payload_bytes: bytes,
         };
         self.slots.taken += 1;
         self.pings.insert(request.attempt, ping);
         self.expect_answer_by(deadline);
         self.outputs.push_back(Output::Send(request, deadline));
-        Ok(())
     }
 
     /// Answers whoever waits for the ping. One that is not known was given up before.

@@ -5,6 +5,7 @@ use crate::transport::{Transport, WireRequest};
 use http::{HeaderName, HeaderValue};
 use postrider_engine::{
     AttemptId, EndpointId, Failure, FailureKind, HeaderLines, Input, Limits, Outcome, Request,
+    Route,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -93,8 +94,10 @@ impl Attempts {
             return Some(url.clone());
         }
         let url = EndpointUrl::parse(&route.url).ok()?;
-        self.urls
-            .insert(route.endpoint, (route.revision, url.clone()));
+        if route.revision != Route::UNREGISTERED {
+            self.urls
+                .insert(route.endpoint, (route.revision, url.clone()));
+        }
         Some(url)
     }
 }
@@ -206,5 +209,65 @@ impl Drop for Done {
         self.with(internal(
             "the task that sent the request ended without an outcome",
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::WireRequest;
+    use postrider_engine::{
+        CallId, Command, Core, EndpointSpec, Mono, NewEvent, Now, OrderingKey, Output, Recovered,
+        Secret, Target, TenantId, Wall,
+    };
+    use std::pin::Pin;
+
+    /// Sends nothing.
+    struct Nowhere;
+
+    impl Transport for Nowhere {
+        fn send(
+            &self,
+            _: WireRequest,
+            _: Instant,
+        ) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    /// What a core wants to be sent when something is pinged that is not registered.
+    fn ping() -> Request {
+        let now = Now {
+            mono: Mono(0),
+            wall: Wall(0),
+        };
+        let recovered = Recovered::default();
+        let mut core = Core::recover(Limits::default(), [7; 32], recovered, now).unwrap();
+        let event = NewEvent {
+            tenant: TenantId::default(),
+            target: Target::Subscribers,
+            event_type: "a.b".parse().unwrap(),
+            payload: "{}".into(),
+            ordering_key: OrderingKey::default(),
+            idempotency_key: None,
+        };
+        let spec = Box::new(EndpointSpec::new("https://example.com/"));
+        let secret = "a secret".parse::<Secret>().unwrap();
+        let command = Command::PingUnregistered(spec, secret, Box::new(event));
+        while !matches!(core.poll(), Output::Timeout(..)) {}
+        core.handle(now, Input::Command(CallId(0), command));
+        match core.poll() {
+            Output::Send(request, _) => request,
+            other => panic!("not a request: {other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn no_url_is_kept_of_what_is_not_registered() {
+        let (inputs, _done) = mpsc::unbounded_channel();
+        let mut attempts = Attempts::new(Arc::new(Nowhere), inputs, &Limits::default());
+        attempts.start(ping(), Instant::now());
+        assert_eq!(attempts.under_way.len(), 1);
+        assert!(attempts.urls.is_empty());
     }
 }

@@ -129,29 +129,28 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, axum::Json(view)))
 }
 
-/// Registers an endpoint that gets nothing yet, pings it, and keeps it only if it has answered.
+/// Registers an endpoint if it answers a ping, which is signed as everything it gets later.
 async fn registered_if_it_answers(
     api: &Api,
     spec: postrider::EndpointSpec,
     secret: Option<Secret>,
 ) -> Result<Endpoint, Problem> {
-    let mut silent = spec.clone();
-    silent.event_types = vec![PING.parse()?];
-    let endpoint = api.postrider().register(silent, secret).await?;
-    let ping = ping(api).tenant(spec.tenant.as_str());
-    let answer = api.postrider().ping(&endpoint.id, ping).await;
-    let refusal = match answer {
-        Ok(attempt) if is_success(&attempt.outcome) => {
-            return Ok(api.postrider().update_endpoint(&endpoint.id, spec).await?);
-        }
-        Ok(attempt) => Problem::new(
-            Code::PingFailed,
-            format_args!("the endpoint answered the ping with {}", attempt.outcome),
-        ),
-        Err(error) => error.into(),
-    };
-    api.postrider().delete_endpoint(&endpoint.id).await?;
-    Err(refusal)
+    let secret = secret.map_or_else(new_secret, Ok)?;
+    let ping = api
+        .postrider()
+        .ping_unregistered(spec.clone(), secret.clone(), ping(api));
+    let outcome = ping.await?.outcome;
+    if !is_success(&outcome) {
+        let detail = format!("the endpoint answered the ping with {outcome}");
+        return Err(Problem::new(Code::PingFailed, detail));
+    }
+    Ok(api.postrider().register(spec, Some(secret)).await?)
+}
+
+fn new_secret() -> Result<Secret, Problem> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|error| Problem::new(Code::Internal, error))?;
+    Ok(Secret::generate_hmac(random))
 }
 
 fn is_success(outcome: &Outcome) -> bool {

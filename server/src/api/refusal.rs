@@ -166,6 +166,7 @@ impl From<PingError> for Problem {
             PingError::PayloadTooLarge { .. } => Self::new(Code::BodyTooLarge, error),
             PingError::Busy { .. } => Self::new(Code::Busy, error).retry_after(1),
             PingError::Name(name) => name.into(),
+            PingError::Invalid(spec) => spec.into(),
             PingError::Closed(closed) => closed.into(),
         }
     }

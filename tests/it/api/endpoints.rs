@@ -1,8 +1,9 @@
 //! Endpoints: everything that their owner does with them.
 
 use super::Server;
-use crate::receiver::{Receiver, Reply, SECRET, closed};
+use crate::receiver::{Receiver, Reply, SECRET, closed, until};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_needs_only_a_url_and_shows_its_secret_once() {
@@ -265,6 +266,32 @@ async fn an_endpoint_that_is_to_be_verified_is_registered_only_if_it_answers() {
     assert_eq!(
         receiver.received()[1].header("x-event-type"),
         "postrider.ping"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_registered_while_it_is_being_verified() {
+    let server = Server::start().await;
+    let wait = Duration::from_millis(500);
+    let receiver = Receiver::start(move |_, _| Reply::Late(wait, 200)).await;
+    let body = json!({ "url": receiver.url(), "verify": true });
+    let ping_arrives = async {
+        until("it is pinged", || async { receiver.count() == 1 }).await;
+        let listed = server.get("/v1/endpoints").await.expect(200);
+        assert_eq!(listed["data"], json!([]), "a crash now leaves nothing");
+        server.publish("a.b", json!({})).await;
+    };
+    let (made, ()) = tokio::join!(server.post("/v1/endpoints", body), ping_arrives);
+    let made = made.expect(201);
+    let secret = made["secret"].as_str().unwrap();
+    assert!(receiver.received()[0].is_signed_with(secret));
+    let invalid = json!({ "url": receiver.url(), "verify": true, "timeout_ms": 0 });
+    let refused = server.post("/v1/endpoints", invalid).await;
+    refused.problem(422, "invalid_endpoint");
+    assert_eq!(
+        receiver.count(),
+        1,
+        "what could not be registered is not pinged"
     );
 }
 

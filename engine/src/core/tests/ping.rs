@@ -1,12 +1,13 @@
 //! Pings: one request, at once, of which nothing remains.
 
 use super::harness::*;
-use crate::signature::{Scheme, Verifier};
+use crate::signature::{Scheme, Secret, Verifier};
 use crate::{
     Answer, Attempt, BatchPolicy, CallId, Closed, Command, CommitError, EndpointChange, EndpointId,
-    EndpointSpec, FailureKind, Health, Input, Limits, NewEvent, Outcome, PayloadForm, Phase,
-    PingError, Reason,
+    EndpointSpec, FailureKind, Health, Input, InvalidSpec, Limits, NewEvent, Outcome, PayloadForm,
+    Phase, PingError, Reason, Route,
 };
+use std::time::Duration;
 
 fn ping(bench: &mut Bench, endpoint: EndpointId, payload: &str) -> CallId {
     let event = Box::new(event(endpoint, "", payload));
@@ -65,6 +66,53 @@ fn a_ping_is_sent_at_once_and_its_end_is_told_and_not_recorded() {
     assert_eq!(bench.reason, Reason::Idle);
     assert_eq!(bench.core.footprint().slots, 0);
     assert_eq!(bench.sent().len(), 2, "it is not repeated");
+}
+
+#[test]
+fn what_is_not_registered_can_be_pinged_and_is_not_registered_by_it() {
+    let mut bench = Bench::new();
+    let secret: Secret = "a secret of its own".parse().unwrap();
+    let spec = Box::new(EndpointSpec {
+        tenant: "acme".parse().unwrap(),
+        ..spec()
+    });
+    let event = Box::new(event(EndpointId::from_u128(7), "", "7"));
+    let command = Command::PingUnregistered(spec, secret.clone(), event);
+    let call = bench.command(command);
+    let sent = bench.host.under_way[0].clone();
+    assert_eq!(sent.request.route.revision, Route::UNREGISTERED);
+    assert_eq!(sent.request.event.tenant.as_str(), "acme");
+    let prepared = sent.request.prepare().unwrap();
+    let verifier = Verifier::new(Scheme::Postrider, &[secret]).unwrap();
+    let headers = prepared.headers.iter();
+    let pairs = headers.map(|(name, value)| (&**name, value.as_bytes()));
+    let verified = verifier.verify(pairs, &prepared.body, EPOCH.unix_seconds());
+    assert!(verified.is_ok());
+    bench.respond_to(sent.request.attempt, status(200));
+    let attempt = pinged(&mut bench, call).unwrap().unwrap();
+    assert_eq!(attempt.outcome, status(200));
+    let footprint = bench.core.footprint();
+    assert_eq!((footprint.endpoints, footprint.slots), (0, 0));
+    let endpoint = sent.request.route.endpoint;
+    assert!(bench.host.store.endpoint(endpoint).is_none());
+    assert!(bench.host.facts.is_empty(), "nothing follows");
+}
+
+#[test]
+fn what_could_not_be_registered_is_not_pinged() {
+    let mut bench = Bench::new();
+    let ping = |spec: EndpointSpec| {
+        let event = event(EndpointId::from_u128(7), "", "7");
+        Command::PingUnregistered(Box::new(spec), "x".parse().unwrap(), Box::new(event))
+    };
+    let no_time = EndpointSpec {
+        timeout: Duration::ZERO,
+        ..spec()
+    };
+    let call = bench.command(ping(no_time));
+    let refused = Err(PingError::Invalid(InvalidSpec::Timeout));
+    assert_eq!(pinged(&mut bench, call), Some(refused));
+    assert!(bench.host.sent.is_empty());
 }
 
 #[test]
