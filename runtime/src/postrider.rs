@@ -473,7 +473,9 @@ impl Postrider {
         &self.0.limits
     }
 
-    pub(crate) fn wall(&self) -> Wall {
+    /// What its calendar shows: [`crate::Builder::clock`].
+    #[must_use]
+    pub fn wall(&self) -> Wall {
         self.0.clock.wall()
     }
 

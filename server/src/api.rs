@@ -52,7 +52,7 @@ use axum::middleware::from_fn_with_state;
 use keys::{KeyRecord, Keys, NewKey, Scope};
 use live::{Hub, Live};
 use operations::Publisher;
-use postrider::{Clock, Postrider, ReadError, RecordError, SystemClock, TenantId, Wall};
+use postrider::{Postrider, ReadError, RecordError, TenantId, Wall};
 use registry::Registry;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -63,7 +63,6 @@ pub struct Api(Arc<Shared>);
 
 struct Shared {
     postrider: Postrider,
-    clock: Arc<dyn Clock>,
     options: ApiOptions,
     keys: Keys,
     tenants: Registry<tenants::Tenant>,
@@ -126,7 +125,6 @@ impl Api {
         let hub = Hub::new(&postrider, told).await?;
         let shared = Arc::new(Shared {
             postrider,
-            clock: Arc::new(SystemClock),
             options,
             keys: Keys::new(keys),
             tenants: Registry::load("tenant", Arc::clone(&records)).await?,
@@ -219,7 +217,7 @@ impl Api {
     }
 
     pub(crate) fn now(&self) -> Wall {
-        self.0.clock.wall()
+        self.0.postrider.wall()
     }
 
     pub(crate) fn knows_tenant(&self, tenant: &TenantId) -> bool {

@@ -1,7 +1,7 @@
 //! Gauges: what is asked of the engine and the store when somebody looks.
 
 use super::{Registrar, table};
-use postrider::{Clock, Footprint, Postrider, SystemClock};
+use postrider::{Footprint, Postrider};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use std::sync::atomic::AtomicU64;
@@ -72,7 +72,7 @@ impl Gauges {
             self.take(&footprint);
         }
         if let Ok(oldest) = postrider.oldest_pending().await {
-            let age = oldest.map_or(Duration::ZERO, |at| SystemClock.wall().since(at));
+            let age = oldest.map_or(Duration::ZERO, |at| postrider.wall().since(at));
             self.oldest_pending.set(age.as_secs_f64());
         }
         if let Ok(bytes) = postrider.size_bytes().await {

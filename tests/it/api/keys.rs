@@ -1,8 +1,12 @@
 //! Keys, tenants, and what the server says of itself.
 
 use super::Server;
+use super::server::KEY;
+use postrider::{Clock, Postrider, Wall};
+use postrider_server::{Api, ApiOptions, router};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_shown_once_kept_over_a_restart_and_revoked_at_once() {
@@ -191,5 +195,37 @@ fn the_description_is_the_one_in_the_repository() {
             kept == made,
             "{path} is out of date: run this test with UPDATE=1, and look"
         );
+    }
+}
+
+/// A calendar that shows the first day of 2031.
+struct Ahead;
+
+impl Clock for Ahead {
+    fn wall(&self) -> Wall {
+        Wall(1_924_992_000_000)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_expires_by_the_clock_that_its_postrider_was_given() {
+    let postrider = Postrider::builder().clock(Ahead).start().await.unwrap();
+    let api = Api::open(postrider, ApiOptions::default()).await.unwrap();
+    api.accept_key(KEY);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(axum::serve(listener, router(&api)).into_future());
+    // Another test may have done so before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    for (expires_at, status) in [("2030-01-01T00:00:00Z", 401), ("2032-01-01T00:00:00Z", 200)] {
+        let form = json!({ "name": "a", "scopes": ["read"], "expires_at": expires_at });
+        let made = http.post(format!("{base}/v1/keys")).bearer_auth(KEY);
+        let made = made.header("content-type", "application/json");
+        let made = made.body(form.to_string()).send().await.unwrap();
+        let made: Value = serde_json::from_str(&made.text().await.unwrap()).unwrap();
+        let list = http.get(format!("{base}/v1/events"));
+        let list = list.bearer_auth(made["key"].as_str().unwrap());
+        assert_eq!(list.send().await.unwrap().status(), status);
     }
 }
