@@ -57,6 +57,7 @@ fn plan(seed: u64) -> Plan {
                 content,
                 bytes: 300,
                 once: None,
+                api: false,
             }),
         })
         .collect();

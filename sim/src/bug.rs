@@ -1,7 +1,9 @@
 //! Planted bugs: what an engine, its host or its store could do wrong.
 //!
-//! Each is switched on alone, between the real engine and the model world, and must be caught by a
-//! checker. No line of the engine knows of them.
+//! Each is switched on alone, between the real engine and the model world, or between the client
+//! and the real API, and must be caught by a checker. No line of the engine knows of them.
+
+use crate::plan::Tier;
 
 macro_rules! bugs {
     ($($name:ident = $text:literal: $what:literal,)*) => {
@@ -79,9 +81,19 @@ bugs! {
     DeafBreaker = "deaf-breaker": "nobody is told that a breaker has closed",
     KeepsRecords = "keeps-records": "the store keeps one record more of what has ended than it may",
     HangLonger = "hang-longer": "attempts may take twice their timeout",
+    KeylessRepeat = "keyless-repeat": "a request to the API is repeated without its idempotency key",
 }
 
 impl Bug {
+    /// Where it is planted.
+    #[must_use]
+    pub fn tier(self) -> Tier {
+        match self {
+            Self::KeylessRepeat => Tier::Turmoil,
+            _ => Tier::World,
+        }
+    }
+
     /// The bug of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {

@@ -174,6 +174,8 @@ impl Coverage {
                 }
             }
             FaultKind::Storm { .. } => self.present("storm", book),
+            // The sender knows nothing of it: nothing there meets it.
+            FaultKind::ClientWay { .. } => (),
             kind => self.present(kind.name(), book),
         }
     }

@@ -9,14 +9,17 @@
 
 mod batch;
 mod bounds;
+mod client;
 mod convert;
 mod generate;
+mod names;
 
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 pub use batch::Batch;
 pub use bounds::{Bounds, StoreBounds};
+pub use client::{Client, Way};
 
 /// The version of the format.
 pub const VERSION: u32 = 1;
@@ -40,6 +43,9 @@ pub struct Plan {
     pub receivers: Vec<Receiver>,
     /// What is registered.
     pub endpoints: Vec<EndpointPlan>,
+    /// A host that publishes by the REST API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<Client>,
     /// What publishers and administrators do, in order of time.
     pub workload: Vec<Step>,
     /// What goes wrong.
@@ -299,6 +305,9 @@ pub struct Publish {
     pub bytes: usize,
     /// Its idempotency key: `once-0`, …
     pub once: Option<u32>,
+    /// The client publishes it, by the REST API, if the tier and the plan have one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub api: bool,
 }
 
 /// Where an event goes.
@@ -424,6 +433,13 @@ pub enum FaultKind {
     Forget,
     /// The host tells it twice.
     RepeatOutcome,
+    /// Something is wrong with the way between the client and the sender.
+    ClientWay {
+        /// For how long.
+        for_ms: u64,
+        /// What.
+        way: Way,
+    },
 }
 
 /// How a disk behaves when nothing is wrong with it.
@@ -528,59 +544,5 @@ impl Plan {
     pub fn events(&self) -> usize {
         let is_publish = |step: &&Step| matches!(step.act, Act::Publish(_));
         self.workload.iter().filter(is_publish).count()
-    }
-}
-
-impl FaultKind {
-    /// Its name, as in the coverage matrix.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Kill { .. } => "kill",
-            Self::PowerLoss { .. } => "power_loss",
-            Self::DiskFull { .. } => "disk_full",
-            Self::WriteError { .. } => "write_error",
-            Self::ReadError { .. } => "read_error",
-            Self::SlowDisk { .. } => "slow_disk",
-            Self::WallJump { .. } => "wall_jump",
-            Self::Storm { answer, .. } => answer.name(),
-            Self::Latency { .. } => "latency",
-            Self::ReceiverCrash { .. } => "receiver_crash",
-            Self::LoseResponse => "lose_response",
-            Self::DelayResponse { .. } => "delay_response",
-            Self::ResetResponse => "reset_response",
-            Self::Panic => "panic",
-            Self::Forget => "forget",
-            Self::RepeatOutcome => "repeat_outcome",
-        }
-    }
-}
-
-impl Answer {
-    /// Its name, as in the coverage matrix.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Status(200..300) => "ok",
-            Self::Status(300..400) => "redirect",
-            Self::Status(410) => "gone",
-            Self::Status(429) | Self::RetryAfter(429, _) => "too_many_requests",
-            Self::Status(400..500) | Self::RetryAfter(400..500, _) => "rejection",
-            Self::Status(_) => "server_error",
-            Self::RetryAfter(..) => "retry_after",
-            Self::Late(..) => "late",
-            Self::Hang => "hang",
-            Self::Drip(..) => "drip",
-            Self::Reset => "reset",
-            Self::ResetInBody(_) => "reset_in_body",
-            Self::Malformed => "malformed",
-            Self::EndlessHead => "endless_head",
-            Self::EndlessBody(_) => "endless_body",
-            Self::Refused => "refused",
-            Self::Unreachable => "unreachable",
-            Self::NoName => "no_name",
-            Self::PrivateAddress => "private_address",
-            Self::BadTls => "bad_tls",
-        }
     }
 }

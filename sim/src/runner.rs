@@ -11,8 +11,8 @@ use crate::watch::{Keep, Run};
 use crate::world::World;
 use std::sync::Arc;
 
-/// Runs a plan in its tier with all checkers, those of its story too. A bug is planted in the
-/// model world alone.
+/// Runs a plan in its tier with all checkers, those of its story too. A bug changes nothing but in
+/// its own tier, [`Bug::tier`].
 ///
 /// A panic breaks the promise `panic`, with its place and message.
 #[must_use]
@@ -22,7 +22,7 @@ pub fn run(plan: &Arc<Plan>, keep: Keep, bug: Option<Bug>) -> Run {
     let ran = panics::heard(|| match plan.tier {
         Tier::World => World::run_with(plan, checkers, keep, bug),
         #[cfg(feature = "turmoil")]
-        Tier::Turmoil => turmoil_tier::run(plan, checkers, keep),
+        Tier::Turmoil => turmoil_tier::run_with(plan, checkers, keep, bug),
         #[cfg(not(feature = "turmoil"))]
         Tier::Turmoil => {
             let said = "this build has no feature `turmoil`".to_owned();

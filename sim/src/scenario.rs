@@ -108,6 +108,7 @@ fn calm(story: &str, seed: u64, receivers: usize) -> Plan {
         bounds: Bounds::default(),
         receivers: vec![answering(Answer::Status(200)); receivers],
         endpoints: (0..receivers).map(EndpointPlan::of).collect(),
+        client: None,
         workload: Vec::new(),
         faults: Vec::new(),
         disk: Disk {
@@ -154,6 +155,7 @@ fn publish(plan: &mut Plan, at_ms: u64, to: To, key: Option<u8>) {
         content,
         bytes: 200,
         once: None,
+        api: false,
     };
     let act = Act::Publish(event);
     plan.workload.push(Step { at_ms, act });

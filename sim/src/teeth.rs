@@ -1,10 +1,9 @@
 //! Shows that the checkers bite: each planted bug must be caught, and each cheat found out.
 
 use crate::bug::Bug;
-use crate::checker;
-use crate::plan::{Plan, Tier};
+use crate::plan::Plan;
+use crate::runner;
 use crate::watch::Keep;
-use crate::world::World;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -37,8 +36,8 @@ pub struct Caught {
 #[must_use]
 pub fn bite(bug: Bug) -> Bite {
     let caught = (0..SEEDS_MAX).find_map(|seed| {
-        let plan = Arc::new(Plan::generate(seed, Tier::World));
-        let run = World::run_with(&plan, checker::all(), Keep::Nothing, Some(bug));
+        let plan = Arc::new(Plan::generate(seed, bug.tier()));
+        let run = runner::run(&plan, Keep::Nothing, Some(bug));
         run.violation.map(|violation| Caught {
             seed,
             promise: violation.promise,

@@ -1,15 +1,23 @@
-//! The turmoil tier: the whole sender (shell, hyper, rustls) on simulated hosts and sockets.
+//! The turmoil tier: the whole service (shell, hyper, rustls, REST API) on simulated hosts and
+//! sockets.
 //!
 //! One step simulates `TICK_MS` of every host, the sender's first. Between two steps the log is
 //! told to the watch, and hosts are crashed and started. A host that is to be crashed in the
 //! middle of a step stands still for the rest of it (`Stage::stands`).
 //!
+//! Some events are published by the API, from a host of its own, over a way that has faults of its
+//! own. Whoever asks there is a caller like the others: the same book knows it, and a request that
+//! is made again is one more call with the same wish.
+//!
 //! The same plan gives the same trace, packets included: turmoil's and tokio's chance is seeded,
-//! the engine's too, and every wait is a simulated one. The TLS handshake alone draws from the
-//! system, and what it draws changes no length and no moment.
+//! the engine's too, and every wait is a simulated one. The TLS handshake and the ids of the API's
+//! requests alone are drawn from the system, and `Date` is read from its clock; that changes no
+//! length and no moment.
 
 mod agenda;
+mod api;
 mod callers;
+mod client;
 mod dial;
 mod disk;
 mod faults;
@@ -23,9 +31,10 @@ mod tls;
 mod weather;
 
 use crate::book::Book;
+use crate::bug::Bug;
 use crate::checker::Checker;
 use crate::panics;
-use crate::plan::Plan;
+use crate::plan::{Plan, Way};
 use crate::trace::{Stop, What};
 use crate::watch::{Keep, Run, Watch};
 use crate::world::EPOCH;
@@ -59,7 +68,18 @@ struct Driver {
 /// Runs a plan to its end, or to the first promise that breaks.
 #[must_use]
 pub fn run(plan: &Arc<Plan>, checkers: Vec<Box<dyn Checker>>, keep: Keep) -> Run {
-    let stage = Stage::new(plan);
+    run_with(plan, checkers, keep, None)
+}
+
+/// The same with a planted bug; those of the model world change nothing here.
+#[must_use]
+pub fn run_with(
+    plan: &Arc<Plan>,
+    checkers: Vec<Box<dyn Checker>>,
+    keep: Keep,
+    bug: Option<Bug>,
+) -> Run {
+    let stage = Stage::new(plan, bug);
     let mut driver = Driver {
         sim: simulation(plan),
         watch: Watch::new(plan, checkers, keep),
@@ -100,6 +120,7 @@ fn name(who: Who) -> String {
     match who {
         Who::Sender => "sender".to_owned(),
         Who::Receiver(number) => format!("r{number}.example"),
+        Who::Client => "client".to_owned(),
     }
 }
 
@@ -120,6 +141,7 @@ impl Driver {
             }
         }
         if !self.watch.is_broken() {
+            self.has_answers();
             self.stage.audit(true);
             self.stage.note(What::Stopped(Stop::End));
         }
@@ -136,6 +158,11 @@ impl Driver {
                 .host(&*host, move || receiver::live(Arc::clone(&stage), number));
             let address = self.sim.lookup(&*host);
             self.stage.state().addresses.push(address);
+        }
+        if self.stage.plan.client.is_some() {
+            let stage = Arc::clone(&self.stage);
+            self.sim
+                .host(name(Who::Client), move || client::live(Arc::clone(&stage)));
         }
         self.links();
     }
@@ -194,10 +221,9 @@ impl Driver {
     }
 
     fn crash(&mut self, who: Who, power: bool, down_ms: u64) {
-        let receivers = 0..self.stage.plan.receivers.len();
         let others: Vec<String> = match who {
-            Who::Sender => receivers.map(|it| name(Who::Receiver(it))).collect(),
-            Who::Receiver(_) => vec![name(Who::Sender)],
+            Who::Sender => self.others().map(name).collect(),
+            Who::Receiver(_) | Who::Client => vec![name(Who::Sender)],
         };
         // Without power no socket says that it is closed.
         if power {
@@ -216,16 +242,35 @@ impl Driver {
         self.down.push((self.now_ms.saturating_add(down_ms), who));
     }
 
+    /// All hosts but the sender.
+    fn others(&self) -> impl Iterator<Item = Who> {
+        let receivers = (0..self.stage.plan.receivers.len()).map(Who::Receiver);
+        receivers.chain(self.stage.plan.client.map(|_| Who::Client))
+    }
+
     /// Sets the links as the weather is.
     fn links(&mut self) {
         let sender = name(Who::Sender);
+        let one_way = |ms: u64| Duration::from_millis(ms.div_ceil(2));
+        let way = self.stage.state().weather.client_way(&self.stage.plan);
+        if let Some(((least, most), shut)) = way {
+            let client = name(Who::Client);
+            self.sim
+                .set_link_latency(&*sender, &*client, one_way(least));
+            self.sim
+                .set_link_max_message_latency(&*sender, &*client, one_way(most));
+            match shut {
+                Some(Way::Parted) => self.sim.partition(&*sender, &*client),
+                Some(Way::Held) => self.sim.hold(&*sender, &*client),
+                Some(Way::Slow(_)) | None => self.sim.release(&*sender, &*client),
+            }
+        }
         for number in 0..self.stage.plan.receivers.len() {
             let receiver = name(Who::Receiver(number));
             let state = self.stage.state();
             let (least, most) = state.weather.latency_ms(&self.stage.plan, number);
             let cut_off = state.weather.is_cut_off(number);
             drop(state);
-            let one_way = |ms: u64| Duration::from_millis(ms.div_ceil(2));
             self.sim
                 .set_link_latency(&*sender, &*receiver, one_way(least));
             self.sim
@@ -238,6 +283,15 @@ impl Driver {
         }
     }
 
+    /// Whoever may ask the API again has its answer when all has long been well.
+    fn has_answers(&self) {
+        let waiting = self.stage.state().posts.next_at();
+        if let Some(at_ms) = waiting.filter(|_| self.watch.book().healed) {
+            let said = format!("the client would have to ask again at {at_ms} ms");
+            self.stage.broke("liveness", said);
+        }
+    }
+
     /// Whether nothing is left that could still end: all that is pending is held, or its receiver
     /// is dead.
     fn has_ended(&self) -> bool {
@@ -246,6 +300,7 @@ impl Driver {
         book.up
             && book.calls.is_empty()
             && self.stage.state().agenda.is_empty()
+            && self.stage.state().posts.is_empty()
             && book.lanes.iter().all(|(id, lane)| {
                 lane.pending.is_empty()
                     || lane.stopped_at.is_some()

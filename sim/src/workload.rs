@@ -10,6 +10,9 @@ use std::time::Duration;
 /// How often a publisher tries an event again that it has no answer for.
 const TRIES_MAX: u32 = 6;
 
+/// The longest pause between two tries of whoever asks until it knows.
+pub(crate) const PAUSE_MAX_MS: u64 = 3_200;
+
 /// Who waits for an answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
@@ -111,4 +114,11 @@ pub(crate) fn again(plan: &Plan, index: usize, tries: u32) -> Option<(usize, u32
     let act = &plan.workload.get(index)?.act;
     let has_key = matches!(act, Act::Publish(publish) if publish.once.is_some());
     (has_key && tries < TRIES_MAX).then_some((index, tries + 1, 200 << tries))
+}
+
+/// The same for whoever asks until it knows what has become of its event, however often.
+#[cfg(feature = "turmoil")]
+pub(crate) fn until_known(plan: &Plan, index: usize, tries: u32) -> Option<(usize, u32, u64)> {
+    let (index, _, in_ms) = again(plan, index, tries.min(TRIES_MAX - 1))?;
+    Some((index, tries + 1, in_ms.min(PAUSE_MAX_MS)))
 }

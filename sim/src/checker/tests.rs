@@ -54,6 +54,7 @@ fn plan() -> Plan {
             }],
         }],
         endpoints: vec![EndpointPlan::of(0)],
+        client: None,
         workload: Vec::new(),
         faults: Vec::new(),
         disk: Disk {

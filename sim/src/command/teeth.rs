@@ -3,10 +3,10 @@
 use super::Answer;
 use crate::figures::Passed;
 use clap::builder::PossibleValuesParser;
-use postrider_sim::Bug;
 #[cfg(feature = "sqlite")]
 use postrider_sim::crash_points::Cheat;
 use postrider_sim::teeth::{self, Bite};
+use postrider_sim::{Bug, Tier};
 use serde::Serialize;
 use std::error::Error;
 use std::sync::Mutex;
@@ -16,7 +16,8 @@ use std::time::Instant;
 
 /// Plant bugs, one at a time, and see which checker catches each
 ///
-/// A bug is planted between the real engine and the model world. It must be caught within 300
+/// A bug is planted between the real engine and the model world, or between the client and the
+/// real API of the turmoil tier. It must be caught within 300
 /// seeds; one that is not is a checker that does not bite. The last ones make the real store, its
 /// disk or the harness of `crash-points` go wrong.
 #[derive(clap::Args)]
@@ -51,7 +52,8 @@ pub(super) enum Prey {
 impl Prey {
     /// All there is, in the order in which it is told.
     pub(super) fn all() -> Vec<Self> {
-        let bugs = Bug::ALL.iter().copied().map(Self::Bug);
+        let built = |bug: &Bug| Tier::BUILT.contains(&bug.tier());
+        let bugs = Bug::ALL.iter().copied().filter(built).map(Self::Bug);
         #[cfg(feature = "sqlite")]
         let bugs = bugs.chain(Cheat::ALL.map(Self::Cheat));
         bugs.collect()

@@ -65,6 +65,7 @@ impl Plan {
             bounds,
             receivers,
             endpoints,
+            client: None,
             workload,
             faults,
             disk,
@@ -74,6 +75,7 @@ impl Plan {
         };
         plan.draw_batches(swarm.chance);
         plan.end.within_ms += plan.batch_waits_ms();
+        plan.draw_client(swarm.chance);
         plan
     }
 }

@@ -402,7 +402,8 @@ fn lasts_ms(kind: &FaultKind) -> u64 {
         FaultKind::DiskFull { for_ms, .. }
         | FaultKind::SlowDisk { for_ms, .. }
         | FaultKind::Storm { for_ms, .. }
-        | FaultKind::Latency { for_ms, .. } => for_ms,
+        | FaultKind::Latency { for_ms, .. }
+        | FaultKind::ClientWay { for_ms, .. } => for_ms,
         _ => 0,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Search;
 use crate::checker::Violation;
-use crate::plan::{Act, Answer, Delays, EndpointPlan, Fault, FaultKind, Plan, Receiver, When};
+use crate::plan::{Act, Answer, Delays, EndpointPlan, Fault, FaultKind, Plan, Receiver, Way, When};
 use std::ops::Range;
 
 /// A number in a plan, and the least that it may be.
@@ -96,6 +96,10 @@ fn numbers(plan: &mut Plan) -> Vec<Number<'_>> {
     }
     for fault in &mut plan.faults {
         all.of_fault(fault);
+    }
+    if let Some(client) = &mut plan.client {
+        all.ms(&mut client.latency_min_ms);
+        all.ms(&mut client.latency_max_ms);
     }
     all.ms(&mut plan.disk.write_max_ms);
     all.ms(&mut plan.disk.sync_max_ms);
@@ -209,6 +213,12 @@ impl<'a> Numbers<'a> {
                 self.of_answer(answer);
             }
             FaultKind::DelayResponse { by_ms } => self.ms(by_ms),
+            FaultKind::ClientWay { for_ms, way } => {
+                self.ms(for_ms);
+                if let Way::Slow(add_ms) = way {
+                    self.ms(add_ms);
+                }
+            }
             FaultKind::LoseResponse
             | FaultKind::ResetResponse
             | FaultKind::Panic

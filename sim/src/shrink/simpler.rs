@@ -34,6 +34,12 @@ const OF_PLAN: &[fn(&mut Plan)] = &[
     },
     |plan| plan.mono_permille = 1_000,
     |plan| plan.alarm_late_max_ms = 0,
+    |plan| plan.client = None,
+    |plan| {
+        if let Some(client) = &mut plan.client {
+            client.keeps_connections = false;
+        }
+    },
     one_tenant,
     few_contents,
     few_keys,
@@ -94,6 +100,7 @@ const OF_ENDPOINT: &[fn(&mut EndpointPlan)] = &[
 
 const OF_STEP: &[fn(&mut Step)] = &[
     |step| of_publish(step, |publish| publish.bytes = 24),
+    |step| of_publish(step, |publish| publish.api = false),
     |step| of_publish(step, |publish| publish.once = None),
     |step| of_publish(step, |publish| publish.key = None),
     |step| of_publish(step, |publish| publish.kind = 0),

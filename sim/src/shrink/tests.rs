@@ -27,6 +27,7 @@ fn large(events: u64) -> Plan {
                 content,
                 bytes: 5_000,
                 once: Some(9),
+                api: true,
             }),
         })
         .collect();
@@ -42,6 +43,12 @@ fn large(events: u64) -> Plan {
         },
         receivers: vec![receiver; 6],
         endpoints,
+        client: Some(crate::plan::Client {
+            latency_min_ms: 5,
+            latency_max_ms: 6,
+            patience_ms: 700,
+            keeps_connections: true,
+        }),
         workload,
         faults: (0..5).map(|number| storm(number * 100_000)).collect(),
         disk: Disk {
@@ -128,6 +135,7 @@ fn a_large_plan_shrinks_to_what_the_failure_needs() {
     assert_eq!((plan.endpoints.len(), plan.receivers.len()), (1, 1));
     assert!(plan.endpoints[0].stop_on_failed);
     assert_eq!(plan.endpoints[0].breaker, None);
+    assert_eq!(plan.client, None);
     assert_eq!(plan.faults[0].kind, FaultKind::Kill { down_ms: 0 });
     assert_eq!(plan.faults[0].when, When::At(0));
     assert!(plan.end.dead.is_empty());
@@ -140,6 +148,7 @@ fn a_large_plan_shrinks_to_what_the_failure_needs() {
         content: 0,
         bytes: 24,
         once: None,
+        api: false,
     });
     assert_eq!(
         plan.workload[0],

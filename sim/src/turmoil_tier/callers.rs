@@ -1,7 +1,7 @@
 //! Publishers and administrators: what they ask the sender for, and what they do when they get
 //! nothing.
 
-use super::agenda::Task;
+use super::agenda::{self, Task};
 use super::stage::{Stage, State, Who};
 use crate::plan::Act;
 use crate::trace::{Reply, What, Wish};
@@ -20,22 +20,8 @@ const AGAIN_MS: u64 = 500;
 /// Makes every step of the workload when its time comes, for as long as the sender is there.
 pub(super) async fn play(stage: Arc<Stage>, postrider: Postrider) {
     loop {
-        let (due, next_at, now_ms) = {
-            let mut state = stage.state();
-            let now_ms = state.now_ms();
-            let due = state.agenda.take_due(now_ms);
-            (due, state.agenda.next_at(), now_ms)
-        };
-        if let Some(task) = due {
-            begin(&stage, &postrider, task);
-            continue;
-        }
-        let until = next_at.map_or(u64::MAX / 2, |at_ms| at_ms - now_ms);
-        tokio::select! {
-            biased;
-            () = stage.put.notified() => (),
-            () = tokio::time::sleep(Duration::from_millis(until)) => (),
-        }
+        let task = agenda::next(&stage, &stage.put, |state| &mut state.agenda).await;
+        begin(&stage, &postrider, task);
     }
 }
 
@@ -81,7 +67,7 @@ fn begin(stage: &Arc<Stage>, postrider: &Postrider, task: Task) {
     });
 }
 
-fn wishes(stage: &Stage, act: &Act) -> Vec<Wish> {
+pub(super) fn wishes(stage: &Stage, act: &Act) -> Vec<Wish> {
     let state = stage.state();
     let known = Known {
         plan: &stage.plan,
@@ -164,44 +150,66 @@ fn submission(event: NewEvent) -> Submission {
     }
 }
 
+/// Half of the processes end as the server does: it finishes with the requests under way first.
+/// The others are told while requests come in.
 fn restart(stage: &Arc<Stage>, postrider: &Postrider, within_ms: u64, down_ms: u64) {
-    let call = {
-        let mut state = stage.state();
-        let deadline_ms = state.now_ms() + within_ms;
-        let call = state.call(None, Wish::Drain { deadline_ms });
-        if state.draining.is_none() {
-            state.down_ms = down_ms;
-            state.draining = Some((call, false));
-        }
-        call
-    };
+    let life = u64::from(stage.state().life);
+    let closes_first =
+        stage.plan.client.is_some() && stage.chance.of("closes first", life, 0).percent(50);
     let (stage, postrider) = (Arc::clone(stage), postrider.clone());
+    let within = Duration::from_millis(within_ms);
+    if !closes_first {
+        let call = drains(&stage, within_ms, down_ms);
+        tokio::task::spawn_local(drain(stage, postrider, within, call));
+        return;
+    }
     tokio::task::spawn_local(async move {
-        let draining = postrider.shutdown_within(Duration::from_millis(within_ms));
-        let drained = stage.alive(Who::Sender, draining).await;
-        stage.still_alive(Who::Sender).await;
-        let reply = drained.map_or(Reply::Nothing(Closed::Crashed), Reply::Drained);
-        let mut state = stage.state();
-        if let Some((first, through)) = &mut state.draining
-            && *first == call
-        {
-            *through = matches!(&reply, Reply::Drained(drained) if !drained.store_failed);
-        }
-        state.replied(&stage, call, reply);
+        stage.alive(Who::Sender, stage.door.close(within)).await;
+        let call = drains(&stage, within_ms, down_ms);
+        drain(stage, postrider, within, call).await;
     });
+}
+
+/// The drain is asked for.
+fn drains(stage: &Stage, within_ms: u64, down_ms: u64) -> CallId {
+    let mut state = stage.state();
+    let deadline_ms = state.now_ms() + within_ms;
+    let call = state.call(None, Wish::Drain { deadline_ms });
+    if state.draining.is_none() {
+        state.down_ms = down_ms;
+        state.draining = Some((call, false));
+    }
+    call
+}
+
+async fn drain(stage: Arc<Stage>, postrider: Postrider, within: Duration, call: CallId) {
+    let draining = postrider.shutdown_within(within);
+    let drained = stage.alive(Who::Sender, draining).await;
+    stage.still_alive(Who::Sender).await;
+    let reply = drained.map_or(Reply::Nothing(Closed::Crashed), Reply::Drained);
+    let mut state = stage.state();
+    if let Some((first, through)) = &mut state.draining
+        && *first == call
+    {
+        *through = matches!(&reply, Reply::Drained(drained) if !drained.store_failed);
+    }
+    state.replied(&stage, call, reply);
 }
 
 impl State {
     /// A call to the sender.
     fn call(&mut self, step: Option<(usize, u32)>, wish: Wish) -> CallId {
+        let call = self.called(step, wish.clone());
+        self.calls.insert(call, Caller { wish, step });
+        call
+    }
+
+    /// Notes that somebody asks for something.
+    pub(super) fn called(&mut self, step: Option<(usize, u32)>, wish: Wish) -> CallId {
         self.last_call += 1;
         let call = CallId(self.last_call);
-        self.note(What::Called {
-            call,
-            step: step.map(|(index, _)| index),
-            wish: wish.clone(),
-        });
-        self.calls.insert(call, Caller { wish, step });
+        let step = step.map(|(index, _)| index);
+        self.note(What::Called { call, step, wish });
         call
     }
 

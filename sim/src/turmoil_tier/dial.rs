@@ -32,7 +32,7 @@ pub(super) struct Tap {
     local: SocketAddr,
     peer: SocketAddr,
     /// Bytes that were read, and are still in the socket: if it is dropped now, the other side is
-    /// sent a reset. A receiver's sockets do that, a sender's do not.
+    /// sent a reset. A receiver's sockets do that, the others do not.
     unread: Option<usize>,
 }
 
@@ -101,7 +101,7 @@ impl Tap {
             local: stream.local_addr()?,
             peer: stream.peer_addr()?,
             stream,
-            unread: (who != Who::Sender).then_some(0),
+            unread: matches!(who, Who::Receiver(_)).then_some(0),
         };
         tap.packet("meets", 0);
         Ok(tap)

@@ -10,6 +10,7 @@ use postrider::engine::{
     BatchId, Change, CommitError, Load, Loaded, MemoryStore, Outcome, Phase, Receipt, Recovered,
     Wall,
 };
+use postrider::records::Records;
 use postrider::store::{Store, StoreError, StoreFuture};
 use postrider::{
     DeadLetterGroup, DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
@@ -377,6 +378,10 @@ impl Store for DiskStore {
             let work = DiskStore::load(self, load);
             stage.alive(Who::Sender, work).await
         })
+    }
+
+    fn records(self: Arc<Self>) -> Option<Arc<dyn Records>> {
+        Some(self.0.door.records())
     }
 
     fn endpoint(

@@ -1,5 +1,6 @@
 //! The sender's software: the real shell, on a simulated host.
 
+use super::api;
 use super::callers;
 use super::dial::SimulatedDial;
 use super::disk::DiskStore;
@@ -61,6 +62,9 @@ async fn run(stage: &Arc<Stage>) {
     };
     let facts = postrider.subscribe();
     stage.audit(false);
+    if stage.plan.client.is_some() {
+        spawn(stage, api::serve(Arc::clone(stage), postrider.clone()));
+    }
     let playing = callers::play(Arc::clone(stage), postrider.clone());
     spawn(stage, playing);
     spawn(stage, weigh(Arc::clone(stage), postrider.clone()));

@@ -5,9 +5,11 @@
 //! simulation: whoever writes a line need not fear what it sets off.
 
 use super::agenda::Agenda;
+use super::api::Door;
 use super::disk::Disk;
 use super::weather::Weather;
 use crate::book::Book;
+use crate::bug::Bug;
 use crate::chance::Chance;
 use crate::plan::{FaultKind, Plan, When};
 use crate::trace::{Stop, What, Wire};
@@ -31,6 +33,8 @@ pub(super) enum Who {
     Sender,
     /// The receiver with this number.
     Receiver(usize),
+    /// The client of the API.
+    Client,
 }
 
 /// What only the one who steps the simulation can do.
@@ -65,9 +69,15 @@ pub(super) struct Packet {
 pub(super) struct Stage {
     pub(super) plan: Arc<Plan>,
     pub(super) chance: Chance,
+    /// What goes wrong that should not.
+    pub(super) bug: Option<Bug>,
+    /// The sender's API.
+    pub(super) door: Door,
     state: Mutex<State>,
     /// The workload has something new in it.
     pub(super) put: Notify,
+    /// The client has something new to do.
+    pub(super) posted: Notify,
 }
 
 /// Everything that changes.
@@ -86,6 +96,8 @@ pub(super) struct State {
     pub(super) jumped: Option<(u64, i64)>,
     sender_stands: bool,
     receivers_stand: Vec<bool>,
+    /// The sender's process is gone while its machine is there: it refuses.
+    pub(super) sender_refuses: bool,
     /// Receivers whose process is gone while their machine is there: it refuses.
     pub(super) refusing: BTreeSet<usize>,
     pub(super) addresses: Vec<IpAddr>,
@@ -94,6 +106,10 @@ pub(super) struct State {
     pub(super) weather: Weather,
     pub(super) agenda: Agenda,
     pub(super) calls: BTreeMap<CallId, Caller>,
+    /// What the client will do.
+    pub(super) posts: Agenda,
+    /// Its requests that wait for an answer.
+    pub(super) asked: BTreeMap<CallId, Caller>,
     pub(super) last_call: u64,
     /// The endpoints of the plan, as far as they are registered.
     pub(super) endpoints: BTreeMap<usize, EndpointId>,
@@ -120,7 +136,7 @@ pub(super) struct State {
 }
 
 impl Stage {
-    pub(super) fn new(plan: &Arc<Plan>) -> Arc<Self> {
+    pub(super) fn new(plan: &Arc<Plan>, bug: Option<Bug>) -> Arc<Self> {
         let chance = Chance::new(plan.seed);
         let receivers = plan.receivers.len();
         let state = State {
@@ -134,13 +150,16 @@ impl Stage {
             jumped: None,
             sender_stands: false,
             receivers_stand: vec![false; receivers],
+            sender_refuses: false,
             refusing: BTreeSet::new(),
             addresses: Vec::new(),
             orders: Vec::new(),
             disk: Disk::new(plan.disk, plan.store_bounds(), chance),
             weather: Weather::new(chance, receivers),
-            agenda: Agenda::of(plan),
+            agenda: Agenda::of_callers(plan),
             calls: BTreeMap::new(),
+            posts: Agenda::of_client(plan),
+            asked: BTreeMap::new(),
             last_call: 0,
             endpoints: BTreeMap::new(),
             known_endpoints: Vec::new(),
@@ -159,8 +178,11 @@ impl Stage {
         let stage = Self {
             plan: Arc::clone(plan),
             chance,
+            bug,
+            door: Door::default(),
             state: Mutex::new(state),
             put: Notify::new(),
+            posted: Notify::new(),
         };
         Arc::new(stage)
     }
@@ -296,19 +318,25 @@ impl State {
         match who {
             Who::Sender => self.sender_stands,
             Who::Receiver(number) => self.receivers_stand.get(number).copied().unwrap_or(true),
+            Who::Client => false,
         }
     }
 
     /// The host does nothing more until it is started again.
     pub(super) fn stand_still(&mut self, who: Who, still: bool) {
         match who {
-            Who::Sender => self.sender_stands = still,
+            Who::Sender => {
+                self.sender_refuses = false;
+                self.sender_stands = still;
+            }
             Who::Receiver(number) => {
                 self.refusing.remove(&number);
                 if let Some(stands) = self.receivers_stand.get_mut(number) {
                     *stands = still;
                 }
             }
+            // Nothing stops it.
+            Who::Client => (),
         }
     }
 
@@ -332,6 +360,7 @@ impl State {
         self.up = false;
         self.draining = None;
         self.stand_still(Who::Sender, true);
+        self.sender_refuses = !power;
         self.orders.push(Order::Crash {
             who: Who::Sender,
             power,

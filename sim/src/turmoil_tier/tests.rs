@@ -1,5 +1,7 @@
 //! The tier itself: what it plays is what the plan says, and the same each time.
 
+mod api;
+
 use super::run;
 use crate::book::Book;
 use crate::checker::Checker;
@@ -37,6 +39,7 @@ fn plan(seed: u64, answer: Answer) -> Plan {
             answers: vec![Weighted { answer, weight: 1 }],
         }],
         endpoints: vec![endpoint],
+        client: None,
         workload: vec![publish(0), publish(1)],
         faults: Vec::new(),
         disk: Disk {
@@ -64,6 +67,7 @@ fn publish(content: u64) -> Step {
             content,
             bytes: 100,
             once: None,
+            api: false,
         }),
     }
 }

@@ -1,7 +1,7 @@
 //! What receivers and the ways to them do, by fault and by chance.
 
 use crate::chance::Chance;
-use crate::plan::{Answer, FaultKind, Plan};
+use crate::plan::{Answer, FaultKind, Plan, Way};
 use std::collections::BTreeMap;
 
 /// Where an answer shows itself.
@@ -22,6 +22,8 @@ pub(super) enum Place {
 pub(super) struct Weather {
     chance: Chance,
     receivers: Vec<ReceiverWeather>,
+    /// What is wrong with the client's way, by fault.
+    ways: BTreeMap<usize, Way>,
     healed: bool,
 }
 
@@ -63,12 +65,20 @@ impl Weather {
         Self {
             chance,
             receivers: vec![ReceiverWeather::default(); receivers],
+            ways: BTreeMap::new(),
             healed: false,
         }
     }
 
     /// A fault that lasts begins or ends.
     pub(super) fn change(&mut self, index: usize, kind: &FaultKind, on: bool) {
+        if let FaultKind::ClientWay { way, .. } = kind {
+            match on {
+                true => self.ways.insert(index, *way),
+                false => self.ways.remove(&index),
+            };
+            return;
+        }
         let (FaultKind::Storm { receiver, .. } | FaultKind::Latency { receiver, .. }) = kind else {
             return;
         };
@@ -93,6 +103,7 @@ impl Weather {
 
     pub(super) fn heal(&mut self) {
         self.healed = true;
+        self.ways.clear();
         for receiver in &mut self.receivers {
             receiver.storms.clear();
             receiver.delays.clear();
@@ -107,6 +118,22 @@ impl Weather {
         let least = base.map_or(0, |it| it.latency_min_ms) + added;
         let most = base.map_or(0, |it| it.latency_max_ms) + added;
         (least, most.max(least))
+    }
+
+    /// The longest and the shortest way between the client and the sender, there and back; and
+    /// what lets nothing through, if something does.
+    pub(super) fn client_way(&self, plan: &Plan) -> Option<((u64, u64), Option<Way>)> {
+        let client = plan.client?;
+        let slow = self.ways.values().map(|way| match way {
+            Way::Slow(add_ms) => *add_ms,
+            Way::Held | Way::Parted => 0,
+        });
+        let added: u64 = slow.sum();
+        let least = client.latency_min_ms + added;
+        let most = (client.latency_max_ms + added).max(least);
+        let mut shut = [Way::Parted, Way::Held].into_iter();
+        let shut = shut.find(|shut| self.ways.values().any(|way| way == shut));
+        ((least, most), shut).into()
     }
 
     /// Whether nothing gets through to the receiver, whoever tries.

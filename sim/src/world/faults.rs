@@ -173,7 +173,8 @@ impl FaultKind {
             Self::DiskFull { for_ms, .. }
             | Self::SlowDisk { for_ms, .. }
             | Self::Storm { for_ms, .. }
-            | Self::Latency { for_ms, .. } => Some(*for_ms),
+            | Self::Latency { for_ms, .. }
+            | Self::ClientWay { for_ms, .. } => Some(*for_ms),
             Self::ReceiverCrash { down_ms, .. } => Some(*down_ms),
             _ => None,
         }

@@ -10,7 +10,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("postrider-engine", &["postrider-signature"]),
     ("postrider", &["postrider-engine"]),
     ("postrider-server", &["postrider"]),
-    ("postrider-sim", &["postrider", "postrider-engine"]),
+    (
+        "postrider-sim",
+        &["postrider", "postrider-engine", "postrider-server"],
+    ),
     ("postrider-verifier-wasm", &["postrider-signature"]),
     ("postrider-tests", &["*"]),
     ("xtask", &["*"]),

@@ -57,7 +57,8 @@ impl Swarm {
             | FaultKind::DiskFull { .. }
             | FaultKind::WriteError { .. }
             | FaultKind::SlowDisk { .. }
-            | FaultKind::WallJump { .. } => When::Commit(rolls.between(1, 3 * events)),
+            | FaultKind::WallJump { .. }
+            | FaultKind::ClientWay { .. } => When::Commit(rolls.between(1, 3 * events)),
             FaultKind::ReadError { .. } => When::Load(rolls.between(1, events)),
             FaultKind::Storm { .. }
             | FaultKind::Latency { .. }

@@ -92,6 +92,7 @@ impl Swarm {
                 rolls.up_to(4_000)
             }),
             once: rolls.percent(self.once_percent).then(|| number(content)),
+            api: false,
         };
         let act = Act::Publish(publish);
         Step {
