@@ -341,7 +341,7 @@ pub(crate) async fn retry(
 #[utoipa::path(
     post, path = "/v1/deliveries/{id}/discard", tag = "Deliveries", params(("id" = String, Path)),
     summary = "Give a delivery up",
-    description = "A pending one, or a dead letter. A request that is under way is cancelled; the \
+    description = "A pending one, or one that has failed. A request that is under way is cancelled; the \
                    receiver may have got it all the same.",
     responses((status = NO_CONTENT, description = "Discarded."))
 )]

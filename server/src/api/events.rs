@@ -11,7 +11,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use postrider::{
     EndpointId, EventFilter, EventId, EventQuery, EventRecord, EventState, EventType, Limits,
-    Published, Scheduled, Submission, TenantId,
+    Published, ReadError, Scheduled, Submission, TenantId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -204,12 +204,17 @@ pub(crate) async fn publish(
     Ok((StatusCode::ACCEPTED, axum::Json(accepted)))
 }
 
-/// What is answered; the deliveries of a repeat are those of the first time.
+/// What is answered; the deliveries of a repeat are those of the first time, as far as their record is
+/// still there.
 async fn accepted(api: &Api, published: Published) -> Result<Accepted, Problem> {
     let shown = |id: String, endpoint_id: String| AcceptedDelivery { id, endpoint_id };
     let deliveries = if published.duplicate {
-        let status = api.postrider().event_status(&published.event).await?;
-        let first = status.deliveries.iter().filter(|it| it.resend_of.is_none());
+        let known = match api.postrider().event_status(&published.event).await {
+            Ok(status) => status.deliveries,
+            Err(ReadError::NoSuchEvent(_)) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        let first = known.iter().filter(|it| it.resend_of.is_none());
         first
             .map(|it| shown(it.id.to_string(), it.lane.endpoint.to_string()))
             .collect()
