@@ -68,8 +68,10 @@ pub(super) fn item(item: &Item) -> Bytes {
 fn written(place: &str, name: &str, data: &impl Serialize) -> Bytes {
     // None of the forms can fail: they have no maps and no texts that are no UTF-8.
     let data = serde_json::to_string(data).unwrap_or_default();
-    // A line's end would end the field. In JSON it stands between the tokens only.
-    let data = data.replace(['\r', '\n'], " ");
+    // A line's end ends the field, and readers put `\n` between fields (HTML, section 9.2.6). In JSON
+    // it stands between the tokens only, so a `\r` is all that is lost.
+    let data = data.replace("\r\n", "\n").replace('\r', " ");
+    let data = data.replace('\n', "\ndata: ");
     format!("{place}event: {name}\ndata: {data}\n\n").into()
 }
 
@@ -101,16 +103,18 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_of_many_lines_is_one_line_of_data() {
-        let text = shown(b"{\n  \"a\": 1.50,\r\n  \"b\": \"x\\ny\"\n}");
+    fn a_payload_of_many_lines_keeps_them() {
+        let text = shown(b"{\n  \"a\": 1.50,\r\n  \"b\":\r\"x\\ny\"\n}");
         let lines: Vec<_> = text.lines().collect();
-        assert_eq!(lines.len(), 4, "{text}");
         assert_eq!(lines[0], "id: 00000000000000ff");
         assert_eq!(lines[1], "event: event");
-        assert!(lines[2].contains(r#""a": 1.50"#), "{text}");
-        let data = lines[2].strip_prefix("data: ").unwrap();
-        let data: serde_json::Value = serde_json::from_str(data).unwrap();
-        assert_eq!(data["payload"]["b"], "x\ny");
+        assert_eq!(lines.last(), Some(&""), "{text}");
+        let data = lines[2..lines.len() - 1].iter();
+        let data: Vec<_> = data.map(|it| it.strip_prefix("data: ").unwrap()).collect();
+        let data = data.join("\n");
+        let payload = "{\n  \"a\": 1.50,\n  \"b\": \"x\\ny\"\n}";
+        assert!(data.ends_with(&format!("\"payload\":{payload}}}")), "{data}");
+        let data: serde_json::Value = serde_json::from_str(&data).unwrap();
         assert!(data.get("payload_text").is_none());
     }
 
