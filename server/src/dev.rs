@@ -100,13 +100,10 @@ pub(crate) fn run(args: &Args) -> Result<Answer, DevFailed> {
         let _ = end.send(());
         let served = server.await.map_err(io::Error::other);
         let served = served.map_err(DevFailed::System)?;
+        let ended = served.answer(args.json);
         Ok(Answer {
-            text: if args.json {
-                String::new()
-            } else {
-                served.text
-            },
-            is_yes: is_yes && served.is_yes,
+            is_yes: is_yes && ended.is_yes,
+            ..ended
         })
     })
 }

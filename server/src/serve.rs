@@ -7,6 +7,7 @@ pub(crate) use start::{Running, ServeError, database, start};
 use crate::Answer;
 use crate::config::{Config, Values};
 use crate::stop::Stop;
+use serde_json::json;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -20,6 +21,9 @@ use std::path::PathBuf;
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) settings: SettingArgs,
+    /// Print JSON, an object a line: when it listens, and when it has ended
+    #[arg(long)]
+    json: bool,
 }
 
 /// Settings as flags; see `postrider config show`.
@@ -103,18 +107,21 @@ pub(crate) fn run(args: &Args) -> Result<Answer, ServeError> {
     runtime.block_on(async {
         let stop = Stop::listen().map_err(ServeError::Runtime)?;
         let running = start(&config).await?;
-        announce(&running);
-        Ok(running.until(stop.asked()).await)
+        announce(&running, args.json);
+        Ok(running.until(stop.asked()).await.answer(args.json))
     })
 }
 
 /// What whoever starts the server wants to see at once.
-pub(crate) fn announce(running: &Running) {
+fn announce(running: &Running, json: bool) {
+    let url = format!("http://{}", running.address());
+    let text = match (json, running.first_key()) {
+        (true, key) => format!("{}\n", json!({ "url": url, "api_key": key })),
+        (false, None) => format!("listening on {url}\n"),
+        (false, Some(key)) => format!("listening on {url}\nAPI key: {key}\n"),
+    };
     let mut out = std::io::stdout().lock();
     // If nobody reads it, the server runs all the same.
-    let _ = writeln!(out, "listening on http://{}", running.address());
-    if let Some(key) = running.first_key() {
-        let _ = writeln!(out, "API key: {key}");
-    }
+    let _ = out.write_all(text.as_bytes());
     let _ = out.flush();
 }

@@ -134,11 +134,16 @@ impl Server {
 
     /// Ends as when it is asked to, and waits for that.
     fn stop(mut self) {
-        let id = i32::try_from(self.process.id()).unwrap();
-        let id = rustix::process::Pid::from_raw(id).unwrap();
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        terminate(&self.process);
         assert!(self.process.wait().unwrap().success());
     }
+}
+
+/// Asks a process to end.
+fn terminate(process: &Child) {
+    let id = i32::try_from(process.id()).unwrap();
+    let id = rustix::process::Pid::from_raw(id).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
 }
 
 impl Drop for Server {

@@ -5,6 +5,7 @@ use crate::config::{Config, ConfigError};
 use postrider::store::sqlite::{OpenError, Retention};
 use postrider::{Limits, Postrider, SqliteStore, StartError};
 use postrider_server::{Api, ApiError, ApiOptions, Metrics, router, serve};
+use serde_json::json;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,9 +16,6 @@ use tokio::time::Instant;
 
 /// The database in the data directory.
 const FILE: &str = "postrider.db";
-
-/// Said at the end of a server whose engine has stopped by itself: it stops for nothing else.
-const STORE_FAILED: &str = "stopped: the store has failed; see the log\n";
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +51,14 @@ pub(crate) struct Running {
     address: SocketAddr,
     first_key: Option<String>,
     shutdown_timeout: Duration,
+}
+
+/// How a server has ended.
+pub(crate) struct Ended {
+    /// How long it took to finish what was under way.
+    took: Duration,
+    /// Deliveries that are kept for the next start; `None` if the store has failed.
+    pending: Option<u64>,
 }
 
 /// Opens the store, starts the engine and listens. Nothing is served yet: see [`Running::until`].
@@ -131,10 +137,9 @@ impl Running {
         self.first_key.as_deref()
     }
 
-    /// Serves until somebody asks it to end, then finishes what is under way, and says what is
-    /// left. Ends by itself, with another exit status, if the engine stops: it could not accept
-    /// anything any more.
-    pub(crate) async fn until(self, stop: impl Future<Output = ()>) -> Answer {
+    /// Serves until somebody asks it to end, then finishes what is under way. Ends by itself if the
+    /// engine stops: it could not accept anything any more.
+    pub(crate) async fn until(self, stop: impl Future<Output = ()>) -> Ended {
         let stop = async {
             tokio::select! {
                 biased;
@@ -153,16 +158,38 @@ impl Running {
         .await;
         let started = Instant::now();
         let drained = self.postrider.shutdown_within(self.shutdown_timeout).await;
-        let seconds = started.elapsed().as_secs_f64();
-        let (text, is_yes) = match drained {
-            Some(drained) if drained.store_failed => (STORE_FAILED.to_owned(), false),
-            Some(drained) => {
-                let pending = drained.pending;
-                let kept = format!("{pending} deliveries are kept for the next start");
-                (format!("stopped after {seconds:.1} s; {kept}\n"), true)
+        Ended {
+            took: started.elapsed(),
+            // An engine that was gone by then has stopped by itself: it does that for nothing else.
+            pending: drained.and_then(|it| (!it.store_failed).then_some(it.pending)),
+        }
+    }
+}
+
+impl Ended {
+    pub(crate) fn answer(&self, json: bool) -> Answer {
+        let seconds = self.took.as_secs_f64();
+        let text = match (json, self.pending) {
+            (true, pending) => {
+                let store_failed = pending.is_none();
+                let ended = json!({
+                    "stopped": true,
+                    "seconds": seconds,
+                    "store_failed": store_failed,
+                    "pending": pending,
+                });
+                ended.to_string()
             }
-            None => (STORE_FAILED.to_owned(), false),
+            (false, Some(pending)) => {
+                format!(
+                    "stopped after {seconds:.1} s; {pending} deliveries are kept for the next start"
+                )
+            }
+            (false, None) => "stopped: the store has failed; see the log".to_owned(),
         };
-        Answer { text, is_yes }
+        Answer {
+            text: text + "\n",
+            is_yes: self.pending.is_some(),
+        }
     }
 }

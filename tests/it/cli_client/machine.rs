@@ -1,6 +1,6 @@
 //! `postrider doctor`, `backup`, `dev`, `completions` and `config show`.
 
-use super::{Following, Server, has_line, postrider, said, text, unset, until};
+use super::{Following, Server, has_line, postrider, said, terminate, text, unset, until};
 use crate::programs::program;
 use serde_json::Value;
 use std::fs::{self, File};
@@ -139,6 +139,36 @@ fn a_backup_of_a_running_server_is_a_server_to_start() {
     );
     let pending = ["endpoints", "deliveries", &endpoint, "--state=pending"];
     assert_eq!(server.json(&pending)["data"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_server_says_in_json_where_it_is_and_how_it_has_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let start = || {
+        let mut command = postrider(directory.path());
+        command.args(["serve", "--data=data", "--listen=127.0.0.1:0", "--json"]);
+        let server = Following::start(command);
+        let started: Value = serde_json::from_str(&server.line()).unwrap();
+        (server, started)
+    };
+    let (server, started) = start();
+    let (url, key) = (text(&started["url"]), text(&started["api_key"]));
+    let list = ["events", "list", "--url", &url];
+    let asked = said(
+        postrider(directory.path())
+            .env("POSTRIDER_API_KEY", key)
+            .args(list),
+    );
+    assert_eq!(asked.code, Some(0), "{asked:?}");
+    terminate(&server.process);
+    let ended: Value = serde_json::from_str(&server.line()).unwrap();
+    assert_eq!(ended["stopped"], true);
+    assert_eq!(
+        (&ended["store_failed"], &ended["pending"]),
+        (&false.into(), &0.into())
+    );
+    let (_server, started) = start();
+    assert_eq!(started["api_key"], Value::Null, "a key is shown once");
 }
 
 #[test]

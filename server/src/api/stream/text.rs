@@ -113,7 +113,10 @@ mod tests {
         let data: Vec<_> = data.map(|it| it.strip_prefix("data: ").unwrap()).collect();
         let data = data.join("\n");
         let payload = "{\n  \"a\": 1.50,\n  \"b\": \"x\\ny\"\n}";
-        assert!(data.ends_with(&format!("\"payload\":{payload}}}")), "{data}");
+        assert!(
+            data.ends_with(&format!("\"payload\":{payload}}}")),
+            "{data}"
+        );
         let data: serde_json::Value = serde_json::from_str(&data).unwrap();
         assert!(data.get("payload_text").is_none());
     }
