@@ -238,13 +238,14 @@ impl Shell {
         taken
     }
 
-    /// Gives the store what the core wants of it, and takes the answers that come at once.
+    /// Gives the store what the core wants of it, and takes the answers that come at once. After a
+    /// failure it is asked for nothing: what was gathered by then has been refused.
     async fn settle(&mut self) {
-        loop {
+        while !self.is_over() {
             while let Some(load) = self.host.loads.pop_front() {
                 self.load(load).await;
             }
-            if self.committing.is_some() || self.host.batches.is_empty() {
+            if self.is_over() || self.committing.is_some() || self.host.batches.is_empty() {
                 return;
             }
             let (ids, changes): (Vec<BatchId>, Vec<Change>) = self

@@ -76,6 +76,10 @@ async fn a_task_that_panics_counts_as_a_failed_attempt_and_nothing_leaks() {
 struct Failing {
     inner: Arc<MemoryStore>,
     fails: Arc<AtomicBool>,
+    /// How long it takes to fail; at once, if that is nothing.
+    takes: Duration,
+    /// Commits that have failed.
+    failed: Arc<AtomicUsize>,
 }
 
 impl Store for Failing {
@@ -91,7 +95,14 @@ impl Store for Failing {
                 .iter()
                 .map(|_| Err(CommitError::Failed("EIO".to_owned())));
             let failed: Vec<_> = failed.collect();
-            return Box::pin(std::future::ready(failed));
+            self.failed.fetch_add(1, Ordering::Relaxed);
+            if self.takes.is_zero() {
+                return Box::pin(std::future::ready(failed));
+            }
+            return Box::pin(async move {
+                tokio::time::sleep(self.takes).await;
+                failed
+            });
         }
         Arc::clone(&self.inner).commit(changes)
     }
@@ -279,4 +290,29 @@ async fn no_secret_payload_or_url_query_reaches_the_log() {
         !format!("{endpoint:?}").contains("c2VjcmV0"),
         "nor in a Debug"
     );
+}
+
+#[tokio::test]
+async fn a_store_that_has_failed_is_asked_for_nothing_more() {
+    let store = Failing {
+        takes: Duration::from_millis(50),
+        ..Failing::default()
+    };
+    let (fails, failed) = (Arc::clone(&store.fails), Arc::clone(&store.failed));
+    let builder = Postrider::builder().egress(loopback()).store(store);
+    let postrider = builder.start().await.unwrap();
+    let endpoint = postrider
+        .register_endpoint("https://merchant.example/", SECRET)
+        .await
+        .unwrap();
+    fails.store(true, Ordering::Relaxed);
+    // The second waits for the commit of the first.
+    let (first, second) = tokio::join!(postrider.submit_event(&endpoint, "a.b", "x"), async {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        postrider.submit_event(&endpoint, "a.b", "y").await
+    });
+    let refused = Err(PublishError::Closed(Closed::StoreFailed));
+    assert_eq!((&first, &second), (&refused, &refused));
+    postrider.stopped().await;
+    assert_eq!(failed.load(Ordering::Relaxed), 1);
 }
