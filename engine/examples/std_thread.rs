@@ -113,6 +113,7 @@ fn attempt(request: &Request, start: Instant, deadline: Mono) -> Outcome {
             body: Default::default(),
             body_cut: true,
             head_ms: now(start).mono.0 - started.0,
+            repeated: None,
         }),
         Err(error) => {
             let kind = match error.kind() {

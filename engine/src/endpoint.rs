@@ -49,7 +49,8 @@ pub struct EndpointSpec {
     /// What becomes of a lane whose first delivery has failed for good. Default: it goes on.
     pub on_failed: OnFailed,
     /// The time of one attempt, from the look-up of the name to the last byte. 1 ms to 10 min;
-    /// default 30 s.
+    /// default 30 s. The status decides: if the head of the response has come by then, the attempt
+    /// ends as its status says, and what is unread of the body is cut.
     pub timeout: Duration,
     /// When to try again.
     pub retry: RetryPolicy,

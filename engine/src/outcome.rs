@@ -29,6 +29,23 @@ pub struct Response {
     /// Milliseconds from the start of the attempt to the end of the headers. A head that came
     /// later than the endpoint's timeout is judged as a timeout.
     pub head_ms: u64,
+    /// Whether the request was sent twice, and why.
+    pub repeated: Option<Repeat>,
+}
+
+/// Why the request of an attempt was sent a second time, on a new connection: the first time, on a
+/// connection that had been used before, it may have reached nobody who could answer it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Repeat {
+    /// The connection was closed without a byte in answer
+    /// ([RFC 9112, section 9.3.1](https://www.rfc-editor.org/rfc/rfc9112#section-9.3.1)).
+    ConnectionClosed,
+    /// The answer was 408, with which a server ends a connection that was idle for too long
+    /// ([RFC 9110, section 15.5.9](https://www.rfc-editor.org/rfc/rfc9110#section-15.5.9)).
+    RequestTimeout,
+    /// The answer was 421: the connection leads to a server that does not answer for this host
+    /// ([RFC 9110, section 15.5.20](https://www.rfc-editor.org/rfc/rfc9110#section-15.5.20)).
+    Misdirected,
 }
 
 /// Why there was no answer.
@@ -38,6 +55,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// One line for people, at most [`Failure::DETAIL_CHARS_MAX`] characters. Holds no secret.
     pub detail: String,
+    /// Whether the request was sent twice, and why.
+    pub repeated: Option<Repeat>,
 }
 
 /// The kinds of failure.
@@ -55,9 +74,9 @@ pub enum FailureKind {
     Timeout(Phase),
     /// The connection ended before the head of the response was complete.
     Reset,
-    /// The answer was not HTTP.
+    /// The answer was not HTTP: no status could be read.
     Malformed,
-    /// The head of the response was larger than the host reads.
+    /// More came than the host reads before there was a status.
     TooLarge,
     /// The host itself failed: a task panicked or was cancelled. Counted like any failure.
     Internal,
@@ -89,7 +108,61 @@ impl Failure {
         if let Some((cut, _)) = detail.char_indices().nth(Self::DETAIL_CHARS_MAX) {
             detail.truncate(cut);
         }
-        Self { kind, detail }
+        Self {
+            kind,
+            detail,
+            repeated: None,
+        }
+    }
+}
+
+impl Repeat {
+    /// All of them.
+    pub const ALL: [Self; 3] = [
+        Self::ConnectionClosed,
+        Self::RequestTimeout,
+        Self::Misdirected,
+    ];
+
+    /// Whether this status asks for a request to be sent again on a new connection.
+    #[must_use]
+    pub fn asked_by(status: u16) -> Option<Self> {
+        match status {
+            408 => Some(Self::RequestTimeout),
+            421 => Some(Self::Misdirected),
+            _ => None,
+        }
+    }
+
+    /// The stable name: `connection_closed`, `request_timeout`, `misdirected`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ConnectionClosed => "connection_closed",
+            Self::RequestTimeout => "request_timeout",
+            Self::Misdirected => "misdirected",
+        }
+    }
+}
+
+impl Outcome {
+    /// Whether the request was sent twice, and why.
+    #[must_use]
+    pub fn repeated(&self) -> Option<Repeat> {
+        match self {
+            Self::Response(response) => response.repeated,
+            Self::Failure(failure) => failure.repeated,
+        }
+    }
+
+    /// The same outcome of a request that was sent twice, if it was.
+    #[must_use]
+    pub fn with_repeat(mut self, repeat: Option<Repeat>) -> Self {
+        match &mut self {
+            Self::Response(response) => response.repeated = repeat,
+            Self::Failure(failure) => failure.repeated = repeat,
+        }
+        self
     }
 }
 

@@ -247,6 +247,7 @@ mod tests {
             body: Bytes::new(),
             body_cut: false,
             head_ms: 1,
+            repeated: None,
         })
     }
 

@@ -68,8 +68,8 @@ pub use postrider_engine::{
     EventType, Fact, FailReason, Failure, FailureKind, Filter, FilterProblem, Footprint, Full,
     HeaderLines, InvalidFilter, InvalidName, InvalidSpec, InvalidTemplate, LaneId, Ledger, Limits,
     MemoryBounds, NewDelivery, OnFailed, Ordering, OrderingKey, Outcome, PayloadForm, PingError,
-    PublishError, Published, RateLimit, ReplayId, ResendError, Response, RetryPolicy, Schedule,
-    Secret, SignatureForm, Template, TemplateProblem, TenantId, Wall,
+    PublishError, Published, RateLimit, Repeat, ReplayId, ResendError, Response, RetryPolicy,
+    Schedule, Secret, SignatureForm, Template, TemplateProblem, TenantId, Wall,
 };
 pub use readiness::NotReady;
 pub use reading::LaneRecord;

@@ -7,7 +7,8 @@
 //! - Every address is vetted by the [`EgressGuard`](crate::egress::EgressGuard) before the first
 //!   packet, and the address that was vetted is the one that is dialled.
 //! - One deadline covers everything from the lookup of the name to the last byte read.
-//! - The head of the response decides. What becomes of the body after it does not matter.
+//! - The status decides. What becomes of the body after it does not matter, and a head that is not as
+//!   tidy as it should be is read as far as it can be: the receiver has handled the request.
 //! - A redirect is an answer like any other and is never followed.
 //! - Nothing of a response is unbounded: see [`TransportLimits`]. No body is ever decompressed.
 //! - No proxy is taken from the environment.
@@ -19,6 +20,7 @@ mod config;
 mod connect;
 mod dial;
 mod failure;
+mod head;
 mod http1;
 mod http2;
 mod hyper;

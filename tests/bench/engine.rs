@@ -47,6 +47,7 @@ impl Scheduler for Stub {
             body: Bytes::new(),
             body_cut: false,
             head_ms: 1,
+            repeated: None,
         };
         self.inputs.push_back(Input::AttemptDone(
             request.attempt,

@@ -39,6 +39,7 @@ impl Transport for Panicking {
                 body: Vec::new().into(),
                 body_cut: false,
                 head_ms: 0,
+                repeated: None,
             })
         })
     }

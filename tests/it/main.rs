@@ -33,5 +33,6 @@ mod std_thread;
 mod store;
 mod tidy;
 mod transport;
+mod verdicts;
 mod verifier;
 mod watching;

@@ -38,6 +38,7 @@ impl Answer {
                 body: Bytes::new(),
                 body_cut: false,
                 head_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+                repeated: None,
             },
             body: Vec::new(),
             body_bytes_max,

@@ -7,8 +7,17 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Reads until the body ends, breaks off, or would be kept no further. A rest that is known to be
-/// at most `drain_bytes_max` long is read and thrown away, for the sake of the connection.
+/// What is done about the rest of a body.
+#[derive(Clone, Copy)]
+pub(crate) enum Rest {
+    /// What is kept is waited for. What is not, and is known to be at most this many bytes long,
+    /// is read and thrown away, for the sake of the connection.
+    Drain(u64),
+    /// Nothing is waited for: what is there is kept, and that is all.
+    Leave,
+}
+
+/// Reads until the body ends, breaks off, or would be kept no further.
 ///
 /// `drive` moves the connection on that the body comes from, if nothing else does.
 ///
@@ -16,15 +25,15 @@ use std::task::{Context, Poll};
 pub(crate) async fn read(
     mut body: impl Body<Data = Bytes> + Unpin,
     answer: &mut Answer,
-    drain_bytes_max: u64,
+    rest: Rest,
     mut drive: impl FnMut(&mut Context<'_>),
 ) -> bool {
     while !body.is_end_stream() {
-        let wait = !answer.is_full()
-            || body
-                .size_hint()
-                .exact()
-                .is_some_and(|rest| rest <= drain_bytes_max);
+        let is_short = |max| body.size_hint().exact().is_some_and(|rest| rest <= max);
+        let wait = match rest {
+            Rest::Drain(max) => !answer.is_full() || is_short(max),
+            Rest::Leave => false,
+        };
         let next = poll_fn(|cx| {
             // Most bodies came with the head and are here already.
             let mut next = Pin::new(&mut body).poll_frame(cx);

@@ -6,7 +6,7 @@ use super::http1::Http1;
 use super::http2::Http2;
 use super::limits::TransportLimits;
 use super::progress::Progress;
-use super::stream::{HeadAllowance, Stream};
+use super::stream::{HeadWatch, Stream};
 use super::tls::ALPN_HTTP2;
 use crate::EndpointUrl;
 use crate::egress::{Blocked, EgressGuard};
@@ -54,23 +54,23 @@ impl<D: Dial> Connector<D> {
         progress.enter(Phase::Connect);
         let stream = self.dial(&addresses, limits.dials_max, deadline).await?;
 
-        let allowance = HeadAllowance::new(limits.head_bytes_max());
+        let watch = HeadWatch::new(limits.head_bytes_max());
         let stream = if url.is_https() {
             progress.enter(Phase::Tls);
             let stream = self.shake_hands(url.host(), stream).await?;
             let chosen = stream.get_ref().1.alpn_protocol();
             if chosen == Some(ALPN_HTTP2) {
-                let stream = Stream::tls(stream, allowance);
+                let stream = Stream::tls(stream, watch);
                 let connection = Http2::new(stream, limits).await;
                 return connection
                     .map(Connected::Http2)
                     .map_err(|error| of_hyper(&error));
             }
-            Stream::tls(stream, Arc::clone(&allowance))
+            Stream::tls(stream, Arc::clone(&watch))
         } else {
-            Stream::plain(stream, Arc::clone(&allowance))
+            Stream::plain(stream, Arc::clone(&watch))
         };
-        let connection = Http1::new(stream, allowance, limits).await;
+        let connection = Http1::new(stream, watch, limits).await;
         let connection = connection.map_err(|error| of_hyper(&error))?;
         Ok(Connected::Http1(Box::new(connection)))
     }

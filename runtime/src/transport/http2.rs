@@ -1,11 +1,16 @@
 //! Many requests at once over HTTP/2 ([RFC 9113](https://www.rfc-editor.org/rfc/rfc9113)).
 
+mod heads;
+mod hpack;
+mod huffman;
+
 use super::failure;
-use super::http1::Unanswered;
+use super::http1::{Unanswered, closed};
 use super::limits::TransportLimits;
 use super::pool::{Connection, Shared};
 use super::stream::Stream;
 use bytes::Bytes;
+use heads::Tidied;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -48,7 +53,7 @@ impl Http2 {
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_header_list_size(head_bytes_max)
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(Tidied::new(stream, limits.head_bytes_max())))
             .await?;
         let streams_max = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
         let heard = Arc::clone(&streams_max);
@@ -79,7 +84,10 @@ impl Http2 {
                 let failure = failure::of_hyper(error.error());
                 let silent = error.message().is_some()
                     || failure.kind == FailureKind::Reset && !failure::is_refusal(error.error());
-                Unanswered { failure, silent }
+                Unanswered {
+                    failure,
+                    again: closed(silent),
+                }
             })
     }
 }

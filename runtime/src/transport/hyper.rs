@@ -1,6 +1,7 @@
 //! The transport over hyper.
 
 use super::answer::Answer;
+use super::body::{self, Rest};
 use super::config::TransportConfig;
 use super::connect::{Connected, Connector};
 use super::dial::{Dial, TokioDial};
@@ -10,10 +11,9 @@ use super::limits::TransportLimits;
 use super::pool::{Checkout, Lease, Pool, Slot};
 use super::progress::Progress;
 use super::request::WireRequest;
-use super::{Transport, body, failure};
+use super::{Transport, failure};
 use http::Response;
-use hyper::body::Incoming;
-use postrider_engine::{Failure, FailureKind, Outcome};
+use postrider_engine::{Failure, FailureKind, Outcome, Repeat};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,10 +25,10 @@ type HttpSlot<D> = Slot<Box<Http1<<D as Dial>::Stream>>, Http2>;
 
 /// Sends over HTTP/1.1, or HTTP/2 where TLS negotiates it, on connections of its own.
 ///
-/// A request that fails on a connection which had been idle, without a byte in answer, is sent
-/// once more on a fresh connection within the same attempt: receivers close idle connections when
-/// they please ([RFC 9112 section 9.3.1](https://www.rfc-editor.org/rfc/rfc9112#section-9.3.1)).
-/// That a request may so arrive twice is what webhook receivers are told to expect.
+/// On a connection that was used before, a request that fails without a byte in answer, or is
+/// answered 408 or 421, is sent once more on a new connection within the same attempt, whose outcome
+/// says so: see [`Repeat`]. Receivers close idle connections when they please, and some say 408 when
+/// they do. That a request may so arrive twice is what webhook receivers are told to expect.
 pub struct HyperTransport<D: Dial = TokioDial> {
     connector: Connector<D>,
     pool: Arc<HttpPool<D>>,
@@ -75,15 +75,15 @@ impl<D: Dial> HyperTransport<D> {
         progress: &mut Progress,
     ) -> Result<(), Failure> {
         let url = &request.url;
-        let mut found_dead = false;
+        let mut newer_than = None;
         loop {
             let now = progress.started();
             let sent = match self
                 .pool
-                .checkout(url.origin(), url.is_https(), found_dead, now)
+                .checkout(url.origin(), url.is_https(), newer_than, now)
             {
-                Checkout::Exclusive(lease) => self.send_http1(request, lease, progress).await,
-                Checkout::Shared(slot) => self.send_http2(request, slot, progress).await,
+                Checkout::Exclusive(lease) => self.send_http1(request, lease, progress, true).await,
+                Checkout::Shared(slot) => self.send_http2(request, slot, progress, true).await,
                 Checkout::Wait(dialing, settled) => {
                     progress.wait_for(dialing);
                     settled.await;
@@ -98,18 +98,23 @@ impl<D: Dial> HyperTransport<D> {
                     let sent = match Box::pin(connect).await? {
                         Connected::Http1(connection) => {
                             let lease = permit.exclusive(connection);
-                            self.send_http1(request, lease, progress).await
+                            self.send_http1(request, lease, progress, false).await
                         }
                         Connected::Http2(connection) => {
                             let slot = permit.shared(connection);
-                            self.send_http2(request, slot, progress).await
+                            self.send_http2(request, slot, progress, false).await
                         }
                     };
                     return sent.map_err(|unanswered| unanswered.failure);
                 }
             };
             match sent {
-                Err(unanswered) if unanswered.silent && !found_dead => found_dead = true,
+                Err(Unanswered {
+                    again: Some(why), ..
+                }) if !progress.is_repeat() => {
+                    progress.repeat(why);
+                    newer_than = Some(self.pool.mark());
+                }
                 sent => return sent.map_err(|unanswered| unanswered.failure),
             }
         }
@@ -120,12 +125,13 @@ impl<D: Dial> HyperTransport<D> {
         request: &WireRequest,
         mut lease: HttpLease<D>,
         progress: &mut Progress,
+        used_before: bool,
     ) -> Result<(), Unanswered> {
         progress.connected();
         let message = request.to_http1().map_err(unsendable)?;
         let response = lease.send(message).await?;
         let headed = Instant::now();
-        let (answer, body) = self.answer(request, response, headed, progress)?;
+        let (answer, body) = self.answer(request, response, headed, progress, used_before)?;
         if lease.read(body, answer, self.limits.drain_bytes_max).await {
             lease.give_back(headed);
         }
@@ -137,34 +143,52 @@ impl<D: Dial> HyperTransport<D> {
         request: &WireRequest,
         mut slot: HttpSlot<D>,
         progress: &mut Progress,
+        used_before: bool,
     ) -> Result<(), Unanswered> {
         progress.connected();
         let message = request.to_http2().map_err(unsendable)?;
         let response = slot.send(message).await;
-        if !response.as_ref().is_err_and(|unanswered| unanswered.silent) {
+        let headed = Instant::now();
+        let answer =
+            response.and_then(|sent| self.answer(request, sent, headed, progress, used_before));
+        // One that is about the connection retires it.
+        if answer
+            .as_ref()
+            .map_or_else(|it| it.again.is_none(), |_| true)
+        {
             slot.answered();
         }
-        let (answer, body) = self.answer(request, response?, Instant::now(), progress)?;
+        let (answer, body) = answer?;
         // To give up a stream costs little; nothing is drained for the sake of the connection.
-        body::read(body, answer, 0, |_| ()).await;
+        body::read(body, answer, Rest::Drain(0), |_| ()).await;
         Ok(())
     }
 
-    /// From here on the attempt has an answer.
-    fn answer<'a>(
+    /// From here on the attempt has an answer, unless the request has to be sent again: on a
+    /// connection that was used before, an answer may be about the connection.
+    fn answer<'a, B>(
         &self,
         request: &WireRequest,
-        response: Response<Incoming>,
+        response: Response<B>,
         headed: Instant,
         progress: &'a mut Progress,
-    ) -> Result<(&'a mut Answer, Incoming), Unanswered> {
+        used_before: bool,
+    ) -> Result<(&'a mut Answer, B), Unanswered> {
         let (head, body) = response.into_parts();
+        let asked = Repeat::asked_by(head.status.as_u16());
+        if asked.is_some() && used_before && !progress.is_repeat() {
+            let detail = format_args!("answered {} on a used connection", head.status);
+            return Err(Unanswered {
+                failure: Failure::new(FailureKind::Reset, detail),
+                again: asked,
+            });
+        }
         let kept_max = request.response_bytes_max;
         let took = headed.duration_since(progress.started());
         let answer = Answer::new(head.status, &head.headers, &self.limits, kept_max, took);
         let answer = answer.map_err(|failure| Unanswered {
             failure,
-            silent: false,
+            again: None,
         })?;
         Ok((progress.answer.insert(answer), body))
     }
@@ -175,7 +199,7 @@ fn unsendable(error: impl std::error::Error + 'static) -> Unanswered {
     let failure = Failure::new(FailureKind::Internal, failure::describe(&error));
     Unanswered {
         failure,
-        silent: false,
+        again: None,
     }
 }
 
@@ -189,7 +213,7 @@ impl<D: Dial> Transport for HyperTransport<D> {
             let mut progress = Progress::new();
             match timeout_at(deadline, self.attempt(&request, deadline, &mut progress)).await {
                 Ok(Ok(())) => progress.finish(),
-                Ok(Err(failure)) => Outcome::Failure(failure),
+                Ok(Err(failure)) => progress.fail(failure),
                 Err(_) => progress.at_deadline(),
             }
         })

@@ -5,8 +5,9 @@ use std::time::Duration;
 /// How much of a response a transport reads and keeps, and of connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransportLimits {
-    /// The longest head of a response that is read, in bytes: status line and headers. A longer
-    /// one fails as [`TooLarge`](postrider_engine::FailureKind::TooLarge). At least
+    /// The longest head of a response that is read, in bytes: status line and headers. Of a longer
+    /// one the status and the first headers are; if none is found, it fails as
+    /// [`TooLarge`](postrider_engine::FailureKind::TooLarge). At least
     /// [`HEAD_BYTES_MIN`](TransportLimits::HEAD_BYTES_MIN). Interim (1xx) responses and the head
     /// together may be four times as long.
     pub head_bytes_max: usize,
@@ -45,9 +46,9 @@ impl TransportLimits {
     /// minimum. Lower values count as this one.
     pub const HEAD_BYTES_MIN: usize = 8192;
 
-    /// The most headers of an HTTP/1 response that are read; more fail as
-    /// [`TooLarge`](postrider_engine::FailureKind::TooLarge). hyper's default, which it
-    /// parses without allocating.
+    /// The most headers of an HTTP/1 response that hyper reads: its default, which it parses
+    /// without allocating. Of a response with more, the status and those in the first 16 KiB are
+    /// read, and no body.
     pub const HEADERS_MAX: usize = 100;
 
     pub(crate) fn head_bytes_max(&self) -> usize {

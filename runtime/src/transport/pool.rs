@@ -47,6 +47,10 @@ pub(crate) enum Checkout<E: Connection, M: Shared> {
     Wait(Arc<Dialing>, OwnedNotified),
 }
 
+/// A moment in the life of a pool.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark(u64);
+
 #[derive(Debug)]
 pub(crate) struct Pool<E, M> {
     limits: PoolLimits,
@@ -111,26 +115,27 @@ impl<E: Connection, M: Shared> Pool<E, M> {
     /// Finds what the next request to `origin` goes out on: the connection used last that is not
     /// known to be closed and has not idled for too long.
     ///
-    /// `may_share` says that the origin may turn out to speak a shared protocol. `found_dead` says
-    /// that the request was just sent on an idle exclusive connection that turned out to be dead:
-    /// the others, unused for longer, are closed, so that it goes out on a fresh one.
+    /// `may_share` says that the origin may turn out to speak a shared protocol. `newer_than` says
+    /// that the request was just sent on a connection that was of no use: it goes out on one that
+    /// was made since then, and idle exclusive ones, unused for longer, are closed.
     pub(crate) fn checkout(
         self: &Arc<Self>,
         origin: &str,
         may_share: bool,
-        found_dead: bool,
+        newer_than: Option<Mark>,
         now: Instant,
     ) -> Checkout<E, M> {
         let mut closed = Vec::new();
         let mut state = self.lock();
         state.close_expired(now, &self.limits, &mut closed);
-        if found_dead {
+        if newer_than.is_some() {
             state.close_exclusive(origin, &mut closed);
         } else if let Some((name, connection)) = state.take_exclusive(origin, &mut closed) {
             drop(state);
             return Checkout::Exclusive(Lease::new(Arc::clone(self), name, connection));
         }
-        if let Some((name, id, connection)) = state.take_shared(origin, &self.limits, &mut closed) {
+        let taken = state.take_shared(origin, newer_than, &self.limits, &mut closed);
+        if let Some((name, id, connection)) = taken {
             drop(state);
             return Checkout::Shared(Slot::new(Arc::clone(self), name, id, connection));
         }
@@ -145,6 +150,11 @@ impl<E: Connection, M: Shared> Pool<E, M> {
                 Checkout::Wait(dialing, settled)
             }
         }
+    }
+
+    /// Marks this moment, to tell connections that are made from now on from those there are.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark(self.lock().next_id)
     }
 
     /// Closes every idle connection.
@@ -194,6 +204,7 @@ impl<E: Connection, M: Shared> State<E, M> {
     fn take_shared(
         &mut self,
         origin: &str,
+        newer_than: Option<Mark>,
         limits: &PoolLimits,
         closed: &mut Vec<Closed<E, M>>,
     ) -> Option<(Arc<str>, u64, M)> {
@@ -211,7 +222,8 @@ impl<E: Connection, M: Shared> State<E, M> {
         }
         let max = limits.streams_per_connection_max;
         let free = |shared: &&mut Multiplexed<M>| {
-            shared.streams < max.min(shared.connection.streams_max())
+            newer_than.is_none_or(|Mark(mark)| shared.id > mark)
+                && shared.streams < max.min(shared.connection.streams_max())
         };
         let shared = entry.shared.iter_mut().find(free)?;
         shared.streams += 1;

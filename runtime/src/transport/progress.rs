@@ -2,7 +2,7 @@
 
 use super::answer::Answer;
 use super::pool::Dialing;
-use postrider_engine::{Failure, FailureKind, Outcome, Phase};
+use postrider_engine::{Failure, FailureKind, Outcome, Phase, Repeat};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -14,6 +14,7 @@ pub(crate) struct Progress {
     /// Set once the head of the response has arrived.
     pub(crate) answer: Option<Answer>,
     doing: Doing,
+    repeated: Option<Repeat>,
 }
 
 #[derive(Debug)]
@@ -33,7 +34,18 @@ impl Progress {
             started: Instant::now(),
             answer: None,
             doing: Doing::Request,
+            repeated: None,
         }
+    }
+
+    /// The request is sent again.
+    pub(crate) fn repeat(&mut self, why: Repeat) {
+        self.repeated = Some(why);
+    }
+
+    /// Whether the request has been sent before, in this attempt.
+    pub(crate) fn is_repeat(&self) -> bool {
+        self.repeated.is_some()
     }
 
     pub(crate) fn started(&self) -> Instant {
@@ -67,24 +79,31 @@ impl Progress {
 
     /// The outcome of an attempt that got its answer.
     pub(crate) fn finish(self) -> Outcome {
-        match self.answer {
+        let repeated = self.repeated;
+        let outcome = match self.answer {
             Some(answer) => answer.finish(),
             None => Outcome::Failure(Failure::new(FailureKind::Internal, "no answer was kept")),
-        }
+        };
+        outcome.with_repeat(repeated)
+    }
+
+    /// The outcome of an attempt that failed.
+    pub(crate) fn fail(self, failure: Failure) -> Outcome {
+        Outcome::Failure(failure).with_repeat(self.repeated)
     }
 
     /// The outcome if the time is up now. A head that arrived decides.
-    pub(crate) fn at_deadline(self) -> Outcome {
-        if let Some(mut answer) = self.answer {
+    pub(crate) fn at_deadline(mut self) -> Outcome {
+        if let Some(answer) = &mut self.answer {
             answer.cut();
-            return answer.finish();
+            return self.finish();
         }
         let phase = match self.doing {
             Doing::Request => Phase::Response,
             Doing::Dial(phase, _) => phase,
             Doing::Wait(dialing) => dialing.phase(),
         };
-        timed_out(phase, self.started.elapsed())
+        timed_out(phase, self.started.elapsed()).with_repeat(self.repeated)
     }
 }
 

@@ -1,12 +1,13 @@
 //! The transport over reqwest.
 
 use super::answer::Answer;
+use super::body::{self, Rest};
 use super::config::TransportConfig;
 use super::connect::blocked;
 use super::limits::TransportLimits;
 use super::progress::Progress;
 use super::request::WireRequest;
-use super::{Transport, body, failure};
+use super::{Transport, failure};
 use crate::egress::{Blocked, EgressGuard};
 use http::Method;
 use postrider_engine::{Failure, FailureKind, Outcome};
@@ -19,6 +20,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::time::{Instant, timeout_at};
+
+/// The most headers of an HTTP/1 response. reqwest tells nothing of one with more.
+const HEADERS_MAX: usize = 1024;
 
 tokio::task_local! {
     /// Whether the attempt that this task makes is looking up a name.
@@ -33,9 +37,14 @@ tokio::task_local! {
 ///   [`Response`](postrider_engine::Phase::Response): reqwest does not tell how far a connection
 ///   is.
 /// - A request that crosses with the closing of an idle connection fails as
-///   [`Reset`](FailureKind::Reset): reqwest does not tell an old connection from a new one.
+///   [`Reset`](FailureKind::Reset), and 408 and 421 are answers like any other: reqwest does not
+///   tell an old connection from a new one.
 /// - The head of an HTTP/1 response is bounded by hyper's defaults, a flood of interim responses
 ///   by the deadline alone.
+/// - An untidy head is read as far as hyper reads it: over HTTP/1 a header in it may be folded, have
+///   a space before its colon, or be none at all. More than 1,024 headers, a head that is too long,
+///   contradictory lengths, a NUL, and anything untidy over HTTP/2 are failures, and the connection
+///   may be used again after such a head.
 /// - The peer's address is checked when the head of the response has arrived, not before the
 ///   request is sent. The address that is dialled was vetted before.
 /// - Of [`PoolLimits`](super::PoolLimits) only `idle_per_origin_max` and `idle_timeout` hold.
@@ -124,6 +133,10 @@ impl ReqwestTransport {
             .tls_backend_preconfigured(config.tls_with_alpn())
             .pool_max_idle_per_host(limits.pool.idle_per_origin_max)
             .pool_idle_timeout(limits.pool.idle_timeout)
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_ignore_invalid_headers_in_responses(true)
+            .http1_max_headers(HEADERS_MAX)
             .http2_max_header_list_size(head_bytes_max)
             .http2_initial_stream_window_size(super::http2::STREAM_WINDOW_BYTES)
             .http2_initial_connection_window_size(super::http2::CONNECTION_WINDOW_BYTES)
@@ -151,7 +164,13 @@ impl ReqwestTransport {
         let kept_max = request.response_bytes_max;
         let answer = Answer::new(head.status, &head.headers, &self.limits, kept_max, took)?;
         let answer = progress.answer.insert(answer);
-        body::read(body, answer, self.limits.drain_bytes_max, |_| ()).await;
+        body::read(
+            body,
+            answer,
+            Rest::Drain(self.limits.drain_bytes_max),
+            |_| (),
+        )
+        .await;
         Ok(())
     }
 
@@ -222,7 +241,7 @@ impl Transport for ReqwestTransport {
             let attempt = LOOKING_UP.scope(Arc::clone(&looking_up), attempt);
             match timeout_at(deadline, attempt).await {
                 Ok(Ok(())) => progress.finish(),
-                Ok(Err(failure)) => Outcome::Failure(failure),
+                Ok(Err(failure)) => progress.fail(failure),
                 Err(_) => {
                     if looking_up.load(Ordering::Relaxed) {
                         progress.dial(None);

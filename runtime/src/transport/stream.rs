@@ -1,10 +1,10 @@
-//! A connection's bytes, and the bound on those that come before a response.
+//! A connection's bytes, and those among them that come before the head of a response is read.
 
 use super::failure::HeadTooLong;
+use super::head::{self, Head, START_BYTES_MAX};
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
@@ -17,7 +17,7 @@ use tokio_rustls::client::TlsStream;
 #[derive(Debug)]
 pub(crate) struct Stream<S> {
     layer: Layer<S>,
-    allowance: Arc<HeadAllowance>,
+    watch: Arc<HeadWatch>,
 }
 
 #[derive(Debug)]
@@ -29,75 +29,129 @@ enum Layer<S> {
 trait Io: AsyncRead + AsyncWrite + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Unpin> Io for T {}
 
-/// The bytes that may still come before the head of the response is complete.
+/// What comes before the head of a response is read: its bound, and a copy of its start, to tell
+/// from what the parser of heads does not.
 #[derive(Debug)]
-pub(crate) struct HeadAllowance {
+pub(crate) struct HeadWatch {
     bytes_max: usize,
-    bytes_left: AtomicUsize,
+    awaited: Mutex<Awaited>,
 }
 
-impl HeadAllowance {
+#[derive(Debug, Default)]
+struct Awaited {
+    /// The bytes that may still come; none while no head is awaited.
+    bytes_left: Option<usize>,
+    /// The start of what came, without what could be left out of it.
+    start: Vec<u8>,
+    /// Whether more came than is kept.
+    full: bool,
+}
+
+impl HeadWatch {
     /// Interim responses, the head, and what of the body comes in the same turn count together,
     /// so there is room for some of each.
     const HEADS: usize = 4;
 
-    /// Value of `bytes_left` while no head is awaited.
-    const UNLIMITED: usize = usize::MAX;
-
     pub(crate) fn new(head_bytes_max: usize) -> Arc<Self> {
         Arc::new(Self {
-            bytes_max: head_bytes_max
-                .saturating_mul(Self::HEADS)
-                .min(Self::UNLIMITED - 1),
-            bytes_left: AtomicUsize::new(Self::UNLIMITED),
+            bytes_max: head_bytes_max.saturating_mul(Self::HEADS),
+            awaited: Mutex::default(),
         })
     }
 
     /// A request is sent: its head is awaited.
     pub(crate) fn begin(&self) {
-        self.bytes_left.store(self.bytes_max, Ordering::Relaxed);
+        *self.lock() = Awaited {
+            bytes_left: Some(self.bytes_max),
+            ..Awaited::default()
+        };
     }
 
-    /// The head is complete.
-    pub(crate) fn end(&self) {
-        self.bytes_left.store(Self::UNLIMITED, Ordering::Relaxed);
+    /// The head is no longer awaited: it is complete, or there will be none.
+    pub(crate) fn end(&self) -> Came {
+        let awaited = std::mem::take(&mut *self.lock());
+        Came {
+            nothing: awaited.bytes_left == Some(self.bytes_max),
+            start: awaited.start,
+        }
     }
 
-    /// Whether nothing has come since the request was sent.
-    pub(crate) fn is_untouched(&self) -> bool {
-        self.bytes_left.load(Ordering::Relaxed) == self.bytes_max
-    }
-
-    fn take(&self, bytes: usize) {
-        let left = self.bytes_left.load(Ordering::Relaxed);
-        if left != Self::UNLIMITED {
-            self.bytes_left
-                .store(left.saturating_sub(bytes), Ordering::Relaxed);
+    fn take(&self, bytes: &[u8]) {
+        let mut awaited = self.lock();
+        if let Some(left) = awaited.bytes_left {
+            awaited.bytes_left = Some(left.saturating_sub(bytes.len()));
+            awaited.keep(bytes);
         }
     }
 
     fn check(&self) -> io::Result<()> {
-        match self.bytes_left.load(Ordering::Relaxed) {
-            0 => Err(io::Error::other(HeadTooLong {
+        match self.lock().bytes_left {
+            Some(0) => Err(io::Error::other(HeadTooLong {
                 bytes_max: self.bytes_max,
             })),
             _ => Ok(()),
         }
     }
+
+    fn lock(&self) -> MutexGuard<'_, Awaited> {
+        // A panic while it was held left no change half made: there is none that can panic.
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Awaited {
+    /// Keeps what there is room for. Interim responses are left out where they would fill it.
+    fn keep(&mut self, mut bytes: &[u8]) {
+        while !self.full && !bytes.is_empty() {
+            if self.start.len() == START_BYTES_MAX {
+                head::skip_interim(&mut self.start);
+                self.full = self.start.len() == START_BYTES_MAX;
+                continue;
+            }
+            let room = START_BYTES_MAX - self.start.len();
+            let (kept, rest) = bytes.split_at(bytes.len().min(room));
+            self.start.extend_from_slice(kept);
+            bytes = rest;
+        }
+    }
+}
+
+/// What came in answer to a request.
+#[derive(Debug)]
+pub(crate) struct Came {
+    nothing: bool,
+    start: Vec<u8>,
+}
+
+impl Came {
+    /// Whether not a byte came.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.nothing
+    }
+
+    /// Whether the head is complete and has no flaw.
+    pub(crate) fn is_tidy(&self) -> bool {
+        head::is_tidy(&self.start)
+    }
+
+    /// The head, as far as it can be read.
+    pub(crate) fn head(&self) -> Option<Head> {
+        head::read(&self.start)
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
-    pub(crate) fn plain(stream: S, allowance: Arc<HeadAllowance>) -> Self {
+    pub(crate) fn plain(stream: S, watch: Arc<HeadWatch>) -> Self {
         Self {
             layer: Layer::Plain(stream),
-            allowance,
+            watch,
         }
     }
 
-    pub(crate) fn tls(stream: TlsStream<S>, allowance: Arc<HeadAllowance>) -> Self {
+    pub(crate) fn tls(stream: TlsStream<S>, watch: Arc<HeadWatch>) -> Self {
         Self {
             layer: Layer::Tls(Box::new(stream)),
-            allowance,
+            watch,
         }
     }
 
@@ -115,10 +169,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.allowance.check()?;
+        self.watch.check()?;
         let before = buf.filled().len();
         ready!(self.io().poll_read(cx, buf))?;
-        self.allowance.take(buf.filled().len() - before);
+        self.watch.take(&buf.filled()[before..]);
         Poll::Ready(Ok(()))
     }
 }

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use postrider::{
     Attempt, DeliveryFilter, DeliveryId, DeliveryQuery, DeliveryRecord, DeliveryState, Direction,
-    EndpointId, Outcome, TenantId,
+    EndpointId, Outcome, Repeat, TenantId,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -73,6 +73,9 @@ pub(crate) struct AttemptView {
     response_body: Option<String>,
     /// Whether there was more of it.
     response_body_cut: bool,
+    /// Why the request was sent twice, the second time on a new connection: on one that had been
+    /// used before, it met `connection_closed`, `request_timeout` (a 408) or `misdirected` (a 421).
+    repeated: Option<&'static str>,
     /// Why there was no response: `dns`, `connect`, `tls`, `timeout`, `reset`, …
     failure: Option<String>,
     /// What went wrong, for people.
@@ -127,6 +130,7 @@ impl AttemptView {
             response_headers: BTreeMap::new(),
             response_body: None,
             response_body_cut: false,
+            repeated: attempt.outcome.repeated().map(Repeat::name),
             failure: None,
             error: None,
         };

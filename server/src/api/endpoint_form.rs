@@ -75,7 +75,8 @@ pub(crate) struct EndpointForm {
     /// Several events of a lane in one request, as a JSON array; `null` for one at a time.
     #[serde(default)]
     pub(crate) batch: Option<BatchForm>,
-    /// The time of one attempt, from the look-up of the name to the last byte, in milliseconds.
+    /// The time of one attempt, from the look-up of the name to the last byte, in milliseconds. The
+    /// status decides: what is unread of the body by then is cut.
     #[serde(default = "default_timeout_ms")]
     #[schema(minimum = 1, maximum = 600_000)]
     pub(crate) timeout_ms: u64,

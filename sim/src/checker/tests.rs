@@ -450,5 +450,6 @@ fn answered(status: u16, retry_after: Option<&str>, head_ms: u64) -> Outcome {
         body: Bytes::new(),
         body_cut: false,
         head_ms,
+        repeated: None,
     })
 }

@@ -257,6 +257,7 @@ impl Writer {
                 body: Bytes::from_static(b"thanks"),
                 body_cut: false,
                 head_ms: 12,
+                repeated: None,
             })
         } else {
             Outcome::Failure(Failure::new(FailureKind::Reset, "it broke off"))

@@ -387,5 +387,6 @@ fn response(status: u16, head_ms: u64, cut: bool, retry_after: Option<&str>) -> 
         body: Bytes::from_static(BODY),
         body_cut: cut,
         head_ms,
+        repeated: None,
     })
 }

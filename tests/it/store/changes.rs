@@ -6,8 +6,8 @@ use postrider::store::sqlite::Retention;
 use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
     EndpointSecret, EndpointSpec, EndpointStatus, Event, EventId, Failure, FailureKind,
-    HeaderLines, Health, LaneId, NewDelivery, OrderingKey, Outcome, Publish, Response, Secret, Seq,
-    Wall,
+    HeaderLines, Health, LaneId, NewDelivery, OrderingKey, Outcome, Publish, Repeat, Response,
+    Secret, Seq, Wall,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -66,16 +66,18 @@ pub(super) fn attempted(
     number: u32,
     state: DeliveryState,
 ) -> Attempted {
+    let repeated = Repeat::ALL.get(number as usize % 4).copied();
     let outcome = if state == DeliveryState::Delivered {
         Outcome::Response(Response {
             status: 204,
             headers: vec![("x-request-id".to_owned(), format!("r{number}"))],
             body: Bytes::new(),
-            body_cut: false,
+            body_cut: number.is_multiple_of(2),
             head_ms: 12,
+            repeated,
         })
     } else {
-        Outcome::Failure(Failure::new(FailureKind::Reset, "it broke off"))
+        Outcome::Failure(Failure::new(FailureKind::Reset, "it broke off")).with_repeat(repeated)
     };
     Attempted {
         delivery: DeliveryId::from_u128(delivery),

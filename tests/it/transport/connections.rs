@@ -1,9 +1,9 @@
 //! Connections, kept and not kept.
 
-use super::fixture::{BRIEF, PATIENT, Setup, Subject, failure, post, request, status};
+use super::fixture::{BRIEF, PATIENT, Setup, Subject, failure, post, request, response, status};
 use crate::hostile::{Authority, Behaviour, OK, Receiver};
 use postrider::transport::{PoolLimits, Transport, TransportLimits};
-use postrider_engine::FailureKind;
+use postrider_engine::{FailureKind, Outcome, Phase, Repeat};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -128,6 +128,95 @@ async fn hyper_sends_again_what_crossed_with_the_closing_of_an_idle_connection()
         assert_eq!(receiver.connections(), sent);
     }
     assert_eq!(receiver.requests().len(), 4 + 3);
+}
+
+#[tokio::test]
+async fn hyper_repeats_what_is_answered_408_or_421_on_a_used_connection() {
+    for (answer, why) in [
+        (
+            "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n\r\n",
+            Repeat::RequestTimeout,
+        ),
+        (
+            "HTTP/1.1 408 Too : untidy\r\nx y\r\n\r\n",
+            Repeat::RequestTimeout,
+        ),
+        (
+            "HTTP/1.1 421 Misdirected\r\ncontent-length: 0\r\n\r\n",
+            Repeat::Misdirected,
+        ),
+        ("", Repeat::ConnectionClosed),
+    ] {
+        let receiver = Receiver::start(Behaviour::AnswerOnce(OK.into(), answer.into())).await;
+        let transport = Setup::default().hyper();
+        let first = response(post(&transport, &receiver.http()).await);
+        assert_eq!((first.status, first.repeated), (200, None));
+        let second = response(post(&transport, &receiver.http()).await);
+        assert_eq!(
+            (second.status, second.repeated),
+            (200, Some(why)),
+            "{answer:?}"
+        );
+        assert_eq!((receiver.connections(), receiver.requests().len()), (2, 3));
+    }
+}
+
+#[tokio::test]
+async fn hyper_repeats_once_and_then_the_answer_counts() {
+    for code in [408, 421] {
+        let answer = format!("HTTP/1.1 {code} No\r\ncontent-length: 0\r\n\r\n");
+        let receiver = Receiver::start(Behaviour::Answer(answer.into())).await;
+        let transport = Setup::default().hyper();
+        let first = response(post(&transport, &receiver.http()).await);
+        assert_eq!(
+            (first.status, first.repeated),
+            (code, None),
+            "it was a new connection"
+        );
+        let second = response(post(&transport, &receiver.http()).await);
+        assert_eq!((second.status, second.repeated.is_some()), (code, true));
+        assert_eq!((receiver.connections(), receiver.requests().len()), (2, 3));
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_request_has_the_time_that_is_left() {
+    let slow = Behaviour::AnswerAfter(Duration::from_millis(200), OK.into());
+    let receiver = Receiver::start(slow).await;
+    let transport = Setup::default().hyper();
+    assert_eq!(status(post(&transport, &receiver.http()).await), 200);
+    // The connection dies with the second request on it, and the third has 100 ms.
+    let second = transport.send(request(&receiver.http()), Instant::now() + BRIEF);
+    let (second, ()) = tokio::join!(second, async {
+        sleep(BRIEF * 2 / 3).await;
+        receiver.hang_up();
+    });
+    let Outcome::Failure(second) = second else {
+        panic!("{second}");
+    };
+    assert_eq!(second.kind, FailureKind::Timeout(Phase::Response));
+    assert_eq!(second.repeated, Some(Repeat::ConnectionClosed));
+}
+
+#[tokio::test]
+async fn hyper_does_not_use_a_connection_again_after_an_untidy_head() {
+    for untidy in [
+        "x : y\r\n",
+        "x: y\r\n z\r\n",
+        "no colon\r\n",
+        "x: \u{1}\r\n",
+        "x: y\n",
+        "content-length: 2\r\n",
+        "transfer-encoding : chunked\r\n",
+    ] {
+        let hidden = format!("HTTP/1.1 200 OK\r\n{untidy}content-length: 2\r\n\r\nok");
+        let receiver = Receiver::start(Behaviour::Answer(hidden.into())).await;
+        let transport = Setup::default().hyper();
+        for sent in 1..=2 {
+            assert_eq!(status(post(&transport, &receiver.http()).await), 200);
+            assert_eq!(receiver.connections(), sent, "{untidy:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use super::fixture::{
 use crate::hostile::{Behaviour, OK, Receiver};
 use http::HeaderValue;
 use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use postrider_engine::{FailureKind, Phase};
+use postrider_engine::{FailureKind, Outcome, Phase};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -211,14 +211,11 @@ pub(super) async fn what_is_not_http_is_malformed(subject: Subject) {
         "SSH-2.0-OpenSSH_9.6\r\n\r\n",
         "ok",
         "HTTP/9.9 200 OK\r\n\r\n",
+        "HTTP/2 200\r\n\r\n",
         "HTTP/1.1 banana\r\n\r\n",
         "HTTP/1.1 99 Low\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nbad name: x\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nx: a\0b\r\n\r\n",
-        "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
-        "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx",
-        "HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999\r\n\r\n",
+        "HTTP/1.1 2000 Many\r\n\r\n",
+        "HTTP/1.1 103 Early\r\nno colon\r\n\r\nHTTP/1.1 banana\r\n\r\n",
     ] {
         let receiver = Receiver::start(Behaviour::AnswerAndHangUp(garbage.into())).await;
         let failed = failure(post(&*subject.transport(), &receiver.http()).await);
@@ -237,19 +234,136 @@ pub(super) async fn a_bad_chunk_leaves_the_status_to_decide(subject: Subject) {
     }
 }
 
-pub(super) async fn a_head_without_end_is_too_large(subject: Subject) {
+/// What may stand in a head, and hyper reads over.
+const UNTIDY: [&str; 8] = [
+    "x-folded: one\r\n two\r\n\tthree\r\n",
+    "x-space : before the colon\r\n",
+    "set-cookie: a=\u{1}b\r\n",
+    "no colon\r\n",
+    ": no name\r\n",
+    "a name: with a space\r\n",
+    "latin: \u{e9}\u{80}\r\n",
+    "line: feed\nalone: x\r\n",
+];
+
+/// What may stand in a head, and hyper does not read.
+const BEYOND_HYPER: [&str; 5] = [
+    "set-cookie: a=\0b\r\n",
+    "content-length: -1\r\n",
+    "content-length: 1\r\ncontent-length: 2\r\n",
+    "content-length: 99999999999999999999\r\n",
+    "content-length: 2, 3\r\n",
+];
+
+/// The response to one request, which comes at once.
+async fn prompt(subject: Subject, answer: String) -> Outcome {
+    let receiver = Receiver::start(Behaviour::Answer(answer.into())).await;
+    let started = Instant::now();
+    let outcome = post(&*subject.transport(), &receiver.http()).await;
+    assert!(started.elapsed() < PATIENT / 2, "{outcome}");
+    assert_eq!(receiver.requests().len(), 1);
+    outcome
+}
+
+pub(super) async fn an_untidy_head_leaves_the_status_to_decide(subject: Subject) {
+    for untidy in UNTIDY {
+        for (code, rest) in [(200, "\r\nok"), (503, "content-length: 2\r\n\r\nno")] {
+            // The connection stays open: where there is no length, the end of the body never comes.
+            let framed = subject == Subject::Hyper || rest.starts_with("content");
+            let rest = if framed {
+                rest
+            } else {
+                "content-length: 2\r\n\r\nok"
+            };
+            let head = format!("HTTP/1.1 {code} Some\r\n{untidy}retry-after: 7\r\n{rest}");
+            let answer = response(prompt(subject, head).await);
+            assert_eq!(answer.status, code, "{untidy:?}");
+            assert_eq!(answer.body.len(), 2, "{untidy:?}");
+            let retry_after = ("retry-after".to_owned(), "7".to_owned());
+            assert!(answer.headers.contains(&retry_after), "{untidy:?}");
+        }
+    }
+}
+
+pub(super) async fn a_head_that_hyper_does_not_read_leaves_the_status_to_decide(subject: Subject) {
+    for untidy in BEYOND_HYPER {
+        let head = format!("HTTP/1.1 503 Some\r\nRetry-After: 7\r\n{untidy}\r\n");
+        let outcome = prompt(subject, head).await;
+        if subject == Subject::Reqwest {
+            assert_eq!(failure(outcome), FailureKind::Malformed, "{untidy:?}");
+            continue;
+        }
+        let answer = response(outcome);
+        assert_eq!((answer.status, answer.body_cut), (503, true), "{untidy:?}");
+        let retry_after = ("retry-after".to_owned(), "7".to_owned());
+        assert!(answer.headers.contains(&retry_after), "{untidy:?}");
+    }
+}
+
+pub(super) async fn an_odd_status_line_with_a_status_in_it_decides(subject: Subject) {
+    for line in [
+        "HTTP/1.1 201",
+        "HTTP/1.1 201 ",
+        "HTTP/1.0 201 \u{e9}",
+        "\r\nHTTP/1.1 201 OK",
+    ] {
+        let head = format!("{line}\r\ncontent-length: 0\r\n\r\n");
+        assert_eq!(status(prompt(subject, head).await), 201, "{line:?}");
+    }
+    for line in [
+        "HTTP/1.1  201  OK",
+        "HTTP/1.1\t201\tOK",
+        "HTTP/1.1 201 O\u{1}K",
+        "HTTP/1.2 201 OK",
+    ] {
+        let head = format!("{line}\r\ncontent-length: 0\r\n\r\n");
+        let outcome = prompt(subject, head).await;
+        match subject {
+            Subject::Hyper => assert_eq!(status(outcome), 201, "{line:?}"),
+            Subject::Reqwest => assert_eq!(failure(outcome), FailureKind::Malformed, "{line:?}"),
+        }
+    }
+}
+
+pub(super) async fn an_untidy_interim_head_is_skipped_like_a_tidy_one(subject: Subject) {
+    let interim = "HTTP/1.1 103 Early\r\nlink : x\r\n folded\r\nno colon\r\n\r\n";
+    assert_eq!(status(prompt(subject, format!("{interim}{OK}")).await), 200);
+}
+
+pub(super) async fn a_head_without_end_leaves_the_status_to_decide(subject: Subject) {
     let start = "HTTP/1.1 200 OK\r\nx-endless: ";
     let receiver = Receiver::start(Behaviour::Flood(start.into(), "x".repeat(4096).into())).await;
+    let outcome = post(&*subject.transport(), &receiver.http()).await;
+    match subject {
+        Subject::Hyper => assert_eq!(status(outcome), 200),
+        Subject::Reqwest => assert_eq!(failure(outcome), FailureKind::TooLarge),
+    }
+    receiver.until_open(0).await;
+}
+
+pub(super) async fn blank_lines_without_end_are_too_large(subject: Subject) {
+    let receiver = Receiver::start(Behaviour::Flood("".into(), "\r\n".repeat(2048).into())).await;
     let failed = failure(post(&*subject.transport(), &receiver.http()).await);
     assert_eq!(failed, FailureKind::TooLarge);
     receiver.until_open(0).await;
 }
 
-pub(super) async fn a_head_with_too_many_headers_is_too_large(subject: Subject) {
-    let head = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(101));
-    let receiver = Receiver::start(Behaviour::Answer(head.into())).await;
-    let failed = failure(post(&*subject.transport(), &receiver.http()).await);
-    assert_eq!(failed, FailureKind::TooLarge);
+pub(super) async fn a_head_with_too_many_headers_leaves_the_status_to_decide(subject: Subject) {
+    let head = |headers: usize| {
+        let many = "x: y\r\n".repeat(headers);
+        format!("HTTP/1.1 503 Busy\r\nretry-after: 7\r\n{many}content-length: 0\r\n\r\n")
+    };
+    for headers in [101, 1000] {
+        let answer = response(prompt(subject, head(headers)).await);
+        assert_eq!(answer.status, 503);
+        let retry_after = ("retry-after".to_owned(), "7".to_owned());
+        assert!(answer.headers.contains(&retry_after));
+    }
+    let outcome = prompt(subject, head(3000)).await;
+    match subject {
+        Subject::Hyper => assert_eq!(status(outcome), 503),
+        Subject::Reqwest => assert_eq!(failure(outcome), FailureKind::TooLarge),
+    }
 }
 
 pub(super) async fn interim_responses_are_skipped(subject: Subject) {

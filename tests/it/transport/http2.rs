@@ -1,10 +1,10 @@
 //! Many requests at once over HTTP/2.
 
-use super::fixture::{Setup, Subject, failure, post, post_briefly, status};
+use super::fixture::{Setup, Subject, failure, post, post_briefly, response, status};
 use crate::hostile::{Authority, Http2Behaviour, Receiver};
 use h2::Reason;
 use postrider::transport::{HyperTransport, Transport};
-use postrider_engine::{FailureKind, Outcome, Phase};
+use postrider_engine::{FailureKind, Outcome, Phase, Repeat};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -125,13 +125,94 @@ pub(super) async fn a_reset_stream_is_a_reset(subject: Subject) {
     );
 }
 
-pub(super) async fn a_huge_http2_head_fails(subject: Subject) {
+pub(super) async fn a_huge_http2_head_leaves_the_status_to_decide(subject: Subject) {
     let (_receiver, setup, url) = start(Http2Behaviour::HugeHead).await;
-    // HTTP/2 does not tell a head that is too large from one that is wrong.
-    assert_eq!(
-        failure(post(&*subject.with(&setup), &url).await),
-        FailureKind::Malformed
-    );
+    let outcome = post(&*subject.with(&setup), &url).await;
+    match subject {
+        Subject::Hyper => assert_eq!(status(outcome), 200),
+        // It does not tell a head that is too large from one that is wrong.
+        Subject::Reqwest => assert_eq!(failure(outcome), FailureKind::Malformed),
+    }
+}
+
+/// Heads that are malformed as HTTP/2 sees it.
+const UNTIDY: [&[(&str, &str)]; 10] = [
+    &[
+        (":status", "503"),
+        ("connection", "close"),
+        ("retry-after", "7"),
+    ],
+    &[
+        (":status", "503"),
+        ("transfer-encoding", "chunked"),
+        ("retry-after", "7"),
+    ],
+    &[(":status", "503"), ("Server", "x"), ("Retry-After", "7")],
+    &[
+        (":status", "503"),
+        ("cookie", "a\u{1}b"),
+        ("retry-after", "7"),
+    ],
+    &[
+        (":status", "503"),
+        ("cookie", "a\r\nb: c"),
+        ("retry-after", "7"),
+    ],
+    &[(":status", "503"), ("a name", "x"), ("retry-after", "7")],
+    &[
+        (":status", "503"),
+        (":path", "/"),
+        (":unknown", "x"),
+        ("retry-after", "7"),
+    ],
+    &[(":status", "503"), (":status", "200"), ("retry-after", "7")],
+    &[("retry-after", "7"), (":status", "503")],
+    &[
+        (":status", "503"),
+        ("content-length", "x"),
+        ("retry-after", "7"),
+    ],
+];
+
+pub(super) async fn an_untidy_http2_head_leaves_the_status_to_decide(subject: Subject) {
+    for fields in UNTIDY {
+        let (receiver, setup, url) = start(Http2Behaviour::Fields(fields)).await;
+        let transport = subject.with(&setup);
+        for sent in 1..=2 {
+            let outcome = post(&*transport, &url).await;
+            if subject == Subject::Reqwest {
+                assert!(
+                    matches!(outcome, Outcome::Failure(_)),
+                    "{fields:?}: {outcome}"
+                );
+                break;
+            }
+            let answer = response(outcome);
+            assert_eq!(
+                (answer.status, &answer.body[..]),
+                (503, &b"ok"[..]),
+                "{fields:?}"
+            );
+            let retry_after = ("retry-after".to_owned(), "7".to_owned());
+            assert_eq!(answer.headers.last(), Some(&retry_after), "{fields:?}");
+            assert_eq!(
+                (receiver.requests().len(), receiver.connections()),
+                (sent, 1)
+            );
+        }
+    }
+}
+
+pub(super) async fn an_http2_head_without_a_status_is_malformed(subject: Subject) {
+    for fields in [
+        &[("a", "b")][..],
+        &[(":status", "banana")],
+        &[(":status", "99")],
+    ] {
+        let (_receiver, setup, url) = start(Http2Behaviour::Fields(fields)).await;
+        let failed = failure(post(&*subject.with(&setup), &url).await);
+        assert_eq!(failed, FailureKind::Malformed, "{fields:?}");
+    }
 }
 
 pub(super) async fn a_silent_http2_receiver_times_out(subject: Subject) {
@@ -144,6 +225,12 @@ pub(super) async fn a_silent_http2_receiver_times_out(subject: Subject) {
     // The path may have gone silent, so the next request uses another connection. reqwest goes
     // on with the first.
     assert_eq!(receiver.connections(), subject.pick(2, 1));
+}
+
+pub(super) async fn an_http2_body_that_never_comes_leaves_the_status_to_decide(subject: Subject) {
+    let (_receiver, setup, url) = start(Http2Behaviour::NoBody).await;
+    let answer = response(post_briefly(&*subject.with(&setup), &url).await);
+    assert_eq!((answer.status, answer.body_cut), (201, true));
 }
 
 #[tokio::test]
@@ -164,4 +251,18 @@ async fn hyper_sends_a_refused_stream_again() {
         assert_eq!(status(post(&transport, &url).await), 200);
     }
     assert_eq!(receiver.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn hyper_sends_a_misdirected_request_again_on_a_new_connection() {
+    let (receiver, setup, url) = start(Http2Behaviour::MisdirectSecond).await;
+    let transport = setup.hyper();
+    let first = response(post(&transport, &url).await);
+    assert_eq!((first.status, first.repeated), (200, None));
+    let second = response(post(&transport, &url).await);
+    assert_eq!(
+        (second.status, second.repeated),
+        (200, Some(Repeat::Misdirected))
+    );
+    assert_eq!((receiver.connections(), receiver.requests().len()), (2, 3));
 }

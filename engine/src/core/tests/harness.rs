@@ -454,6 +454,7 @@ pub(super) fn asking(status: u16, headers: &[(&str, &str)]) -> Outcome {
         body: Bytes::from_static(b"body"),
         body_cut: false,
         head_ms: 0,
+        repeated: None,
     })
 }
 

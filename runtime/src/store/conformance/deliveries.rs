@@ -6,7 +6,7 @@ use crate::store::Store;
 use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
     EndpointSpec, EndpointStatus, EventId, FailReason, Failure, FailureKind, HeaderLines, Health,
-    LaneId, NewDelivery, OrderingKey, Outcome, Receipt, Response, Seq, TenantId, Wall,
+    LaneId, NewDelivery, OrderingKey, Outcome, Receipt, Repeat, Response, Seq, TenantId, Wall,
 };
 use std::sync::Arc;
 
@@ -44,11 +44,12 @@ fn answered(status: u16) -> Outcome {
         body: bytes::Bytes::new(),
         body_cut: false,
         head_ms: 1,
+        repeated: (status == 503).then_some(Repeat::RequestTimeout),
     })
 }
 
 fn failed(kind: FailureKind) -> Outcome {
-    Outcome::Failure(Failure::new(kind, ""))
+    Outcome::Failure(Failure::new(kind, "")).with_repeat(Some(Repeat::ConnectionClosed))
 }
 
 /// Where a delivery stands.

@@ -249,7 +249,7 @@ impl Changes<'_> {
             failure.map_or("", |failure| &failure.detail),
             rows::headers(response.map_or(&[], |response| &response.headers)),
             response.map_or(&[][..], |response| &response.body),
-            response.is_some_and(|response| response.body_cut),
+            rows::marks(&attempt.outcome),
             response.map_or(0, |response| signed(response.head_ms)),
         ])?;
         Ok(())

@@ -3,7 +3,7 @@
 use super::StoreFault;
 use postrider_engine::{
     Attempt, AttemptId, DeliveryState, DisabledReason, EndpointStatus, Event, FailReason, Failure,
-    FailureKind, HeaderLines, OrderingKey, Outcome, Phase, Response, Wall,
+    FailureKind, HeaderLines, OrderingKey, Outcome, Phase, Repeat, Response, Wall,
 };
 use rusqlite::Row;
 
@@ -116,6 +116,37 @@ pub(super) fn read_failure(place: i64) -> Result<FailureKind, StoreFault> {
     kind.copied().ok_or_else(|| unknown("failure", place))
 }
 
+/// The mark of an attempt whose response's body is not whole. The column is named after it; what is
+/// above this bit says why the request was sent twice.
+const BODY_CUT: i64 = 1;
+
+/// The reasons by number, from 1. Never changed, only added to.
+const REPEATS: [Repeat; 3] = [
+    Repeat::ConnectionClosed,
+    Repeat::RequestTimeout,
+    Repeat::Misdirected,
+];
+
+/// What is marked of an outcome: whether the body is whole, and why the request was sent twice.
+pub(super) fn marks(outcome: &Outcome) -> i64 {
+    let is_cut = matches!(outcome, Outcome::Response(response) if response.body_cut);
+    let repeat = outcome.repeated().and_then(|repeat| {
+        let place = REPEATS.iter().position(|known| *known == repeat)?;
+        Some(place as u64 + 1)
+    });
+    signed(repeat.unwrap_or(0)) << 1 | if is_cut { BODY_CUT } else { 0 }
+}
+
+fn read_repeat(marks: i64) -> Result<Option<Repeat>, StoreFault> {
+    let number = marks >> 1;
+    if number == 0 {
+        return Ok(None);
+    }
+    let place = usize::try_from(number - 1).ok();
+    let repeat = place.and_then(|at| REPEATS.get(at).copied());
+    repeat.map(Some).ok_or_else(|| unknown("repeat", number))
+}
+
 /// Headers as JSON.
 pub(super) fn headers(headers: &[(String, String)]) -> String {
     // Lists of texts: there is nothing that JSON could not say.
@@ -125,6 +156,8 @@ pub(super) fn headers(headers: &[(String, String)]) -> String {
 /// Reads an attempt, from [`ATTEMPT_COLUMNS`].
 pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt, StoreFault> {
     let status: Option<u16> = row.get(4)?;
+    let marks: i64 = row.get(9)?;
+    let repeated = read_repeat(marks)?;
     let outcome = if let Some(status) = status {
         let headers: String = row.get(7)?;
         let headers = serde_json::from_str(&headers);
@@ -132,13 +165,15 @@ pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt, StoreFault> {
             status,
             headers: headers.map_err(|error| StoreFault::Damaged(error.to_string()))?,
             body: row.get::<_, Vec<u8>>(8)?.into(),
-            body_cut: row.get(9)?,
+            body_cut: marks & BODY_CUT != 0,
             head_ms: unsigned(row.get(10)?)?,
+            repeated,
         })
     } else {
         Outcome::Failure(Failure {
             kind: read_failure(row.get(5)?)?,
             detail: row.get(6)?,
+            repeated,
         })
     };
     Ok(Attempt {

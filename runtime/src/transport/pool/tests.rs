@@ -44,7 +44,7 @@ fn pool(change: impl FnOnce(&mut PoolLimits)) -> TestPool {
 }
 
 fn checkout(pool: &TestPool, origin: &str) -> Checkout<Number, Letter> {
-    pool.checkout(origin, origin.starts_with("https"), false, Instant::now())
+    pool.checkout(origin, origin.starts_with("https"), None, Instant::now())
 }
 
 fn dial(pool: &TestPool, origin: &str) -> DialPermit<Number, Letter> {
@@ -124,10 +124,30 @@ fn after_a_dead_connection_the_older_ones_are_closed() {
     keep(&pool, ORIGIN, [1, 2, 3]);
     let dead = exclusive(&pool, ORIGIN);
     drop(dead);
-    let checkout = pool.checkout(ORIGIN, true, true, Instant::now());
+    let checkout = pool.checkout(ORIGIN, true, Some(pool.mark()), Instant::now());
     assert!(matches!(checkout, Checkout::Dial(_)));
     drop(checkout);
     assert_empty(&pool);
+}
+
+#[test]
+fn a_shared_connection_that_is_older_than_asked_for_is_passed_over() {
+    let pool = pool(|_| ());
+    let mut old = dial(&pool, ORIGIN).shared(letter('a'));
+    old.answered();
+    let mark = pool.mark();
+    let newer = || pool.checkout(ORIGIN, true, Some(mark), Instant::now());
+    let Checkout::Dial(permit) = newer() else {
+        panic!("the old one is no use");
+    };
+    let mut new = permit.shared(letter('b'));
+    new.answered();
+    let Checkout::Shared(mut slot) = newer() else {
+        panic!("this one is newer");
+    };
+    slot.answered();
+    assert_eq!(slot.0, 'b');
+    assert_eq!(shared(&pool, ORIGIN).0, 'a');
 }
 
 #[test]

@@ -337,6 +337,7 @@ fn outcome(does: Does, took_ms: u64) -> Outcome {
             body: Default::default(),
             body_cut: false,
             head_ms: took_ms,
+            repeated: None,
         }),
         Does::Hang => Outcome::Failure(Failure::new(
             FailureKind::Timeout(postrider_engine::Phase::Response),
