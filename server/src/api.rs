@@ -29,6 +29,7 @@ mod refusal;
 mod registry;
 mod replays;
 mod scheduled;
+mod schema;
 mod sources;
 mod stats;
 mod stream;
@@ -38,6 +39,7 @@ mod tenants;
 mod time;
 mod timeline;
 mod validators;
+mod workers;
 
 pub use handlers::Inbound;
 pub use listeners::{ListenError, Listening};

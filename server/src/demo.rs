@@ -61,10 +61,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer, DemoError> {
         .build();
     let runtime = runtime.map_err(DemoError::Runtime)?;
     // Before anything else: whoever asks it to end while it starts is heard, too.
-    let stop = {
-        let _in_runtime = runtime.enter();
-        Stop::listen().map_err(DemoError::Signals)?
-    };
+    let stop = Stop::listen(None).map_err(DemoError::Signals)?;
     let data = args.data.as_ref();
     let data = data
         .map(|directory| Data::open(directory, args))

@@ -70,13 +70,16 @@ struct Hello {
     is_delivered: bool,
 }
 
+/// How long requests under way may take once it is asked to end.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
 pub(crate) fn run(args: &Args) -> Result<Answer, DevFailed> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     let runtime = runtime.map_err(DevFailed::System)?;
     runtime.block_on(async {
-        let stop = Stop::listen().map_err(DevFailed::System)?;
+        let stop = Stop::listen(Some(2 * SHUTDOWN_TIMEOUT)).map_err(DevFailed::System)?;
         let directory = tempfile::tempdir().map_err(DevFailed::System)?;
         let running = start(&config(args, directory.path()).await?).await?;
         let secret = new_secret()?;
@@ -119,7 +122,7 @@ async fn config(args: &Args, data: &Path) -> Result<Config, DevFailed> {
         ("data", data.display().to_string()),
         ("listen", format!("{}:{port}", Ipv4Addr::LOCALHOST)),
         ("allow_networks", "127.0.0.0/8,::1/128".to_owned()),
-        ("shutdown_timeout_s", "5".to_owned()),
+        ("shutdown_timeout_s", SHUTDOWN_TIMEOUT.as_secs().to_string()),
     ];
     let flags = flags.map(|(name, text)| (name, Some(text)));
     let values = Values::gather(flags, [], Some(PathBuf::new()))?;

@@ -14,9 +14,9 @@ use std::path::PathBuf;
 /// Run the server
 ///
 /// Starts in under a second; everything is in one directory. Prints its address and, on the first
-/// start, an API key. SIGTERM and SIGINT let what is under way finish; a second one ends it at
-/// once. If the store fails, the server ends by itself, with exit status 1: nothing could be
-/// accepted any more, and what was accepted is there at the next start.
+/// start, an API key. SIGTERM and SIGINT let what is under way finish, within twice the shutdown
+/// time-out; a second one ends it at once. If the store fails, the server ends by itself, with exit
+/// status 1: nothing could be accepted any more, and what was accepted is there at the next start.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -104,12 +104,15 @@ pub(crate) fn run(args: &Args) -> Result<Answer, ServeError> {
         .enable_all()
         .build()
         .map_err(ServeError::Runtime)?;
-    runtime.block_on(async {
-        let stop = Stop::listen().map_err(ServeError::Runtime)?;
+    let stop = Stop::listen(Some(2 * config.shutdown_timeout)).map_err(ServeError::Runtime)?;
+    let answer = runtime.block_on(async {
         let running = start(&config).await?;
         announce(&running, args.json);
         Ok(running.until(stop.asked()).await.answer(args.json))
-    })
+    });
+    // What has not ended by now is not waited for.
+    runtime.shutdown_background();
+    answer
 }
 
 /// What whoever starts the server wants to see at once.

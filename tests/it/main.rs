@@ -9,6 +9,7 @@
 mod addresses;
 mod agreement;
 mod api;
+mod budget;
 mod cli;
 mod cli_client;
 mod delivery;

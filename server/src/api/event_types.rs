@@ -11,7 +11,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use postrider::{EventType, TenantId};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -20,9 +19,6 @@ const VERSIONS_MAX: usize = 64;
 
 /// The largest schema, as JSON text.
 const SCHEMA_BYTES_MAX: usize = 64 << 10;
-
-/// Places that a violation names at most.
-const PLACES_MAX: usize = 10;
 
 /// An event type of the catalogue.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -106,28 +102,35 @@ pub(crate) struct EventTypePatch {
 }
 
 impl Version {
-    fn new(number: usize, form: VersionForm, at: Time) -> Result<Self, Problem> {
-        let refused = |pointer: &str, detail: String| {
-            Problem::new(Code::InvalidValue, &detail).at(pointer, detail)
-        };
-        if let Some(schema) = form.schema.clone().map(Value::Object) {
-            if schema.to_string().len() > SCHEMA_BYTES_MAX {
-                let detail = format!("use at most {SCHEMA_BYTES_MAX} bytes");
-                return Err(refused("/schema", detail));
-            }
-            let validator = jsonschema::validator_for(&schema);
-            let validator = validator.map_err(|error| refused("/schema", error.to_string()))?;
-            if let Some(example) = &form.example {
-                let matches = validator.validate(example);
-                matches.map_err(|error| refused("/example", error.to_string()))?;
-            }
-        }
-        Ok(Self {
+    fn new(number: usize, form: VersionForm, at: Time) -> Self {
+        Self {
             version: u32::try_from(number).unwrap_or(u32::MAX),
             schema: form.schema,
             example: form.example,
             created_at: at,
-        })
+        }
+    }
+}
+
+impl VersionForm {
+    /// Whether the schema is one that can be checked, and the example matches it.
+    async fn check(&self, api: &Api, tenant: &TenantId) -> Result<(), Problem> {
+        let schema = self.schema.as_ref();
+        let text = schema.and_then(|schema| serde_json::to_string(schema).ok());
+        if text.is_some_and(|text| text.len() > SCHEMA_BYTES_MAX) {
+            let detail = format!("use at most {SCHEMA_BYTES_MAX} bytes");
+            return Err(Problem::new(Code::InvalidValue, &detail).at("/schema", detail));
+        }
+        api.check_schema(tenant, schema, self.example.as_ref())
+            .await
+    }
+}
+
+impl EventTypeView {
+    /// The schema that payloads are checked against, if they are.
+    pub(super) fn checked_schema(&self) -> Option<&Map<String, Value>> {
+        let newest = self.versions.last().filter(|_| self.validate);
+        newest.and_then(|newest| newest.schema.as_ref())
     }
 }
 
@@ -160,15 +163,15 @@ pub(crate) async fn create(
         schema: form.schema,
         example: form.example,
     };
+    first.check(&api, tenant).await?;
     let view = EventTypeView {
         name: form.name,
         description: form.description,
         validate: form.validate,
-        versions: vec![Version::new(1, first, now)?],
+        versions: vec![Version::new(1, first, now)],
         created_at: now,
     };
     let view = api.event_types().add(tenant, name.as_str(), view).await?;
-    api.forget_validator(tenant, &view.name);
     Ok((StatusCode::CREATED, axum::Json((*view).clone())))
 }
 
@@ -218,19 +221,22 @@ pub(crate) async fn add_version(
 ) -> Result<(StatusCode, axum::Json<EventTypeView>), Problem> {
     let tenant = caller.tenant();
     let now = api.now().into();
+    let unknown = || Problem::not_found(format_args!("event type {name}"));
+    let known = api.event_types().get(tenant, name.as_str());
+    known.ok_or_else(unknown)?;
+    form.check(&api, tenant).await?;
     let changed = api.event_types().change(tenant, name.as_str(), |known| {
         if known.versions.len() >= VERSIONS_MAX {
             let detail = format!("an event type has at most {VERSIONS_MAX} versions");
             return Err(Problem::new(Code::Full, detail));
         }
         let mut known = known.clone();
-        let version = Version::new(known.versions.len() + 1, form, now)?;
+        let version = Version::new(known.versions.len() + 1, form, now);
         known.versions.push(version);
         Ok(known)
     });
     let changed = changed.await?;
-    let changed = changed.ok_or_else(|| Problem::not_found(format_args!("event type {name}")))?;
-    api.forget_validator(tenant, name.as_str());
+    let changed = changed.ok_or_else(unknown)?;
     Ok((StatusCode::CREATED, axum::Json((*changed).clone())))
 }
 
@@ -256,7 +262,6 @@ pub(crate) async fn patch(
     });
     let changed = changed.await?;
     let changed = changed.ok_or_else(|| Problem::not_found(format_args!("event type {name}")))?;
-    api.forget_validator(tenant, name.as_str());
     Ok(axum::Json((*changed).clone()))
 }
 
@@ -274,37 +279,5 @@ pub(crate) async fn delete(
     if !api.event_types().remove(tenant, name.as_str()).await? {
         return Err(Problem::not_found(format_args!("event type {name}")));
     }
-    api.forget_validator(tenant, name.as_str());
     Ok(StatusCode::NO_CONTENT)
-}
-
-impl Api {
-    /// Checks a payload against the catalogue, as far as that asks for it.
-    pub(crate) fn check_payload(
-        &self,
-        tenant: &TenantId,
-        event_type: &str,
-        payload: &RawValue,
-    ) -> Result<(), Problem> {
-        let Some(known) = self.event_types().get(tenant, event_type) else {
-            return self.allow_unknown_type(event_type);
-        };
-        let newest = known.versions.last().filter(|_| known.validate);
-        let Some(schema) = newest.and_then(|newest| newest.schema.as_ref()) else {
-            return Ok(());
-        };
-        let validator = self.validator(tenant, event_type, schema)?;
-        let payload: Value = serde_json::from_str(payload.get())
-            .map_err(|error| Problem::new(Code::BadJson, error))?;
-        let mut violations = validator.iter_errors(&payload).take(PLACES_MAX).peekable();
-        if violations.peek().is_none() {
-            return Ok(());
-        }
-        let detail = format!("the payload does not match the schema of {event_type}");
-        let problem = Problem::new(Code::SchemaViolation, detail);
-        Err(violations.fold(problem, |problem, violation| {
-            let pointer = format!("/payload{}", violation.instance_path());
-            problem.at(pointer, &violation)
-        }))
-    }
 }

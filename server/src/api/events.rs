@@ -195,7 +195,9 @@ pub(crate) async fn publish(
     check_media_type(&head.headers)?;
     let key = idempotency_key(&head.headers)?;
     let event: NewEvent = parse(&read(body, body_bytes_max()).await?)?;
-    api.check_payload(tenant, event.event_type.as_str(), &event.payload)?;
+    let event_type = event.event_type.as_str();
+    api.check_payload(tenant, event_type, &event.payload)
+        .await?;
     let submission = event.submission(tenant, key)?;
     let accepted = match event.deliver_after {
         None => accepted(&api, api.postrider().publish(submission).await?).await?,
@@ -268,14 +270,16 @@ pub(crate) async fn publish_batch(
         let detail = format!("use 1 to {BATCH_MAX} events");
         return Err(Problem::new(Code::InvalidBody, &detail).at("/events", detail));
     }
-    let submissions = batch.events.iter().map(|item| {
-        api.check_payload(tenant, item.event.event_type.as_str(), &item.event.payload)?;
-        item.event.submission(
-            tenant,
-            item.idempotency_key.as_ref().map(|key| key.0.as_str()),
-        )
-    });
-    let submissions: Vec<Result<Submission, Problem>> = submissions.collect();
+    let mut submissions = Vec::with_capacity(batch.events.len());
+    for item in &batch.events {
+        let event_type = item.event.event_type.as_str();
+        let checked = api.check_payload(tenant, event_type, &item.event.payload);
+        let key = item.idempotency_key.as_ref().map(|key| key.0.as_str());
+        submissions.push(match checked.await {
+            Ok(()) => item.event.submission(tenant, key),
+            Err(problem) => Err(problem),
+        });
+    }
     let at_once = batch.events.iter().zip(&submissions);
     let at_once = at_once.filter(|(item, _)| item.event.deliver_after.is_none());
     let fit = at_once.filter_map(|(_, submission)| submission.as_ref().ok().cloned());

@@ -1,51 +1,139 @@
-//! Compiled schemas of event types.
+//! Checks of payloads and examples against the schemas of event types, off the threads that serve.
 
 use super::Api;
+use super::event_types::EventTypeView;
 use super::problem::{Code, Problem};
-use jsonschema::Validator;
+use super::schema::{Mismatch, Schema, SchemaError};
+use super::workers::Workers;
 use postrider::TenantId;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Bytes that the compiled schemas of all tenants hold, roughly.
+const KEPT_BYTES_MAX: usize = 32 << 20;
+
+/// Of these, the most that one tenant's may hold.
+const KEPT_BYTES_PER_TENANT_MAX: usize = KEPT_BYTES_MAX / 8;
 
 type Name = (TenantId, Arc<str>);
 
-/// Compiled when first needed, and forgotten when their event type changes.
+/// Schemas that were compiled, as far as there is room for them, and the threads that check.
 #[derive(Default)]
-pub(super) struct Validators(RwLock<BTreeMap<Name, Arc<Validator>>>);
+pub(super) struct Validators {
+    workers: Workers,
+    kept: Arc<Mutex<Kept>>,
+}
+
+/// Compiled when needed. The ones unused for longest make room.
+#[derive(Default)]
+struct Kept {
+    schemas: BTreeMap<Name, Compiled>,
+    bytes: usize,
+    uses: u64,
+}
+
+struct Compiled {
+    /// What it was compiled from: once that has changed, this is of no use.
+    of: Arc<EventTypeView>,
+    schema: Arc<Schema>,
+    used: u64,
+}
+
+impl Kept {
+    fn get(&mut self, name: &Name, of: &Arc<EventTypeView>) -> Option<Arc<Schema>> {
+        self.uses += 1;
+        let known = self.schemas.get_mut(name)?;
+        if !Arc::ptr_eq(&known.of, of) {
+            return None;
+        }
+        known.used = self.uses;
+        Some(Arc::clone(&known.schema))
+    }
+
+    fn add(&mut self, name: Name, of: Arc<EventTypeView>, schema: Arc<Schema>) {
+        self.remove(&name);
+        let tenant = name.0.clone();
+        self.bytes += schema.bytes;
+        let used = self.uses;
+        self.schemas.insert(name, Compiled { of, schema, used });
+        let own = |(tenant_, _): &Name| *tenant_ == tenant;
+        while self.bytes_of(own) > KEPT_BYTES_PER_TENANT_MAX && self.forget_oldest(own) {}
+        while self.bytes > KEPT_BYTES_MAX && self.forget_oldest(|_| true) {}
+    }
+
+    fn bytes_of(&self, of: impl Fn(&Name) -> bool) -> usize {
+        let own = self.schemas.iter().filter(|(name, _)| of(name));
+        own.map(|(_, compiled)| compiled.schema.bytes).sum()
+    }
+
+    fn forget_oldest(&mut self, of: impl Fn(&Name) -> bool) -> bool {
+        let own = self.schemas.iter().filter(|(name, _)| of(name));
+        let oldest = own.min_by_key(|(_, compiled)| compiled.used);
+        match oldest.map(|(name, _)| name.clone()) {
+            Some(name) => self.remove(&name),
+            None => false,
+        }
+    }
+
+    fn remove(&mut self, name: &Name) -> bool {
+        let removed = self.schemas.remove(name);
+        self.bytes -= removed.as_ref().map_or(0, |it| it.schema.bytes);
+        removed.is_some()
+    }
+}
 
 impl Api {
-    /// The compiled schema of an event type.
-    pub(super) fn validator(
+    /// Checks that a schema is one, that it can be checked within bounds, and that the example
+    /// matches it.
+    pub(super) async fn check_schema(
+        &self,
+        tenant: &TenantId,
+        schema: Option<&Map<String, Value>>,
+        example: Option<&Value>,
+    ) -> Result<(), Problem> {
+        let Some(schema) = schema.cloned() else {
+            return Ok(());
+        };
+        let example = example.cloned();
+        let work = move || {
+            let schema = Schema::compile(&schema).map_err(|error| refused(&error))?;
+            match example.map_or(Ok(()), |example| schema.check(&example)) {
+                Ok(()) => Ok(()),
+                Err(Mismatch::TooCostly) => Err(too_costly("/example")),
+                Err(Mismatch::Violations(places)) => {
+                    let first = places.into_iter().next();
+                    let detail = first.map_or_else(String::new, |(_, detail)| detail);
+                    Err(Problem::new(Code::InvalidValue, &detail).at("/example", detail))
+                }
+            }
+        };
+        self.0.validators.workers.run(tenant, work).await?
+    }
+
+    /// Checks a payload against the catalogue, as far as that asks for it.
+    pub(crate) async fn check_payload(
         &self,
         tenant: &TenantId,
         event_type: &str,
-        schema: &Map<String, Value>,
-    ) -> Result<Arc<Validator>, Problem> {
-        let name: Name = (tenant.clone(), event_type.into());
-        let validators = &self.0.validators.0;
-        let known = validators.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(validator) = known.get(&name) {
-            return Ok(Arc::clone(validator));
+        payload: &RawValue,
+    ) -> Result<(), Problem> {
+        let Some(known) = self.event_types().get(tenant, event_type) else {
+            return self.allow_unknown_type(event_type);
+        };
+        if known.checked_schema().is_none() {
+            return Ok(());
         }
-        drop(known);
-        let validator = jsonschema::validator_for(&Value::Object(schema.clone()));
-        let validator = validator.map_err(|error| Problem::new(Code::Internal, error))?;
-        let validator = Arc::new(validator);
-        let mut known = validators.write().unwrap_or_else(PoisonError::into_inner);
-        known.insert(name, Arc::clone(&validator));
-        Ok(validator)
-    }
-
-    /// The event type has changed.
-    pub(super) fn forget_validator(&self, tenant: &TenantId, event_type: &str) {
-        let validators = &self.0.validators.0;
-        let mut known = validators.write().unwrap_or_else(PoisonError::into_inner);
-        known.remove(&(tenant.clone(), Arc::from(event_type)));
+        let name: Name = (tenant.clone(), event_type.into());
+        let kept = Arc::clone(&self.0.validators.kept);
+        let payload = payload.get().to_owned();
+        let work = move || check(&kept, &name, &known, &payload);
+        self.0.validators.workers.run(tenant, work).await?
     }
 
     /// Whether a type that is not in the catalogue may be published.
-    pub(super) fn allow_unknown_type(&self, event_type: &str) -> Result<(), Problem> {
+    fn allow_unknown_type(&self, event_type: &str) -> Result<(), Problem> {
         if !self.0.options.known_event_types_only {
             return Ok(());
         }
@@ -53,4 +141,51 @@ impl Api {
         let detail = format!("{shown} is not in the catalogue");
         Err(Problem::new(Code::UnknownEventType, &detail).at("/type", detail))
     }
+}
+
+fn check(
+    kept: &Mutex<Kept>,
+    name: &Name,
+    known: &Arc<EventTypeView>,
+    payload: &str,
+) -> Result<(), Problem> {
+    let Some(schema) = known.checked_schema() else {
+        return Ok(());
+    };
+    let lock = || kept.lock().unwrap_or_else(PoisonError::into_inner);
+    let compiled = lock().get(name, known);
+    let compiled = match compiled {
+        Some(compiled) => compiled,
+        None => {
+            let compiled = Schema::compile(schema).map_err(|error| refused(&error))?;
+            let compiled = Arc::new(compiled);
+            lock().add(name.clone(), Arc::clone(known), Arc::clone(&compiled));
+            compiled
+        }
+    };
+    let payload = serde_json::from_str(payload).map_err(|error| Problem::new(Code::BadJson, error));
+    match compiled.check(&payload?) {
+        Ok(()) => Ok(()),
+        Err(Mismatch::TooCostly) => Err(too_costly("/payload")),
+        Err(Mismatch::Violations(places)) => {
+            let detail = format!("the payload does not match the schema of {}", name.1);
+            let problem = Problem::new(Code::SchemaViolation, detail);
+            Err(places.into_iter().fold(problem, |problem, (at, detail)| {
+                problem.at(format!("/payload{at}"), detail)
+            }))
+        }
+    }
+}
+
+fn refused(error: &SchemaError) -> Problem {
+    let code = match error {
+        SchemaError::Invalid(_) => Code::InvalidValue,
+        SchemaError::TooCostly(_) => Code::SchemaTooCostly,
+    };
+    Problem::new(code, error).at("/schema", error)
+}
+
+fn too_costly(place: &str) -> Problem {
+    let detail = "checking it against the schema takes more steps than there are for one check";
+    Problem::new(Code::SchemaTooCostly, detail).at(place, detail)
 }

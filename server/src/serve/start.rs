@@ -9,7 +9,7 @@ use serde_json::json;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -140,12 +140,14 @@ impl Running {
     /// Serves until somebody asks it to end, then finishes what is under way. Ends by itself if the
     /// engine stops: it could not accept anything any more.
     pub(crate) async fn until(self, stop: impl Future<Output = ()>) -> Ended {
+        let asked = OnceLock::new();
         let stop = async {
             tokio::select! {
                 biased;
                 () = stop => (),
                 () = self.postrider.stopped() => tracing::error!("postrider.engine.stopped"),
             }
+            let _ = asked.set(Instant::now());
             // Streams would hold up what waits for requests under way.
             self.api.close_streams();
         };
@@ -157,13 +159,22 @@ impl Running {
         )
         .await;
         let started = Instant::now();
-        let drained = self.postrider.shutdown_within(self.shutdown_timeout).await;
+        let took = asked.get().map_or(Duration::ZERO, Instant::elapsed);
+        let grace = drain_grace(self.shutdown_timeout, took);
+        let drained = self.postrider.shutdown_within(grace).await;
         Ended {
             took: started.elapsed(),
             // An engine that was gone by then has stopped by itself: it does that for nothing else.
             pending: drained.and_then(|it| (!it.store_failed).then_some(it.pending)),
         }
     }
+}
+
+/// How long deliveries under way may take, once requests have taken so long: all of it together is
+/// over a little before twice the time-out, when the process is ended anyhow.
+fn drain_grace(shutdown_timeout: Duration, took: Duration) -> Duration {
+    let left = (shutdown_timeout * 19 / 10).saturating_sub(took);
+    shutdown_timeout.min(left)
 }
 
 impl Ended {

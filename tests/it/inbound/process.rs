@@ -82,6 +82,17 @@ impl Process {
         self.asked(Method::POST, path, form.to_string()).await
     }
 
+    /// Publishes with the operator's key: the status and the body of the answer.
+    pub(crate) async fn publish(&self, event: Value) -> (u16, Value) {
+        let key = ("authorization".to_owned(), format!("Bearer {KEY}"));
+        self.send(Method::POST, "/v1/events", &[key], event.to_string())
+            .await
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a webhook as its provider does.
     pub(crate) async fn hook(&self, path: &str, hook: &Hook) -> (u16, Value) {
         self.send(Method::POST, path, &hook.signed(), hook.body.clone())
