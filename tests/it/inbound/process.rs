@@ -40,6 +40,8 @@ impl Process {
         let base = line.strip_prefix("listening on ").unwrap().to_owned();
         // What it says at its end finds somebody who reads it.
         std::thread::spawn(move || lines.for_each(drop));
+        // Another test may have done so before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { child, base, http }
     }
