@@ -56,6 +56,7 @@ cases! {
         what_is_not_http_is_malformed,
         a_bad_chunk_leaves_the_status_to_decide,
         an_untidy_head_leaves_the_status_to_decide,
+        bytes_beyond_ascii_in_a_value_are_tidy,
         a_head_that_hyper_does_not_read_leaves_the_status_to_decide,
         an_odd_status_line_with_a_status_in_it_decides,
         an_untidy_interim_head_is_skipped_like_a_tidy_one,
