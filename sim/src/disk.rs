@@ -14,7 +14,7 @@ mod vfs;
 pub use image::{Image, Loss};
 
 use crate::chance::{Chance, Rolls};
-use sqlite_plugin::vars;
+use rsqlite_vfs::VfsErrorCode as Code;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The file that a store is in.
@@ -178,18 +178,16 @@ impl Drop for Disk {
     }
 }
 
-type Code = i32;
-
 impl Platter {
     /// Counts an operation; whether it is one that fails.
     fn begin(&mut self) -> Result<bool, Code> {
         if self.has_crashed {
-            return Err(vars::SQLITE_IOERR);
+            return Err(Code::Io);
         }
         self.operations += 1;
         if self.trouble == Trouble::CrashAt(self.operations) {
             self.has_crashed = true;
-            return Err(vars::SQLITE_IOERR);
+            return Err(Code::Io);
         }
         if let Some(before) = &mut self.before {
             before.push(self.image.clone());
@@ -203,29 +201,29 @@ impl Platter {
             return Ok(number);
         }
         if !may_make || self.begin()? {
-            return Err(vars::SQLITE_CANTOPEN);
+            return Err(Code::CantOpen);
         }
         Ok(self.image.make(name))
     }
 
     fn delete(&mut self, name: &str) -> Result<(), Code> {
         if self.image.number(name).is_none() {
-            return Err(vars::SQLITE_IOERR_DELETE_NOENT);
+            return Err(Code::IoDeleteNoEntry);
         }
         if self.begin()? {
-            return Err(vars::SQLITE_IOERR_DELETE);
+            return Err(Code::IoDelete);
         }
         self.image.delete(name);
         Ok(())
     }
 
-    fn size(&mut self, number: u64) -> Result<usize, Code> {
-        Ok(self.image.file(number).bytes())
+    fn size(&mut self, number: u64) -> usize {
+        self.image.file(number).bytes()
     }
 
     fn read(&mut self, number: u64, at: usize, into: &mut [u8]) -> Result<usize, Code> {
         if self.has_crashed {
-            return Err(vars::SQLITE_IOERR_READ);
+            return Err(Code::IoRead);
         }
         Ok(self.image.file(number).read(at, into))
     }
@@ -238,11 +236,11 @@ impl Platter {
             let most = bytes.len() / file::SECTOR_BYTES;
             let sectors = usize::try_from(self.rolls.up_to(most as u64)).unwrap_or(0);
             file.write(at, &bytes[..sectors * file::SECTOR_BYTES]);
-            return Err(vars::SQLITE_IOERR_WRITE);
+            return Err(Code::IoWrite);
         }
         if let Trouble::Full(room) = &mut self.trouble {
             if more > *room {
-                return Err(vars::SQLITE_FULL);
+                return Err(Code::Full);
             }
             *room -= more;
         }
@@ -252,7 +250,7 @@ impl Platter {
 
     fn truncate(&mut self, number: u64, bytes: usize) -> Result<(), Code> {
         if self.begin()? {
-            return Err(vars::SQLITE_IOERR_TRUNCATE);
+            return Err(Code::IoTruncate);
         }
         let file = self.image.file(number);
         let less = file.bytes().saturating_sub(bytes);
@@ -272,7 +270,7 @@ impl Platter {
         if fails {
             file.sync_in_vain(&mut self.rolls);
             self.has_synced_in_vain = true;
-            return Err(vars::SQLITE_IOERR_FSYNC);
+            return Err(Code::IoSync);
         }
         file.sync();
         if directory_too {

@@ -1,9 +1,9 @@
 //! Native Rust, its WebAssembly and the host's own HMACs give every request the same verdict.
 
+use crate::node::node;
 use postrider_signature::{HeaderNames, Message, Scheme, Secret, Signer, Verifier};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 const CASES: u64 = 10_000;
 const NOW: u64 = 1_700_000_000;
@@ -207,7 +207,7 @@ fn body(dice: &mut Dice) -> Vec<u8> {
 /// Has Node judge the cases; the mode is `wasm` or `host`.
 fn agree(cases: &Path, mode: &str) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("verifier/agreement.mjs");
-    let judged = Command::new("node")
+    let judged = node()
         .arg(script)
         .args([cases.as_os_str(), mode.as_ref()])
         .output()

@@ -21,6 +21,7 @@ mod hostile;
 mod inbound;
 mod live;
 mod lives;
+mod node;
 mod outbox;
 mod programs;
 mod receive;

@@ -1,9 +1,9 @@
 //! The simulation's failure report in a real browser: offline, by mouse and by keys, in both
 //! colour schemes, on a desk and on a phone. What is looked at is in `tests/browser/report.mjs`.
 
+use crate::node::node;
 use postrider_sim as sim;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 #[path = "../../sim/src/report/tests/sample.rs"]
 mod sample;
@@ -23,7 +23,7 @@ fn look_at(name: &str, (plan, run): &(sim::Plan, sim::Run)) {
         browser.join("node_modules").is_dir(),
         "the browser's driver is not installed: `cargo xtask test` does it, or `npm ci` in tests/browser"
     );
-    let looked = Command::new("node")
+    let looked = node()
         .arg(browser.join("report.mjs"))
         .arg(&report)
         .output()

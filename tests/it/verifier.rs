@@ -3,8 +3,9 @@
 
 mod rotation;
 
+use crate::node::node;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::LazyLock;
 
 fn scripts() -> PathBuf {
@@ -26,11 +27,11 @@ static INSTALLED: LazyLock<()> = LazyLock::new(|| {
         packed.is_ok_and(|packed| packed),
         "there is no verifier-wasm/pkg/*.tgz: `cargo xtask test` does it, or `cargo xtask wasm`"
     );
-    succeeds(node(&["install.mjs"]));
+    succeeds(run(&["install.mjs"]));
 });
 
-fn node(arguments: &[&str]) -> Output {
-    Command::new("node")
+fn run(arguments: &[&str]) -> Output {
+    node()
         .args(arguments)
         .current_dir(scripts())
         .output()
@@ -48,7 +49,7 @@ fn succeeds(output: Output) {
 
 fn holds(script: &str) {
     LazyLock::force(&INSTALLED);
-    succeeds(node(&["--test", script]));
+    succeeds(run(&["--test", script]));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: the figures, from one run on this machine.
 
-use crate::{install, wasm};
+use crate::{install, node, wasm};
 use std::process::Command;
 
 #[derive(clap::Args)]
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
 fn verifier() -> Result<(), String> {
     wasm::run()?;
     install::verifier()?;
-    match Command::new("node")
+    match node::command("node")
         .arg("tests/verifier/bench.mjs")
         .status()
     {

@@ -1,5 +1,6 @@
 //! Installs what a step needs and this machine does not have.
 
+use crate::node;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -42,26 +43,18 @@ pub(crate) fn mutants() -> Result<(), String> {
     Err("`cargo install --locked cargo-mutants` failed".to_owned())
 }
 
-/// What the browser tests run, by the names under which it may be there, and its Debian package.
-const PROGRAMS: &[(&[&str], &str)] = &[
-    (
-        // As in `tests/browser/report.mjs`.
-        &[
-            "chromium",
-            "chromium-browser",
-            "google-chrome",
-            "google-chrome-stable",
-            "chrome",
-        ],
-        "chromium",
-    ),
-    (&["node"], "nodejs"),
-    (&["npm"], "npm"),
+/// The names under which a browser may be there: as in `tests/browser/report.mjs`.
+const BROWSERS: &[&str] = &[
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
 ];
 
 /// Installs a browser and what drives it, where they are missing.
 pub(crate) fn browser() -> Result<(), String> {
-    programs(PROGRAMS)?;
+    program(BROWSERS, "chromium", "the tests look at pages in Chromium")?;
     npm(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/browser"))
 }
 
@@ -73,92 +66,57 @@ pub(crate) fn verifier() -> Result<(), String> {
 /// Installs what a client of the API is generated and checked with.
 pub(crate) fn client() -> Result<(), String> {
     // The lines of the README are typed as they are printed.
-    programs(&[(&["curl"], "curl")])?;
+    program(
+        &["curl"],
+        "curl",
+        "the tests type the README's lines, with curl",
+    )?;
     npm(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/client"))
 }
 
-/// Installs schemathesis in an environment of its own, where that has not been done.
+/// Installs schemathesis, where that has not been done.
 pub(crate) fn schemathesis() -> Result<(), String> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/schemathesis");
+    python_packages(&directory, "the API is tested with schemathesis")
+}
+
+/// Installs what a directory's `requirements.txt` says from the Python registry, in an environment
+/// of its own, where that has not been done.
+pub(crate) fn python_packages(directory: &Path, why: &str) -> Result<(), String> {
     let changed = |file: &str| std::fs::metadata(directory.join(file))?.modified();
     let installed = changed("venv/installed").ok();
     if installed.is_some_and(|then| changed("requirements.txt").is_ok_and(|now| now <= then)) {
         return Ok(());
     }
     let failed = || {
-        "schemathesis could not be installed: it needs Python 3.10 or newer with venv, and the \
-         Python registry once"
-            .to_owned()
+        let directory = directory.display();
+        format!(
+            "{why}: to install it in {directory} needs Python 3.10 or newer with venv, and the \
+             Python registry once"
+        )
     };
     if !succeeds(&["python3", "-c", "import ensurepip, venv"]) {
         packages(&["python3-venv"], &failed())?;
     }
     println!("── install: pip install, in {}", directory.display());
-    let pip = "venv/bin/python";
-    let install = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--requirement",
-        "requirements.txt",
-    ];
-    for command in [
-        &["python3", "-m", "venv", "venv"][..],
-        &[&[pip], &install[..]].concat(),
-    ] {
-        let mut program = Command::new(directory.join(command[0]));
-        if command[0] == "python3" {
-            program = Command::new("python3");
-        }
-        let done = program.args(&command[1..]).current_dir(&directory).status();
-        if !done.is_ok_and(|status| status.success()) {
+    let pip = "-m pip install --quiet --disable-pip-version-check --requirement requirements.txt";
+    let python = directory.join("venv/bin/python");
+    for (program, arguments) in [(Path::new("python3"), "-m venv venv"), (&python, pip)] {
+        let mut command = Command::new(program);
+        command.args(arguments.split(' ')).current_dir(directory);
+        if !command.status().is_ok_and(|status| status.success()) {
             return Err(failed());
         }
     }
     std::fs::write(directory.join("venv/installed"), "").map_err(|_| failed())
 }
 
-/// Installs Node.js and npm, where they are missing.
-fn node() -> Result<(), String> {
-    programs(&PROGRAMS[1..])
-}
-
-fn programs(wanted: &[(&[&str], &str)]) -> Result<(), String> {
-    let is_there = |names: &[&str]| names.iter().any(|name| succeeds(&[name, "--version"]));
-    let missing = wanted.iter().filter(|(names, _)| !is_there(names));
-    let missing: Vec<&str> = missing.map(|(_, package)| *package).collect();
-    if missing.is_empty() {
+/// Installs a program from its Debian package, where it is under none of its names.
+fn program(names: &[&str], package: &str, why: &str) -> Result<(), String> {
+    if names.iter().any(|name| succeeds(&[name, "--version"])) {
         return Ok(());
     }
-    let why = format!(
-        "the tests in JavaScript need {}: install Chromium, Node.js 20 or newer and npm so that \
-         they are in the PATH",
-        missing.join(", ")
-    );
-    packages(&missing, &why)
-}
-
-/// Directories in which systems that are no Debian have it.
-const LIBRARIES: &[&str] = &["/usr/lib64", "/usr/lib", "/usr/local/lib"];
-
-/// Installs libclang, where it is missing: the simulated disk is built with it.
-pub(crate) fn libclang() -> Result<(), String> {
-    let is_there = |directory: &&str| Path::new(directory).join("libclang.so").exists();
-    // Debian has the library and its headers in packages of their own, which this one brings.
-    let is_installed = if succeeds(&["dpkg", "--version"]) {
-        succeeds(&["dpkg", "--status", "libclang-dev"])
-    } else {
-        succeeds(&["xcode-select", "--print-path"]) || LIBRARIES.iter().any(is_there)
-    };
-    if is_installed || std::env::var_os("LIBCLANG_PATH").is_some() {
-        return Ok(());
-    }
-    packages(
-        &["libclang-dev"],
-        "the simulated disk is built with libclang: install it with its headers, and name its \
-         directory in LIBCLANG_PATH",
-    )
+    packages(&[package], &format!("{why}: put {package} into the PATH"))
 }
 
 /// Installs Debian packages.
@@ -189,15 +147,15 @@ fn is_root() -> bool {
 
 /// Installs what a directory's lockfile says, where that has not been done.
 pub(crate) fn npm(directory: &Path) -> Result<(), String> {
+    node::install()?;
     let changed = |file: &str| std::fs::metadata(directory.join(file))?.modified();
     let installed = changed("node_modules/.package-lock.json").ok();
     if installed.is_some_and(|then| changed("package-lock.json").is_ok_and(|now| now <= then)) {
         return Ok(());
     }
-    node()?;
     println!("── install: npm ci, in {}", directory.display());
     let npm = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
-    let done = Command::new("npm")
+    let done = node::command("npm")
         .args(npm)
         .current_dir(directory)
         .status();

@@ -9,6 +9,7 @@ mod bench;
 mod crash;
 mod install;
 mod mutants;
+mod node;
 mod test;
 mod wasm;
 

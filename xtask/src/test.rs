@@ -73,9 +73,6 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         return Ok(());
     }
     install::missing()?;
-    if steps.iter().any(|step| step.name != "fmt") {
-        install::libclang()?;
-    }
     if steps.iter().any(|step| step.name == "tests") {
         install::browser()?;
         install::verifier()?;

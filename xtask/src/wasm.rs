@@ -1,7 +1,7 @@
 //! `cargo xtask wasm`: the npm package for receivers, from the source to the tarball.
 
-use crate::install;
 use crate::test::forget_package;
+use crate::{install, node};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -47,7 +47,7 @@ pub(crate) fn run() -> Result<(), String> {
     }
     for (name, features) in MODULES {
         let built = compiler.build(&root, features)?;
-        let mut optimiser = Command::new("node");
+        let mut optimiser = node::command("node");
         optimiser
             .arg(package.join("node_modules/binaryen/bin/wasm-opt"))
             .args(OPTIMISER)
@@ -63,7 +63,7 @@ pub(crate) fn run() -> Result<(), String> {
         &["run", "--silent", "build"][..],
         &["pack", "--silent", "--pack-destination", "pkg"],
     ] {
-        let mut command = Command::new("npm");
+        let mut command = node::command("npm");
         succeed(command.args(npm).current_dir(&package), "npm")?;
     }
     Ok(())

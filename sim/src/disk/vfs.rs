@@ -1,23 +1,21 @@
 //! The disks of this process as SQLite sees them: one file system, in which the name of a file
 //! begins with the number of its disk.
 
-use super::Platter;
-use sqlite_plugin::flags::{AccessFlags, LockLevel, OpenKind, OpenOpts};
-use sqlite_plugin::vars;
-use sqlite_plugin::vfs::{RegisterOpts, Vfs, VfsHandle, VfsResult, register_static};
-use std::borrow::Cow;
+mod services;
+
+use super::{Code, Platter};
+use rsqlite_vfs::{
+    AccessMode, DeviceCharacteristics, FileKind, LockLevel, OpenAccess, OpenOptions, OpenRequest,
+    OpenedFile, SectorSize, SyncOptions, VfsError, VfsFile, VfsResult, VfsStore,
+};
 use std::collections::BTreeMap;
-use std::ffi::CString;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 /// The name of the file system.
 pub(super) const NAME: &str = "postrider-sim";
 
 /// The disks that are there. A disk takes itself out when it goes.
-static DISKS: LazyLock<Disks> = LazyLock::new(Disks::default);
-
-#[derive(Clone, Default)]
-struct Disks(Arc<Mutex<Known>>);
+static DISKS: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
 
 #[derive(Default)]
 struct Known {
@@ -26,16 +24,16 @@ struct Known {
     platters: BTreeMap<u64, Weak<Mutex<Platter>>>,
 }
 
+fn known() -> MutexGuard<'static, Known> {
+    DISKS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Makes a disk known to SQLite: its number.
 pub(super) fn plug_in(platter: &Arc<Mutex<Platter>>) -> u64 {
-    let mut known = DISKS.known();
+    let mut known = known();
     if !known.is_registered {
         // It is refused only to a SQLite without memory; opening a file says so then.
-        let options = RegisterOpts {
-            make_default: false,
-        };
-        let name = CString::new(NAME).unwrap_or_default();
-        known.is_registered = register_static(name, DISKS.clone(), options).is_ok();
+        known.is_registered = services::register();
     }
     known.last += 1;
     let number = known.last;
@@ -45,21 +43,27 @@ pub(super) fn plug_in(platter: &Arc<Mutex<Platter>>) -> u64 {
 
 /// Nobody opens a file on it any more.
 pub(super) fn unplug(number: u64) {
-    DISKS.known().platters.remove(&number);
+    known().platters.remove(&number);
 }
 
-impl Disks {
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// The disk that a path begins with, and the file's name on it.
+fn find(path: &str) -> VfsResult<(Arc<Mutex<Platter>>, &str)> {
+    let disk = || {
+        let (number, name) = path.split_once('/')?;
+        let number: u64 = number.parse().ok()?;
+        let platter = known().platters.get(&number).and_then(Weak::upgrade)?;
+        Some((platter, name))
+    };
+    disk().ok_or_else(|| failed(Code::CantOpen))
+}
 
-    /// The disk that a path begins with, and the file's name on it.
-    fn find<'a>(&self, path: &'a str) -> VfsResult<(Arc<Mutex<Platter>>, &'a str)> {
-        let (number, name) = path.split_once('/').ok_or(vars::SQLITE_CANTOPEN)?;
-        let number: u64 = number.parse().map_err(|_| vars::SQLITE_CANTOPEN)?;
-        let platter = self.known().platters.get(&number).and_then(Weak::upgrade);
-        Ok((platter.ok_or(vars::SQLITE_CANTOPEN)?, name))
-    }
+/// SQLite has texts of its own for its codes.
+fn failed(code: Code) -> VfsError {
+    VfsError::new(code, "the simulated disk has failed".into())
+}
+
+fn held(platter: &Mutex<Platter>) -> MutexGuard<'_, Platter> {
+    platter.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A file that SQLite has open.
@@ -75,150 +79,165 @@ pub(super) enum Handle {
     Nameless(Vec<u8>),
 }
 
-impl VfsHandle for Handle {
-    fn readonly(&self) -> bool {
-        false
-    }
+/// The directory of all disks.
+struct Disks;
 
-    fn in_memory(&self) -> bool {
-        false
-    }
-}
+impl VfsStore for Disks {
+    type File = Handle;
+    type AppData = ();
 
-fn held(platter: &Mutex<Platter>) -> MutexGuard<'_, Platter> {
-    platter.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Vfs for Disks {
-    type Handle = Handle;
-
-    fn canonical_path<'a>(&self, path: Cow<'a, str>) -> VfsResult<Cow<'a, str>> {
-        Ok(path)
-    }
-
-    fn open(&self, path: Option<&str>, options: OpenOpts) -> VfsResult<Handle> {
-        let kind = options.kind();
-        let Some(path) = path.filter(|_| !kind.is_temp()) else {
-            return Ok(Handle::Nameless(Vec::new()));
+    fn open_file((): &(), request: OpenRequest<'_>) -> VfsResult<OpenedFile<Handle>> {
+        let OpenRequest { filename, options } = request;
+        let access = options.access();
+        let is_temporary = matches!(
+            options.kind(),
+            Some(FileKind::TempDb | FileKind::TempJournal | FileKind::TransientDb)
+        );
+        let Some(filename) = filename.filter(|_| !is_temporary) else {
+            let file = Handle::Nameless(Vec::new());
+            return Ok(OpenedFile { file, access });
         };
-        let (platter, name) = self.find(path)?;
-        let may_make = !options.mode().is_readonly();
-        let number = held(&platter).open(name, may_make)?;
-        let of_journals = matches!(kind, OpenKind::Wal | OpenKind::MainJournal);
-        Ok(Handle::Named {
+        let (platter, name) = find(filename.path())?;
+        let may_make = access == OpenAccess::ReadWrite;
+        let number = held(&platter).open(name, may_make).map_err(failed)?;
+        let is_log = matches!(options.kind(), Some(FileKind::Wal | FileKind::MainJournal));
+        let file = Handle::Named {
             platter,
             number,
-            syncs_directory: may_make && of_journals,
-        })
+            syncs_directory: may_make && is_log,
+        };
+        Ok(OpenedFile { file, access })
     }
 
-    fn delete(&self, path: &str) -> VfsResult<()> {
-        let (platter, name) = self.find(path)?;
-        held(&platter).delete(name)
+    fn close_file((): &(), _: Option<&str>, _: Handle, _: OpenOptions) -> VfsResult<()> {
+        Ok(())
     }
 
-    fn access(&self, path: &str, _: AccessFlags) -> VfsResult<bool> {
-        let (platter, name) = self.find(path)?;
+    fn access((): &(), path: &str, _: AccessMode) -> VfsResult<bool> {
+        let (platter, name) = find(path)?;
         let is_there = held(&platter).image.bytes_of(name).is_some();
         Ok(is_there)
     }
 
-    fn file_size(&self, handle: &mut Handle) -> VfsResult<usize> {
-        match handle {
-            Handle::Named {
+    fn full_pathname((): &(), path: &str) -> VfsResult<String> {
+        Ok(path.to_owned())
+    }
+
+    fn delete_file((): &(), path: &str, _: bool) -> VfsResult<()> {
+        let (platter, name) = find(path)?;
+        held(&platter).delete(name).map_err(failed)
+    }
+}
+
+/// SQLite's numbers are 64 bits wide.
+fn small(number: u64) -> VfsResult<usize> {
+    usize::try_from(number).map_err(|_| failed(Code::Io))
+}
+
+impl VfsFile for Handle {
+    fn read(&mut self, into: &mut [u8], at: u64) -> VfsResult<usize> {
+        let at = small(at)?;
+        match self {
+            Self::Named {
                 platter, number, ..
-            } => held(platter).size(*number),
-            Handle::Nameless(bytes) => Ok(bytes.len()),
+            } => held(platter).read(*number, at, into).map_err(failed),
+            Self::Nameless(bytes) => {
+                let from = bytes.get(at..).unwrap_or_default();
+                let count = from.len().min(into.len());
+                into[..count].copy_from_slice(&from[..count]);
+                Ok(count)
+            }
         }
     }
 
-    fn truncate(&self, handle: &mut Handle, size: usize) -> VfsResult<()> {
-        match handle {
-            Handle::Named {
+    fn write(&mut self, data: &[u8], at: u64) -> VfsResult<()> {
+        let at = small(at)?;
+        match self {
+            Self::Named {
                 platter, number, ..
-            } => held(platter).truncate(*number, size),
-            Handle::Nameless(bytes) => {
+            } => held(platter).write(*number, at, data).map_err(failed),
+            Self::Nameless(bytes) => {
+                bytes.resize(bytes.len().max(at + data.len()), 0);
+                bytes[at..at + data.len()].copy_from_slice(data);
+                Ok(())
+            }
+        }
+    }
+
+    fn truncate(&mut self, size: u64) -> VfsResult<()> {
+        let size = small(size)?;
+        match self {
+            Self::Named {
+                platter, number, ..
+            } => held(platter).truncate(*number, size).map_err(failed),
+            Self::Nameless(bytes) => {
                 bytes.truncate(size);
                 Ok(())
             }
         }
     }
 
-    fn write(&self, handle: &mut Handle, at: usize, data: &[u8]) -> VfsResult<usize> {
-        match handle {
-            Handle::Named {
-                platter, number, ..
-            } => held(platter).write(*number, at, data)?,
-            Handle::Nameless(bytes) => {
-                bytes.resize(bytes.len().max(at + data.len()), 0);
-                bytes[at..at + data.len()].copy_from_slice(data);
-            }
-        }
-        Ok(data.len())
-    }
-
-    fn read(&self, handle: &mut Handle, at: usize, data: &mut [u8]) -> VfsResult<usize> {
-        match handle {
-            Handle::Named {
-                platter, number, ..
-            } => held(platter).read(*number, at, data),
-            Handle::Nameless(bytes) => {
-                let from = bytes.get(at..).unwrap_or_default();
-                let count = from.len().min(data.len());
-                data[..count].copy_from_slice(&from[..count]);
-                Ok(count)
-            }
-        }
-    }
-
-    fn sync(&self, handle: &mut Handle) -> VfsResult<()> {
-        if let Handle::Named {
+    fn sync(&mut self, _: SyncOptions) -> VfsResult<()> {
+        if let Self::Named {
             platter,
             number,
             syncs_directory,
-        } = handle
+        } = self
         {
-            held(platter).sync(*number, *syncs_directory)?;
+            let synced = held(platter).sync(*number, *syncs_directory);
+            synced.map_err(failed)?;
             *syncs_directory = false;
         }
         Ok(())
     }
 
+    fn size(&self) -> VfsResult<u64> {
+        let bytes = match self {
+            Self::Named {
+                platter, number, ..
+            } => held(platter).size(*number),
+            Self::Nameless(bytes) => bytes.len(),
+        };
+        Ok(bytes as u64)
+    }
+
     // Each disk is used by one connection.
 
-    fn lock(&self, _: &mut Handle, _: LockLevel) -> VfsResult<()> {
+    fn lock(&mut self, _: LockLevel) -> VfsResult<()> {
         Ok(())
     }
 
-    fn unlock(&self, _: &mut Handle, _: LockLevel) -> VfsResult<()> {
+    fn unlock(&mut self, _: LockLevel) -> VfsResult<()> {
         Ok(())
     }
 
-    fn check_reserved_lock(&self, _: &mut Handle) -> VfsResult<bool> {
+    fn check_reserved_lock(&self) -> VfsResult<bool> {
         Ok(false)
     }
 
-    fn close(&self, _: Handle) -> VfsResult<()> {
-        Ok(())
+    fn sector_size(&self) -> SectorSize {
+        match SectorSize::new(512) {
+            Some(size) if !self.is_powersafe() => size,
+            _ => SectorSize::DEFAULT, // 4096
+        }
     }
 
-    fn sector_size(&self, handle: &mut Handle) -> VfsResult<i32> {
-        Ok(if is_powersafe(handle) { 4_096 } else { 512 })
-    }
-
-    fn device_characteristics(&self, handle: &mut Handle) -> VfsResult<i32> {
-        Ok(if is_powersafe(handle) {
-            vars::SQLITE_IOCAP_POWERSAFE_OVERWRITE
+    fn device_characteristics(&self) -> DeviceCharacteristics {
+        if self.is_powersafe() {
+            DeviceCharacteristics::POWERSAFE_OVERWRITE
         } else {
-            0
-        })
+            DeviceCharacteristics::NONE
+        }
     }
 }
 
-/// As SQLite takes every disk to be where nobody says otherwise: what stands beside a write stays.
-fn is_powersafe(handle: &Handle) -> bool {
-    match handle {
-        Handle::Named { platter, .. } => !held(platter).harms_neighbours,
-        Handle::Nameless(_) => true,
+impl Handle {
+    /// As SQLite takes every disk to be where nobody says otherwise: what stands beside a write
+    /// stays.
+    fn is_powersafe(&self) -> bool {
+        match self {
+            Self::Named { platter, .. } => !held(platter).harms_neighbours,
+            Self::Nameless(_) => true,
+        }
     }
 }

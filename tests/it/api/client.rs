@@ -3,6 +3,7 @@
 
 use super::Server;
 use super::server::KEY;
+use crate::node::with_node;
 use crate::receiver::Receiver;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -38,9 +39,7 @@ async fn a_generated_client_compiles_publishes_and_lists() {
     let said = tokio::task::spawn_blocking(move || {
         let bin = |name: &str| directory.join("node_modules/.bin").join(name);
         let within = |program: PathBuf, arguments: &[&str]| {
-            run(Command::new(program)
-                .args(arguments)
-                .current_dir(&directory))
+            run(with_node(program).args(arguments).current_dir(&directory))
         };
         let generate = ["made/openapi.json", "--output", "made/api.d.ts"];
         within(bin("openapi-typescript"), &generate);

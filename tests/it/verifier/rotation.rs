@@ -1,10 +1,11 @@
 //! The engine signs, receivers in JavaScript verify, and the secret is rotated in between.
 
 use super::{INSTALLED, scripts};
+use crate::node::node;
 use crate::receiver::{end_of, hasty, loopback};
 use postrider::{EventState, Outcome, Postrider, Secret};
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ struct Example {
 
 impl Example {
     fn start(name: &str) -> Self {
-        let mut process = Command::new("node")
+        let mut process = node()
             .args(["serve.mjs", name])
             .current_dir(scripts())
             .env("WEBHOOK_SECRET", format!("{NEW},{OLD}"))
