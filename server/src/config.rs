@@ -1,10 +1,16 @@
 //! What an operator can set: by flag, by environment, in `postrider.toml`, in this order; then the
-//! default. What nobody knows is an error, so that a misspelt setting is not lost in silence.
+//! default. What nobody knows is an error, so that a misspelt setting is not lost in silence; in the
+//! environment, where others write, too, it is a warning.
 
+mod environment;
 mod file;
+mod kinds;
 mod show;
 
+pub(crate) use environment::UnknownVariable;
 pub(crate) use show::Shown;
+
+use kinds::Kind;
 
 use postrider::egress::EgressGuard;
 use postrider_server::Networks;
@@ -12,7 +18,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 /// One thing that can be set.
@@ -104,7 +109,10 @@ pub(crate) enum ConfigError {
 
 /// Values with their origins, before anything is made of them.
 #[derive(Debug, Default)]
-pub(crate) struct Values(BTreeMap<&'static str, (String, Origin)>);
+pub(crate) struct Values {
+    set: BTreeMap<&'static str, (String, Origin)>,
+    unknown: Vec<UnknownVariable>,
+}
 
 impl Values {
     /// Gathers what is set: `flags` by name, then the environment, then the file.
@@ -117,64 +125,37 @@ impl Values {
         let mut values = Self::default();
         for (name, text) in flags {
             if let Some(text) = text {
-                values.0.insert(name, (text, Origin::Flag));
+                values.set.insert(name, (text, Origin::Flag));
             }
         }
         values.take_environment(&environment)?;
         let config = config.or_else(|| environment.get("POSTRIDER_CONFIG").map(PathBuf::from));
         for (name, text, path) in file::read(config)? {
             let from_file = (text, Origin::File(path));
-            values.0.entry(name).or_insert(from_file);
+            values.set.entry(name).or_insert(from_file);
         }
         Ok(values)
-    }
-
-    fn take_environment(&mut self, all: &BTreeMap<String, String>) -> Result<(), ConfigError> {
-        for (variable, text) in all {
-            let Some(name) = variable.strip_prefix("POSTRIDER_") else {
-                continue;
-            };
-            if OTHERS.contains(&variable.as_str()) {
-                continue;
-            }
-            let name = name.to_ascii_lowercase();
-            let origin = Origin::Environment(variable.clone());
-            let known = SETTINGS.iter().find(|setting| setting.name == name);
-            let in_file = SETTINGS
-                .iter()
-                .find(|setting| setting.secret && name.strip_suffix("_file") == Some(setting.name));
-            match (known, in_file) {
-                (Some(setting), _) => {
-                    let value = (text.clone(), origin);
-                    self.0.entry(setting.name).or_insert(value);
-                }
-                (None, Some(setting)) => {
-                    let path = PathBuf::from(text);
-                    let read = std::fs::read_to_string(&path);
-                    let secret = read.map_err(|error| ConfigError::Read { path, error })?;
-                    let value = (secret.trim_end().to_owned(), origin);
-                    self.0.entry(setting.name).or_insert(value);
-                }
-                (None, None) => return Err(ConfigError::Unknown { origin, name }),
-            }
-        }
-        Ok(())
     }
 
     fn get(&self, name: &'static str) -> Option<(String, Origin)> {
         let setting = SETTINGS.iter().find(|setting| setting.name == name);
         let default = setting.and_then(|setting| setting.default);
         let default = default.map(|text| (text.to_owned(), Origin::Default));
-        self.0.get(name).cloned().or(default)
+        self.set.get(name).cloned().or(default)
     }
 
-    fn parsed<T: FromStr>(&self, name: &'static str) -> Result<T, ConfigError>
-    where
-        T::Err: fmt::Display,
-    {
-        self.made(name, |text| {
-            text.parse().map_err(|error: T::Err| error.to_string())
-        })
+    /// Variables that sound like settings and are none.
+    pub(crate) fn unknown(&self) -> &[UnknownVariable] {
+        &self.unknown
+    }
+
+    /// Where a value comes from, if it is set.
+    pub(crate) fn origin(&self, name: &'static str) -> Option<&Origin> {
+        self.set.get(name).map(|(_, origin)| origin)
+    }
+
+    fn parsed<T: Kind>(&self, name: &'static str) -> Result<T, ConfigError> {
+        self.made(name, T::read)
     }
 
     fn made<T>(
@@ -245,7 +226,9 @@ impl Config {
                 "json" => Ok(true),
                 _ => Err("use text or json".to_owned()),
             })?,
-            log: values.parsed("log")?,
+            log: values.made("log", |text| {
+                crate::log::check(text).map(|()| text.to_owned())
+            })?,
         })
     }
 }
@@ -296,15 +279,63 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_variable_is_an_error_that_names_it() {
-        let error = gathered(&[("POSTRIDER_LISTENN", "x")], None).unwrap_err();
-        assert!(error.to_string().contains("POSTRIDER_LISTENN"), "{error}");
+    fn an_unknown_variable_ends_nothing_and_is_told_of() {
+        let values = gathered(&[("POSTRIDER_LISTENN", "x")], None).unwrap();
+        assert!(Config::of(&values).is_ok());
+        assert_eq!(values.unknown()[0].variable, "POSTRIDER_LISTENN");
         let others = [
             ("POSTRIDER_URL", "x"),
             ("POSTRIDER_SECRET", "x"),
             ("Y", "z"),
         ];
-        assert!(gathered(&others, None).is_ok());
+        assert_eq!(gathered(&others, None).unwrap().unknown(), []);
+    }
+
+    #[test]
+    fn every_setting_that_cannot_be_used_says_so_in_our_own_words() {
+        // What the standard library and the libraries say of such texts.
+        const THEIRS: [&str; 6] = [
+            "invalid digit",
+            "invalid socket address",
+            "provided string",
+            "too large to fit",
+            "empty string",
+            "invalid filter directive",
+        ];
+        for setting in SETTINGS {
+            let variable = format!("POSTRIDER_{}", setting.name.to_ascii_uppercase());
+            for text in ["", "one", "-1", "99999999999999999999999", "a=b=c"] {
+                let values = gathered(&[(&variable, text)], None).unwrap();
+                let Err(error) = Config::of(&values) else {
+                    continue;
+                };
+                let error = error.to_string();
+                assert!(error.contains(setting.name), "{error}");
+                assert!(error.contains(&variable), "{error}");
+                assert!(!THEIRS.iter().any(|it| error.contains(it)), "{error}");
+            }
+        }
+        let number = [("POSTRIDER_KEEP_ENDED_DAYS", "a week")];
+        let error = Config::of(&gathered(&number, None).unwrap()).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("write a whole number from 0"), "{error}");
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_is_no_setting_of_the_log() {
+        let log = |text| Config::of(&gathered(&[("POSTRIDER_LOG", text)], None).unwrap());
+        for text in ["verbose", "infos", "info,chatty", "postrider=loud", "", " "] {
+            let error = log(text).unwrap_err().to_string();
+            assert!(error.contains("trace"), "{text:?}: {error}");
+        }
+        for text in [
+            "off",
+            "INFO",
+            "info,postrider=debug",
+            "warn,hyper::client=trace",
+        ] {
+            assert_eq!(log(text).unwrap().log, text);
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ enum What {
     /// Show every setting, where it was made and what it is for
     ///
     /// A flag goes before the environment, that before the file, and that before the default.
-    /// The output is a configuration file. Exit status 2 if a setting cannot be used.
+    /// The output is a configuration file, in which defaults and secrets are comments. Exit status 2 if a setting cannot be used.
     Show(ShowArgs),
 }
 
@@ -33,6 +33,7 @@ struct ShowArgs {
 pub(crate) fn run(args: &Args) -> Result<Answer, ConfigError> {
     let What::Show(args) = &args.what;
     let values = args.settings.values()?;
+    crate::log::warn_of_unknown(&values);
     Config::of(&values)?;
     let shown = values.shown();
     let text = match args.json {

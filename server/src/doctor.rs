@@ -6,7 +6,7 @@ mod network;
 
 use crate::Answer;
 use crate::client::{Client, ClientError, Connection, block_on};
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::serve::DataArgs;
 use clap::ValueEnum;
 use postrider::egress::EgressGuard;
@@ -154,7 +154,14 @@ impl Args {
     /// What needs no network, and where requests may go.
     fn of_this_machine(&self) -> (Vec<Finding>, EgressGuard) {
         let mut findings = Vec::new();
-        let config = self.config();
+        let values = self.data.settings(self.allow_networks.clone()).values();
+        if let Some(values) = values.as_ref().ok().filter(|_| self.wants(Check::Settings)) {
+            findings.extend(values.unknown().iter().map(|unknown| {
+                let remedy = "correct it, or take it away";
+                Finding::warn("settings", unknown.to_string(), remedy)
+            }));
+        }
+        let config = values.and_then(|values| Config::of(&values));
         if self.wants(Check::Settings) {
             findings.push(match &config {
                 Ok(config) => {
@@ -175,11 +182,6 @@ impl Args {
             findings.push(Finding::ok("sqlite", format!("{version}, built in")));
         }
         (findings, config.map(|it| it.egress).unwrap_or_default())
-    }
-
-    fn config(&self) -> Result<Config, ConfigError> {
-        let settings = self.data.settings(self.allow_networks.clone());
-        Config::of(&settings.values()?)
     }
 }
 

@@ -5,7 +5,7 @@ mod start;
 pub(crate) use start::{Running, ServeError, database, start};
 
 use crate::Answer;
-use crate::config::{Config, Values};
+use crate::config::{Config, Origin, Values};
 use crate::stop::Stop;
 use serde_json::json;
 use std::io::Write;
@@ -98,8 +98,11 @@ impl SettingArgs {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Answer, ServeError> {
-    let config = Config::of(&args.settings.values()?)?;
+    let values = args.settings.values()?;
+    let config = Config::of(&values)?;
     crate::log::begin(&config.log, config.log_json);
+    crate::log::warn_of_unknown(&values);
+    crate::log::warn_of_rust_log();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -107,7 +110,8 @@ pub(crate) fn run(args: &Args) -> Result<Answer, ServeError> {
     let stop = Stop::listen(Some(2 * config.shutdown_timeout)).map_err(ServeError::Runtime)?;
     let answer = runtime.block_on(async {
         let running = start(&config).await?;
-        announce(&running, args.json);
+        let given_key = config.api_key.as_ref().and(values.origin("api_key"));
+        announce(&running, given_key, args.json);
         Ok(running.until(stop.asked()).await.answer(args.json))
     });
     // What has not ended by now is not waited for.
@@ -116,12 +120,17 @@ pub(crate) fn run(args: &Args) -> Result<Answer, ServeError> {
 }
 
 /// What whoever starts the server wants to see at once.
-fn announce(running: &Running, json: bool) {
+fn announce(running: &Running, given_key: Option<&Origin>, json: bool) {
     let url = format!("http://{}", running.address());
-    let text = match (json, running.first_key()) {
-        (true, key) => format!("{}\n", json!({ "url": url, "api_key": key })),
-        (false, None) => format!("listening on {url}\n"),
-        (false, Some(key)) => format!("listening on {url}\nAPI key: {key}\n"),
+    let given_key = given_key.map(ToString::to_string);
+    let text = match (json, running.first_key(), given_key) {
+        (true, key, given) => {
+            let said = json!({ "url": url, "api_key": key, "api_key_from": given });
+            format!("{said}\n")
+        }
+        (false, None, None) => format!("listening on {url}\n"),
+        (false, None, Some(given)) => format!("listening on {url}\nAPI key: from {given}\n"),
+        (false, Some(key), _) => format!("listening on {url}\nAPI key: {key}\n"),
     };
     let mut out = std::io::stdout().lock();
     // If nobody reads it, the server runs all the same.

@@ -6,6 +6,7 @@ mod endpoints;
 mod events;
 mod failures;
 mod machine;
+mod settings;
 mod stream;
 
 use crate::programs::program;

@@ -9,6 +9,10 @@ pub(crate) struct Shown {
     name: &'static str,
     value: Option<String>,
     origin: String,
+    /// Whether somebody has set it.
+    is_set: bool,
+    #[serde(skip)]
+    secret: bool,
     about: &'static str,
 }
 
@@ -28,6 +32,8 @@ impl Values {
                 name: setting.name,
                 value,
                 origin,
+                is_set: self.origin(setting.name).is_some(),
+                secret: setting.secret,
                 about: setting.about,
             }
         });
@@ -36,11 +42,16 @@ impl Values {
 }
 
 impl Shown {
-    /// As a line of a configuration file, with its origin behind it.
+    /// As a line of a configuration file, with its origin behind it. A comment, if nobody has set it,
+    /// or if it is not shown: what is copied sets what was set.
     pub(crate) fn line(&self) -> String {
         let value = self.value.as_deref().unwrap_or_default();
+        let comment = match self.is_set && !self.secret {
+            true => "",
+            false => "# ",
+        };
         format!(
-            "{} = {value:?}  # {}: {}\n",
+            "{comment}{} = {value:?}  # {}: {}\n",
             self.name, self.origin, self.about
         )
     }
