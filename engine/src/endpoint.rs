@@ -7,7 +7,7 @@ use crate::error::InvalidSpec;
 use crate::filter::Filter;
 use crate::id::EndpointId;
 use crate::limits::Limits;
-use crate::names::{EventPattern, TenantId};
+use crate::names::{EndpointName, EventPattern, TenantId};
 use crate::payload_form::PayloadForm;
 use crate::rate::RateLimit;
 use crate::retry::RetryPolicy;
@@ -24,6 +24,9 @@ use std::time::Duration;
 pub struct EndpointSpec {
     /// Who owns it.
     pub tenant: TenantId,
+    /// By which it is made only once. Whoever registers or changes an endpoint leaves it alone: it is
+    /// given when the endpoint is made, by what makes it only once, and stays.
+    pub name: Option<EndpointName>,
     /// Where its requests go. To the engine an opaque text; the host gives it a meaning.
     pub url: Arc<str>,
     /// What its owner says of it. At most 1 KiB; default empty.
@@ -157,6 +160,7 @@ impl EndpointSpec {
     pub fn new(url: impl Into<Arc<str>>) -> Self {
         Self {
             tenant: TenantId::default(),
+            name: None,
             url: url.into(),
             description: Arc::default(),
             metadata: "{}".into(),

@@ -125,6 +125,9 @@ pub enum InvalidSpec {
     /// The URL is refused by the host.
     #[error("the URL is refused: {0}")]
     Url(String),
+    /// A name stands for one endpoint: it cannot be registered beside another of that name.
+    #[error("the name is refused here: an endpoint with a name is made by Postrider::ensure")]
+    Named,
     /// The URL is empty or too long.
     #[error("the URL is refused: use 1 to {most} bytes")]
     UrlLength {

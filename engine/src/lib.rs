@@ -62,7 +62,7 @@ pub use input::{
 };
 pub use limits::Limits;
 pub use memory::{DeliveryRecord, HeldLane, Ledger, LoggedEvent, MemoryBounds, MemoryStore};
-pub use names::{EventPattern, EventType, InvalidName, OrderingKey, TenantId};
+pub use names::{EndpointName, EventPattern, EventType, InvalidName, OrderingKey, TenantId};
 pub use outcome::{Failure, FailureKind, Outcome, Phase, Repeat, Response};
 pub use output::{Answer, Drained, Load, Output, Published, Reason};
 pub use payload_form::{BodyTooLarge, PayloadForm};

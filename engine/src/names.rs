@@ -21,6 +21,9 @@ pub enum InvalidName {
     /// A tenant of another form.
     #[error("tenant {0:?} is refused: use 1 to {max} characters of A-Z a-z 0-9 . _ -", max = TenantId::CHARS_MAX)]
     Tenant(String),
+    /// An endpoint's name of another form.
+    #[error("the endpoint's name {0:?} is refused: use 1 to {max} characters of A-Z a-z 0-9 . _ -", max = EndpointName::CHARS_MAX)]
+    Endpoint(String),
     /// An ordering key of another form.
     #[error("the ordering key is refused: use 1 to {max} bytes without control characters", max = OrderingKey::BYTES_MAX)]
     OrderingKey,
@@ -29,6 +32,10 @@ pub enum InvalidName {
 /// Whoever owns endpoints and events. The default is `default`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TenantId(Arc<str>);
+
+/// The name by which an endpoint is made only once. No other endpoint of its tenant has it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EndpointName(Arc<str>);
 
 /// What kind of event it is: `payment.succeeded`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,19 +125,37 @@ impl Default for TenantId {
     }
 }
 
+/// 1 to so many letters, digits, dots, lines and hyphens of ASCII.
+fn is_plain(text: &str, chars_max: usize) -> bool {
+    (1..=chars_max).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+}
+
 impl FromStr for TenantId {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        let fits = (1..=Self::CHARS_MAX).contains(&text.len());
-        if fits
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-        {
-            Ok(Self(text.into()))
-        } else {
-            Err(InvalidName::Tenant(shown(text)))
+        match is_plain(text, Self::CHARS_MAX) {
+            true => Ok(Self(text.into())),
+            false => Err(InvalidName::Tenant(shown(text))),
+        }
+    }
+}
+
+impl EndpointName {
+    /// The longest name of an endpoint.
+    pub const CHARS_MAX: usize = 128;
+}
+
+impl FromStr for EndpointName {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        match is_plain(text, Self::CHARS_MAX) {
+            true => Ok(Self(text.into())),
+            false => Err(InvalidName::Endpoint(shown(text))),
         }
     }
 }
@@ -188,7 +213,7 @@ macro_rules! shows_its_text {
     )*};
 }
 
-shows_its_text!(TenantId EventType EventPattern);
+shows_its_text!(TenantId EndpointName EventType EventPattern);
 
 impl fmt::Debug for OrderingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -253,6 +278,9 @@ mod tests {
         }
         for text in ["", "a/b", "a b", &"a".repeat(65)] {
             assert!(text.parse::<TenantId>().is_err(), "{text}");
+        }
+        for text in ["", "a/b", "a b", "é", &"a".repeat(129)] {
+            assert!(text.parse::<EndpointName>().is_err(), "{text}");
         }
         for text in ["", "a\nb", &"a".repeat(257)] {
             assert!(text.parse::<OrderingKey>().is_err(), "{text}");

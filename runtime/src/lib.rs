@@ -26,6 +26,7 @@ mod builder;
 mod clock;
 pub mod egress;
 mod endpoint_url;
+mod ensure;
 mod events;
 mod facts;
 mod history;
@@ -50,6 +51,7 @@ pub use agenda::{
 pub use builder::{Builder, StartError};
 pub use clock::{Clock, SystemClock};
 pub use endpoint_url::{EndpointUrl, Host, InvalidUrl};
+pub use ensure::{EnsureError, Ensured};
 pub use events::{EventCursor, EventFilter, EventPage, EventPlace, EventQuery, EventRecord};
 pub use facts::{Facts, FactsError, Observer};
 pub use history::{
@@ -64,12 +66,13 @@ pub use postrider_engine::signature;
 pub use postrider_engine::{
     Attempt, AttemptId, AttemptResult, BatchPolicy, BodyTooLarge, BreakerPolicy, Closed,
     DeliveryId, DeliveryRecord, DeliveryState, DisabledReason, DiscardError, Drained, Endpoint,
-    EndpointError, EndpointId, EndpointSpec, EndpointStatus, Event, EventId, EventPattern,
-    EventType, Fact, FailReason, Failure, FailureKind, Filter, FilterProblem, Footprint, Full,
-    HeaderLines, InvalidFilter, InvalidName, InvalidSpec, InvalidTemplate, LaneId, Ledger, Limits,
-    MemoryBounds, NewDelivery, OnFailed, Ordering, OrderingKey, Outcome, PayloadForm, PingError,
-    PublishError, Published, RateLimit, Repeat, ReplayId, ResendError, Response, RetryPolicy,
-    Schedule, Secret, SignatureForm, Template, TemplateProblem, TenantId, Wall,
+    EndpointError, EndpointId, EndpointName, EndpointSpec, EndpointStatus, Event, EventId,
+    EventPattern, EventType, Fact, FailReason, Failure, FailureKind, Filter, FilterProblem,
+    Footprint, Full, HeaderLines, InvalidFilter, InvalidName, InvalidSpec, InvalidTemplate, LaneId,
+    Ledger, Limits, MemoryBounds, NewDelivery, OnFailed, Ordering, OrderingKey, Outcome,
+    PayloadForm, PingError, PublishError, Published, RateLimit, Repeat, ReplayId, ResendError,
+    Response, RetryPolicy, Schedule, Secret, SignatureForm, Template, TemplateProblem, TenantId,
+    Wall,
 };
 pub use readiness::NotReady;
 pub use reading::LaneRecord;

@@ -4,6 +4,7 @@ use crate::EndpointUrl;
 use crate::builder::Builder;
 use crate::clock::Clock;
 use crate::egress::EgressGuard;
+use crate::ensure::Names;
 use crate::facts::Facts;
 use crate::history::{DeliveryPage, DeliveryQuery, Statistics};
 use crate::replay::{ReplayLog, Runner, Running};
@@ -37,6 +38,7 @@ struct Shared {
     shutting_down: AtomicBool,
     clock: Arc<dyn Clock>,
     running: Running,
+    names: Names,
 }
 
 /// Dead letters read in one go.
@@ -66,6 +68,7 @@ impl Postrider {
             shutting_down: AtomicBool::new(false),
             clock,
             running: Running::default(),
+            names: Names::default(),
         }))
     }
 
@@ -96,12 +99,27 @@ impl Postrider {
         spec: EndpointSpec,
         secret: Option<Secret>,
     ) -> Result<Endpoint, EndpointError> {
+        if spec.name.is_some() {
+            return Err(InvalidSpec::Named.into());
+        }
         let spec = self.vet(spec)?;
+        self.register_vetted(spec, secret).await
+    }
+
+    pub(crate) async fn register_vetted(
+        &self,
+        spec: EndpointSpec,
+        secret: Option<Secret>,
+    ) -> Result<Endpoint, EndpointError> {
         self.endpoint_call(Command::Register(Box::new(spec), secret))
             .await
     }
 
-    /// Gives an endpoint another spec (its tenant stays). Requests under way finish at the old
+    pub(crate) fn names(&self) -> &Names {
+        &self.0.names
+    }
+
+    /// Gives an endpoint another spec (its tenant and its name stay). Requests under way finish at the old
     /// URL; retries go to the new one.
     ///
     /// # Errors
@@ -501,7 +519,7 @@ impl Postrider {
     }
 
     /// Checks what only the host can: the URL.
-    fn vet(&self, mut spec: EndpointSpec) -> Result<EndpointSpec, InvalidSpec> {
+    pub(crate) fn vet(&self, mut spec: EndpointSpec) -> Result<EndpointSpec, InvalidSpec> {
         let refused = |error: &dyn std::error::Error| InvalidSpec::Url(error.to_string());
         let url = EndpointUrl::parse(&spec.url).map_err(|error| refused(&error))?;
         url.check_literal(&self.0.guard)

@@ -6,6 +6,7 @@ mod dead_letters;
 mod deliveries;
 mod edge;
 mod endpoint_form;
+mod endpoint_names;
 mod endpoints;
 mod event_types;
 mod events;

@@ -23,7 +23,7 @@ mod value;
 mod when;
 
 pub(crate) use failure::ClientError;
-pub(crate) use http::Client;
+pub(crate) use http::{Client, Key};
 pub(crate) use show::plain;
 
 use crate::Answer;
@@ -73,10 +73,15 @@ pub(crate) struct Paging {
 impl Connection {
     /// A client for it.
     pub(crate) fn client(&self) -> Result<Client, ClientError> {
-        let url = self.url.clone().or_else(|| env::var(URL_VARIABLE).ok());
-        let url = url.filter(|url| !url.is_empty());
-        let url = url.as_deref().unwrap_or(DEFAULT_URL);
-        Client::new(url, key()?.as_deref(), self.tenant.as_deref())
+        let client = |url: &str| Client::new(url, key()?.as_ref(), self.tenant.as_deref());
+        let given = |url: &String| !url.is_empty();
+        if let Some(url) = self.url.as_ref().filter(|url| given(url)) {
+            return client(url);
+        }
+        match env::var(URL_VARIABLE).ok().filter(given) {
+            Some(url) => Ok(client(&url)?.named_by(URL_VARIABLE)),
+            None => client(DEFAULT_URL),
+        }
     }
 
     /// The answer as the server gave it, or for people.
@@ -132,16 +137,20 @@ pub(crate) fn block_on<T>(
     runtime.map_err(ClientError::System)?.block_on(work)
 }
 
-fn key() -> Result<Option<String>, ClientError> {
+fn key() -> Result<Option<Key>, ClientError> {
     let given = |name| env::var(name).ok().filter(|text| !text.is_empty());
-    if let Some(key) = given(KEY_VARIABLE) {
-        return Ok(Some(key));
+    if let Some(text) = given(KEY_VARIABLE) {
+        let from = KEY_VARIABLE.to_owned();
+        return Ok(Some(Key { text, from }));
     }
     let Some(path) = given(KEY_FILE_VARIABLE).map(PathBuf::from) else {
         return Ok(None);
     };
     match std::fs::read_to_string(&path) {
-        Ok(text) => Ok(Some(text.trim_end().to_owned())),
+        Ok(text) => Ok(Some(Key {
+            text: text.trim_end().to_owned(),
+            from: format!("{} ({KEY_FILE_VARIABLE})", path.display()),
+        })),
         Err(error) => Err(ClientError::KeyFile { path, error }),
     }
 }

@@ -3,7 +3,7 @@
 mod receiver;
 
 use crate::Answer;
-use crate::client::{Client, ClientError, say};
+use crate::client::{Client, ClientError, Key, say};
 use crate::config::{Config, ConfigError, Values};
 use crate::serve::{Running, ServeError, start};
 use crate::stop::Stop;
@@ -68,6 +68,8 @@ struct Hello {
     endpoint: String,
     event: String,
     is_delivered: bool,
+    /// Whether the port that it has by default was another's.
+    port_taken: bool,
 }
 
 /// How long requests under way may take once it is asked to end.
@@ -81,12 +83,17 @@ pub(crate) fn run(args: &Args) -> Result<Answer, DevFailed> {
     runtime.block_on(async {
         let stop = Stop::listen(Some(2 * SHUTDOWN_TIMEOUT)).map_err(DevFailed::System)?;
         let directory = tempfile::tempdir().map_err(DevFailed::System)?;
-        let running = start(&config(args, directory.path()).await?).await?;
+        let port_taken = args.port.is_none() && !is_free(PORT).await;
+        let running = start(&config(args, directory.path(), port_taken)?).await?;
         let secret = new_secret()?;
         let receiver = Receiver::start(&secret, args.json).await?;
         // The data is new: there was no key.
         let key = running.first_key().unwrap_or_default().to_owned();
-        let client = Client::new(&url(&running), Some(&key), None)?;
+        let sent = Key {
+            text: key.clone(),
+            from: "this start".to_owned(),
+        };
+        let client = Client::new(&url(&running), Some(&sent), None)?;
         let (end, ended) = oneshot::channel::<()>();
         let server = tokio::spawn(running.until(async {
             // If the sender is gone, it is time, too.
@@ -95,7 +102,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer, DevFailed> {
         let is_yes = tokio::select! {
             biased;
             () = stop.clone().asked() => true,
-            done = args.hello(&client, &receiver, &secret, &key) => done?,
+            done = args.hello(&client, &receiver, &secret, &key, port_taken) => done?,
         };
         if !args.once {
             stop.asked().await;
@@ -112,11 +119,11 @@ pub(crate) fn run(args: &Args) -> Result<Answer, DevFailed> {
 }
 
 /// Settings of its own: those of the machine's server are none of its business.
-async fn config(args: &Args, data: &Path) -> Result<Config, DevFailed> {
+fn config(args: &Args, data: &Path, port_taken: bool) -> Result<Config, DevFailed> {
     let port = match args.port {
         Some(port) => port,
-        None if is_free(PORT).await => PORT,
-        None => 0,
+        None if port_taken => 0,
+        None => PORT,
     };
     let flags = [
         ("data", data.display().to_string()),
@@ -151,6 +158,7 @@ impl Args {
         receiver: &Receiver,
         secret: &Secret,
         key: &str,
+        port_taken: bool,
     ) -> Result<bool, DevFailed> {
         let secret = secret.expose_secret_text();
         let endpoint = json!({
@@ -165,12 +173,14 @@ impl Args {
             endpoint: endpoint.field("id").to_owned(),
             is_delivered: is_delivered(client, event.field("id")).await?,
             event: event.field("id").to_owned(),
+            port_taken,
         };
         let text = match self.json {
             true => json!({
                 "url": client.url(), "api_key": key, "secret": secret,
                 "receiver": receiver.url(), "endpoint_id": hello.endpoint,
                 "event_id": hello.event, "delivered": hello.is_delivered,
+                "port_taken": port_taken.then_some(PORT),
             })
             .to_string(),
             false => hello.text(client.url(), receiver.url(), key, self.once),
@@ -204,8 +214,13 @@ impl Hello {
             true => "was delivered: signed, verified, answered with 200",
             false => "was not delivered",
         };
+        let elsewhere = match self.port_taken {
+            true => format!("port {PORT} is taken, so this is another; "),
+            false => String::new(),
+        };
+        let program = crate::program::name();
         let mut text = format!(
-            "server    {url}  (its data goes when it ends)\n\
+            "server    {url}  ({elsewhere}its data goes when it ends)\n\
              receiver  {receiver}  prints what it gets\n\
              endpoint  {endpoint}  from the one to the other\n\
              event     {event}  demo.hello {became}"
@@ -215,11 +230,11 @@ impl Hello {
                 "\n\n\
                  export POSTRIDER_URL={url}\n\
                  export POSTRIDER_API_KEY={key}\n\n\
-                 curl {url}/v1/events -H \"Authorization: Bearer $POSTRIDER_API_KEY\" \\\n  \
+                 curl \"$POSTRIDER_URL/v1/events\" -H \"Authorization: Bearer $POSTRIDER_API_KEY\" \\\n  \
                    -H 'Content-Type: application/json' \\\n  \
                    -d '{{\"type\":\"payment.succeeded\",\"payload\":{{\"amount\":4200}}}}'\n\
-                 curl {url}/v1/deliveries -H \"Authorization: Bearer $POSTRIDER_API_KEY\"\n\
-                 postrider trigger payment.succeeded\n\n\
+                 curl \"$POSTRIDER_URL/v1/deliveries\" -H \"Authorization: Bearer $POSTRIDER_API_KEY\"\n\
+                 {program} trigger payment.succeeded\n\n\
                  All routes: {url}/reference\n\
                  Ctrl-C ends it."
             );

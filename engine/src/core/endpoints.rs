@@ -202,6 +202,7 @@ impl Core {
             }
             (EndpointChange::Spec(mut spec), _) => {
                 spec.tenant = record.spec.tenant.clone();
+                spec.name = record.spec.name.clone();
                 spec.check(&self.limits)?;
                 if spec.url != record.spec.url {
                     update.health = Some(Health::default());

@@ -3,7 +3,7 @@
 
 use super::problem::{Code, Problem};
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::time::Instant;
@@ -56,8 +56,12 @@ fn complete(mut response: Response, id: &str) -> Response {
     }
 }
 
-/// Where there is no route.
+/// Where there is no route. A browser that is sent to the server itself finds out what it is; that
+/// is no route, so that an application into which the API is merged may have one of its own.
 pub(crate) async fn no_route(request: Request) -> Response {
+    if request.uri().path() == "/" && matches!(*request.method(), Method::GET | Method::HEAD) {
+        return super::openapi::home().into_response();
+    }
     let detail = format!("route {} {}", request.method(), request.uri().path());
     Problem::not_found(detail).into_response()
 }

@@ -152,6 +152,9 @@ pub(crate) struct EndpointView {
     pub(crate) id: String,
     /// Who owns it.
     pub(crate) tenant: String,
+    /// By which it is made only once; `null` if it was registered without one.
+    #[schema(example = "ledger")]
+    pub(crate) name: Option<String>,
     /// What its owner has decided.
     #[serde(flatten)]
     pub(crate) form: EndpointForm,
@@ -337,6 +340,7 @@ impl EndpointView {
         Self {
             id: endpoint.id.to_string(),
             tenant: endpoint.spec.tenant.to_string(),
+            name: endpoint.spec.name.as_ref().map(ToString::to_string),
             form: EndpointForm::of(&endpoint.spec).without_credentials(),
             status,
             disabled_reason,

@@ -453,7 +453,7 @@ pub(crate) async fn owned(
     Err(Problem::not_found(format_args!("endpoint {id}")))
 }
 
-fn parse_secret(text: &str) -> Result<Secret, Problem> {
+pub(crate) fn parse_secret(text: &str) -> Result<Secret, Problem> {
     if text.chars().count() > SECRET_CHARS_MAX {
         let detail = format!("use at most {SECRET_CHARS_MAX} characters");
         return Err(Problem::new(Code::InvalidEndpoint, &detail).at("/secret", detail));
@@ -462,7 +462,11 @@ fn parse_secret(text: &str) -> Result<Secret, Problem> {
 }
 
 /// The payload form that the body names, with its template in full.
-fn payload_form(api: &Api, tenant: &TenantId, form: &EndpointForm) -> Result<PayloadForm, Problem> {
+pub(crate) fn payload_form(
+    api: &Api,
+    tenant: &TenantId,
+    form: &EndpointForm,
+) -> Result<PayloadForm, Problem> {
     let refused =
         |detail: &str| Problem::new(Code::InvalidEndpoint, detail).at("/template", detail);
     match (form.payload_form, &form.template) {
@@ -478,7 +482,7 @@ fn payload_form(api: &Api, tenant: &TenantId, form: &EndpointForm) -> Result<Pay
 }
 
 /// Takes a field out of a body.
-fn take<T: serde::de::DeserializeOwned>(
+pub(crate) fn take<T: serde::de::DeserializeOwned>(
     body: &mut Map<String, Value>,
     name: &str,
 ) -> Result<Option<T>, Problem> {

@@ -2,8 +2,9 @@
 
 use super::problem::Problem;
 use super::{
-    Api, dead_letters, deliveries, endpoints, event_types, events, health, inbound, keys_routes,
-    metrics_route, replays, scheduled, sources, stats, stream, templates, tenants, timeline,
+    Api, dead_letters, deliveries, endpoint_names, endpoints, event_types, events, health, inbound,
+    keys_routes, metrics_route, replays, scheduled, sources, stats, stream, templates, tenants,
+    timeline,
 };
 use axum::Router;
 use axum::http::header;
@@ -35,6 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(endpoints::create, endpoints::list))
         .routes(routes!(endpoints::get, endpoints::patch, endpoints::delete))
+        .routes(routes!(endpoint_names::ensure))
         .routes(routes!(endpoints::pause))
         .routes(routes!(endpoints::resume))
         .routes(routes!(endpoints::enable))
@@ -176,18 +178,27 @@ static REFERENCE: LazyLock<String> = LazyLock::new(|| super::reference::page(&do
 
 static PROBLEMS: LazyLock<String> = LazyLock::new(super::reference::problems);
 
+static HOME: LazyLock<String> = LazyLock::new(super::reference::home);
+
+/// What a browser finds at the address of the server.
+pub(super) fn home() -> impl IntoResponse {
+    page(&HOME)
+}
+
+fn page(text: &'static LazyLock<String>) -> impl IntoResponse {
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
+                  frame-ancestors 'none'";
+    (
+        [(header::CONTENT_SECURITY_POLICY, policy)],
+        Html(text.as_str()),
+    )
+}
+
 /// The description itself, and pages made of it.
 pub(super) fn pages() -> Router<Api> {
     let description = || async {
         let media_type = [(header::CONTENT_TYPE, "application/json")];
         (media_type, DOCUMENT.as_str()).into_response()
-    };
-    let page = |text: &'static LazyLock<String>| {
-        let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
-        (
-            [(header::CONTENT_SECURITY_POLICY, policy)],
-            Html(text.as_str()),
-        )
     };
     Router::new()
         .route("/openapi.json", get(description))

@@ -36,7 +36,7 @@ fn prose(text: &str) -> String {
 fn html(title: &str, body: &str) -> String {
     format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width\"><title>{title}</title><style>{STYLE}</style><body>\
+         content=\"width=device-width\"><link rel=\"icon\" href=\"data:,\"><title>{title}</title><style>{STYLE}</style><body>\
          <h1>{title}</h1>{body}</body></html>"
     )
 }
@@ -148,6 +148,16 @@ pub(super) fn page(document: &Value) -> String {
         body.push_str("</table>");
     }
     html("Postrider API", &body)
+}
+
+/// What a browser finds at the address of the server.
+pub(super) fn home() -> String {
+    let list = "<p>This is the API of a Postrider server: it delivers webhooks, in order. Its version \
+                is {}.</p><ul><li><a href=\"/reference\">reference</a>: every route</li>\
+                <li><a href=\"/openapi.json\">openapi.json</a>: the same for programs</li>\
+                <li><a href=\"/problems\">problems</a>: every error, and what to do</li>\
+                <li><a href=\"/readyz\">readyz</a>: whether it accepts events</li></ul>";
+    html("Postrider", &list.replace("{}", env!("CARGO_PKG_VERSION")))
 }
 
 /// A paragraph for each code of a problem.

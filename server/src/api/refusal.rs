@@ -4,8 +4,8 @@ use super::problem::{Code, Problem};
 use postrider::replay::ReplayError;
 use postrider::store::StoreError;
 use postrider::{
-    Closed, DiscardError, EndpointError, Full, InvalidName, InvalidSpec, PingError, PublishError,
-    ReadError, RecordError, ResendError, ScheduleError,
+    Closed, DiscardError, EndpointError, EnsureError, Full, InvalidName, InvalidSpec, PingError,
+    PublishError, ReadError, RecordError, ResendError, ScheduleError,
 };
 
 /// When a bound is reached, it is worth coming back after this.
@@ -42,6 +42,7 @@ impl From<InvalidName> for Problem {
 impl From<InvalidSpec> for Problem {
     fn from(error: InvalidSpec) -> Self {
         let pointer = match &error {
+            InvalidSpec::Named => "/name",
             InvalidSpec::Url(_) | InvalidSpec::UrlLength { .. } => "/url",
             InvalidSpec::EventTypes { .. } => "/event_types",
             InvalidSpec::Timeout => "/timeout_ms",
@@ -108,6 +109,16 @@ impl From<EndpointError> for Problem {
             EndpointError::Invalid(invalid) => invalid.into(),
             EndpointError::Full(full) => full.into(),
             EndpointError::Closed(closed) => closed.into(),
+        }
+    }
+}
+
+impl From<EnsureError> for Problem {
+    fn from(error: EnsureError) -> Self {
+        match error {
+            EnsureError::Name(error) => Self::new(Code::InvalidParameter, error),
+            EnsureError::Endpoint(error) => error.into(),
+            EnsureError::Read(error) => error.into(),
         }
     }
 }

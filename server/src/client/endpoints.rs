@@ -29,6 +29,8 @@ enum What {
     Get(One),
     /// Register an endpoint, and show its secret
     Create(Create),
+    /// Make sure that there is one endpoint of this name that is so, however often this is called
+    Ensure(Ensure),
     /// Change what is given, and leave the rest
     Update(Update),
     /// Delete an endpoint; what is pending for it is discarded
@@ -73,6 +75,20 @@ struct Create {
     /// Send a ping first, and register it only if that is answered with 2xx
     #[arg(long)]
     verify: bool,
+}
+
+#[derive(clap::Args)]
+struct Ensure {
+    /// By which the endpoint is made only once
+    name: String,
+    /// Where its requests go
+    to: String,
+    #[command(flatten)]
+    spec: SpecArgs,
+    /// Sign with the secret in this file; without it the secret stays, and a new endpoint gets a new
+    /// one
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]
@@ -139,6 +155,7 @@ struct Deliveries {
 
 const COLUMNS: &[Column] = &[
     ("ID", "/id"),
+    ("NAME", "/name"),
     ("STATUS", "/status"),
     ("TYPES", "/event_types"),
     ("URL", "/url"),
@@ -167,6 +184,7 @@ const HOURS: &[Column] = &[
 /// The fields of an endpoint that are shown first.
 const FIRST: &[&str] = &[
     "id",
+    "name",
     "url",
     "status",
     "secret",
@@ -194,6 +212,7 @@ impl What {
                 Ok(show.answer(&reply, described))
             }
             Self::Create(create) => create.answer(client, show).await,
+            Self::Ensure(ensure) => ensure.answer(client, show).await,
             Self::Update(update) => update.answer(client, show).await,
             Self::Delete(one) => {
                 client.delete(&["v1", "endpoints", &one.id]).await?;
@@ -260,6 +279,19 @@ impl Create {
             body.insert("verify".to_owned(), Value::from(true));
         }
         let reply = client.post(&["v1", "endpoints"], &body).await?;
+        Ok(show.answer(&reply, described))
+    }
+}
+
+impl Ensure {
+    async fn answer(&self, client: &Client, show: &Connection) -> Result<Answer, ClientError> {
+        let mut body = self.spec.fields()?;
+        body.insert("url".to_owned(), Value::from(self.to.as_str()));
+        if let Some(path) = &self.secret_file {
+            body.insert("secret".to_owned(), secret_in(path)?);
+        }
+        let path = ["v1", "endpoints", "by-name", &self.name];
+        let reply = client.put(&path, &body).await?;
         Ok(show.answer(&reply, described))
     }
 }

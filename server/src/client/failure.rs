@@ -10,15 +10,16 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientError {
     #[error(transparent)]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     #[error(
-        "{url} cannot be reached: {why}; start it with `postrider serve`, or say with --url or POSTRIDER_URL where it is"
+        "{url} cannot be reached: {why}; start it with `{program} serve`, or say with --url or POSTRIDER_URL where it is",
+        program = crate::program::name()
     )]
     Unreachable { url: String, why: String },
     #[error("{url} answers, but not as Postrider does (status {status}): is this its address?")]
     Stranger { url: String, status: u16 },
-    #[error("{url:?} is no address of a server: {why}")]
-    Url { url: String, why: String },
+    #[error("{url:?} is no address of a server: write it as http://host:port or https://host")]
+    Url { url: String },
     #[error("POSTRIDER_API_KEY_FILE: {path} cannot be read: {error}")]
     KeyFile { path: PathBuf, error: io::Error },
     #[error("{0} has characters that it cannot have: write visible ASCII characters only")]
@@ -51,9 +52,9 @@ pub(crate) struct Refusal {
     #[serde(default)]
     errors: Vec<Place>,
     request_id: Option<String>,
-    /// Whether the request had a key.
+    /// Where the key of the request was from, if it had one.
     #[serde(skip)]
-    pub(super) had_key: bool,
+    pub(super) key_from: Option<String>,
 }
 
 /// A place in the body.
@@ -99,8 +100,10 @@ impl fmt::Display for Refusal {
             };
             write!(f, "\n  at {pointer}: {}", super::show::plain(&place.detail))?;
         }
-        if self.status == 401 && !self.had_key {
-            f.write_str("\n  set POSTRIDER_API_KEY, or POSTRIDER_API_KEY_FILE")?;
+        match (self.status, &self.key_from) {
+            (401, None) => f.write_str("\n  set POSTRIDER_API_KEY, or POSTRIDER_API_KEY_FILE")?,
+            (401 | 403, Some(from)) => write!(f, "\n  the key is from {from}")?,
+            _ => (),
         }
         match &self.request_id {
             Some(id) => write!(f, "\n  request: {id}"),
@@ -135,6 +138,18 @@ mod tests {
         let error = refusal(r#"{"status":401,"code":"unauthorized","detail":"d"}"#);
         assert!(!error.is_no() && !error.is_passing());
         assert!(error.to_string().contains("POSTRIDER_API_KEY"), "{error}");
+    }
+
+    #[test]
+    fn a_key_that_is_refused_is_told_with_where_it_was_from() {
+        for (status, is_told) in [(401, true), (403, true), (404, false)] {
+            let text = format!(r#"{{"status":{status},"code":"c","detail":"d"}}"#);
+            let mut refusal: Refusal = serde_json::from_str(&text).unwrap();
+            refusal.key_from = Some("POSTRIDER_API_KEY".to_owned());
+            let error = refusal.to_string();
+            let told = error.contains("the key is from POSTRIDER_API_KEY");
+            assert_eq!(told, is_told, "{error}");
+        }
     }
 
     #[test]

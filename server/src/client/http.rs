@@ -23,11 +23,21 @@ const TIMEOUT: Duration = Duration::from_secs(11 * 60);
 /// The most that a server shows on one page.
 const PAGE_MAX: usize = 250;
 
+/// A key, and where it is from.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) text: String,
+    pub(crate) from: String,
+}
+
 /// Asks one server, with one key.
 pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
-    has_key: bool,
+    /// The server, as errors name it.
+    shown: String,
+    /// Where the key is from.
+    key_from: Option<String>,
 }
 
 /// What a server has answered.
@@ -86,13 +96,13 @@ impl Reply {
 impl Client {
     pub(crate) fn new(
         url: &str,
-        key: Option<&str>,
+        key: Option<&Key>,
         tenant: Option<&str>,
     ) -> Result<Self, ClientError> {
         let base = base(url)?;
         let mut headers = HeaderMap::new();
         if let Some(key) = key {
-            let value = HeaderValue::try_from(format!("Bearer {key}"));
+            let value = HeaderValue::try_from(format!("Bearer {}", key.text));
             let mut value = value.map_err(|_| ClientError::Header("the API key"))?;
             value.set_sensitive(true);
             headers.insert(header::AUTHORIZATION, value);
@@ -104,9 +114,16 @@ impl Client {
         }
         Ok(Self {
             http: plain(|builder| builder.default_headers(headers))?,
+            shown: base.as_str().trim_end_matches('/').to_owned(),
             base,
-            has_key: key.is_some(),
+            key_from: key.map(|key| key.from.clone()),
         })
+    }
+
+    /// The same, but errors say that a variable has named the server.
+    pub(super) fn named_by(mut self, variable: &str) -> Self {
+        self.shown += &format!(" (from {variable})");
+        self
     }
 
     /// Where the server is.
@@ -141,6 +158,14 @@ impl Client {
     pub(crate) async fn post_nothing(&self, path: &[&str]) -> Result<Reply, ClientError> {
         let request = self.request(Method::POST, path, &Query::default());
         self.read(request).await
+    }
+
+    pub(crate) async fn put(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> Result<Reply, ClientError> {
+        self.write(Method::PUT, path, body, &[]).await
     }
 
     pub(crate) async fn patch(
@@ -261,9 +286,9 @@ impl Client {
     }
 
     fn refused(&self, status: StatusCode, text: &str) -> ClientError {
-        match serde_json::from_str::<Refusal>(text) {
+        match serde_json::from_str::<Box<Refusal>>(text) {
             Ok(mut refusal) => {
-                refusal.had_key = self.has_key;
+                refusal.key_from.clone_from(&self.key_from);
                 ClientError::Refused(refusal)
             }
             Err(_) => self.stranger(status),
@@ -272,14 +297,14 @@ impl Client {
 
     fn stranger(&self, status: StatusCode) -> ClientError {
         ClientError::Stranger {
-            url: self.url().to_owned(),
+            url: self.shown.clone(),
             status: status.as_u16(),
         }
     }
 
     fn failed(&self, error: &reqwest::Error) -> ClientError {
         ClientError::Unreachable {
-            url: self.url().to_owned(),
+            url: self.shown.clone(),
             why: root(error),
         }
     }
@@ -312,15 +337,11 @@ pub(super) fn root(error: &reqwest::Error) -> String {
 }
 
 fn base(text: &str) -> Result<Url, ClientError> {
-    let wrong = |why: &str| ClientError::Url {
+    let url = Url::parse(text).ok();
+    let url = url.filter(|url| matches!(url.scheme(), "http" | "https"));
+    url.ok_or_else(|| ClientError::Url {
         url: text.to_owned(),
-        why: why.to_owned(),
-    };
-    let url = Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
-    match url.scheme() {
-        "http" | "https" => Ok(url),
-        _ => Err(wrong("write it as http://host:port or https://host")),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -347,7 +368,11 @@ mod tests {
             let refused = Client::new(text, None, None).err();
             assert!(matches!(refused, Some(ClientError::Url { .. })), "{text}");
         }
-        let refused = Client::new(DEFAULT_URL, Some("a\nb"), None).err();
+        let key = Key {
+            text: "a\nb".to_owned(),
+            from: "a test".to_owned(),
+        };
+        let refused = Client::new(DEFAULT_URL, Some(&key), None).err();
         assert!(matches!(refused, Some(ClientError::Header(_))));
     }
 }

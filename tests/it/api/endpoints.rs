@@ -2,6 +2,7 @@
 
 use super::Server;
 use crate::receiver::{Receiver, Reply, SECRET, closed, until};
+use http::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -24,6 +25,48 @@ async fn an_endpoint_needs_only_a_url_and_shows_its_secret_once() {
     );
     let secret = server.get(&format!("{path}/secret")).await.expect(200);
     assert_eq!(secret["secret"], made["secret"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_with_a_name_is_made_once_and_then_as_the_body_says() {
+    let server = Server::start().await;
+    let put = async |body: Value| {
+        let path = "/v1/endpoints/by-name/ledger";
+        let body = Some(body.to_string());
+        server.send(Method::PUT, path, body, &[]).await
+    };
+    let body = json!({ "url": "https://merchant.example/a", "event_types": ["payment.*"] });
+    let made = put(body.clone()).await.expect(201);
+    assert_eq!(made["name"], "ledger");
+    assert!(made["secret"].as_str().unwrap().starts_with("whsec_"));
+    let again = put(body).await.expect(200);
+    assert_eq!(
+        (&again["id"], &again["revision"], again.get("secret")),
+        (&made["id"], &made["revision"], None)
+    );
+    let body = json!({ "url": "https://merchant.example/b", "secret": SECRET });
+    let changed = put(body).await.expect(200);
+    assert_eq!(changed["id"], made["id"]);
+    assert_eq!(changed["url"], "https://merchant.example/b");
+    assert_eq!(
+        changed["event_types"],
+        json!(["*"]),
+        "left out: the default"
+    );
+    let path = format!("/v1/endpoints/{}", made["id"].as_str().unwrap());
+    let secret = server.get(&format!("{path}/secret")).await.expect(200);
+    assert_eq!(secret["secret"], SECRET);
+    let patched = json!({ "description": "the ledger's" });
+    let patched = server.patch(&path, patched).await.expect(200);
+    assert_eq!(patched["name"], "ledger", "a name stays");
+    let listed = server.get("/v1/endpoints").await.expect(200);
+    assert_eq!(listed["data"].as_array().unwrap().len(), 1);
+    let path = "/v1/endpoints/by-name/no%20name";
+    let refused = json!({ "url": "https://merchant.example/a" });
+    let refused = server
+        .send(Method::PUT, path, Some(refused.to_string()), &[])
+        .await;
+    refused.problem(400, "invalid_parameter");
 }
 
 #[tokio::test(flavor = "multi_thread")]

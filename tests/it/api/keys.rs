@@ -149,6 +149,25 @@ async fn answers_carry_a_request_id_and_the_headers_that_keep_browsers_careful()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_is_sent_to_the_server_itself_finds_out_what_it_is() {
+    let server = Server::start().await;
+    let nobody = [("authorization", "")];
+    let home = server.send(Method::GET, "/", None, &nobody).await;
+    let home = home.expect(200);
+    let home = home.as_str().unwrap();
+    let links = home.split("href=\"").skip(1);
+    let links = links.filter_map(|rest| rest.split('"').next());
+    let links: Vec<&str> = links.filter(|link| link.starts_with('/')).collect();
+    assert!(links.contains(&"/reference"), "{home}");
+    for link in links {
+        let answer = server.send(Method::GET, link, None, &nobody).await;
+        answer.expect(200);
+    }
+    let refused = server.send(Method::POST, "/", None, &nobody).await;
+    refused.problem(404, "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_server_says_that_it_lives_and_is_ready_until_it_is_not() {
     let server = Server::start().await;
     let nobody = [("authorization", "")];

@@ -6,6 +6,26 @@ use serde_json::{Value, json};
 use std::fs;
 
 #[test]
+fn a_script_that_ensures_its_endpoint_each_time_it_runs_has_one() {
+    let (server, _directory) = Server::start();
+    let ensure = |url: &str, more: &[&str]| {
+        server.json(&[&["endpoints", "ensure", "ledger", url], more].concat())
+    };
+    let made = ensure("https://merchant.example/a", &["--type=payment.*"]);
+    assert!(text(&made["secret"]).starts_with("whsec_"), "{made}");
+    let again = ensure("https://merchant.example/a", &["--type=payment.*"]);
+    assert_eq!((&again["id"], again.get("secret")), (&made["id"], None));
+    let moved = ensure("https://merchant.example/b", &[]);
+    assert_eq!(moved["id"], made["id"]);
+    let table = server.text(&["endpoints", "list"]);
+    assert_eq!(table.lines().count(), 2, "{table}");
+    assert!(
+        has_line(&table, &["ledger", "https://merchant.example/b"]),
+        "{table}"
+    );
+}
+
+#[test]
 fn an_endpoint_is_made_shown_changed_and_deleted() {
     let (server, directory) = Server::start();
     let url = "https://merchant.example/hooks";

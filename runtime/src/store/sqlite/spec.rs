@@ -12,6 +12,8 @@ use std::time::Duration;
 #[derive(Serialize, Deserialize)]
 struct SpecRecord {
     tenant: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     url: String,
     event_types: Vec<String>,
     headers: Vec<(String, String)>,
@@ -127,6 +129,7 @@ struct BreakerRecord {
 pub(super) fn to_json(spec: &EndpointSpec) -> Result<String, serde_json::Error> {
     serde_json::to_string(&SpecRecord {
         tenant: spec.tenant.as_str().to_owned(),
+        name: spec.name.as_ref().map(ToString::to_string),
         url: spec.url.to_string(),
         event_types: spec
             .event_types
@@ -168,9 +171,11 @@ pub(super) fn from_json(text: &str) -> Result<EndpointSpec, String> {
     let patterns = record.event_types.iter().map(|pattern| pattern.parse());
     let event_types = patterns.collect::<Result<_, _>>();
     let filter = record.filter.map(|filter| filter.parse()).transpose();
+    let name = record.name.map(|name| name.parse());
     let signatures = record.signatures.into_iter().map(signature);
     Ok(EndpointSpec {
         tenant: record.tenant.parse().map_err(told)?,
+        name: name.transpose().map_err(told)?,
         url: record.url.into(),
         description: record.description.into(),
         metadata: record.metadata.into(),

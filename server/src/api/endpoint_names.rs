@@ -1,0 +1,73 @@
+//! `/v1/endpoints/by-name/{name}`: an endpoint that is made only once.
+
+use super::Api;
+use super::caller::{Caller, Manage};
+use super::endpoint_form::{EndpointForm, EndpointView};
+use super::endpoints::{NewEndpoint, parse_secret, payload_form, take};
+use super::extract::{Json, from_value};
+use super::problem::Problem;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use postrider::Ensured;
+use serde_json::{Map, Value};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
+
+/// An endpoint that is made only once: what its owner decides, and how it begins.
+pub(crate) struct NamedEndpoint;
+
+impl ToSchema for NamedEndpoint {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "NamedEndpoint".into()
+    }
+}
+
+impl PartialSchema for NamedEndpoint {
+    /// That of a new one, which is not verified first.
+    fn schema() -> RefOr<Schema> {
+        let mut schema = NewEndpoint::schema();
+        if let RefOr::T(Schema::Object(form)) = &mut schema {
+            form.properties.remove("verify");
+        }
+        schema
+    }
+}
+
+#[utoipa::path(
+    put, path = "/v1/endpoints/by-name/{name}", tag = "Endpoints",
+    params(("name" = String, Path, description = "1 to 128 characters of A-Z a-z 0-9 . _ -")),
+    request_body = NamedEndpoint,
+    summary = "Make sure that there is an endpoint of this name",
+    description = "For programs that say at each start what they need: however often this is called, \
+                   the tenant has one endpoint of the name. If there is one it becomes as the body \
+                   says (what is left out gets its default), keeps its id and its status, and keeps \
+                   its secret unless the body has another one: then the one before goes on signing \
+                   for a day.",
+    responses(
+        (status = OK, description = "It was there, and is as the body says.", body = EndpointView),
+        (status = CREATED, description = "Registered. `secret` is shown this once.", body = EndpointView),
+    )
+)]
+pub(crate) async fn ensure(
+    State(api): State<Api>,
+    caller: Caller<Manage>,
+    Path(name): Path<String>,
+    Json(mut body): Json<Map<String, Value>>,
+) -> Result<(StatusCode, axum::Json<EndpointView>), Problem> {
+    let tenant = caller.tenant();
+    let secret: Option<String> = take(&mut body, "secret")?;
+    let form: EndpointForm = from_value(Value::Object(body))?;
+    let spec = form.spec(tenant, payload_form(&api, tenant, &form)?)?;
+    let secret = secret.as_deref().map(parse_secret).transpose()?;
+    let (endpoint, ensured) = api.postrider().ensure(&name, spec, secret).await?;
+    Ok(match ensured {
+        Ensured::Made => {
+            let view = EndpointView::with_secret(&endpoint);
+            (StatusCode::CREATED, axum::Json(view))
+        }
+        Ensured::Changed | Ensured::Unchanged => {
+            (StatusCode::OK, axum::Json(EndpointView::of(&endpoint)))
+        }
+    })
+}
