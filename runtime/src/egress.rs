@@ -63,7 +63,9 @@ pub struct EgressGuard {
 
 /// Why no request goes to an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{address} is refused: {range}; only the egress allow list opens it")]
+#[error(
+    "{address} is refused: {range}; what opens it is Builder::egress in a program, and allow_networks on a server"
+)]
 pub struct Blocked {
     /// The address as it was resolved or written.
     pub address: IpAddr,

@@ -46,15 +46,30 @@ impl From<BackupError> for BackupFailed {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Answer, BackupFailed> {
-    let config = Config::of(&args.data.settings(None).values()?)?;
+    let values = args.data.settings(None).values()?;
+    crate::log::warn_of_unknown(&values);
+    let config = Config::of(&values)?;
     let from = database(&config.data);
-    let bytes = SqliteStore::copy(&from, &args.file)?;
-    let file = args.file.display().to_string();
+    let copied = SqliteStore::copy(&from, &args.file)?;
+    let (from, file) = (from.display(), args.file.display());
     let text = match args.json {
-        true => format!("{}\n", json!({ "file": file, "bytes": bytes })),
+        true => {
+            let said = json!({
+                "from": from.to_string(),
+                "file": file.to_string(),
+                "bytes": copied.bytes,
+                "endpoints": copied.endpoints,
+                "events": copied.events,
+                "pending": copied.pending,
+                "dead_letters": copied.dead_letters,
+            });
+            format!("{said}\n")
+        }
         false => format!(
-            "{file}: {bytes} bytes\nits secrets open with {}-key alone: keep that in another place\n",
-            from.display()
+            "{from} was copied to {file}: {} bytes\n\
+             with {} endpoints, {} events, {} pending deliveries and {} dead letters\n\
+             its secrets open with {from}-key alone: keep that in another place\n",
+            copied.bytes, copied.endpoints, copied.events, copied.pending, copied.dead_letters
         ),
     };
     Ok(Answer { text, is_yes: true })

@@ -27,10 +27,12 @@ mod input;
 mod log;
 #[cfg(test)]
 mod manual;
+mod program;
 mod secret;
 mod serve;
 mod sign;
 mod stop;
+mod usage;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -86,7 +88,10 @@ struct Answer {
 }
 
 fn main() -> ExitCode {
-    let command = CommandLine::parse().command;
+    let command = match usage::read() {
+        Ok(line) => line.command,
+        Err(status) => return status,
+    };
     if !matches!(command, Command::Serve(_)) {
         log::begin("error", false);
     }

@@ -3,29 +3,32 @@
 use crate::CommandLine;
 use clap::{Command, CommandFactory};
 
-/// A line for each command: how it is called, and what it does.
-fn lines(command: &Command, path: &str, lines: &mut Vec<String>) {
-    let words: Vec<&Command> = command.get_subcommands().collect();
-    for word in &words {
-        self::lines(word, &format!("{path} {}", word.get_name()), lines);
+/// A line for each command: how it is called, with what it cannot do without, and what it does.
+fn lines(command: &mut Command, path: &str, lines: &mut Vec<String>) {
+    let mut has_words = false;
+    for word in command.get_subcommands_mut() {
+        let path = format!("{path} {}", word.get_name());
+        self::lines(word, &path, lines);
+        has_words = true;
     }
-    if !words.is_empty() {
+    if has_words {
         return;
     }
-    let mut call = path.to_owned();
-    for argument in command.get_positionals() {
-        let names = argument.get_value_names().unwrap_or_default();
-        call += &format!(" {}", names.join(" "));
-    }
+    let usage = command.render_usage().to_string();
+    let asked = usage.split_once(path).map_or("", |(_, asked)| asked);
+    let asked = asked.replace(" [OPTIONS]", "").replace(['<', '>'], "");
     let about = command.get_about().map(ToString::to_string);
     let about = about.unwrap_or_default();
-    lines.push(format!("| `{}` | {about} |", call.replace('|', " or ")));
+    let call = format!("{path}{asked}").replace('|', " or ");
+    lines.push(format!("| `{call}` | {about} |"));
 }
 
 #[test]
 fn the_manual_has_a_line_for_each_command_and_for_nothing_else() {
     let mut expected = Vec::new();
-    lines(&CommandLine::command(), "postrider", &mut expected);
+    let mut command = CommandLine::command();
+    command.build();
+    lines(&mut command, "postrider", &mut expected);
     let manual = include_str!("../../docs/cli.md");
     let found = manual
         .lines()

@@ -330,6 +330,10 @@ async fn what_cannot_be_sent_is_refused_at_registration() {
             "{url}"
         );
     }
+    let local = postrider.register_endpoint("http://127.0.0.1/", SECRET);
+    let refused = local.await.unwrap_err().to_string();
+    assert!(refused.contains("Builder::egress"), "{refused}");
+    assert!(refused.contains("allow_networks"), "{refused}");
     assert!(
         postrider
             .register_endpoint("https://example.com/", "")

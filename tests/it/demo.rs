@@ -98,7 +98,10 @@ fn the_report_for_people_checks_every_promise() {
         assert!(stdout.lines().any(row), "{behaviour}\n{stdout}");
     }
     assert!(!stdout.contains('✗') && stdout.lines().all(|line| line.chars().count() <= 100));
-    assert!(stdout.contains("postrider demo --events 120 --endpoints 6 --seed 4"));
+    assert!(stdout.contains(&format!(
+        "Again:    {} demo --events 120 --endpoints 6 --seed 4",
+        program("postrider").display()
+    )));
 }
 
 #[test]

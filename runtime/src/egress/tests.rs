@@ -301,7 +301,7 @@ fn a_refusal_names_the_address_the_range_and_its_source() {
     assert_eq!(
         blocked.to_string(),
         "169.254.169.254 is refused: link-local and cloud metadata, 169.254.0.0/16 (RFC 3927); \
-         only the egress allow list opens it"
+         what opens it is Builder::egress in a program, and allow_networks on a server"
     );
 }
 

@@ -59,8 +59,40 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let read = axum::extract::Query::<T>::from_request_parts(parts, state).await;
         read.map(|query| Self(query.0))
-            .map_err(|error| Problem::new(Code::InvalidQuery, error.body_text()))
+            .map_err(|error| Problem::new(Code::InvalidQuery, in_our_words(&error.body_text())))
     }
+}
+
+/// What the libraries say of a parameter, and how to say it to whoever has written it.
+const OUR_WORDS: &[(&str, &str)] = &[
+    ("Failed to deserialize query string: ", ""),
+    (
+        "invalid digit found in string",
+        "write a whole number, in digits alone",
+    ),
+    (
+        "cannot parse integer from empty string",
+        "write a whole number, in digits alone",
+    ),
+    (
+        "number too large to fit in target type",
+        "the number is too large",
+    ),
+    (
+        "number too small to fit in target type",
+        "the number is too small",
+    ),
+    (
+        "provided string was not `true` or `false`",
+        "write true or false",
+    ),
+];
+
+fn in_our_words(text: &str) -> String {
+    let words = OUR_WORDS.iter();
+    words.fold(text.to_owned(), |text, (theirs, ours)| {
+        text.replace(theirs, ours)
+    })
 }
 
 impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Id<T> {

@@ -1,5 +1,7 @@
 //! `postrider tail`: what happens, as it happens.
 
+mod names;
+
 use super::http::Query;
 use super::sse::Item;
 use super::stream::Follower;
@@ -7,6 +9,7 @@ use super::{ClientError, Connection, say, show};
 use crate::Answer;
 use clap::ValueEnum;
 use jiff::Timestamp;
+use names::Names;
 use serde_json::{Value, json};
 
 /// Follow what happens: a line for each event, attempt and end
@@ -59,11 +62,16 @@ pub(crate) fn run(args: &Args) -> Result<Answer, ClientError> {
             .with_all("event_type", &args.types)
             .with("endpoint_id", args.endpoint.as_ref());
         let mut stream = Follower::new(client, query);
+        let mut names = Names::default();
         loop {
             let item = stream.next().await?;
             let line = match args.connection.json {
                 true => json_line(&item),
-                false => line(&item),
+                false => {
+                    let data = data(&item);
+                    let about = names.about(client, &item.event, &data).await;
+                    line(&item.event, &data, &about)
+                }
             };
             if !say(&line)? {
                 return Ok(Answer {
@@ -84,11 +92,11 @@ fn json_line(item: &Item) -> String {
     json!({ "event": item.event, "id": item.id, "data": data(item) }).to_string()
 }
 
-fn line(item: &Item) -> String {
-    let data = data(item);
+/// `about` says in words what the ids are of.
+fn line(event: &str, data: &Value, about: &str) -> String {
     let text = |name: &str| show::cell(&data[name]);
     let now = Timestamp::now().strftime("%H:%M:%S").to_string();
-    let what = match item.event.as_str() {
+    let what = match event {
         "event" => {
             let key = match data["ordering_key"].as_str() {
                 Some(key) => format!(" key {}", show::plain(key)),
@@ -124,22 +132,26 @@ fn line(item: &Item) -> String {
             }
         }
         "skipped" => format!("{} lines: this reader is too slow", text("count")),
-        _ => show::cell(&data),
+        _ => show::cell(data),
     };
-    format!("{now}  {:<8}  {what}", show::plain(&item.event))
+    let about = match about {
+        "" => String::new(),
+        about => format!("  {}", show::plain(about)),
+    };
+    format!("{now}  {:<8}  {what}{about}", show::plain(event))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn shown(event: &str, data: &str) -> String {
+    fn shown(event: &str, text: &str) -> String {
         let item = Item {
             event: event.to_owned(),
-            data: data.to_owned(),
+            data: text.to_owned(),
             id: None,
         };
-        let line = line(&item);
+        let line = line(event, &data(&item), "");
         line.split_once("  ").unwrap().1.to_owned()
     }
 

@@ -108,8 +108,11 @@ impl Report {
             "\n{kept} kept, over {attempts} attempts in {seconds}."
         ));
         lines.push(format!(
-            "Again:    postrider demo --events {} --endpoints {} --seed {}",
-            args.events, args.endpoints, args.seed
+            "Again:    {} demo --events {} --endpoints {} --seed {}",
+            crate::program::name(),
+            args.events,
+            args.endpoints,
+            args.seed
         ));
         lines.push("Embed it: let postrider = Postrider::builder().start().await?;".into());
         lines.join("\n") + "\n"
@@ -172,7 +175,8 @@ impl StopReport {
         lines.push(format!("Requests given up: {}", self.cancelled));
         lines.push(match &args.data {
             Some(data) => format!(
-                "Go on:   postrider demo --events {} --endpoints {} --seed {} --data {}",
+                "Go on:   {} demo --events {} --endpoints {} --seed {} --data {}",
+                crate::program::name(),
                 args.events,
                 args.endpoints,
                 args.seed,

@@ -80,7 +80,9 @@ pub(super) async fn server(client: &Client, has_to_be: bool) -> (Finding, Option
             let detail = format!("no server answers at {url}");
             let finding = match error {
                 ClientError::Unreachable { why, .. } => {
-                    let remedy = "start it with `postrider serve`, or say with --url where it is";
+                    let program = crate::program::name();
+                    let remedy =
+                        format!("start it with `{program} serve`, or say with --url where it is");
                     let detail = format!("{detail}: {why}");
                     match has_to_be {
                         true => Finding::fail("server", detail, remedy),

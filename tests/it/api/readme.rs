@@ -4,9 +4,6 @@ use super::Server;
 use super::server::KEY;
 use std::process::Command;
 
-/// Where the README says that a server is.
-const PRINTED: &str = "127.0.0.1:8080";
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_curl_lines_of_the_readme_work_as_printed() {
     let server = Server::start().await;
@@ -16,11 +13,13 @@ async fn the_curl_lines_of_the_readme_work_as_printed() {
     let blocks = blocks.map(|block| block.split("```").next().unwrap());
     let script: String = blocks.filter(|block| block.contains("curl")).collect();
     assert_eq!(script.matches("curl -sS").count(), 3, "{script}");
-    let address = server.base.strip_prefix("http://").unwrap();
-    let script = script.replace(PRINTED, address);
+    let url = server.base.clone();
     let ran = tokio::task::spawn_blocking(move || {
         let mut shell = Command::new("sh");
-        shell.args(["-euc", &script]).env("POSTRIDER_API_KEY", KEY);
+        shell.args(["-euc", &script]);
+        shell
+            .env("POSTRIDER_URL", url)
+            .env("POSTRIDER_API_KEY", KEY);
         shell.env("NO_PROXY", "127.0.0.1").output().unwrap()
     });
     let ran = ran.await.unwrap();

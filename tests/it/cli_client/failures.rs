@@ -88,3 +88,44 @@ fn nobody_there_is_no_answer() {
         assert!(answer.err.contains(help), "{answer:?}");
     }
 }
+
+#[test]
+fn a_key_or_an_address_of_the_environment_is_named_where_it_does_not_do() {
+    let (server, directory) = Server::start();
+    let mut list = server.command(&["events", "list"]);
+    let refused = super::said(list.env("POSTRIDER_API_KEY", "pk_that_nobody_has_made_here"));
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(
+        refused.err.contains("the key is from POSTRIDER_API_KEY"),
+        "{refused:?}"
+    );
+    assert!(!refused.err.contains("nobody_has_made"), "{refused:?}");
+    let file = directory.path().join("key");
+    std::fs::write(&file, "pk_that_nobody_has_made_here\n").unwrap();
+    let mut list = server.command(&["events", "list"]);
+    list.env_remove("POSTRIDER_API_KEY");
+    let refused = super::said(list.env("POSTRIDER_API_KEY_FILE", &file));
+    let named = format!(
+        "the key is from {} (POSTRIDER_API_KEY_FILE)",
+        file.display()
+    );
+    assert!(refused.err.contains(&named), "{refused:?}");
+    let mut list = server.command(&["events", "list"]);
+    let lost = super::said(list.env("POSTRIDER_URL", "http://127.0.0.1:1"));
+    assert_eq!(lost.code, Some(2), "{lost:?}");
+    assert!(
+        lost.err.contains("http://127.0.0.1:1 (from POSTRIDER_URL)"),
+        "{lost:?}"
+    );
+}
+
+#[test]
+fn a_flag_that_is_no_number_is_told_of_in_our_own_words() {
+    let directory = tempfile::tempdir().unwrap();
+    for args in [&["dev", "--port=web"][..], &["demo", "--events=many"]] {
+        let refused = super::said(super::postrider(directory.path()).args(args));
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.err.contains("write a whole number"), "{refused:?}");
+        assert!(!refused.err.contains("invalid digit"), "{refused:?}");
+    }
+}

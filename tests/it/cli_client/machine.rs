@@ -1,4 +1,4 @@
-//! `postrider doctor`, `backup`, `dev`, `completions` and `config show`.
+//! `postrider doctor`, `backup`, `dev` and `completions`.
 
 use super::{Following, Server, has_line, postrider, said, terminate, text, unset, until};
 use crate::programs::program;
@@ -26,6 +26,40 @@ fn a_server_to_try_out_delivers_its_first_event_and_leaves_nothing_behind() {
     ));
     let left = fs::read_dir(directory.path()).unwrap().count();
     assert_eq!(left, 0, "nothing is left behind");
+}
+
+#[test]
+fn a_server_to_try_out_says_that_its_port_is_another_one_and_what_it_says_can_be_typed() {
+    let directory = tempfile::tempdir().unwrap();
+    // If somebody else has it, it is taken all the same.
+    let _taken = std::net::TcpListener::bind("127.0.0.1:8080");
+    let mut dev = postrider(directory.path());
+    dev.env("TMPDIR", directory.path()).arg("dev");
+    let dev = Following::start(dev);
+    let lines = std::iter::repeat_with(|| dev.line());
+    let said: Vec<String> = lines.take_while(|line| line != "Ctrl-C ends it.").collect();
+    let said = said.join("\n");
+    assert!(
+        said.contains("(port 8080 is taken, so this is another; "),
+        "{said}"
+    );
+    let exports = said.lines().filter(|line| line.starts_with("export "));
+    let exports = exports.collect::<Vec<_>>().join("\n");
+    let typed = said
+        .lines()
+        .find(|line| line.ends_with(" trigger payment.succeeded"));
+    let typed = typed.expect("how to publish with the program");
+    let curl = said.lines().find(|line| line.contains("/v1/deliveries"));
+    let curl = curl.expect("how to look at deliveries");
+    assert!(
+        curl.starts_with("curl \"$POSTRIDER_URL/v1/deliveries\""),
+        "{curl}"
+    );
+    let script = format!("{exports}\n{typed}\n{curl}");
+    let mut shell = unset(Command::new("sh"), directory.path());
+    let ran = super::said(shell.args(["-euc", &script]).env("NO_PROXY", "127.0.0.1"));
+    assert_eq!(ran.code, Some(0), "{script}\n{ran:?}");
+    assert!(ran.out.contains("payment.succeeded"), "{ran:?}");
 }
 
 #[test]
@@ -115,7 +149,13 @@ fn a_backup_of_a_running_server_is_a_server_to_start() {
     let backup = || said(postrider(directory.path()).args(["backup", "copy.db", "--data=data"]));
     let made = backup();
     assert_eq!(made.code, Some(0), "{made:?}");
-    assert!(made.out.starts_with("copy.db: "), "{made:?}");
+    for told in [
+        "data/postrider.db was copied to copy.db: ",
+        "with 1 endpoints, 1 events, 1 pending deliveries and 0 dead letters",
+        "data/postrider.db-key alone",
+    ] {
+        assert!(made.out.contains(told), "{told}: {made:?}");
+    }
     let again = backup();
     assert_eq!(again.code, Some(2), "{again:?}");
     assert!(again.err.contains("copy.db is there already"), "{again:?}");
@@ -219,45 +259,4 @@ fn shells_are_told_every_command() {
             assert!(said.out.contains(word), "{shell}: {word}");
         }
     }
-}
-
-#[test]
-fn settings_are_shown_with_where_they_were_made() {
-    let directory = tempfile::tempdir().unwrap();
-    fs::write(
-        directory.path().join("postrider.toml"),
-        "keep_ended_days = 7",
-    )
-    .unwrap();
-    let show = |args: &[&str]| {
-        let mut command = postrider(directory.path());
-        command.env("POSTRIDER_API_KEY", "a-key-of-more-than-24-characters");
-        said(
-            command
-                .args(["config", "show", "--listen=127.0.0.1:1"])
-                .args(args),
-        )
-    };
-    let shown = show(&[]);
-    assert_eq!(shown.code, Some(0), "{shown:?}");
-    assert!(
-        shown.out.contains("listen = \"127.0.0.1:1\"  # flag: "),
-        "{shown:?}"
-    );
-    assert!(
-        shown
-            .out
-            .contains("keep_ended_days = \"7\"  # postrider.toml: "),
-        "{shown:?}"
-    );
-    assert!(!shown.out.contains("a-key-of"), "{shown:?}");
-    let shown: Value = serde_json::from_str(&show(&["--json"]).out).unwrap();
-    let key = shown
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|it| it["name"] == "api_key");
-    assert_eq!(key.unwrap()["origin"], "environment (POSTRIDER_API_KEY)");
-    let wrong = show(&["--log-format=xml"]);
-    assert_eq!(wrong.code, Some(2), "{wrong:?}");
 }

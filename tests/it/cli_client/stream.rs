@@ -52,6 +52,25 @@ async fn what_happens_is_a_line_each() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_and_a_delivery_are_shown_with_their_type_and_their_endpoint() {
+    let (server, _data) = Server::start();
+    let receiver = Receiver::answering(200).await;
+    server.endpoint(&receiver.url(), &[]);
+    let attempts = Following::start(server.command(&["tail", "--only=attempt"]));
+    let all = Following::start(server.command(&["tail"]));
+    let shown = format!("  order.placed to {}", receiver.url());
+    for (following, kind) in [(&attempts, "  attempt   dlv_"), (&all, "  delivery  dlv_")] {
+        until("it is shown", || {
+            publish(&server, "order.placed", 0);
+            let patience = Duration::from_millis(300);
+            let lines = std::iter::from_fn(|| following.lines.recv_timeout(patience).ok());
+            let mut lines = lines.take(3);
+            lines.any(|line| line.contains(kind) && line.ends_with(&shown))
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn events_come_to_a_local_port_in_order_over_a_restart_of_the_server() {
     let (server, directory) = Server::start();
     let (port, key) = (server.port(), server.key.clone());

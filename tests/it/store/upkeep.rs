@@ -351,8 +351,8 @@ fn a_database_is_copied_whether_a_store_has_it_open_or_not() {
     let from = directory.path().join("events.db");
     let store = SqliteStore::open(&from).unwrap();
     let copy = directory.path().join("copy.db");
-    let bytes = SqliteStore::copy(&from, &copy).unwrap();
-    assert_eq!(bytes, std::fs::metadata(&copy).unwrap().len());
+    let copied = SqliteStore::copy(&from, &copy).unwrap();
+    assert_eq!(copied.bytes, std::fs::metadata(&copy).unwrap().len());
     drop(store);
     let later = directory.path().join("later.db");
     SqliteStore::copy(&from, &later).unwrap();

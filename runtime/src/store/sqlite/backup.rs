@@ -35,6 +35,22 @@ pub enum BackupError {
     Copy(String),
 }
 
+/// What is in a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Copied {
+    /// The size of its file.
+    pub bytes: u64,
+    /// Endpoints.
+    pub endpoints: u64,
+    /// Events that are kept.
+    pub events: u64,
+    /// Deliveries that have not ended.
+    pub pending: u64,
+    /// Dead letters.
+    pub dead_letters: u64,
+}
+
 impl SqliteStore {
     /// Copies the database into a new file, while it is in use: the copy is what the store held at
     /// one moment, and is synced when this returns. It is made without gaps, so it is smaller than
@@ -47,13 +63,13 @@ impl SqliteStore {
     /// # Errors
     ///
     /// [`BackupError`]. What was written by then is removed.
-    pub async fn backup(self: &Arc<Self>, path: impl AsRef<Path>) -> Result<(), BackupError> {
+    pub async fn backup(self: &Arc<Self>, path: impl AsRef<Path>) -> Result<Copied, BackupError> {
         let path = path.as_ref().to_owned();
         let store = Arc::clone(self);
         let copying = tokio::task::spawn_blocking(move || {
             let copy = |fault: StoreFault| BackupError::Copy(fault.to_string());
             let reader = store.reader().map_err(copy)?;
-            copy_to(&reader, &path).map(drop)
+            copy_to(&reader, &path)
         });
         let stopped = |error: tokio::task::JoinError| BackupError::Copy(error.to_string());
         copying.await.map_err(stopped)?
@@ -61,13 +77,13 @@ impl SqliteStore {
 
     /// Copies a database into a new file, whether or not a store has it open, in this process or in
     /// another one: it only reads. What is said at [`SqliteStore::backup`] holds for this copy, too.
-    /// Gives the size of the copy in bytes. Takes as long as reading all of the database does: not
+    /// Takes as long as reading all of the database does: not
     /// for a thread of an asynchronous runtime.
     ///
     /// # Errors
     ///
     /// [`BackupError`]. What was written by then is removed.
-    pub fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<u64, BackupError> {
+    pub fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<Copied, BackupError> {
         let from = from.as_ref();
         let there = from.try_exists().map_err(|error| at(from, error))?;
         if !there {
@@ -89,22 +105,23 @@ fn at(path: &Path, error: io::Error) -> BackupError {
 }
 
 /// Makes the copy under another name, so that whoever finds a file of the right name finds all of
-/// it. Gives its size in bytes.
-fn copy_to(connection: &Connection, path: &Path) -> Result<u64, BackupError> {
+/// it. Gives what is in it.
+fn copy_to(connection: &Connection, path: &Path) -> Result<Copied, BackupError> {
     if path.try_exists().map_err(|error| at(path, error))? {
         return Err(BackupError::Exists(path.to_owned()));
     }
     let unfinished = beside(path, "unfinished");
     let made = fill(connection, &unfinished).and_then(|bytes| {
+        let copied = count(&unfinished, bytes)?;
         put_in_place(&unfinished, path)?;
-        Ok(bytes)
+        Ok(copied)
     });
     // After a failure, what is left of it helps nobody; otherwise it is another name of the copy,
     // or gone.
     let _ = fs::remove_file(&unfinished);
-    let bytes = made?;
+    let copied = made?;
     sync_directory(path).map_err(|error| at(path, error))?;
-    Ok(bytes)
+    Ok(copied)
 }
 
 fn fill(connection: &Connection, path: &Path) -> Result<u64, BackupError> {
@@ -122,6 +139,26 @@ fn fill(connection: &Connection, path: &Path) -> Result<u64, BackupError> {
     let written = File::options().write(true).open(path).map_err(file)?;
     written.sync_all().map_err(file)?;
     Ok(written.metadata().map_err(file)?.len())
+}
+
+/// Counts what is in a copy of so many bytes.
+fn count(path: &Path, bytes: u64) -> Result<Copied, BackupError> {
+    let wrong = |error: rusqlite::Error| BackupError::Copy(error.to_string());
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(wrong)?;
+    let of = |what: &str| {
+        let select = format!("SELECT count(*) FROM {what}");
+        let counted = connection.query_row(&select, [], |row| row.get::<_, i64>(0));
+        counted.map_err(wrong).map(i64::unsigned_abs)
+    };
+    // Each is counted from an index.
+    Ok(Copied {
+        bytes,
+        endpoints: of("postrider_endpoint")?,
+        events: of("postrider_event")?,
+        pending: of("postrider_delivery WHERE state <= 1")?,
+        dead_letters: of("postrider_delivery WHERE state = 3")?,
+    })
 }
 
 /// Gives a file its name. A link, unlike a rename, does not replace what somebody has put there
