@@ -167,12 +167,26 @@ for (const [name, route] of Object.entries(ROUTES)) {
       assert.match(refused[0].hint, /\w/);
     });
 
-    test("the largest body can be set", async () => {
-      await served(await route(make(), () => 200, { bodyBytesMax: EVENT.length }), async (post) => {
+    test("refusals are logged where nobody is told, and no more of them than a log can bear", async (context) => {
+      const logged = context.mock.method(console, "error", () => {}).mock.calls;
+      await served(await route(make(), () => 200), async (post) => {
+        for (let count = 0; count < 30; count++) await post(signed(), `${EVENT} `);
+      });
+      const lines = logged.map(({ arguments: [line] }) => line);
+      assert.match(lines[0], /^webhook refused: NO_MATCH: \w/);
+      // Ten, and one for each second that it took.
+      assert.ok(lines.length >= 10 && lines.length < 30, `${lines.length} lines`);
+    });
+
+    test("the largest body can be set, and a larger one is told of", async () => {
+      const refused = [];
+      const options = { bodyBytesMax: EVENT.length, onRefused: ({ code }) => refused.push(code) };
+      await served(await route(make(), () => 200, options), async (post) => {
         assert.equal((await post(signed())).status, 200);
         const larger = await post(signed("msg_1", `${EVENT} `), `${EVENT} `);
         assert.deepEqual(larger, { status: 413, text: '{"code":"BODY_TOO_LARGE"}' });
       });
+      assert.deepEqual(refused, ["BODY_TOO_LARGE"]);
     });
   });
 }

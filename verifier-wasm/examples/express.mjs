@@ -9,7 +9,7 @@ const app = express();
 // Before express.json(): this route reads the bytes itself.
 app.post("/webhooks", webhookHandler(wh, ({ id, keyIndex, payload }, request, response) => {
   response.json({ id, keyIndex, type: payload.type });
-}, { onRefused: ({ code, hint }) => console.error(`${code}: ${hint}`) }));
+}));
 
 app.use(express.json());
 app.post("/json", (request, response) => response.json({ got: request.body }));

@@ -9,7 +9,7 @@ const app = Fastify();
 // The plugin's parser is for its own route; all others have Fastify's.
 app.register(webhookPlugin(wh, "/webhooks", async ({ id, keyIndex, payload }) => {
   return { id, keyIndex, type: payload.type };
-}, { onRefused: ({ code, hint }) => console.error(`${code}: ${hint}`) }));
+}));
 
 app.post("/json", async (request) => ({ got: request.body }));
 

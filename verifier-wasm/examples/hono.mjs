@@ -9,7 +9,7 @@ const app = new Hono();
 
 app.post("/webhooks", webhookHandler(wh, ({ id, keyIndex, payload }, c) => {
   return c.json({ id, keyIndex, type: payload.type });
-}, { onRefused: ({ code, hint }) => console.error(`${code}: ${hint}`) }));
+}));
 
 app.post("/json", async (c) => c.json({ got: await c.req.json() }));
 

@@ -13,7 +13,7 @@ const answer = (response, value) => {
 
 const webhooks = webhookListener(wh, ({ id, keyIndex, payload }, request, response) => {
   answer(response, { id, keyIndex, type: payload.type });
-}, { onRefused: ({ code, hint }) => console.error(`${code}: ${hint}`) });
+});
 
 const routes = {
   "POST /webhooks": webhooks,

@@ -1,4 +1,7 @@
-/** Why a request is refused. The list is closed; `DUPLICATE` is only given where `dedupe` is set. */
+/**
+ * Why a request is refused. The list is closed; `DUPLICATE` is only given where `dedupe` is set, and
+ * `BODY_TOO_LARGE` by the adapters alone.
+ */
 export type WebhookErrorCode =
   | "MISSING_HEADER"
   | "MALFORMED_HEADER"
@@ -9,6 +12,7 @@ export type WebhookErrorCode =
   | "NO_MATCH"
   | "BODY_ALREADY_PARSED"
   | "BODY_UNREADABLE"
+  | "BODY_TOO_LARGE"
   | "INVALID_JSON"
   | "DUPLICATE";
 
@@ -57,6 +61,7 @@ export const HINTS: Readonly<Record<WebhookErrorCode, string>> = {
     "the body was parsed and written again, lost or gained a byte order mark or a line end, or the secret is another one: verify the bytes as they arrived, with the secret of this endpoint",
   BODY_ALREADY_PARSED: "pass the raw body: a string, a Uint8Array, an ArrayBuffer or a DataView",
   BODY_UNREADABLE: "the request broke off within its body",
+  BODY_TOO_LARGE: "the body has more than `bodyBytesMax` bytes, 1 MiB if that is left out",
   INVALID_JSON: "the signature is right, but the body is not JSON: set `parse` to false",
   DUPLICATE: "this message was seen before: answer 2xx and do nothing",
 };

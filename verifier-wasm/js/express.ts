@@ -1,5 +1,6 @@
 import { serve, type IncomingRequest, type OutgoingResponse } from "./node.js";
-import { hinting, type RouteOptions } from "./route.js";
+import { telling } from "./refused.js";
+import type { RouteOptions } from "./route.js";
 import type { Verified, Webhook } from "./webhook.js";
 
 export type { RouteOptions } from "./route.js";
@@ -17,6 +18,6 @@ export function webhookHandler<T, Q extends IncomingRequest = any, S extends Out
   handler: (verified: Verified<T>, request: Q, response: S) => unknown,
   options: RouteOptions = {},
 ): (request: Q, response: S, next: (error?: unknown) => void) => Promise<void> {
-  const told = hinting(options, PARSED);
+  const told = telling(options, PARSED);
   return (request, response, next) => serve(webhook, request, response, told, handler).catch(next);
 }

@@ -1,4 +1,5 @@
-import { BODY_BYTES_MAX, handled, TOO_LARGE, type Answer, type RouteOptions } from "./route.js";
+import { telling } from "./refused.js";
+import { BODY_BYTES_MAX, handled, tooLarge, type Answer, type RouteOptions } from "./route.js";
 import type { Verified, Webhook } from "./webhook.js";
 
 export type { RouteOptions } from "./route.js";
@@ -40,11 +41,12 @@ export function webhookPlugin<T, Q extends Request = any, S extends Reply = any>
   handler: (verified: Verified<T>, request: Q, reply: S) => unknown,
   options: RouteOptions = {},
 ): (instance: any) => Promise<void> {
+  const told = telling(options);
   return async (instance: Instance) => {
     instance.removeAllContentTypeParsers();
     instance.addContentTypeParser("*", { parseAs: "buffer" }, (_, body, done) => done(null, body));
     instance.setErrorHandler((error, _, reply) => {
-      if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") return refuse(reply, TOO_LARGE);
+      if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") return refuse(reply, tooLarge(told));
       throw error; // which goes to the handler around this plugin
     });
     const bodyLimit = options.bodyBytesMax ?? BODY_BYTES_MAX;
@@ -54,7 +56,7 @@ export function webhookPlugin<T, Q extends Request = any, S extends Reply = any>
         webhook,
         raw,
         request.headers,
-        options,
+        told,
         (verified) => handler(verified, request, reply),
         () => reply.statusCode,
       );

@@ -1,17 +1,18 @@
-import { Body, handled, TOO_LARGE, type Answer, type RouteOptions } from "./route.js";
+import type { Telling } from "./refused.js";
+import { Body, broken, handled, tooLarge, type Answer, type RouteOptions } from "./route.js";
 import type { Verified, Webhook } from "./webhook.js";
 
 /** Verifies a Fetch `Request` and has it handled. Without a response of the handler's it is 204. */
 export async function respond<T>(
   webhook: Webhook<T>,
   request: Request,
-  options: RouteOptions,
+  options: Telling,
   handler: (verified: Verified<T>) => Response | void | Promise<Response | void>,
 ): Promise<Response> {
   // A body that was read before is passed on as none, and told of as such.
   const raw = request.bodyUsed ? undefined : await read(request, options);
-  if (raw === null) return response(TOO_LARGE);
-  if (raw === BROKEN) return response({ status: 400, code: "BODY_UNREADABLE" });
+  if (raw === null) return response(tooLarge(options));
+  if (raw === BROKEN) return response(broken(options));
   // Not by `instanceof`: frameworks have responses of their own.
   const statusOf = (answered: Response | void) => answered?.status ?? 204;
   const done = await handled(webhook, raw, request.headers, options, handler, statusOf);

@@ -1,5 +1,6 @@
 import { respond } from "./fetch.js";
-import { hinting, type RouteOptions } from "./route.js";
+import { telling } from "./refused.js";
+import type { RouteOptions } from "./route.js";
 import type { Verified, Webhook } from "./webhook.js";
 
 export type { RouteOptions } from "./route.js";
@@ -13,6 +14,6 @@ export function webhookHandler<T, C extends { req: { raw: Request } } = any>(
   handler: (verified: Verified<T>, c: C) => Response | void | Promise<Response | void>,
   options: RouteOptions = {},
 ): (c: C) => Promise<Response> {
-  const told = hinting(options, PARSED);
+  const told = telling(options, PARSED);
   return (c) => respond(webhook, c.req.raw, told, (verified) => handler(verified, c));
 }

@@ -1,5 +1,6 @@
 import { respond } from "./fetch.js";
-import { hinting, type RouteOptions } from "./route.js";
+import { telling } from "./refused.js";
+import type { RouteOptions } from "./route.js";
 import type { Verified, Webhook } from "./webhook.js";
 
 export type { RouteOptions } from "./route.js";
@@ -14,6 +15,6 @@ export function webhookRoute<T, R extends Request = Request>(
   handler: (verified: Verified<T>, request: R) => Response | void | Promise<Response | void>,
   options: RouteOptions = {},
 ): (request: R) => Promise<Response> {
-  const told = hinting(options, PARSED);
+  const told = telling(options, PARSED);
   return (request) => respond(webhook, request, told, (verified) => handler(verified, request));
 }

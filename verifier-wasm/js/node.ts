@@ -1,4 +1,5 @@
-import { Body, handled, TOO_LARGE, type Answer, type RouteOptions } from "./route.js";
+import { telling, type Telling } from "./refused.js";
+import { Body, broken, handled, tooLarge, type Answer, type RouteOptions } from "./route.js";
 import type { Verified, Webhook } from "./webhook.js";
 
 export type { RouteOptions } from "./route.js";
@@ -36,9 +37,10 @@ export function webhookListener<T, Q extends IncomingRequest = any, S extends Ou
   handler: (verified: Verified<T>, request: Q, response: S) => unknown,
   options: ListenerOptions = {},
 ): (request: Q, response: S) => Promise<void> {
+  const told = telling(options);
   return async (request, response) => {
     try {
-      await serve(webhook, request, response, options, handler);
+      await serve(webhook, request, response, told, handler);
     } catch (error) {
       if (!response.headersSent) send(response, { status: 500 });
       const { onError = console.error } = options;
@@ -52,14 +54,14 @@ export async function serve<T, Q extends IncomingRequest, S extends OutgoingResp
   webhook: Webhook<T>,
   request: Q,
   response: S,
-  options: RouteOptions,
+  options: Telling,
   handler: (verified: Verified<T>, request: Q, response: S) => unknown,
 ): Promise<void> {
   const raw = await rawBody(request, options);
-  if (raw === GONE) return;
+  if (raw === GONE) return void broken(options);
   if (raw === null) {
     response.setHeader("connection", "close");
-    return send(response, TOO_LARGE);
+    return send(response, tooLarge(options));
   }
   const done = await handled(
     webhook,

@@ -1,9 +1,13 @@
+import { refusal, type Telling } from "./refused.js";
 import type { Refused, Verified, Webhook } from "./webhook.js";
 
 export interface RouteOptions {
   /** The largest body that is read, in bytes; larger ones are answered with 413. @defaultValue 1 MiB */
   readonly bodyBytesMax?: number;
-  /** Is told of every refused request whose body was read, for your log. Repeats are none. */
+  /**
+   * Is told of every refused request: of its code, and of a hint that names the likely cause. Repeats
+   * are none. @defaultValue a line for `console.error`, ten at once and then one a second at most
+   */
   readonly onRefused?: (refused: Refused) => void;
 }
 
@@ -15,15 +19,16 @@ export interface Answer {
   readonly code?: string;
 }
 
-export const TOO_LARGE: Answer = { status: 413, code: "BODY_TOO_LARGE" };
+/** The body is larger than is read. */
+export function tooLarge({ onRefused }: Telling): Answer {
+  onRefused(refusal("BODY_TOO_LARGE"));
+  return { status: 413, code: "BODY_TOO_LARGE" };
+}
 
-/** Tells of a body that was parsed before what to do about it in this framework. */
-export function hinting(options: RouteOptions, hint: string): RouteOptions {
-  const { onRefused } = options;
-  if (!onRefused) return options;
-  const told: typeof onRefused = (refused) =>
-    onRefused(refused.code === "BODY_ALREADY_PARSED" ? { ...refused, hint } : refused);
-  return { ...options, onRefused: told };
+/** The sender went away before all of the body was here. */
+export function broken({ onRefused }: Telling): Answer {
+  onRefused(refusal("BODY_UNREADABLE"));
+  return { status: 400, code: "BODY_UNREADABLE" };
 }
 
 /**
@@ -36,14 +41,14 @@ export async function handled<T, A>(
   webhook: Webhook<T>,
   rawBody: unknown,
   headers: unknown,
-  options: RouteOptions,
+  options: Telling,
   handler: (verified: Verified<T>) => A | Promise<A>,
   statusOf: (answered: A) => number,
 ): Promise<{ readonly answer: Answer } | { readonly answered: A }> {
   const result = await webhook.safeVerifyAsync(rawBody as string, headers as []);
   if (!result.ok) {
     if (result.code === "DUPLICATE") return { answer: { status: result.inProgress ? 503 : 200 } };
-    options.onRefused?.(result);
+    options.onRefused(result);
     // A body that was parsed before is this server's fault: 500 has the sender try again.
     const status = result.code === "BODY_ALREADY_PARSED" ? 500 : 400;
     return { answer: { status, code: result.code } };

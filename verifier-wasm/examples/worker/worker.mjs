@@ -11,7 +11,6 @@ export default {
     route ??= webhookRoute(
       webhook({ scheme: "standard", secrets: env.WEBHOOK_SECRET.split(",") }),
       ({ id, keyIndex, payload }) => Response.json({ id, keyIndex, type: payload.type }),
-      { onRefused: ({ code, hint }) => console.error(`${code}: ${hint}`) },
     );
     return route(request);
   },

@@ -8,7 +8,6 @@ export function POST(request) {
   route ??= webhookRoute(
     webhook({ scheme: "standard", secrets: process.env.WEBHOOK_SECRET.split(",") }),
     ({ id, keyIndex, payload }) => Response.json({ id, keyIndex, type: payload.type }),
-    { onRefused: ({ code, hint }) => console.error(`${code}: ${hint}`) },
   );
   return route(request);
 }
