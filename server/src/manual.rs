@@ -6,7 +6,9 @@ use clap::{Command, CommandFactory};
 /// A line for each command: how it is called, with what it cannot do without, and what it does.
 fn lines(command: &mut Command, path: &str, lines: &mut Vec<String>) {
     let mut has_words = false;
-    for word in command.get_subcommands_mut() {
+    // Every group has a `help` of its own.
+    let words = command.get_subcommands_mut();
+    for word in words.filter(|word| word.get_name() != "help") {
         let path = format!("{path} {}", word.get_name());
         self::lines(word, &path, lines);
         has_words = true;

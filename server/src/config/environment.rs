@@ -98,8 +98,9 @@ fn is_service_link(rest: &str, text: &str) -> bool {
     }
     if let Some(after) = from("SERVICE_PORT")
         && (after.is_empty() || after.starts_with('_'))
+        && is_number(text)
     {
-        return is_number(text);
+        return true;
     }
     if from("PORT") == Some("") && text.contains("://") {
         return true;
