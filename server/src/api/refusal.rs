@@ -116,7 +116,7 @@ impl From<EndpointError> for Problem {
 impl From<EnsureError> for Problem {
     fn from(error: EnsureError) -> Self {
         match error {
-            EnsureError::Name(error) => Self::new(Code::InvalidParameter, error),
+            EnsureError::Name(error) => Self::new(Code::InvalidEndpoint, error),
             EnsureError::Endpoint(error) => error.into(),
             EnsureError::Read(error) => error.into(),
         }

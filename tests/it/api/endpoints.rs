@@ -66,7 +66,15 @@ async fn an_endpoint_with_a_name_is_made_once_and_then_as_the_body_says() {
     let refused = server
         .send(Method::PUT, path, Some(refused.to_string()), &[])
         .await;
-    refused.problem(400, "invalid_parameter");
+    refused.problem(422, "invalid_endpoint");
+    let other = server.key_of("acme", &["manage"]).await;
+    let body = json!({ "url": "https://merchant.example/a" }).to_string();
+    let path = "/v1/endpoints/by-name/ledger";
+    let other = [("authorization", other.as_str())];
+    let theirs = server.send(Method::PUT, path, Some(body), &other).await;
+    let theirs = theirs.expect(201);
+    assert_ne!(theirs["id"], made["id"], "a name is a tenant's own");
+    assert_eq!(theirs["tenant"], "acme");
 }
 
 #[tokio::test(flavor = "multi_thread")]
