@@ -168,11 +168,11 @@ for (const [name, route] of Object.entries(ROUTES)) {
     });
 
     test("refusals are logged where nobody is told, and no more of them than a log can bear", async (context) => {
-      const logged = context.mock.method(console, "error", () => {}).mock.calls;
+      const { mock } = context.mock.method(console, "error", () => {});
       await served(await route(make(), () => 200), async (post) => {
         for (let count = 0; count < 30; count++) await post(signed(), `${EVENT} `);
       });
-      const lines = logged.map(({ arguments: [line] }) => line);
+      const lines = mock.calls.map(({ arguments: [line] }) => line);
       assert.match(lines[0], /^webhook refused: NO_MATCH: \w/);
       // Ten, and one for each second that it took.
       assert.ok(lines.length >= 10 && lines.length < 30, `${lines.length} lines`);
