@@ -6,6 +6,7 @@
 //! nothing is fetched. Patterns are matched without backtracking, or with little.
 
 mod budget;
+mod patterns;
 mod shape;
 
 use jsonschema::{PatternOptions, Validator};
@@ -20,8 +21,11 @@ pub(super) const CHECK_STEPS_MAX: u64 = 500_000;
 /// The steps of finding out what is wrong with a value that does not match. Each may be a report.
 const REPORT_STEPS_MAX: u64 = 20_000;
 
-/// The most bytes of one compiled pattern, and of the cache for matching it.
-const PATTERN_BYTES_MAX: usize = 128 << 10;
+/// The most bytes of one compiled pattern.
+const PATTERN_BYTES_MAX: usize = 1 << 20;
+
+/// The most bytes that matching one pattern remembers.
+const PATTERN_CACHE_BYTES_MAX: usize = 64 << 10;
 
 /// The most steps back of one match of a pattern that looks around.
 const BACKTRACKS_MAX: usize = 10_000;
@@ -67,20 +71,20 @@ impl Schema {
         let patterns = PatternOptions::fancy_regex()
             .backtrack_limit(BACKTRACKS_MAX)
             .size_limit(PATTERN_BYTES_MAX)
-            .dfa_size_limit(PATTERN_BYTES_MAX);
+            .dfa_size_limit(PATTERN_CACHE_BYTES_MAX);
         let options = jsonschema::options()
             .with_pattern_options(patterns)
             .with_keyword(budget::KEYWORD, |parent, value, _| {
                 budget::keyword(parent, value)
             });
         let compiled = budget::within(COMPILE_STEPS_MAX, || {
-            let built = options.build(&measured);
+            let built = options.build(&measured.schema);
             built.map_err(|error| shortened(error.to_string()))
         });
         match compiled {
             Ok(Ok(validator)) => Ok(Self {
                 validator,
-                bytes: measured.to_string().len() * BYTES_PER_TEXT,
+                bytes: measured.schema.to_string().len() * BYTES_PER_TEXT + measured.patterns_bytes,
             }),
             Ok(Err(error)) => Err(SchemaError::Invalid(error)),
             Err(budget::Spent) => {

@@ -14,9 +14,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Bytes that the compiled schemas of all tenants hold, roughly.
 const KEPT_BYTES_MAX: usize = 32 << 20;
 
-/// Of these, the most that one tenant's may hold.
-const KEPT_BYTES_PER_TENANT_MAX: usize = KEPT_BYTES_MAX / 8;
-
 type Name = (TenantId, Arc<str>);
 
 /// Schemas that were compiled, as far as there is room for them, and the threads that check.
@@ -26,7 +23,8 @@ pub(super) struct Validators {
     kept: Arc<Mutex<Kept>>,
 }
 
-/// Compiled when needed. The ones unused for longest make room.
+/// Compiled when needed. Where there is no room, the tenant that has most makes it, with those that it
+/// has not used for longest.
 #[derive(Default)]
 struct Kept {
     schemas: BTreeMap<Name, Compiled>,
@@ -54,27 +52,25 @@ impl Kept {
 
     fn add(&mut self, name: Name, of: Arc<EventTypeView>, schema: Arc<Schema>) {
         self.remove(&name);
-        let tenant = name.0.clone();
         self.bytes += schema.bytes;
         let used = self.uses;
         self.schemas.insert(name, Compiled { of, schema, used });
-        let own = |(tenant_, _): &Name| *tenant_ == tenant;
-        while self.bytes_of(own) > KEPT_BYTES_PER_TENANT_MAX && self.forget_oldest(own) {}
-        while self.bytes > KEPT_BYTES_MAX && self.forget_oldest(|_| true) {}
+        while self.bytes > KEPT_BYTES_MAX && self.make_room() {}
     }
 
-    fn bytes_of(&self, of: impl Fn(&Name) -> bool) -> usize {
-        let own = self.schemas.iter().filter(|(name, _)| of(name));
-        own.map(|(_, compiled)| compiled.schema.bytes).sum()
-    }
-
-    fn forget_oldest(&mut self, of: impl Fn(&Name) -> bool) -> bool {
-        let own = self.schemas.iter().filter(|(name, _)| of(name));
-        let oldest = own.min_by_key(|(_, compiled)| compiled.used);
-        match oldest.map(|(name, _)| name.clone()) {
-            Some(name) => self.remove(&name),
-            None => false,
+    fn make_room(&mut self) -> bool {
+        let mut held: BTreeMap<&TenantId, usize> = BTreeMap::new();
+        for ((tenant, _), compiled) in &self.schemas {
+            *held.entry(tenant).or_default() += compiled.schema.bytes;
         }
+        let most = held.into_iter().max_by_key(|(_, bytes)| *bytes);
+        let Some(tenant) = most.map(|(tenant, _)| tenant.clone()) else {
+            return false;
+        };
+        let own = self.schemas.iter().filter(|((of, _), _)| *of == tenant);
+        let oldest = own.min_by_key(|(_, compiled)| compiled.used);
+        let oldest = oldest.map(|(name, _)| name.clone());
+        oldest.is_some_and(|name| self.remove(&name))
     }
 
     fn remove(&mut self, name: &Name) -> bool {
@@ -188,4 +184,56 @@ fn refused(error: &SchemaError) -> Problem {
 fn too_costly(place: &str) -> Problem {
     let detail = "checking it against the schema takes more steps than there are for one check";
     Problem::new(Code::SchemaTooCostly, detail).at(place, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn name(tenant: &str, event_type: &str) -> Name {
+        (tenant.parse().unwrap(), event_type.into())
+    }
+
+    /// A type, and its schema with so many patterns.
+    fn compiled(patterns: usize) -> (Arc<EventTypeView>, Arc<Schema>) {
+        let patterns = (0..patterns).map(|it| (format!("^a{it}$"), json!({})));
+        let schema = json!({ "patternProperties": patterns.collect::<Map<_, _>>() });
+        let view = json!({ "name": "a", "description": "", "validate": true,
+            "created_at": "2026-01-01T00:00:00Z",
+            "versions": [{ "version": 1, "schema": schema, "example": null,
+                "created_at": "2026-01-01T00:00:00Z" }] });
+        let view: EventTypeView = serde_json::from_value(view).unwrap();
+        let schema = Schema::compile(view.checked_schema().unwrap()).unwrap();
+        (Arc::new(view), Arc::new(schema))
+    }
+
+    #[test]
+    fn what_is_kept_stays_within_its_bound_and_who_has_most_makes_room() {
+        let mut kept = Kept::default();
+        let (view, small) = compiled(1);
+        kept.add(name("small", "a"), Arc::clone(&view), small);
+        let (large_view, large) = compiled(100);
+        for number in 0..20 {
+            let name = name("large", &format!("t{number}"));
+            kept.add(name, Arc::clone(&large_view), Arc::clone(&large));
+            assert!(kept.bytes <= KEPT_BYTES_MAX);
+        }
+        assert!(kept.schemas.len() < 20);
+        assert!(kept.get(&name("small", "a"), &view).is_some());
+        assert!(kept.get(&name("large", "t19"), &large_view).is_some());
+        assert!(kept.get(&name("large", "t0"), &large_view).is_none());
+    }
+
+    #[test]
+    fn a_schema_that_has_changed_is_not_taken_for_the_new_one() {
+        let mut kept = Kept::default();
+        let (old, schema) = compiled(1);
+        kept.add(name("t", "a"), Arc::clone(&old), schema);
+        let (new, schema) = compiled(1);
+        assert!(kept.get(&name("t", "a"), &new).is_none());
+        kept.add(name("t", "a"), Arc::clone(&new), schema);
+        assert!(kept.get(&name("t", "a"), &new).is_some());
+        assert_eq!(kept.schemas.len(), 1);
+    }
 }

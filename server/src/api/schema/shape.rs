@@ -5,6 +5,7 @@
 //! counted, and there is a bound on them.
 
 use super::budget::KEYWORD;
+use super::patterns;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -15,7 +16,10 @@ pub(super) const APPLYING_MAX: u64 = 10_000;
 pub(super) const DEPTH_MAX: usize = 256;
 
 /// The most patterns.
-pub(super) const PATTERNS_MAX: usize = 256;
+pub(super) const PATTERNS_MAX: usize = 128;
+
+/// The most bytes that all patterns hold once they are compiled, roughly.
+pub(super) const PATTERNS_BYTES_MAX: usize = 16 << 20;
 
 /// Why a schema is refused, for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +34,8 @@ pub(super) enum Shape {
     Endless,
     #[error("use at most {PATTERNS_MAX} patterns")]
     TooManyPatterns,
+    #[error("the patterns take more than {PATTERNS_BYTES_MAX} bytes: repeat less in them")]
+    PatternsTooLarge,
     #[error("$ref {0:?} leads to something that is no schema")]
     NoSchema(String),
 }
@@ -66,10 +72,19 @@ struct Schemas<'a> {
     /// How many apply with each, as far as that is known. None while it is being counted.
     counted: BTreeMap<String, Option<(u64, usize)>>,
     patterns: usize,
+    patterns_bytes: usize,
 }
 
-/// Checks what can be told beforehand, and puts the keyword of the budget into every subschema.
-pub(super) fn measured(schema: &Map<String, Value>) -> Result<Value, Shape> {
+/// What could be told of a schema.
+pub(super) struct Measured {
+    /// The same schema, with the keyword of the budget in every subschema.
+    pub(super) schema: Value,
+    /// The bytes that its patterns hold once they are compiled, roughly.
+    pub(super) patterns_bytes: usize,
+}
+
+/// Checks what can be told beforehand.
+pub(super) fn measured(schema: &Map<String, Value>) -> Result<Measured, Shape> {
     let mut root = Value::Object(schema.clone());
     let mut schemas = Schemas {
         root: &root,
@@ -78,10 +93,15 @@ pub(super) fn measured(schema: &Map<String, Value>) -> Result<Value, Shape> {
         identified: Vec::new(),
         counted: BTreeMap::new(),
         patterns: 0,
+        patterns_bytes: 0,
     };
     schemas.find(&root, &mut String::new());
     if schemas.patterns > PATTERNS_MAX {
         return Err(Shape::TooManyPatterns);
+    }
+    let patterns_bytes = schemas.patterns_bytes;
+    if patterns_bytes > PATTERNS_BYTES_MAX {
+        return Err(Shape::PatternsTooLarge);
     }
     let places: Vec<String> = schemas.all.keys().cloned().collect();
     for place in &places {
@@ -97,7 +117,10 @@ pub(super) fn measured(schema: &Map<String, Value>) -> Result<Value, Shape> {
             );
         }
     }
-    Ok(root)
+    Ok(Measured {
+        schema: root,
+        patterns_bytes,
+    })
 }
 
 impl<'a> Schemas<'a> {
@@ -151,8 +174,13 @@ impl<'a> Schemas<'a> {
                 None => self.identified.push((id, place.to_owned())),
             }
         }
-        let map = schema.get("patternProperties").and_then(Value::as_object);
-        self.patterns += map.map_or(0, Map::len) + usize::from(text("pattern").is_some());
+        let names = schema.get("patternProperties").and_then(Value::as_object);
+        let names = names.into_iter().flat_map(Map::keys).map(String::as_str);
+        for pattern in names.chain(text("pattern")) {
+            self.patterns += 1;
+            let bytes = patterns::bytes(pattern);
+            self.patterns_bytes = self.patterns_bytes.saturating_add(bytes);
+        }
         self.all.insert(place.to_owned(), schema);
     }
 
