@@ -2,8 +2,8 @@
 //!
 //! A schema is a program that somebody else wrote. What can be told of it beforehand is bounded when
 //! it is registered ([`shape`]); what depends on the value that is checked has a budget of steps
-//! ([`budget`]). References lead nowhere but into the schema itself and the published meta-schemas:
-//! nothing is fetched. Patterns are matched without backtracking, or with little.
+//! ([`budget`]). References lead nowhere but into the schema itself: nothing is fetched. Patterns are
+//! matched without backtracking, or with little.
 
 mod budget;
 mod patterns;
@@ -11,6 +11,7 @@ mod shape;
 
 use jsonschema::{PatternOptions, Validator};
 use serde_json::{Map, Value};
+use shape::Shape;
 
 /// The steps of compiling one schema: about one for each subschema.
 const COMPILE_STEPS_MAX: u64 = 20_000;
@@ -66,8 +67,10 @@ pub(super) enum Mismatch {
 impl Schema {
     /// Compiles it.
     pub(super) fn compile(schema: &Map<String, Value>) -> Result<Self, SchemaError> {
-        let measured =
-            shape::measured(schema).map_err(|shape| SchemaError::TooCostly(shape.to_string()))?;
+        let measured = shape::measured(schema).map_err(|shape| match shape {
+            Shape::Outside(_) => SchemaError::Invalid(shape.to_string()),
+            _ => SchemaError::TooCostly(shape.to_string()),
+        })?;
         let patterns = PatternOptions::fancy_regex()
             .backtrack_limit(BACKTRACKS_MAX)
             .size_limit(PATTERN_BYTES_MAX)

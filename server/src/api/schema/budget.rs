@@ -88,7 +88,8 @@ pub(super) fn keyword<'a>(
     value: &'a Value,
 ) -> Result<Box<dyn for<'i> Keyword<'i>>, ValidationError<'a>> {
     let cost = Cost::of(parent, value.as_u64().unwrap_or(1));
-    spend(1 + cost.fixed + cost.members);
+    let patterns = parent.get("patternProperties").and_then(Value::as_object);
+    spend(1 + cost.fixed + patterns.map_or(0, |all| all.len() as u64));
     Ok(Box::new(cost))
 }
 

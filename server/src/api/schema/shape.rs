@@ -38,6 +38,8 @@ pub(super) enum Shape {
     PatternsTooLarge,
     #[error("$ref {0:?} leads to something that is no schema")]
     NoSchema(String),
+    #[error("$ref {0:?} leads to nothing in this schema, and nothing else is looked at")]
+    Outside(String),
 }
 
 /// Keywords whose values are data.
@@ -249,7 +251,8 @@ impl<'a> Schemas<'a> {
     }
 
     /// Where a reference at this place may lead: all places that it could mean, however identifiers
-    /// are resolved. None if it leads out of the schema.
+    /// are resolved. What leads out of the schema, if only to a published meta-schema, has no budget
+    /// in it and is refused.
     fn targets(&self, reference: &str, place: &str) -> Result<Vec<String>, Shape> {
         let (base, fragment) = reference.split_once('#').unwrap_or((reference, ""));
         let last = |id: &'a str| id.trim_end_matches('#').rsplit('/').next();
@@ -267,13 +270,14 @@ impl<'a> Schemas<'a> {
         }
         let fragment = percent_decoded(fragment);
         let mut targets = Vec::new();
-        let mut misses = false;
+        let (mut misses, mut is_boolean) = (false, false);
         for base in bases {
             if fragment.is_empty() || fragment.starts_with('/') {
                 let target = format!("{base}{}", fragment.trim_end_matches('/'));
                 match self.root.pointer(&target) {
                     Some(Value::Object(_)) if !self.all.contains_key(&target) => misses = true,
                     Some(Value::Object(_)) => targets.push(target),
+                    Some(Value::Bool(_)) => is_boolean = true,
                     _ => {}
                 }
             }
@@ -282,10 +286,13 @@ impl<'a> Schemas<'a> {
         targets.extend(named.map(|(_, at)| at.clone()));
         targets.sort_unstable();
         targets.dedup();
-        match misses {
-            true => Err(Shape::NoSchema(reference.to_owned())),
-            false => Ok(targets),
+        if misses {
+            return Err(Shape::NoSchema(reference.to_owned()));
         }
+        if targets.is_empty() && !is_boolean {
+            return Err(Shape::Outside(reference.to_owned()));
+        }
+        Ok(targets)
     }
 }
 

@@ -125,6 +125,24 @@ fn references_by_name_count_like_those_by_place() {
     assert_eq!(verdict(escaped, json!({})), Refused);
 }
 
+/// What a dynamic reference means depends on the way that led to it, so that each way is compiled.
+#[test]
+fn a_schema_whose_meaning_doubles_with_every_reference_is_refused() {
+    let mut all = Map::new();
+    for level in 0..40 {
+        for name in ["a", "b"] {
+            let next = |name: &str| match level {
+                39 => json!({ "type": "integer" }),
+                _ => json!({ "$ref": format!("{name}{}", level + 1) }),
+            };
+            let schema = json!({ "$id": format!("{name}{level}"), "properties": { "x": next("a"), "y": next("b") } });
+            all.insert(format!("{name}{level}"), schema);
+        }
+    }
+    let schema = json!({ "$id": "https://example.com/", "$ref": "a0", "$defs": all });
+    assert_eq!(verdict(schema, nested(60)), Refused);
+}
+
 #[test]
 fn a_schema_without_an_end_is_refused() {
     for endless in [
@@ -242,6 +260,26 @@ fn odd_numbers_are_no_more_work() {
         let schema = json!({ "items": { "multipleOf": of } });
         verdict(schema, json!(vec![value; 10_000]));
     }
+}
+
+#[test]
+fn a_reference_to_a_meta_schema_is_refused_for_it_has_no_budget() {
+    for reference in [
+        "https://json-schema.org/draft/2020-12/schema",
+        "http://json-schema.org/draft-07/schema#",
+        "#/nowhere",
+        "#nobody",
+    ] {
+        let many = vec![json!({ "$ref": reference }); 500];
+        let wrong = json!({ "properties": members(20_000) });
+        assert_eq!(
+            verdict(json!({ "allOf": many }), wrong),
+            Invalid,
+            "{reference}"
+        );
+    }
+    let boolean = json!({ "$ref": "#/$defs/any", "$defs": { "any": true } });
+    assert_eq!(verdict(boolean, json!(1)), Matches);
 }
 
 #[test]
