@@ -6,10 +6,12 @@
 //! matched without backtracking, or with little.
 
 mod budget;
+mod metered;
 mod patterns;
 mod shape;
 
 use jsonschema::{PatternOptions, Validator};
+use metered::{Look, Metered};
 use serde_json::{Map, Value};
 use shape::Shape;
 
@@ -17,10 +19,10 @@ use shape::Shape;
 const COMPILE_STEPS_MAX: u64 = 20_000;
 
 /// The steps of checking one value: some tens of milliseconds.
-pub(super) const CHECK_STEPS_MAX: u64 = 500_000;
+pub(super) const CHECK_STEPS_MAX: u64 = 2_000_000;
 
 /// The steps of finding out what is wrong with a value that does not match. Each may be a report.
-const REPORT_STEPS_MAX: u64 = 20_000;
+const REPORT_STEPS_MAX: u64 = 50_000;
 
 /// The most bytes of one compiled pattern.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
@@ -39,7 +41,7 @@ const DETAIL_CHARS_MAX: usize = 512;
 
 /// A schema, ready to check values.
 pub(super) struct Schema {
-    validator: Validator,
+    validator: Validator<Metered>,
     /// Roughly the bytes that it holds.
     pub(super) bytes: usize,
 }
@@ -75,7 +77,7 @@ impl Schema {
             .backtrack_limit(BACKTRACKS_MAX)
             .size_limit(PATTERN_BYTES_MAX)
             .dfa_size_limit(PATTERN_CACHE_BYTES_MAX);
-        let options = jsonschema::options()
+        let options = jsonschema::options_for::<Metered>()
             .with_pattern_options(patterns)
             .with_keyword(budget::KEYWORD, |parent, value, _| {
                 budget::keyword(parent, value)
@@ -99,14 +101,14 @@ impl Schema {
 
     /// Checks a value.
     pub(super) fn check(&self, value: &Value) -> Result<(), Mismatch> {
-        match budget::within(CHECK_STEPS_MAX, || self.validator.is_valid(value)) {
+        match budget::within(CHECK_STEPS_MAX, || self.validator.is_valid(Look(value))) {
             Ok(true) => return Ok(()),
             Ok(false) => {}
             Err(budget::Spent) => return Err(Mismatch::TooCostly),
         }
         // Reports are large: what is wrong is looked for only now, and with fewer steps.
         let reports = budget::within(REPORT_STEPS_MAX, || {
-            let errors = self.validator.iter_errors(value).take(PLACES_MAX);
+            let errors = self.validator.iter_errors(Look(value)).take(PLACES_MAX);
             errors
                 .map(|error| {
                     (

@@ -1,9 +1,11 @@
 //! The budget of one piece of work on a schema.
 //!
-//! The library that checks payloads cannot be interrupted. But it knows keywords of our own: one
-//! stands in every subschema, counts each visit with what it costs, and unwinds the work when the
-//! budget is spent.
+//! The library that checks payloads cannot be interrupted. But it looks at the value through code of
+//! ours (`metered.rs`), and knows keywords of our own: one stands in every subschema and counts what
+//! compiling it costs, and what a visit of it costs beyond those looks. When the budget is spent, the
+//! work is unwound.
 
+use super::metered::{Look, Metered};
 use jsonschema::{Keyword, ValidationError};
 use serde_json::{Map, Value};
 use std::cell::Cell;
@@ -53,7 +55,7 @@ pub(super) fn within<T>(steps: u64, work: impl FnOnce() -> T) -> Result<T, Spent
 }
 
 /// Takes so many steps from the budget. Unwinds if it has not as many.
-fn spend(steps: u64) {
+pub(super) fn spend(steps: u64) {
     let Some(mut budget) = BUDGET.get() else {
         return;
     };
@@ -86,7 +88,7 @@ pub(super) struct Cost {
 pub(super) fn keyword<'a>(
     parent: &'a Map<String, Value>,
     value: &'a Value,
-) -> Result<Box<dyn for<'i> Keyword<'i>>, ValidationError<'a>> {
+) -> Result<Box<dyn for<'i> Keyword<'i, Metered>>, ValidationError<'a>> {
     let cost = Cost::of(parent, value.as_u64().unwrap_or(1));
     let patterns = parent.get("patternProperties").and_then(Value::as_object);
     spend(1 + cost.fixed + patterns.map_or(0, |all| all.len() as u64));
@@ -130,7 +132,7 @@ impl Cost {
             Value::String(text) => return 1 + self.fixed + self.text * text.len() as u64 / 64,
             Value::Array(items) if self.unique => items.iter().map(nodes).sum::<u64>() * 2,
             Value::Array(items) => items.len() as u64 / 8,
-            Value::Object(members) => members.len() as u64 * (self.members + 1) / 2,
+            Value::Object(members) => members.len() as u64 * (self.members + 1),
             _ => 0,
         };
         let all = match instance {
@@ -166,14 +168,14 @@ fn nodes(value: &Value) -> u64 {
     }
 }
 
-impl<'i> Keyword<'i> for Cost {
-    fn validate(&self, instance: &'i Value) -> Result<(), ValidationError<'i>> {
-        spend(self.steps(instance));
+impl<'i> Keyword<'i, Metered> for Cost {
+    fn validate(&self, instance: Look<'i>) -> Result<(), ValidationError<'i>> {
+        spend(self.steps(instance.0));
         Ok(())
     }
 
-    fn is_valid(&self, instance: &'i Value) -> bool {
-        spend(self.steps(instance));
+    fn is_valid(&self, instance: Look<'i>) -> bool {
+        spend(self.steps(instance.0));
         true
     }
 }
