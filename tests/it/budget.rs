@@ -103,35 +103,63 @@ fn attacks() -> Vec<(&'static str, Value, Value)> {
     ]
 }
 
-/// Uses many schemas in turn that hold as much as a schema may.
-async fn keep_many(server: Arc<Process>, key: Vec<(String, String)>, stop: Arc<AtomicBool>) {
-    let patterns = (0..120).map(|it| (format!("^(k.{{1,40}}|{it}x)$"), json!({})));
-    let schema = json!({ "patternProperties": patterns.collect::<Map<_, _>>() });
-    let members = (0..60).map(|it| (format!("k{it}"), json!(it)));
-    let payload = Value::Object(members.collect());
-    let types = 30;
-    for number in 0.. {
-        if stop.load(Ordering::Relaxed) {
-            assert!(number > types, "they were used, too");
-            break;
+/// A tenant that means no good.
+#[derive(Clone)]
+struct Attacker {
+    server: Arc<Process>,
+    key: Vec<(String, String)>,
+    stop: Arc<AtomicBool>,
+    refused: Arc<AtomicUsize>,
+}
+
+impl Attacker {
+    async fn post(&self, path: &str, form: &Value) -> (u16, Value) {
+        let sent = self
+            .server
+            .send(Method::POST, path, &self.key, form.to_string());
+        sent.await
+    }
+
+    /// Registers a schema again and again.
+    async fn register(self, name: String, schema: Value, example: Value) {
+        for number in 0.. {
+            if self.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let name = format!("{name}.t{number}");
+            let form = json!({ "name": name, "schema": schema, "example": example });
+            let (status, answer) = self.post("/v1/event-types", &form).await;
+            assert!([422, 503].contains(&status), "{name}: {status} {answer}");
+            self.refused.fetch_add(1, Ordering::Relaxed);
         }
-        let name = format!("kept.t{}", number % types);
-        let (path, form, expected) = if number < types {
-            let form = json!({ "name": name, "schema": schema, "validate": true });
-            ("/v1/event-types", form, 201)
-        } else {
-            (
-                "/v1/events",
-                json!({ "type": name, "payload": payload }),
-                202,
-            )
-        };
-        let sent = server.send(Method::POST, path, &key, form.to_string());
-        let (status, answer) = sent.await;
-        assert!(
-            [expected, 503].contains(&status),
-            "{name}: {status} {answer}"
-        );
+    }
+
+    /// Uses schemas in turn that hold much.
+    async fn keep(self) {
+        let patterns = (0..100).map(|it| (format!("^(k.{{1,20}}|{it}x)$"), json!({})));
+        let schema = json!({ "patternProperties": patterns.collect::<Map<_, _>>() });
+        let members = (0..40).map(|it| (format!("k{it}"), json!(it)));
+        let payload = Value::Object(members.collect());
+        let types = 12;
+        for number in 0.. {
+            // Each has been used at least once.
+            if number > 2 * types && self.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let name = format!("kept.t{}", number % types);
+            let (path, form, expected) = if number < types {
+                let form = json!({ "name": name, "schema": schema, "validate": true });
+                ("/v1/event-types", form, 201)
+            } else {
+                let form = json!({ "type": name, "payload": payload });
+                ("/v1/events", form, 202)
+            };
+            let (status, answer) = self.post(path, &form).await;
+            assert!(
+                [expected, 503].contains(&status),
+                "{name}: {status} {answer}"
+            );
+        }
     }
 }
 
@@ -157,34 +185,17 @@ async fn schemas_that_would_take_for_ever_stop_nobody_and_a_shutdown_ends() {
     let key = server.make("/v1/keys", key).await;
     let key = format!("Bearer {}", key["key"].as_str().unwrap());
 
-    let stop = Arc::new(AtomicBool::new(false));
-    let refused = Arc::new(AtomicUsize::new(0));
-    let mut attackers = Vec::new();
-    for (at, (name, schema, example)) in attacks().into_iter().enumerate() {
-        let (server, stop, refused) =
-            (Arc::clone(&server), Arc::clone(&stop), Arc::clone(&refused));
-        let headers = vec![("authorization".to_owned(), key.clone())];
-        attackers.push(tokio::spawn(async move {
-            for number in 0.. {
-                if stop.load(Ordering::Relaxed) {
-                    break;
-                }
-                let name = format!("{name}.n{at}.t{number}");
-                let form = json!({ "name": name, "schema": schema, "example": example });
-                let sent = server.send(Method::POST, "/v1/event-types", &headers, form.to_string());
-                let (status, answer) = sent.await;
-                assert!([422, 503].contains(&status), "{name}: {status} {answer}");
-                refused.fetch_add(1, Ordering::Relaxed);
-            }
-        }));
+    let attacker = Attacker {
+        server: Arc::clone(&server),
+        key: vec![("authorization".to_owned(), key)],
+        stop: Arc::default(),
+        refused: Arc::default(),
+    };
+    let mut attackers = vec![tokio::spawn(attacker.clone().keep())];
+    for (name, schema, example) in attacks() {
+        let attack = attacker.clone().register(name.to_owned(), schema, example);
+        attackers.push(tokio::spawn(attack));
     }
-
-    attackers.push(tokio::spawn(keep_many(
-        Arc::clone(&server),
-        vec![("authorization".to_owned(), key.clone())],
-        Arc::clone(&stop),
-    )));
-    let refusing = attackers.len() - 1;
 
     let mut took = Vec::new();
     let until = Instant::now() + Duration::from_secs(5);
@@ -203,17 +214,17 @@ async fn schemas_that_would_take_for_ever_stop_nobody_and_a_shutdown_ends() {
     took.sort();
     let p99 = took[took.len() * 99 / 100];
     assert!(p99 <= LIVE_P99_MAX, "{p99:?} of {}", took.len());
-    assert!(resident_most(server.pid()) <= RESIDENT_BYTES_MAX);
-    assert!(
-        refused.load(Ordering::Relaxed) >= refusing,
-        "each was tried"
-    );
 
-    stop.store(true, Ordering::Relaxed);
-    let asked = Instant::now();
-    for attacker in attackers {
-        attacker.await.unwrap();
+    attacker.stop.store(true, Ordering::Relaxed);
+    for attack in attackers {
+        attack.await.unwrap();
     }
+    let refused = attacker.refused.load(Ordering::Relaxed);
+    assert!(refused >= attacks().len(), "each was tried");
+    let resident = resident_most(server.pid());
+    assert!(resident <= RESIDENT_BYTES_MAX, "{resident}");
+    drop(attacker);
+    let asked = Instant::now();
     Arc::into_inner(server).unwrap().stop();
     assert!(
         asked.elapsed() < Duration::from_secs(20),
