@@ -53,6 +53,7 @@ impl Kept {
     fn add(&mut self, name: Name, of: Arc<EventTypeView>, schema: Arc<Schema>) {
         self.remove(&name);
         self.bytes += schema.bytes;
+        self.uses += 1;
         let used = self.uses;
         self.schemas.insert(name, Compiled { of, schema, used });
         while self.bytes > KEPT_BYTES_MAX && self.make_room() {}
