@@ -104,6 +104,9 @@ pub struct NewDelivery {
     pub id: DeliveryId,
     /// Where it queues.
     pub lane: LaneId,
+    /// There was no room for it (`pending_deliveries_endpoint_max` and its like): it ends as it is
+    /// made, as a dead letter ([`crate::FailReason::QueueFull`]). It takes its place all the same.
+    pub queue_full: bool,
 }
 
 /// Makes a repeated publish harmless. Keys belong to the event's tenant.

@@ -13,6 +13,7 @@ mod endpoints;
 mod ping;
 mod publish;
 mod recover;
+mod shares;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -33,6 +34,7 @@ use crate::limits::Limits;
 use crate::names::TenantId;
 use crate::output::{Answer, Output, Reason};
 use crate::slab::{Key, Slab};
+use crate::tenant_state::TenantState;
 use crate::time::{Mono, Now};
 use crate::timers::{Alarm, Timers};
 use attempts::InFlight;
@@ -56,7 +58,7 @@ pub struct Core {
     state: State,
     endpoints: Slab<EndpointState>,
     by_id: BTreeMap<EndpointId, Key>,
-    by_tenant: BTreeMap<TenantId, BTreeMap<EndpointId, Key>>,
+    tenants: BTreeMap<TenantId, TenantState>,
     lanes: Slab<Lane>,
     attempts: BTreeMap<AttemptId, InFlight>,
     pings: BTreeMap<AttemptId, Ping>,

@@ -97,15 +97,19 @@ pub enum FailReason {
     Redirected,
     /// All attempts failed.
     Exhausted,
+    /// When its event was accepted, as much was pending for its endpoint (or for its tenant) as may
+    /// be: no attempt was made.
+    QueueFull,
 }
 
 impl FailReason {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Rejected,
         Self::Gone,
         Self::Redirected,
         Self::Exhausted,
+        Self::QueueFull,
     ];
 
     /// The one with this [`name`](Self::name).
@@ -114,7 +118,7 @@ impl FailReason {
         Self::ALL.into_iter().find(|reason| reason.name() == name)
     }
 
-    /// `rejected`, `gone`, `redirected`, `exhausted`.
+    /// `rejected`, `gone`, `redirected`, `exhausted`, `queue_full`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -122,6 +126,7 @@ impl FailReason {
             Self::Gone => "gone",
             Self::Redirected => "redirected",
             Self::Exhausted => "exhausted",
+            Self::QueueFull => "queue_full",
         }
     }
 }

@@ -206,8 +206,9 @@ impl EndpointSpec {
                 most: limits.event_types_max,
             });
         }
-        if !(Duration::from_millis(1)..=Duration::from_secs(600)).contains(&self.timeout) {
-            return Err(InvalidSpec::Timeout);
+        if !(Duration::from_millis(1)..=limits.timeout_max).contains(&self.timeout) {
+            let most = limits.timeout_max;
+            return Err(InvalidSpec::Timeout { most });
         }
         if !(1..=1_024).contains(&self.concurrency) {
             return Err(InvalidSpec::Concurrency);
@@ -319,7 +320,9 @@ mod tests {
         };
         assert_eq!(
             refused(|s| s.timeout = Duration::ZERO),
-            Some(InvalidSpec::Timeout)
+            Some(InvalidSpec::Timeout {
+                most: Duration::from_secs(600)
+            })
         );
         assert_eq!(
             refused(|s| s.concurrency = 0),

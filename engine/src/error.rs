@@ -20,6 +20,38 @@ pub enum Full {
         /// The bound.
         most: u64,
     },
+    /// `pending_deliveries_tenant_max`.
+    #[error("{most} deliveries of this tenant are pending (pending_deliveries_tenant_max)")]
+    TenantDeliveries {
+        /// The bound.
+        most: u64,
+    },
+    /// `pending_bytes_tenant_max`.
+    #[error("{most} payload bytes of this tenant are pending (pending_bytes_tenant_max)")]
+    TenantBytes {
+        /// The bound.
+        most: u64,
+    },
+    /// `pending_deliveries_endpoint_max`.
+    #[error(
+        "{most} deliveries are pending for endpoint {endpoint} (pending_deliveries_endpoint_max)"
+    )]
+    EndpointDeliveries {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// The bound.
+        most: u64,
+    },
+    /// `pending_bytes_endpoint_max`.
+    #[error(
+        "{most} payload bytes are pending for endpoint {endpoint} (pending_bytes_endpoint_max)"
+    )]
+    EndpointBytes {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// The bound.
+        most: u64,
+    },
     /// `commits_in_flight_max` or `commit_bytes_max`: the store is slower than the publishers.
     #[error(
         "the store is behind: too much waits to be written (commits_in_flight_max, commit_bytes_max)"
@@ -34,12 +66,38 @@ pub enum Full {
         /// The bound.
         most: usize,
     },
+    /// `endpoints_tenant_max`.
+    #[error("this tenant has {most} endpoints (endpoints_tenant_max)")]
+    TenantEndpoints {
+        /// The bound.
+        most: usize,
+    },
     /// `endpoint_changes_max`.
     #[error("{most} changes of this endpoint are waiting (endpoint_changes_max)")]
     Changes {
         /// The bound.
         most: usize,
     },
+}
+
+impl Full {
+    /// Whether it is a bound of one tenant or of one endpoint: others are not concerned.
+    #[must_use]
+    pub fn is_share(self) -> bool {
+        match self {
+            Self::TenantDeliveries { .. }
+            | Self::TenantBytes { .. }
+            | Self::TenantEndpoints { .. }
+            | Self::EndpointDeliveries { .. }
+            | Self::EndpointBytes { .. }
+            | Self::Changes { .. } => true,
+            Self::PendingDeliveries { .. }
+            | Self::PendingBytes { .. }
+            | Self::Commits
+            | Self::Store
+            | Self::Endpoints { .. } => false,
+        }
+    }
 }
 
 /// Why nothing is taken any more.
@@ -141,8 +199,11 @@ pub enum InvalidSpec {
         most: usize,
     },
     /// The timeout is out of range.
-    #[error("timeout is refused: use 1 ms to 10 min")]
-    Timeout,
+    #[error("timeout is refused: use 1 ms to {} ms", most.as_millis())]
+    Timeout {
+        /// The bound: [`crate::Limits::timeout_max`].
+        most: Duration,
+    },
     /// The concurrency is out of range.
     #[error("concurrency is refused: use 1 to 1024")]
     Concurrency,

@@ -102,6 +102,9 @@ typed_id! {
     ReplayId = "rpl";
     /// A key of an API over the engine: `key_…`.
     KeyId = "key";
+    /// A tenant of an API over the engine: `tnt_…`. Its text is the [`crate::TenantId`] under which
+    /// the engine keeps what that tenant has: of two tenants that had one name, each has its own.
+    TenantUid = "tnt";
     /// A place that webhooks come in from: `src_…`.
     SourceId = "src";
 }

@@ -109,12 +109,13 @@ pub enum Command {
     Change(EndpointId, EndpointChange),
     /// An endpoint goes; what is pending for it is discarded. [`crate::Answer::Deleted`].
     Delete(EndpointId),
-    /// A delivery that has ended is made anew, with a full set of attempts.
+    /// A delivery that has ended is made anew, with a full set of attempts. With its endpoint, where
+    /// the host knows it, also the bounds of that endpoint and its tenant are kept.
     /// [`crate::Answer::Resent`].
-    Resend(DeliveryId),
+    Resend(DeliveryId, Option<EndpointId>),
     /// The same, as part of a replay: refused if that replay has made it anew before.
     /// [`crate::Answer::Resent`].
-    Replay(DeliveryId, ReplayId),
+    Replay(DeliveryId, Option<EndpointId>, ReplayId),
     /// A pending delivery or a dead letter is given up. [`crate::Answer::Discarded`].
     Discard(DeliveryId),
     /// One request to an endpoint at once, with this event's type and payload (where it goes and its

@@ -34,6 +34,7 @@ mod scheduler;
 mod signature_form;
 mod slab;
 mod template;
+mod tenant_state;
 mod time;
 mod timers;
 
@@ -55,12 +56,14 @@ pub use error::{
 pub use fact::{AttemptResult, Fact, Of};
 pub use filter::{Filter, FilterProblem, InvalidFilter};
 pub use footprint::Footprint;
-pub use id::{AttemptId, DeliveryId, EndpointId, EventId, InvalidId, KeyId, ReplayId, SourceId};
+pub use id::{
+    AttemptId, DeliveryId, EndpointId, EventId, InvalidId, KeyId, ReplayId, SourceId, TenantUid,
+};
 pub use input::{
     CallId, Command, EndpointChange, Input, Loaded, LoadedDelivery, NewEvent, Recovered,
     RecoveredDelivery, RecoveredEndpoint, RecoveredLane, Target,
 };
-pub use limits::Limits;
+pub use limits::{Limits, Share};
 pub use memory::{DeliveryRecord, HeldLane, Ledger, LoggedEvent, MemoryBounds, MemoryStore};
 pub use names::{EndpointName, EventPattern, EventType, InvalidName, OrderingKey, TenantId};
 pub use outcome::{Failure, FailureKind, Outcome, Phase, Repeat, Response};

@@ -1,5 +1,7 @@
 //! Every bound of the engine, by name. Nothing in the core grows past what is written here.
 
+use std::time::Duration;
+
 /// The bounds. Where one is reached the caller gets an error that names it; nothing is dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -9,6 +11,15 @@ pub struct Limits {
     pub pending_deliveries_max: u64,
     /// Payload bytes of those deliveries, counted once per delivery. Default 64 GiB.
     pub pending_bytes_max: u64,
+    /// Of `pending_deliveries_max`, what one tenant may use. Default: half of it.
+    pub pending_deliveries_tenant_max: Option<u64>,
+    /// Of `pending_bytes_max`, what one tenant may use; one event always fits. Default: half of it.
+    pub pending_bytes_tenant_max: Option<u64>,
+    /// Of `pending_deliveries_max`, what one endpoint may use. Default: a quarter of it.
+    pub pending_deliveries_endpoint_max: Option<u64>,
+    /// Of `pending_bytes_max`, what one endpoint may use; one event always fits. Default: a
+    /// quarter of it.
+    pub pending_bytes_endpoint_max: Option<u64>,
     /// Changes given to the store and not answered yet. Default 8,192.
     pub commits_in_flight_max: usize,
     /// Payload bytes of events given to the store and not answered yet. Default 64 MiB.
@@ -35,6 +46,8 @@ pub struct Limits {
     pub response_header_bytes_max: usize,
     /// Endpoints. Default 100,000.
     pub endpoints_max: usize,
+    /// Of these, endpoints of one tenant. Default: half of `endpoints_max`.
+    pub endpoints_tenant_max: Option<usize>,
     /// Changes of one endpoint that wait for the one before. Default 64.
     pub endpoint_changes_max: usize,
     /// Secrets of one endpoint that sign at the same time. Default 4.
@@ -60,6 +73,50 @@ pub struct Limits {
     pub idempotency_key_bytes_max: usize,
     /// Delays of one explicit retry schedule. Default 64.
     pub retries_max: usize,
+    /// The longest timeout of an attempt, from 1 ms on. Longer ones of endpoints on record are cut
+    /// to it. Default 10 minutes.
+    pub timeout_max: Duration,
+}
+
+/// What somebody may use of what may be pending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Deliveries.
+    pub deliveries: u64,
+    /// Their payload bytes.
+    pub bytes: u64,
+}
+
+impl Limits {
+    /// What one tenant may use of what may be pending.
+    #[must_use]
+    pub fn tenant_share(&self) -> Share {
+        let half = |all: u64| all.div_ceil(2);
+        Share {
+            deliveries: (self.pending_deliveries_tenant_max)
+                .unwrap_or_else(|| half(self.pending_deliveries_max)),
+            bytes: (self.pending_bytes_tenant_max).unwrap_or_else(|| half(self.pending_bytes_max)),
+        }
+    }
+
+    /// What one endpoint may use of what may be pending.
+    #[must_use]
+    pub fn endpoint_share(&self) -> Share {
+        let quarter = |all: u64| all.div_ceil(4);
+        Share {
+            deliveries: (self.pending_deliveries_endpoint_max)
+                .unwrap_or_else(|| quarter(self.pending_deliveries_max)),
+            bytes: (self.pending_bytes_endpoint_max)
+                .unwrap_or_else(|| quarter(self.pending_bytes_max)),
+        }
+    }
+
+    /// How many endpoints one tenant may have.
+    #[must_use]
+    pub fn endpoints_of_tenant(&self) -> usize {
+        self.endpoints_tenant_max
+            .unwrap_or_else(|| self.endpoints_max.div_ceil(2))
+    }
 }
 
 impl Default for Limits {
@@ -68,6 +125,10 @@ impl Default for Limits {
             payload_bytes_max: 256 << 10,
             pending_deliveries_max: 10_000_000,
             pending_bytes_max: 64 << 30,
+            pending_deliveries_tenant_max: None,
+            pending_bytes_tenant_max: None,
+            pending_deliveries_endpoint_max: None,
+            pending_bytes_endpoint_max: None,
             commits_in_flight_max: 8_192,
             commit_bytes_max: 64 << 20,
             batch_bytes_max: 1 << 20,
@@ -79,6 +140,7 @@ impl Default for Limits {
             response_bytes_max: 16 << 10,
             response_header_bytes_max: 8 << 10,
             endpoints_max: 100_000,
+            endpoints_tenant_max: None,
             endpoint_changes_max: 64,
             secrets_max: 4,
             headers_max: 32,
@@ -91,6 +153,7 @@ impl Default for Limits {
             rendered_bytes_max: 1 << 20,
             idempotency_key_bytes_max: 256,
             retries_max: 64,
+            timeout_max: Duration::from_secs(600),
         }
     }
 }

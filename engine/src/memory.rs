@@ -12,7 +12,7 @@ pub use reads::HeldLane;
 use crate::batch::{
     Attempted, Change, CommitError, EndpointUpdate, Placed, Publish, Receipt, Refusal,
 };
-use crate::delivery::{Attempt, DeliveryState, Event, HeaderLines, LaneId, Seq};
+use crate::delivery::{Attempt, DeliveryState, Event, FailReason, HeaderLines, LaneId, Seq};
 use crate::endpoint::{Endpoint, EndpointStatus};
 use crate::id::{DeliveryId, EndpointId, EventId, ReplayId};
 use crate::names::TenantId;
@@ -207,6 +207,10 @@ impl MemoryStore {
         let mut seqs = Vec::with_capacity(deliveries.len());
         for new in deliveries.iter() {
             seqs.push(self.enqueue(new.id, &new.lane, &event, None));
+            if new.queue_full {
+                let full = DeliveryState::Failed(FailReason::QueueFull);
+                self.end(new.id, full, event.published_at);
+            }
         }
         if let Some((key, digest)) = &key {
             self.keys.insert(key.clone(), (*digest, event.id));

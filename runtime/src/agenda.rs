@@ -25,6 +25,9 @@ pub const DELAY_MAX: Duration = Duration::from_secs(365 * 86_400);
 /// Events that are kept for later, at most.
 pub const SCHEDULED_MAX: u64 = 1_000_000;
 
+/// Of these, those of one tenant.
+pub const SCHEDULED_TENANT_MAX: u64 = SCHEDULED_MAX / 2;
+
 /// What has become of an event that was to be published later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scheduled {
@@ -62,6 +65,12 @@ pub enum ScheduleError {
         "{SCHEDULED_MAX} events wait for their time already: try again when some have come due"
     )]
     TooMany,
+    /// Its tenant has as many as it may.
+    #[error(
+        "{SCHEDULED_TENANT_MAX} events of this tenant wait for their time already: try again when \
+         some have come due"
+    )]
+    TooManyOfTenant,
     /// The store cannot be used. It may have been accepted.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -157,6 +166,8 @@ pub enum Noted {
     KeyReused(EventId),
     /// [`SCHEDULED_MAX`] are kept.
     TooMany,
+    /// [`SCHEDULED_TENANT_MAX`] of its tenant are kept.
+    TooManyOfTenant,
     /// There is no room.
     Full,
 }
@@ -207,6 +218,7 @@ impl Postrider {
             })),
             Noted::KeyReused(event) => Err(PublishError::IdempotencyKeyReused(event).into()),
             Noted::TooMany => Err(ScheduleError::TooMany),
+            Noted::TooManyOfTenant => Err(ScheduleError::TooManyOfTenant),
             Noted::Full => Err(PublishError::Full(Full::Store).into()),
         }
     }

@@ -143,7 +143,7 @@ impl Builder {
             Some(seed) => seed,
             None => random()?,
         };
-        let transport = match self.transport {
+        let transport: Arc<dyn Transport> = match self.transport {
             Some(transport) => transport,
             None => {
                 let config = TransportConfig::new(self.guard.clone())?;
@@ -158,7 +158,7 @@ impl Builder {
             seed,
             recovered: Arc::clone(&self.store).recover().await?,
             store: Arc::clone(&self.store),
-            transport,
+            transport: Arc::clone(&transport),
             clock: Arc::clone(&self.clock),
             calls: received,
             facts: facts.clone(),
@@ -180,7 +180,7 @@ impl Builder {
         let postrider = Postrider::new(
             calls,
             (self.store, self.clock),
-            (self.guard, self.limits),
+            (self.guard, self.limits, transport),
             &facts,
             self.shutdown_timeout,
         );

@@ -31,15 +31,18 @@
 
 pub(crate) mod ports;
 mod range;
+mod tenants;
 #[cfg(test)]
 mod tests;
 
 pub use range::Range;
 
 use ipnet::IpNet;
+use postrider_engine::TenantId;
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
+use tenants::TenantNetworks;
 
 /// Decides whether a request may go to an address. Cheap to clone.
 ///
@@ -50,7 +53,7 @@ use std::sync::Arc;
 /// assert!(guard.check("8.8.8.8".parse()?).is_ok());
 ///
 /// let blocked = guard.check("169.254.169.254".parse()?).unwrap_err();
-/// assert_eq!(blocked.range.prefix().to_string(), "169.254.0.0/16");
+/// assert_eq!(blocked.range().unwrap().prefix().to_string(), "169.254.0.0/16");
 ///
 /// let local: EgressGuard = "127.0.0.0/8,::1/128".parse()?;
 /// assert!(local.check("127.0.0.1".parse()?).is_ok());
@@ -59,19 +62,57 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 pub struct EgressGuard {
     allowed: Arc<[IpNet]>,
+    denied: Arc<[IpNet]>,
+    https_only: bool,
+    /// Shared by all clones.
+    tenants: TenantNetworks,
 }
 
 /// Why no request goes to an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{address} is refused: {range}; what opens it is Builder::egress in a program, and allow_networks on a server"
-)]
+#[error("{address} is refused: {by}")]
 pub struct Blocked {
     /// The address as it was resolved or written.
     pub address: IpAddr,
-    /// The narrowest range of the table that holds it.
-    pub range: &'static Range,
+    /// What refuses it.
+    pub by: BlockedBy,
 }
+
+/// What refuses an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BlockedBy {
+    /// The narrowest range of the table that holds it.
+    #[error("{0}; what opens it is Builder::egress in a program, and allow_networks on a server")]
+    Range(&'static Range),
+    /// The deny list, which nothing opens.
+    #[error("it is on the egress deny list, which nothing opens")]
+    DenyList,
+}
+
+impl Blocked {
+    /// The range of the table that holds the address, if that is why.
+    #[must_use]
+    pub fn range(&self) -> Option<&'static Range> {
+        match self.by {
+            BlockedBy::Range(range) => Some(range),
+            BlockedBy::DenyList => None,
+        }
+    }
+}
+
+/// The name of an endpoint's host has an address that no request goes to. Which one it is is not
+/// said: whoever owns the endpoint is not told what names mean inside this network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the name resolves to an address that no request goes to: `postrider doctor` says which")]
+pub(crate) struct BlockedName;
+
+/// Why nothing is sent to an `http://` URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the URL begins with http://, which everybody on the way can read and change: use https://, or \
+     have the operator allow it (allow_http)"
+)]
+pub struct PlainHttp;
 
 /// Why a text is not an egress allow list.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -123,19 +164,78 @@ impl EgressGuard {
     pub fn allowing(ranges: impl IntoIterator<Item = IpNet>) -> Self {
         Self {
             allowed: ranges.into_iter().collect(),
+            ..Self::default()
         }
+    }
+
+    /// Lets no request go to these ranges, whatever is allowed, to public ones neither. Mapped
+    /// addresses are refused with the IPv4 addresses that they reach.
+    #[must_use]
+    pub fn denying(mut self, ranges: impl IntoIterator<Item = IpNet>) -> Self {
+        self.denied = ranges.into_iter().collect();
+        self
+    }
+
+    /// Sends nothing to `http://` URLs. Without it both schemes are served.
+    #[must_use]
+    pub fn https_only(mut self) -> Self {
+        self.https_only = true;
+        self
+    }
+
+    /// From now on requests of this tenant may go to these ranges, too, and to no others that were
+    /// opened to it before. All clones of this guard follow. What is denied stays denied.
+    ///
+    /// [`HyperTransport`](crate::transport::HyperTransport) does so; a transport that keeps its own
+    /// connections, such as `ReqwestTransport`, knows no tenants and opens none of them.
+    pub fn allow_for(&self, tenant: &TenantId, ranges: impl IntoIterator<Item = IpNet>) {
+        self.tenants.set(tenant, ranges.into_iter().collect());
+    }
+
+    /// The guard for the requests of this tenant.
+    #[must_use]
+    pub fn of(&self, tenant: &TenantId) -> Self {
+        let mut guard = self.clone();
+        if let Some((_, own)) = self.tenants.of(tenant) {
+            guard.allowed = guard.allowed.iter().chain(own.iter()).copied().collect();
+        }
+        guard
+    }
+
+    /// By which connections are told apart that were made under other rules than those of all.
+    pub(crate) fn scope(&self, tenant: &TenantId) -> Option<u64> {
+        self.tenants.of(tenant).map(|(generation, _)| generation)
+    }
+
+    /// Whether `http://` URLs are refused.
+    #[must_use]
+    pub fn is_https_only(&self) -> bool {
+        self.https_only
     }
 
     /// Whether a request may go to this address.
     ///
     /// # Errors
     ///
-    /// [`Blocked`] if the address is in a range of [`Range::all`] and in none of the allow list.
+    /// [`Blocked`] if the address is on the deny list, or in a range of [`Range::all`] and in none
+    /// of the allow list.
     pub fn check(&self, address: IpAddr) -> Result<(), Blocked> {
-        match Range::narrowest_holding(address) {
-            Some(range) if !self.allows(address) => Err(Blocked { address, range }),
-            _ => Ok(()),
-        }
+        let by = if self.denies(address) {
+            BlockedBy::DenyList
+        } else {
+            match Range::narrowest_holding(address) {
+                Some(range) if !self.allows(address) => BlockedBy::Range(range),
+                _ => return Ok(()),
+            }
+        };
+        Err(Blocked { address, by })
+    }
+
+    fn denies(&self, address: IpAddr) -> bool {
+        let reached = address.to_canonical();
+        self.denied
+            .iter()
+            .any(|range| range.contains(&reached) || range.contains(&address))
     }
 
     /// Whether the allow list holds the address, a mapped one as the IPv4 address it reaches.
@@ -151,15 +251,23 @@ impl FromStr for EgressGuard {
     type Err = InvalidAllowList;
 
     fn from_str(text: &str) -> Result<Self, InvalidAllowList> {
-        if text.trim().is_empty() {
-            return Ok(Self::public_only());
-        }
-        let ranges: Result<Vec<IpNet>, InvalidAllowList> = text
-            .split(',')
-            .map(|item| allowed_range(item.trim()))
-            .collect();
-        ranges.map(Self::allowing)
+        ranges(text).map(Self::allowing)
     }
+}
+
+/// Parses ranges with commas between, as an allow list or a deny list holds them. White space
+/// around a range is ignored; an empty text has none.
+///
+/// # Errors
+///
+/// [`InvalidAllowList`] for what is no range, or opens more than it seems to.
+pub fn ranges(text: &str) -> Result<Vec<IpNet>, InvalidAllowList> {
+    if text.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    text.split(',')
+        .map(|item| allowed_range(item.trim()))
+        .collect()
 }
 
 fn allowed_range(item: &str) -> Result<IpNet, InvalidAllowList> {

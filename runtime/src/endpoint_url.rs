@@ -1,6 +1,6 @@
 //! The URL of an endpoint.
 
-use crate::egress::{Blocked, EgressGuard, ports};
+use crate::egress::{Blocked, EgressGuard, PlainHttp, ports};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -151,6 +151,18 @@ impl EndpointUrl {
         match self.host() {
             Host::Address(address) => guard.check(address),
             Host::Name(_) => Ok(()),
+        }
+    }
+
+    /// Whether the guard lets requests go out in the clear, if the scheme is `http`.
+    ///
+    /// # Errors
+    ///
+    /// [`PlainHttp`] if the guard wants `https` only.
+    pub fn check_scheme(&self, guard: &EgressGuard) -> Result<(), PlainHttp> {
+        match self.is_https() || !guard.is_https_only() {
+            true => Ok(()),
+            false => Err(PlainHttp),
         }
     }
 

@@ -83,7 +83,7 @@ impl Postrider {
         secret: Option<Secret>,
     ) -> Result<(Endpoint, Ensured), EnsureError> {
         let name: EndpointName = name.parse()?;
-        let mut spec = self.vet(spec).map_err(EndpointError::from)?;
+        let mut spec = self.vet(spec).await.map_err(EndpointError::from)?;
         spec.name = Some(name.clone());
         let names = Arc::clone(&self.names().0);
         let postrider = self.clone();

@@ -44,6 +44,7 @@ mod status;
 pub mod store;
 mod submission;
 pub mod transport;
+mod vetting;
 
 pub use agenda::{
     ScheduleError, Scheduled, ScheduledCursor, ScheduledEvent, ScheduledPage, ScheduledQuery,

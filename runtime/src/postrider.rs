@@ -1,6 +1,5 @@
 //! The handle.
 
-use crate::EndpointUrl;
 use crate::builder::Builder;
 use crate::clock::Clock;
 use crate::egress::EgressGuard;
@@ -12,6 +11,7 @@ use crate::shell::Call;
 use crate::status::{EventStatus, ReadError};
 use crate::store::Store;
 use crate::submission::Submission;
+use crate::transport::Transport;
 use postrider_engine::{
     Answer, Attempt, Closed, Command, DeliveryId, DeliveryRecord, DiscardError, Drained, Endpoint,
     EndpointChange, EndpointError, EndpointId, EndpointSpec, EventId, Fact, Footprint, InvalidSpec,
@@ -32,6 +32,7 @@ struct Shared {
     calls: mpsc::Sender<Call>,
     store: Arc<dyn Store>,
     guard: EgressGuard,
+    transport: Arc<dyn Transport>,
     limits: Limits,
     facts: broadcast::WeakSender<Fact>,
     shutdown_timeout: Duration,
@@ -54,7 +55,7 @@ impl Postrider {
     pub(crate) fn new(
         calls: mpsc::Sender<Call>,
         (store, clock): (Arc<dyn Store>, Arc<dyn Clock>),
-        (guard, limits): (EgressGuard, Limits),
+        (guard, limits, transport): (EgressGuard, Limits, Arc<dyn Transport>),
         facts: &broadcast::Sender<Fact>,
         shutdown_timeout: Duration,
     ) -> Self {
@@ -62,6 +63,7 @@ impl Postrider {
             calls,
             store,
             guard,
+            transport,
             limits,
             facts: facts.downgrade(),
             shutdown_timeout,
@@ -102,7 +104,7 @@ impl Postrider {
         if spec.name.is_some() {
             return Err(InvalidSpec::Named.into());
         }
-        let spec = self.vet(spec)?;
+        let spec = self.vet(spec).await?;
         self.register_vetted(spec, secret).await
     }
 
@@ -130,7 +132,7 @@ impl Postrider {
         endpoint: &EndpointId,
         spec: EndpointSpec,
     ) -> Result<Endpoint, EndpointError> {
-        let spec = self.vet(spec)?;
+        let spec = self.vet_change(endpoint, spec).await?;
         self.change(endpoint, EndpointChange::Spec(Box::new(spec)))
             .await
     }
@@ -328,7 +330,10 @@ impl Postrider {
     ///
     /// [`ResendError`] says why not, and what to do.
     pub async fn resend(&self, delivery: &DeliveryId) -> Result<DeliveryId, ResendError> {
-        match self.command(Command::Resend(*delivery)).await {
+        // Whose bounds it has to keep. Of what is not there the engine says so.
+        let known = self.store().delivery(*delivery).await;
+        let endpoint = known.ok().flatten().map(|known| known.lane.endpoint);
+        match self.command(Command::Resend(*delivery, endpoint)).await {
             Ok(Answer::Resent(result)) => result,
             other => Err(self.unanswered(other).into()),
         }
@@ -379,7 +384,7 @@ impl Postrider {
         submission: Submission,
     ) -> Result<Attempt, PingError> {
         let event = Box::new(submission.check()?);
-        let spec = Box::new(self.vet(spec)?);
+        let spec = Box::new(self.vet(spec).await?);
         self.ping_call(Command::PingUnregistered(spec, secret, event))
             .await
     }
@@ -498,6 +503,16 @@ impl Postrider {
     }
 
     /// The replays under way.
+    /// Where requests may go.
+    #[must_use]
+    pub fn egress(&self) -> &EgressGuard {
+        &self.0.guard
+    }
+
+    pub(crate) fn transport(&self) -> &dyn Transport {
+        &*self.0.transport
+    }
+
     pub(crate) fn running(&self) -> &Running {
         &self.0.running
     }
@@ -516,16 +531,6 @@ impl Postrider {
             return Err(self.why_closed());
         }
         Ok(())
-    }
-
-    /// Checks what only the host can: the URL.
-    pub(crate) fn vet(&self, mut spec: EndpointSpec) -> Result<EndpointSpec, InvalidSpec> {
-        let refused = |error: &dyn std::error::Error| InvalidSpec::Url(error.to_string());
-        let url = EndpointUrl::parse(&spec.url).map_err(|error| refused(&error))?;
-        url.check_literal(&self.0.guard)
-            .map_err(|error| refused(&error))?;
-        spec.url = url.as_str().into();
-        Ok(spec)
     }
 
     async fn change(

@@ -42,12 +42,25 @@ pub use request::WireRequest;
 #[cfg(feature = "reqwest")]
 pub use reqwest::ReqwestTransport;
 
+use crate::EndpointUrl;
 use postrider_engine::Outcome;
+use std::net::IpAddr;
 use std::pin::Pin;
 use tokio::time::Instant;
 
 /// Sends requests.
 pub trait Transport: Send + Sync + 'static {
+    /// The addresses that the host of a URL has now; `None` if that is not known. Asked when an
+    /// endpoint is registered, so that a mistake is found early; what counts is where a request
+    /// goes when it is sent.
+    fn resolve<'a>(
+        &'a self,
+        url: &'a EndpointUrl,
+    ) -> Pin<Box<dyn Future<Output = Option<Vec<IpAddr>>> + Send + 'a>> {
+        let _ = url;
+        Box::pin(std::future::ready(None))
+    }
+
     /// Sends the request and says how it ended, at `deadline` at the latest. Whatever goes wrong
     /// is an [`Outcome`].
     ///

@@ -2,6 +2,7 @@
 
 mod caller;
 mod caught;
+mod cursors;
 mod dead_letters;
 mod deliveries;
 mod edge;
@@ -55,7 +56,7 @@ use axum::middleware::from_fn_with_state;
 use keys::{KeyRecord, Keys, NewKey, Scope};
 use live::{Hub, Live};
 use operations::Publisher;
-use postrider::{Postrider, ReadError, RecordError, TenantId, Wall};
+use postrider::{Postrider, ReadError, RecordError, Wall};
 use registry::Registry;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -68,7 +69,8 @@ struct Shared {
     postrider: Postrider,
     options: ApiOptions,
     keys: Keys,
-    tenants: Registry<tenants::Tenant>,
+    tenants: tenants::Tenants,
+    cursors: cursors::Cursors,
     event_types: Registry<event_types::EventTypeView>,
     templates: Registry<templates::TemplateView>,
     validators: validators::Validators,
@@ -130,7 +132,8 @@ impl Api {
             postrider,
             options,
             keys: Keys::new(keys),
-            tenants: Registry::load("tenant", Arc::clone(&records)).await?,
+            tenants: tenants::Tenants::load(Arc::clone(&records)).await?,
+            cursors: cursors::Cursors::load(Arc::clone(&records)).await?,
             event_types: Registry::load("event_type", Arc::clone(&records)).await?,
             templates: Registry::load("template", Arc::clone(&records)).await?,
             validators: validators::Validators::default(),
@@ -141,7 +144,12 @@ impl Api {
         // They end with the last handle, or with Postrider.
         tokio::spawn(Publisher::new(Arc::downgrade(&shared)).run(operations));
         tokio::spawn(hub.run(Arc::downgrade(&shared), facts));
-        Ok(Self(shared))
+        let api = Self(shared);
+        api.open_networks();
+        for tenant in api.tenants().being_deleted() {
+            api.go_on_deleting(tenant);
+        }
+        Ok(api)
     }
 
     /// Ends the open streams, and opens no more: to be called before a graceful shutdown waits for
@@ -195,7 +203,11 @@ impl Api {
         &self.0.keys
     }
 
-    pub(crate) fn tenants(&self) -> &Registry<tenants::Tenant> {
+    pub(crate) fn cursors(&self) -> &cursors::Cursors {
+        &self.0.cursors
+    }
+
+    pub(crate) fn tenants(&self) -> &tenants::Tenants {
         &self.0.tenants
     }
 
@@ -221,15 +233,6 @@ impl Api {
 
     pub(crate) fn now(&self) -> Wall {
         self.0.postrider.wall()
-    }
-
-    pub(crate) fn knows_tenant(&self, tenant: &TenantId) -> bool {
-        *tenant == TenantId::default()
-            || self
-                .0
-                .tenants
-                .get(&TenantId::default(), tenant.as_str())
-                .is_some()
     }
 }
 

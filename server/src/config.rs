@@ -51,6 +51,9 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("listen", Some("127.0.0.1:8080"), "the address of the API"),
     Setting { secret: true, ..setting("api_key", None, "a key for all tenants with every scope, beside those that are kept") },
     setting("allow_networks", Some(""), "networks beside the public ones that requests may go to, with commas between"),
+    setting("deny_networks", Some(""), "networks that no request goes to, whatever is allowed, with commas between"),
+    setting("allow_http", None, "send to http:// URLs, too: true or false; if nothing is said, only where the API listens on a loopback address"),
+    setting("attempt_timeout_max_s", Some("600"), "the longest timeout of an attempt; longer ones of endpoints are cut to it"),
     setting("trusted_proxies", Some(""), "networks whose X-Forwarded-For is believed, with commas between"),
     setting("known_event_types_only", Some("false"), "refuse events whose type is not in the catalogue"),
     setting("open_metrics", Some("false"), "show /metrics without a key"),
@@ -184,6 +187,7 @@ pub(crate) struct Config {
     pub(crate) known_event_types_only: bool,
     pub(crate) open_metrics: bool,
     pub(crate) shutdown_timeout: Duration,
+    pub(crate) attempt_timeout_max: Duration,
     pub(crate) keep_ended: Duration,
     pub(crate) keep_failed: Duration,
     pub(crate) pending_deliveries_max: u64,
@@ -208,15 +212,22 @@ impl Config {
             _ => Err(format!("use at least {API_KEY_CHARS_MIN} characters")),
         });
         let api_key = api_key.map_err(without_value)?;
+        let listen: SocketAddr = values.parsed("listen")?;
         Ok(Self {
             data: values.parsed("data")?,
-            listen: values.parsed("listen")?,
+            listen,
             api_key,
-            egress: values.parsed("allow_networks")?,
+            egress: egress(values, listen)?,
             trusted_proxies: values.parsed("trusted_proxies")?,
             known_event_types_only: values.parsed("known_event_types_only")?,
             open_metrics: values.parsed("open_metrics")?,
             shutdown_timeout: Duration::from_secs(values.parsed("shutdown_timeout_s")?),
+            attempt_timeout_max: values.made("attempt_timeout_max_s", |text| {
+                match text.parse::<u64>() {
+                    Ok(seconds @ 1..=3_600) => Ok(Duration::from_secs(seconds)),
+                    _ => Err("use 1 to 3600 seconds".to_owned()),
+                }
+            })?,
             keep_ended: days("keep_ended_days")?,
             keep_failed: days("keep_failed_days")?,
             pending_deliveries_max: values.parsed("pending_deliveries_max")?,
@@ -231,6 +242,26 @@ impl Config {
             })?,
         })
     }
+}
+
+/// Where requests may go. In the clear only if that is said, or the server is for this machine.
+fn egress(values: &Values, listen: SocketAddr) -> Result<EgressGuard, ConfigError> {
+    let guard: EgressGuard = values.parsed("allow_networks")?;
+    let denied = values.made("deny_networks", |text| {
+        postrider::egress::ranges(text).map_err(|error| error.to_string())
+    })?;
+    let allow_http = values.made("allow_http", |text| match text {
+        "" => Ok(listen.ip().is_loopback()),
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("use true or false".to_owned()),
+    })?;
+    let guard = guard.denying(denied);
+    Ok(if allow_http {
+        guard
+    } else {
+        guard.https_only()
+    })
 }
 
 /// A secret is not repeated in an error.

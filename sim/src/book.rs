@@ -13,8 +13,8 @@ use crate::trace::{Line, Reply, What, Wire, Wish};
 use crate::verdict::Verdict;
 use postrider_engine::{
     Attempted, CallId, Change, DeliveryId, DeliveryState, DisabledReason, Endpoint, EndpointChange,
-    EndpointId, EndpointStatus, EndpointUpdate, EventId, Fact, Health, LaneId, Ordering,
-    OrderingKey, Receipt, Seq,
+    EndpointId, EndpointStatus, EndpointUpdate, EventId, Fact, FailReason, Health, LaneId,
+    Ordering, OrderingKey, Receipt, Seq,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -374,6 +374,10 @@ impl Book {
                 for (delivery, seq) in publish.deliveries.iter().zip(places) {
                     let event = publish.event.id;
                     self.made(delivery.id, event, delivery.lane.clone(), *seq, None, at_ms);
+                    if delivery.queue_full {
+                        let full = DeliveryState::Failed(FailReason::QueueFull);
+                        self.ended(delivery.id, full, at_ms);
+                    }
                 }
             }
             (Change::Attempted(end), receipt) => {

@@ -226,7 +226,12 @@ async fn publish(
             let id = DeliveryId::from_u128(id);
             Change::Publish(Publish {
                 event: Arc::new(event),
-                deliveries: [NewDelivery { id, lane }].into(),
+                deliveries: [NewDelivery {
+                    id,
+                    lane,
+                    queue_full: false,
+                }]
+                .into(),
                 idempotency: None,
                 from_outbox: false,
             })

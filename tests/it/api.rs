@@ -8,5 +8,7 @@ mod events;
 mod keys;
 mod readme;
 mod server;
+mod shares;
+mod tenants;
 
 pub(crate) use server::{Answer, Server};

@@ -362,10 +362,7 @@ impl Core {
 
     /// A delivery is not pending any more.
     pub(super) fn count_end(&mut self, endpoint: Key, bytes: u64) {
-        self.pending.subtract(1, bytes);
-        if let Some(state) = self.endpoints.get_mut(endpoint) {
-            state.pending.subtract(1, bytes);
-        }
+        self.uncount_pending(endpoint, 1, bytes);
     }
 
     /// The endpoint has disabled itself.

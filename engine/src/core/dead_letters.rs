@@ -5,15 +5,24 @@ use crate::batch::{Change, Placed, Receipt, Refusal};
 use crate::commits::Next;
 use crate::error::{DiscardError, Full, ResendError};
 use crate::fact::{Fact, Of};
-use crate::id::{DeliveryId, ReplayId};
+use crate::id::{DeliveryId, EndpointId, ReplayId};
 use crate::input::CallId;
 use crate::lane::{Entry, Phase};
 use crate::output::Answer;
 use crate::slab::Key;
 
 impl Core {
-    pub(super) fn resend(&mut self, call: CallId, original: DeliveryId, replay: Option<ReplayId>) {
-        if let Err(refused) = self.check_open().and_then(|()| self.reserve_resend()) {
+    pub(super) fn resend(
+        &mut self,
+        call: CallId,
+        original: DeliveryId,
+        endpoint: Option<EndpointId>,
+        replay: Option<ReplayId>,
+    ) {
+        let shares = endpoint.map_or(Ok(()), |endpoint| self.check_shares(endpoint));
+        let shares = shares.map_err(Refused::Full);
+        let open = self.check_open().and(shares);
+        if let Err(refused) = open.and_then(|()| self.reserve_resend()) {
             return self.answer(call, Answer::Resent(Err(refused.into())));
         }
         let at = self.now.wall;
@@ -82,10 +91,7 @@ impl Core {
             return;
         };
         let bytes = u64::from(placed.payload_bytes);
-        self.pending.add(1, bytes);
-        if let Some(state) = self.endpoints.get_mut(endpoint) {
-            state.pending.add(1, bytes);
-        }
+        self.count_pending(endpoint, 1, bytes);
         let key = self.lane_of(endpoint, &placed.lane.key, placed.seq.previous());
         let Some(lane) = self.lanes.get_mut(key) else {
             return;

@@ -161,7 +161,9 @@ impl Core {
         lane.in_flight += 1;
         let probe = state.started();
         let failing = state.is_failing();
-        let deadline = now.mono.after(state.record.spec.timeout);
+        let deadline = now
+            .mono
+            .after(state.record.spec.timeout.min(self.limits.timeout_max));
         let revision = state.record.revision;
         let route = state.route_at(now.wall);
         self.take_slot(endpoint, failing);

@@ -115,15 +115,15 @@ impl Core {
                 event,
                 deliveries,
             } => {
-                self.unreserve(deliveries.len(), &event);
+                self.unreserve(&deliveries, &event);
                 let error = match refused {
                     Refused::Full(full) => PublishError::Full(full),
                     Refused::Closed(closed) => PublishError::Closed(closed),
                 };
                 self.answer(call, Answer::Published(Err(error)));
             }
-            Next::Registered { call, .. } => {
-                self.registering -= 1;
+            Next::Registered { call, endpoint } => {
+                self.registration_over(&endpoint.spec.tenant);
                 self.answer(call, Answer::Endpoint(Err(refused.into())));
             }
             Next::Changed { call, endpoint, .. } => {

@@ -38,8 +38,10 @@ impl Core {
                     self.answer(call, Answer::Deleted(Err(error)));
                 }
             }
-            Command::Resend(delivery) => self.resend(call, delivery, None),
-            Command::Replay(delivery, replay) => self.resend(call, delivery, Some(replay)),
+            Command::Resend(delivery, endpoint) => self.resend(call, delivery, endpoint, None),
+            Command::Replay(delivery, endpoint, replay) => {
+                self.resend(call, delivery, endpoint, Some(replay));
+            }
             Command::Discard(delivery) => self.discard(call, delivery),
             Command::Ping(endpoint, event) => self.ping(call, endpoint, *event),
             Command::PingUnregistered(spec, secret, event) => {
@@ -73,11 +75,18 @@ impl Core {
             }
             .into());
         }
+        let most = self.limits.endpoints_of_tenant();
+        let tenant = self.tenants.get(&spec.tenant);
+        if tenant.is_some_and(|it| it.endpoints.len() + it.registering >= most) {
+            return Err(Full::TenantEndpoints { most }.into());
+        }
         let secret = secret.unwrap_or_else(|| Secret::generate_hmac(self.chance.bytes()));
         let endpoint = self.new_endpoint(spec, secret, Route::UNREGISTERED + 1);
         Route::of(&endpoint, self.now.wall)?;
         let endpoint = Box::new(endpoint);
         self.registering += 1;
+        let tenant = self.tenants.entry(endpoint.spec.tenant.clone());
+        tenant.or_default().registering += 1;
         self.commit(
             Change::AddEndpoint(endpoint.clone()),
             Next::Registered { call, endpoint },
@@ -106,7 +115,6 @@ impl Core {
     }
 
     pub(super) fn registered(&mut self, call: CallId, endpoint: Box<Endpoint>) {
-        self.registering -= 1;
         let id = endpoint.id;
         match EndpointState::new((*endpoint).clone(), self.now) {
             Ok(state) => {
@@ -115,18 +123,30 @@ impl Core {
                     endpoint: id,
                     status: endpoint.status,
                 });
-                self.answer(call, Answer::Endpoint(Ok(endpoint)));
+                self.answer(call, Answer::Endpoint(Ok(endpoint.clone())));
             }
             Err(error) => self.answer(call, Answer::Endpoint(Err(error.into()))),
         }
+        self.registration_over(&endpoint.spec.tenant);
     }
 
-    pub(super) fn add_endpoint(&mut self, state: EndpointState) {
+    /// An endpoint is not being recorded any more.
+    pub(super) fn registration_over(&mut self, tenant: &crate::TenantId) {
+        self.registering -= 1;
+        if let Some(known) = self.tenants.get_mut(tenant) {
+            known.registering -= 1;
+            self.forget_tenant_if_empty(tenant);
+        }
+    }
+
+    pub(super) fn add_endpoint(&mut self, state: EndpointState) -> Key {
         let id = state.id();
         let tenant = state.record.spec.tenant.clone();
         let key = self.endpoints.insert(state);
         self.by_id.insert(id, key);
-        self.by_tenant.entry(tenant).or_default().insert(id, key);
+        let tenant = self.tenants.entry(tenant).or_default();
+        tenant.endpoints.insert(id, key);
+        key
     }
 
     fn change(
@@ -379,14 +399,15 @@ impl Core {
                 self.end_load(key, &load);
             }
         }
-        if let Some(state) = self.endpoints.get_mut(key) {
-            let gone = state.pending;
-            self.pending
-                .subtract(gone.deliveries - kept.deliveries, gone.bytes - kept.bytes);
-            state.pending = kept;
-            untold = (gone.deliveries - kept.deliveries).saturating_sub(told);
+        if let Some(pending) = self.endpoints.get(key).map(|state| state.pending) {
+            let gone = pending.deliveries - kept.deliveries;
+            self.uncount_pending(key, gone, pending.bytes - kept.bytes);
+            untold = gone.saturating_sub(told);
         }
-        self.forget_tenant_of(&tenant, id);
+        if let Some(known) = self.tenants.get_mut(&tenant) {
+            known.endpoints.remove(&id);
+            self.forget_tenant_if_empty(&tenant);
+        }
         for (call, _) in waiting {
             self.answer(
                 call,
@@ -399,15 +420,6 @@ impl Core {
         });
         self.answer(call, Answer::Deleted(Ok(())));
         self.forget_if_gone(key);
-    }
-
-    fn forget_tenant_of(&mut self, tenant: &crate::TenantId, id: EndpointId) {
-        if let Some(endpoints) = self.by_tenant.get_mut(tenant) {
-            endpoints.remove(&id);
-            if endpoints.is_empty() {
-                self.by_tenant.remove(tenant);
-            }
-        }
     }
 }
 

@@ -97,7 +97,7 @@ impl Core {
 
     fn send_ping(&mut self, call: CallId, new: NewEvent, route: Arc<Route>, timeout: Duration) {
         let started = self.now;
-        let deadline = started.mono.after(timeout);
+        let deadline = started.mono.after(timeout.min(self.limits.timeout_max));
         let ping = Ping {
             call,
             started,

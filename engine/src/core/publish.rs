@@ -6,7 +6,7 @@ use crate::commits::Next;
 use crate::delivery::{Event, LaneId, Seq};
 use crate::endpoint::Ordering;
 use crate::endpoint_state::Existence;
-use crate::error::{Full, PublishError};
+use crate::error::PublishError;
 use crate::fact::Fact;
 use crate::id::{EndpointId, EventId};
 use crate::input::{CallId, NewEvent, Target};
@@ -38,8 +38,9 @@ impl Core {
         }
         new.check(&self.limits)?;
         let bytes = new.payload.len();
-        let deliveries = self.deliveries_of(&new)?;
-        self.reserve(deliveries.len() as u64, bytes)?;
+        let mut deliveries = self.deliveries_of(&new)?;
+        self.reserve(&new.tenant, &mut deliveries, bytes, known.is_some())?;
+        let deliveries: Arc<[NewDelivery]> = deliveries.into();
         let idempotency = new.idempotency_key.clone().map(|key| {
             let digest = digest(&new);
             Idempotency { key, digest }
@@ -69,7 +70,7 @@ impl Core {
         Ok(())
     }
 
-    fn deliveries_of(&mut self, new: &NewEvent) -> Result<Arc<[NewDelivery]>, PublishError> {
+    fn deliveries_of(&mut self, new: &NewEvent) -> Result<Vec<NewDelivery>, PublishError> {
         let wall = self.now.wall;
         let chance = &mut self.chance;
         let mut to = |endpoint: EndpointId, ordering| {
@@ -81,6 +82,7 @@ impl Core {
             NewDelivery {
                 id: chance.delivery_id(wall),
                 lane: LaneId { endpoint, key },
+                queue_full: false,
             }
         };
         if let Target::Endpoint(id) = new.target {
@@ -93,14 +95,14 @@ impl Core {
             if !state.accepts() {
                 return Err(PublishError::EndpointDisabled(id));
             }
-            return Ok([to(id, state.ordering())].into());
+            return Ok(vec![to(id, state.ordering())]);
         }
-        let Some(endpoints) = self.by_tenant.get(&new.tenant) else {
-            return Ok([].into());
+        let Some(tenant) = self.tenants.get(&new.tenant) else {
+            return Ok(Vec::new());
         };
         // Read once, and only if someone asks what is in it.
         let payload = LazyCell::new(|| serde_json::from_slice::<Value>(&new.payload).ok());
-        let subscribed = endpoints.iter().filter_map(|(id, key)| {
+        let subscribed = tenant.endpoints.iter().filter_map(|(id, key)| {
             let state = self.endpoints.get(*key).filter(|state| state.accepts())?;
             let spec = &state.record.spec;
             let mut patterns = spec.event_types.iter();
@@ -112,36 +114,6 @@ impl Core {
             wanted.then(|| to(*id, state.ordering()))
         });
         Ok(subscribed.collect())
-    }
-
-    /// Counts what is being accepted as pending, if it fits.
-    fn reserve(&mut self, deliveries: u64, bytes: usize) -> Result<(), Full> {
-        let all_bytes = deliveries.saturating_mul(bytes as u64);
-        if self.pending.deliveries + deliveries > self.limits.pending_deliveries_max {
-            return Err(Full::PendingDeliveries {
-                most: self.limits.pending_deliveries_max,
-            });
-        }
-        if self.pending.bytes.saturating_add(all_bytes) > self.limits.pending_bytes_max {
-            return Err(Full::PendingBytes {
-                most: self.limits.pending_bytes_max,
-            });
-        }
-        let commit_bytes = self.commits.bytes.saturating_add(bytes);
-        let behind = self.commits.len() >= self.limits.commits_in_flight_max;
-        // One event always fits, however small the bound.
-        if behind || (commit_bytes > self.limits.commit_bytes_max && self.commits.bytes > 0) {
-            return Err(Full::Commits);
-        }
-        self.pending.add(deliveries, all_bytes);
-        Ok(())
-    }
-
-    /// Takes back what [`Core::reserve`] counted.
-    pub(super) fn unreserve(&mut self, deliveries: usize, event: &Event) {
-        let deliveries = deliveries as u64;
-        self.pending
-            .subtract(deliveries, deliveries * event.payload.len() as u64);
     }
 
     pub(super) fn published(
@@ -160,7 +132,11 @@ impl Core {
                     deliveries: count,
                 });
                 for (delivery, seq) in deliveries.iter().zip(seqs) {
-                    self.arrive(delivery, seq, event);
+                    if delivery.queue_full {
+                        self.passed_over(delivery, seq, event);
+                    } else {
+                        self.arrive(delivery, seq, event);
+                    }
                 }
                 Ok(Published {
                     event: event.id,
@@ -169,7 +145,7 @@ impl Core {
                 })
             }
             Receipt::Duplicate(earlier) => {
-                self.unreserve(deliveries.len(), event);
+                self.unreserve(deliveries, event);
                 Ok(Published {
                     event: earlier,
                     deliveries: Arc::default(),
@@ -177,7 +153,7 @@ impl Core {
                 })
             }
             Receipt::KeyReused(earlier) => {
-                self.unreserve(deliveries.len(), event);
+                self.unreserve(deliveries, event);
                 Err(PublishError::IdempotencyKeyReused(earlier))
             }
             other => unreachable!("a publish is not answered by {other:?}"),
@@ -192,9 +168,6 @@ impl Core {
             return;
         };
         let bytes = event.payload.len();
-        if let Some(state) = self.endpoints.get_mut(endpoint) {
-            state.pending.add(1, bytes as u64);
-        }
         let key = self.lane_of(endpoint, &delivery.lane.key, seq.previous());
         let has_room = self.has_room(endpoint, bytes);
         let window_max = self.endpoints.get(endpoint).map(|it| self.window_max(it));

@@ -37,7 +37,7 @@ impl Core {
             state: State::Running,
             endpoints: Slab::new(),
             by_id: BTreeMap::new(),
-            by_tenant: BTreeMap::new(),
+            tenants: BTreeMap::new(),
             lanes: Slab::new(),
             attempts: BTreeMap::new(),
             pings: BTreeMap::new(),
@@ -54,13 +54,8 @@ impl Core {
             outputs: VecDeque::new(),
         };
         for recovered in state.endpoints {
-            let mut endpoint = EndpointState::new(recovered.endpoint, now)?;
-            endpoint
-                .pending
-                .add(recovered.pending_deliveries, recovered.pending_bytes);
-            core.pending
-                .add(recovered.pending_deliveries, recovered.pending_bytes);
-            core.add_endpoint(endpoint);
+            let key = core.add_endpoint(EndpointState::new(recovered.endpoint, now)?);
+            core.count_pending(key, recovered.pending_deliveries, recovered.pending_bytes);
         }
         for lane in state.lanes {
             core.recover_lane(lane);

@@ -16,3 +16,4 @@ mod publishing;
 mod random;
 mod recovery;
 mod retries;
+mod shares;

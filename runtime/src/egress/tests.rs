@@ -1,4 +1,4 @@
-use super::{Blocked, EgressGuard, InvalidAllowList, Range, ports};
+use super::{EgressGuard, InvalidAllowList, Range, ports};
 use crate::{EndpointUrl, InvalidUrl};
 use ipnet::IpNet;
 use std::collections::BTreeSet;
@@ -52,7 +52,7 @@ fn refusal(line: &str) -> Option<String> {
     };
     checked
         .err()
-        .map(|blocked| blocked.range.prefix().to_string())
+        .map(|blocked| blocked.range().unwrap().prefix().to_string())
 }
 
 fn variant(error: InvalidUrl) -> String {
@@ -70,7 +70,7 @@ fn blocked_prefix(guard: &EgressGuard, address: &str) -> Option<String> {
     let checked = guard.check(address.parse().unwrap());
     checked
         .err()
-        .map(|Blocked { range, .. }| range.prefix().to_string())
+        .map(|blocked| blocked.range().unwrap().prefix().to_string())
 }
 
 fn guard(allow_list: &str) -> EgressGuard {

@@ -3,9 +3,7 @@
 use super::{Replay, ReplayLog, ReplayState, is_due, query};
 use crate::shell::Call;
 use crate::store::{Store, StoreError};
-use postrider_engine::{
-    Answer, Command, DeliveryId, DeliveryRecord, DeliveryState, ReplayId, ResendError,
-};
+use postrider_engine::{Answer, Command, DeliveryRecord, DeliveryState, ReplayId, ResendError};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -121,7 +119,7 @@ impl Runner {
             return self.was_before(replay, record).await;
         }
         loop {
-            match self.ask(replay, record.id).await {
+            match self.ask(replay, record).await {
                 Came::NoRoom => sleep(NO_ROOM).await,
                 came => return Ok(came),
             }
@@ -143,12 +141,13 @@ impl Runner {
         Ok(if ours { Came::Resent } else { Came::Skipped })
     }
 
-    async fn ask(&self, replay: ReplayId, delivery: DeliveryId) -> Came {
+    async fn ask(&self, replay: ReplayId, record: &DeliveryRecord) -> Came {
         let Some(calls) = self.calls.upgrade() else {
             return Came::Over;
         };
         let (reply, answer) = oneshot::channel();
-        let call = Call::Command(Command::Replay(delivery, replay), reply);
+        let command = Command::Replay(record.id, Some(record.lane.endpoint), replay);
+        let call = Call::Command(command, reply);
         if calls.send(call).await.is_err() {
             return Came::Over;
         }

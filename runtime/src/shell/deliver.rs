@@ -136,6 +136,7 @@ fn wire_of(
     let headers = headers_of(prepared.headers)
         .ok_or_else(|| internal(&"the request's headers are not valid"))?;
     let wire = WireRequest {
+        tenant: request.event.tenant.clone(),
         url,
         headers,
         body: prepared.body,

@@ -161,6 +161,7 @@ fn publish(number: u128, idempotency: Option<Idempotency>) -> Change {
         published_at: Wall(5),
     };
     let delivery = NewDelivery {
+        queue_full: false,
         id: DeliveryId::from_u128(number),
         lane: lane(),
     };

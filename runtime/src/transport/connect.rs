@@ -9,12 +9,12 @@ use super::progress::Progress;
 use super::stream::{HeadWatch, Stream};
 use super::tls::ALPN_HTTP2;
 use crate::EndpointUrl;
-use crate::egress::{Blocked, EgressGuard};
+use crate::egress::{Blocked, BlockedName, EgressGuard};
 use crate::endpoint_url::Host;
 use postrider_engine::{Failure, FailureKind, Phase};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
@@ -42,17 +42,38 @@ impl<D: Dial> Connector<D> {
         }
     }
 
-    /// Makes a connection, ready for a request. `progress` follows it.
+    /// The rules for all tenants.
+    pub(crate) fn guard(&self) -> &EgressGuard {
+        &self.guard
+    }
+
+    /// The addresses of the host, whether or not they are allowed.
+    pub(crate) async fn look_up(&self, url: &EndpointUrl) -> Option<Vec<IpAddr>> {
+        match url.host() {
+            Host::Address(address) => Some(vec![address]),
+            Host::Name(name) => {
+                let found = self.dial.resolve(name, url.port()).await.ok()?;
+                Some(found.iter().map(SocketAddr::ip).collect())
+            }
+        }
+    }
+
+    /// Makes a connection that `guard` allows, ready for a request. `progress` follows it.
     pub(crate) async fn connect(
         &self,
         url: &EndpointUrl,
+        guard: EgressGuard,
         limits: &TransportLimits,
-        deadline: Instant,
-        progress: &mut Progress,
+        (deadline, progress): (Instant, &mut Progress),
     ) -> Result<Connected<D>, Failure> {
-        let addresses = self.resolve(url, progress).await?;
+        let addresses = self.resolve(url, &guard, progress).await?;
         progress.enter(Phase::Connect);
-        let stream = self.dial(&addresses, limits.dials_max, deadline).await?;
+        let vetted = Vetted {
+            addresses: &addresses,
+            guard: &guard,
+            is_name: matches!(url.host(), Host::Name(_)),
+        };
+        let stream = self.dial(&vetted, limits.dials_max, deadline).await?;
 
         let watch = HeadWatch::new(limits.head_bytes_max());
         let stream = if url.is_https() {
@@ -80,6 +101,7 @@ impl<D: Dial> Connector<D> {
     async fn resolve(
         &self,
         url: &EndpointUrl,
+        guard: &EgressGuard,
         progress: &mut Progress,
     ) -> Result<Vec<SocketAddr>, Failure> {
         let addresses = match url.host() {
@@ -93,8 +115,10 @@ impl<D: Dial> Connector<D> {
         if addresses.is_empty() {
             return Err(Failure::new(FailureKind::Dns, "the name has no addresses"));
         }
+        let is_name = matches!(url.host(), Host::Name(_));
         for address in &addresses {
-            self.guard.check(address.ip()).map_err(blocked)?;
+            let checked = guard.check(address.ip());
+            checked.map_err(|why| blocked_host(why, is_name))?;
         }
         Ok(addresses)
     }
@@ -103,11 +127,12 @@ impl<D: Dial> Connector<D> {
     /// left, so that a first one that swallows packets leaves time for the second.
     async fn dial(
         &self,
-        addresses: &[SocketAddr],
+        vetted: &Vetted<'_>,
         dials_max: usize,
         deadline: Instant,
     ) -> Result<D::Stream, Failure> {
         let mut failure = Failure::new(FailureKind::Connect, "no address was dialled");
+        let addresses = vetted.addresses;
         let addresses = &addresses[..addresses.len().min(dials_max)];
         for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
             let now = Instant::now();
@@ -115,13 +140,15 @@ impl<D: Dial> Connector<D> {
             // The attempt's own deadline ends the last one.
             let until = if left == 1 { deadline } else { now + share };
             failure = match timeout_at(until, self.dial.connect(*address)).await {
-                Ok(Ok(stream)) => return self.check_peer(stream),
+                Ok(Ok(stream)) => return self.check_peer(stream, vetted),
                 Ok(Err(error)) => {
-                    let detail = format_args!("{address}: {}", describe(&error));
+                    let shown = vetted.shown(address);
+                    let detail = format_args!("{shown}: {}", describe(&error));
                     Failure::new(FailureKind::Connect, detail)
                 }
                 Err(_) => {
-                    let detail = format_args!("{address}: no answer in its share of the time");
+                    let shown = vetted.shown(address);
+                    let detail = format_args!("{shown}: no answer in its share of the time");
                     Failure::new(FailureKind::Timeout(Phase::Connect), detail)
                 }
             };
@@ -131,10 +158,11 @@ impl<D: Dial> Connector<D> {
 
     /// Vets the address that was reached: `0.0.0.0` reaches the loopback, and a network may
     /// redirect what it likes.
-    fn check_peer(&self, stream: D::Stream) -> Result<D::Stream, Failure> {
+    fn check_peer(&self, stream: D::Stream, vetted: &Vetted<'_>) -> Result<D::Stream, Failure> {
         let peer = self.dial.peer(&stream);
         let peer = peer.map_err(|error| Failure::new(FailureKind::Connect, describe(&error)))?;
-        self.guard.check(peer.ip()).map_err(blocked)?;
+        let checked = vetted.guard.check(peer.ip());
+        checked.map_err(|why| blocked_host(why, vetted.is_name))?;
         Ok(stream)
     }
 
@@ -151,6 +179,34 @@ impl<D: Dial> Connector<D> {
         let stream = self.tls.connect(name, stream).await;
         stream.map_err(|error| Failure::new(FailureKind::Tls, describe(&error)))
     }
+}
+
+/// Addresses that were vetted.
+struct Vetted<'a> {
+    addresses: &'a [SocketAddr],
+    guard: &'a EgressGuard,
+    /// They are those of a name.
+    is_name: bool,
+}
+
+impl Vetted<'_> {
+    /// An address as it may be told to whoever owns the endpoint: what a name means inside a
+    /// network is not for everybody.
+    fn shown(&self, address: &SocketAddr) -> String {
+        if self.is_name && EgressGuard::public_only().check(address.ip()).is_err() {
+            return "an address of the name".to_owned();
+        }
+        address.to_string()
+    }
+}
+
+/// Of a name it is not told which address it has.
+fn blocked_host(why: Blocked, is_name: bool) -> Failure {
+    if is_name {
+        tracing::debug!(%why, "postrider.egress.name_refused");
+        return Failure::new(FailureKind::BlockedAddress, BlockedName);
+    }
+    blocked(why)
 }
 
 pub(crate) fn blocked(blocked: Blocked) -> Failure {

@@ -12,9 +12,12 @@ use super::pool::{Checkout, Lease, Pool, Slot};
 use super::progress::Progress;
 use super::request::WireRequest;
 use super::{Transport, failure};
+use crate::EndpointUrl;
 use http::Response;
 use postrider_engine::{Failure, FailureKind, Outcome, Repeat};
+use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
@@ -75,13 +78,14 @@ impl<D: Dial> HyperTransport<D> {
         progress: &mut Progress,
     ) -> Result<(), Failure> {
         let url = &request.url;
+        let guard = self.connector.guard();
+        let refused = |error| Failure::new(FailureKind::BlockedAddress, error);
+        url.check_scheme(guard).map_err(refused)?;
+        let origin = origin(url, guard.scope(&request.tenant));
         let mut newer_than = None;
         loop {
             let now = progress.started();
-            let sent = match self
-                .pool
-                .checkout(url.origin(), url.is_https(), newer_than, now)
-            {
+            let sent = match self.pool.checkout(&origin, url.is_https(), newer_than, now) {
                 Checkout::Exclusive(lease) => self.send_http1(request, lease, progress, true).await,
                 Checkout::Shared(slot) => self.send_http2(request, slot, progress, true).await,
                 Checkout::Wait(dialing, settled) => {
@@ -92,9 +96,10 @@ impl<D: Dial> HyperTransport<D> {
                 Checkout::Dial(permit) => {
                     progress.dial(permit.dialing());
                     // Boxed because it is rare and large: it would be a part of every attempt.
-                    let connect = self
-                        .connector
-                        .connect(url, &self.limits, deadline, progress);
+                    let guard = guard.of(&request.tenant);
+                    let connect =
+                        self.connector
+                            .connect(url, guard, &self.limits, (deadline, progress));
                     let sent = match Box::pin(connect).await? {
                         Connected::Http1(connection) => {
                             let lease = permit.exclusive(connection);
@@ -194,6 +199,16 @@ impl<D: Dial> HyperTransport<D> {
     }
 }
 
+/// What a connection can be used for again: one that was made under the rules of a tenant is only
+/// for requests under the same rules.
+fn origin(url: &EndpointUrl, scope: Option<u64>) -> Cow<'_, str> {
+    match scope {
+        None => url.origin().into(),
+        // No origin has a space.
+        Some(scope) => format!("{} {scope}", url.origin()).into(),
+    }
+}
+
 /// Every [`EndpointUrl`](crate::EndpointUrl) is also a [`http::Uri`], so this does not happen.
 fn unsendable(error: impl std::error::Error + 'static) -> Unanswered {
     let failure = Failure::new(FailureKind::Internal, failure::describe(&error));
@@ -204,6 +219,13 @@ fn unsendable(error: impl std::error::Error + 'static) -> Unanswered {
 }
 
 impl<D: Dial> Transport for HyperTransport<D> {
+    fn resolve<'a>(
+        &'a self,
+        url: &'a EndpointUrl,
+    ) -> Pin<Box<dyn Future<Output = Option<Vec<IpAddr>>> + Send + 'a>> {
+        Box::pin(self.connector.look_up(url))
+    }
+
     fn send(
         &self,
         request: WireRequest,

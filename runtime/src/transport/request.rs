@@ -6,10 +6,13 @@ use http::header::HOST;
 use http::uri::InvalidUri;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
+use postrider_engine::TenantId;
 
 /// One HTTP POST, ready to go.
 #[derive(Clone, Debug)]
 pub struct WireRequest {
+    /// Whose it is: where it may go depends on it.
+    pub tenant: TenantId,
     /// Where it goes.
     pub url: EndpointUrl,
     /// The headers in their order, signature and all. Those that say how a message travels are
@@ -86,6 +89,7 @@ mod tests {
 
     fn request() -> WireRequest {
         WireRequest {
+            tenant: TenantId::default(),
             url: EndpointUrl::parse("https://example.com:8443/hooks?key=1").unwrap(),
             headers: vec![
                 (

@@ -8,7 +8,8 @@ use super::limits::TransportLimits;
 use super::progress::Progress;
 use super::request::WireRequest;
 use super::{Transport, failure};
-use crate::egress::{Blocked, EgressGuard};
+use crate::egress::{BlockedName, EgressGuard};
+use crate::{EndpointUrl, Host};
 use http::Method;
 use postrider_engine::{Failure, FailureKind, Outcome};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -151,13 +152,15 @@ impl ReqwestTransport {
     }
 
     async fn attempt(&self, request: &WireRequest, progress: &mut Progress) -> Result<(), Failure> {
+        let refused = |error| Failure::new(FailureKind::BlockedAddress, error);
+        request.url.check_scheme(&self.guard).map_err(refused)?;
         // reqwest resolves names only.
         request.url.check_literal(&self.guard).map_err(blocked)?;
         let sent = self.client.execute(message(request)?).await;
         let headed = Instant::now();
         let response = sent.map_err(|error| failure_of(error, request.url.is_https()))?;
         if !self.proxied {
-            self.check_peer(response.remote_addr())?;
+            self.check_peer(response.remote_addr(), &request.url)?;
         }
         let took = headed.duration_since(progress.started());
         let (head, body) = http::Response::from(response).into_parts();
@@ -174,11 +177,13 @@ impl ReqwestTransport {
         Ok(())
     }
 
-    fn check_peer(&self, peer: Option<SocketAddr>) -> Result<(), Failure> {
+    fn check_peer(&self, peer: Option<SocketAddr>, url: &EndpointUrl) -> Result<(), Failure> {
         let unknown = || Failure::new(FailureKind::BlockedAddress, "the peer's address is unknown");
-        self.guard
-            .check(peer.ok_or_else(unknown)?.ip())
-            .map_err(blocked)
+        let checked = self.guard.check(peer.ok_or_else(unknown)?.ip());
+        checked.map_err(|why| match url.host() {
+            Host::Address(_) => blocked(why),
+            Host::Name(_) => Failure::new(FailureKind::BlockedAddress, BlockedName),
+        })
     }
 }
 
@@ -199,8 +204,8 @@ fn failure_of(error: reqwest::Error, is_https: bool) -> Failure {
     // The URL may hold a secret.
     let error = error.without_url();
     let causes = || failure::chain(&error);
-    if let Some(refused) = causes().find_map(|cause| cause.downcast_ref::<Blocked>()) {
-        return blocked(*refused);
+    if causes().any(|cause| cause.is::<BlockedName>()) {
+        return Failure::new(FailureKind::BlockedAddress, BlockedName);
     }
     let io_cause = || causes().find_map(|cause| cause.downcast_ref::<io::Error>());
     let kind = if error.is_dns() {
@@ -278,9 +283,10 @@ impl<R: Resolve> Resolve for GuardedResolver<R> {
             }
             if !trusted {
                 // One address that is refused refuses the name.
-                addresses
-                    .iter()
-                    .try_for_each(|address| guard.check(address.ip()))?;
+                let mut checked = addresses.iter().map(|it| guard.check(it.ip()));
+                if checked.any(|checked| checked.is_err()) {
+                    return Err(BlockedName.into());
+                }
             }
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })

@@ -3,6 +3,7 @@
 use super::Api;
 use super::keys::{KeyRecord, Scope};
 use super::problem::{Code, Problem};
+use super::tenants::Hold;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -20,6 +21,8 @@ pub(crate) const TENANT_HEADER: &str = "postrider-tenant";
 pub(crate) struct Caller<N> {
     key: Arc<KeyRecord>,
     tenant: TenantId,
+    /// The deletion of the tenant waits for this request.
+    _hold: Hold,
     need: PhantomData<N>,
 }
 
@@ -84,9 +87,10 @@ impl<N> Caller<N> {
         &self.tenant
     }
 
-    /// Whether the key is still one: for what goes on for longer than a request.
+    /// Whether the key is still one, and the tenant still there: for what goes on for longer than
+    /// a request.
     pub(crate) fn is_valid(&self, api: &Api) -> bool {
-        api.keys().knows(&self.key, api.now())
+        api.keys().knows(&self.key, api.now()) && api.tenants().lives(&self.tenant)
     }
 
     /// The tenant that the key is bound to; `None` for a key for all tenants.
@@ -106,37 +110,62 @@ impl<N: Need> FromRequestParts<Api> for Caller<N> {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         let text = bearer(&parts.headers)?;
         let key = api.keys().recognise(text, api.now())?;
+        let bound = bound(&key, api)?;
         api.keys().count(&key)?;
         N::check(&key)?;
-        let tenant = tenant_of(&key, &parts.headers, api)?;
+        let tenant = match &bound {
+            Some(bound) => check_named(bound, &parts.headers, api)?,
+            None => chosen(&parts.headers, api)?,
+        };
+        let hold = api.tenants().hold(&tenant).ok_or_else(deleted)?;
         Ok(Self {
             key,
             tenant,
+            _hold: hold,
             need: PhantomData,
         })
     }
 }
 
-/// The tenant that the key is bound to, or that a key for all names.
-fn tenant_of(key: &KeyRecord, headers: &HeaderMap, api: &Api) -> Result<TenantId, Problem> {
-    let asked = named_tenant(headers)?;
-    let bound = match key.tenant.as_deref() {
-        Some(tenant) => Some(tenant.parse::<TenantId>()?),
-        None => None,
+fn deleted() -> Problem {
+    Problem::new(
+        Code::Unauthorized,
+        "the tenant of this key has been deleted",
+    )
+}
+
+/// The tenant that the key is bound to, if it is bound to one; that has to be there.
+fn bound(key: &KeyRecord, api: &Api) -> Result<Option<TenantId>, Problem> {
+    let Some(tenant) = key.tenant.as_deref() else {
+        return Ok(None);
     };
-    match (bound, asked) {
-        (None, None) => Ok(TenantId::default()),
-        (None, Some(asked)) if api.knows_tenant(&asked) => Ok(asked),
-        (None, Some(asked)) => {
-            let detail = format!("tenant {asked}: make it with POST /v1/tenants");
-            Err(Problem::not_found(detail))
-        }
-        (Some(bound), asked) if asked.as_ref().is_none_or(|asked| *asked == bound) => Ok(bound),
-        (Some(_), _) => {
-            let detail = format!("this key is not for the tenant in {TENANT_HEADER}");
-            Err(Problem::new(Code::Forbidden, detail))
-        }
+    let tenant: TenantId = tenant.parse()?;
+    match api.tenants().lives(&tenant) {
+        true => Ok(Some(tenant)),
+        false => Err(deleted()),
     }
+}
+
+/// The tenant that a key for all of them chooses, by name or id.
+fn chosen(headers: &HeaderMap, api: &Api) -> Result<TenantId, Problem> {
+    let Some(asked) = named_tenant(headers)? else {
+        return Ok(TenantId::default());
+    };
+    let found = api.tenants().find(asked.as_str());
+    found.ok_or_else(|| {
+        let detail = format!("tenant {asked}: make it with POST /v1/tenants");
+        Problem::not_found(detail)
+    })
+}
+
+/// A bound key may name its own tenant, and no other.
+fn check_named(bound: &TenantId, headers: &HeaderMap, api: &Api) -> Result<TenantId, Problem> {
+    let asked = named_tenant(headers)?;
+    if asked.is_some_and(|asked| api.tenants().find(asked.as_str()).as_ref() != Some(bound)) {
+        let detail = format!("this key is not for the tenant in {TENANT_HEADER}");
+        return Err(Problem::new(Code::Forbidden, detail));
+    }
+    Ok(bound.clone())
 }
 
 /// The token of `Authorization: Bearer …` (RFC 6750, section 2.1).

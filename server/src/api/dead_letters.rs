@@ -20,7 +20,7 @@ const AT_ONCE_MAX: usize = 100;
 pub(crate) struct DeadLetterGroup {
     /// The endpoint.
     endpoint_id: String,
-    /// `rejected`, `gone`, `redirected` or `exhausted`.
+    /// `rejected`, `gone`, `redirected`, `exhausted` or `queue_full`.
     reason: &'static str,
     /// How many.
     count: u64,

@@ -34,7 +34,7 @@ pub(crate) struct DeliveryView {
     place: u64,
     /// `pending`, `retrying`, `delivered`, `failed` or `discarded`.
     state: &'static str,
-    /// Why it failed: `rejected`, `gone`, `redirected` or `exhausted`.
+    /// Why it failed: `rejected`, `gone`, `redirected`, `exhausted` or `queue_full`.
     reason: Option<&'static str>,
     /// When it was accepted.
     created_at: Time,

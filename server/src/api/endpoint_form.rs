@@ -4,11 +4,12 @@ mod policies;
 
 pub(crate) use policies::{BatchForm, BreakerForm, RateLimitForm, RetryForm, SignatureEntry};
 
+use super::Api;
 use super::problem::{Code, Problem};
 use super::time::Time;
 use postrider::engine::{PayloadForm, SignatureForm};
 use postrider::{
-    DisabledReason, Endpoint, EndpointSpec, EndpointStatus, OnFailed, Ordering, TenantId,
+    DisabledReason, Endpoint, EndpointSpec, EndpointStatus, OnFailed, Ordering, Template, TenantId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -144,14 +145,24 @@ pub(crate) struct TemplateRef {
     pub(crate) version: u32,
 }
 
+impl TemplateRef {
+    /// Whether this is the template that an endpoint has.
+    pub(crate) fn names(&self, current: Option<&PayloadForm>) -> bool {
+        let is_it = |it: &Template| it.name() == self.name && it.version() == self.version;
+        matches!(current, Some(PayloadForm::Template(current)) if is_it(current))
+    }
+}
+
 /// An endpoint.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct EndpointView {
     /// Its id.
     #[schema(example = "ep_01jd9x2m5tewh8q0v6n3r4y7za")]
     pub(crate) id: String,
-    /// Who owns it.
+    /// The name of the tenant that owns it.
     pub(crate) tenant: String,
+    /// The id of that tenant.
+    pub(crate) tenant_id: String,
     /// By which it is made only once; `null` if it was registered without one.
     #[schema(example = "ledger")]
     pub(crate) name: Option<String>,
@@ -331,7 +342,7 @@ impl EndpointForm {
 
 impl EndpointView {
     /// What is shown of an endpoint: no secret.
-    pub(crate) fn of(endpoint: &Endpoint) -> Self {
+    pub(crate) fn of(api: &Api, endpoint: &Endpoint) -> Self {
         let (status, disabled_reason) = match endpoint.status {
             EndpointStatus::Active => ("active", None),
             EndpointStatus::Paused => ("paused", None),
@@ -339,7 +350,8 @@ impl EndpointView {
         };
         Self {
             id: endpoint.id.to_string(),
-            tenant: endpoint.spec.tenant.to_string(),
+            tenant: api.tenants().name_of(&endpoint.spec.tenant),
+            tenant_id: endpoint.spec.tenant.to_string(),
             name: endpoint.spec.name.as_ref().map(ToString::to_string),
             form: EndpointForm::of(&endpoint.spec).without_credentials(),
             status,
@@ -354,11 +366,11 @@ impl EndpointView {
     }
 
     /// The same with its current secret.
-    pub(crate) fn with_secret(endpoint: &Endpoint) -> Self {
+    pub(crate) fn with_secret(api: &Api, endpoint: &Endpoint) -> Self {
         let current = endpoint.secrets.first();
         Self {
             secret: current.map(|current| current.secret.expose_secret_text().to_string()),
-            ..Self::of(endpoint)
+            ..Self::of(api, endpoint)
         }
     }
 }

@@ -58,16 +58,17 @@ pub(crate) async fn ensure(
     let tenant = caller.tenant();
     let secret: Option<String> = take(&mut body, "secret")?;
     let form: EndpointForm = from_value(Value::Object(body))?;
-    let spec = form.spec(tenant, payload_form(&api, tenant, &form)?)?;
+    let spec = form.spec(tenant, payload_form(&api, tenant, &form, None)?)?;
     let secret = secret.as_deref().map(parse_secret).transpose()?;
     let (endpoint, ensured) = api.postrider().ensure(&name, spec, secret).await?;
     Ok(match ensured {
         Ensured::Made => {
-            let view = EndpointView::with_secret(&endpoint);
+            let view = EndpointView::with_secret(&api, &endpoint);
             (StatusCode::CREATED, axum::Json(view))
         }
-        Ensured::Changed | Ensured::Unchanged => {
-            (StatusCode::OK, axum::Json(EndpointView::of(&endpoint)))
-        }
+        Ensured::Changed | Ensured::Unchanged => (
+            StatusCode::OK,
+            axum::Json(EndpointView::of(&api, &endpoint)),
+        ),
     })
 }

@@ -118,14 +118,14 @@ pub(crate) async fn create(
     let secret: Option<String> = take(&mut body, "secret")?;
     let verify: Option<bool> = take(&mut body, "verify")?;
     let form: EndpointForm = from_value(Value::Object(body))?;
-    let spec = form.spec(tenant, payload_form(&api, tenant, &form)?)?;
+    let spec = form.spec(tenant, payload_form(&api, tenant, &form, None)?)?;
     let secret = secret.as_deref().map(parse_secret).transpose()?;
     let endpoint = if verify == Some(true) {
         registered_if_it_answers(&api, spec, secret).await?
     } else {
         api.postrider().register(spec, secret).await?
     };
-    let view = EndpointView::with_secret(&endpoint);
+    let view = EndpointView::with_secret(&api, &endpoint);
     Ok((StatusCode::CREATED, axum::Json(view)))
 }
 
@@ -181,7 +181,8 @@ pub(crate) async fn list(
         .await?;
     let next = found.get(most).and(found.get(most - 1));
     let next = next.map(|last| last.id.to_string());
-    let data = found.iter().take(most).map(EndpointView::of).collect();
+    let shown = found.iter().take(most);
+    let data = shown.map(|it| EndpointView::of(&api, it)).collect();
     Ok(axum::Json(Page { data, next }))
 }
 
@@ -197,7 +198,7 @@ pub(crate) async fn get(
 ) -> Result<axum::Json<EndpointView>, Problem> {
     let tenant = caller.tenant();
     let endpoint = owned(&api, tenant, id).await?;
-    Ok(axum::Json(EndpointView::of(&endpoint)))
+    Ok(axum::Json(EndpointView::of(&api, &endpoint)))
 }
 
 #[utoipa::path(
@@ -233,9 +234,10 @@ pub(crate) async fn patch(
         form.extend(none.into_iter().map(|name| (name, Value::Null)));
     }
     let form: EndpointForm = from_value(form)?;
-    let spec = form.spec(tenant, payload_form(&api, tenant, &form)?)?;
+    let current = Some(&endpoint.spec.payload_form);
+    let spec = form.spec(tenant, payload_form(&api, tenant, &form, current)?)?;
     let endpoint = api.postrider().update_endpoint(&id, spec).await?;
-    Ok(axum::Json(EndpointView::of(&endpoint)))
+    Ok(axum::Json(EndpointView::of(&api, &endpoint)))
 }
 
 #[utoipa::path(
@@ -268,7 +270,7 @@ pub(crate) async fn pause(
 ) -> Result<axum::Json<EndpointView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
     let endpoint = api.postrider().pause_endpoint(&id).await?;
-    Ok(axum::Json(EndpointView::of(&endpoint)))
+    Ok(axum::Json(EndpointView::of(&api, &endpoint)))
 }
 
 #[utoipa::path(
@@ -283,7 +285,7 @@ pub(crate) async fn resume(
 ) -> Result<axum::Json<EndpointView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
     let endpoint = api.postrider().resume_endpoint(&id).await?;
-    Ok(axum::Json(EndpointView::of(&endpoint)))
+    Ok(axum::Json(EndpointView::of(&api, &endpoint)))
 }
 
 #[utoipa::path(
@@ -299,7 +301,7 @@ pub(crate) async fn disable(
 ) -> Result<axum::Json<EndpointView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
     let endpoint = api.postrider().disable_endpoint(&id).await?;
-    Ok(axum::Json(EndpointView::of(&endpoint)))
+    Ok(axum::Json(EndpointView::of(&api, &endpoint)))
 }
 
 #[utoipa::path(
@@ -315,7 +317,7 @@ pub(crate) async fn enable(
 ) -> Result<axum::Json<EndpointView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
     let endpoint = api.postrider().enable_endpoint(&id).await?;
-    Ok(axum::Json(EndpointView::of(&endpoint)))
+    Ok(axum::Json(EndpointView::of(&api, &endpoint)))
 }
 
 /// A secret that signs requests.
@@ -466,12 +468,17 @@ pub(crate) fn payload_form(
     api: &Api,
     tenant: &TenantId,
     form: &EndpointForm,
+    current: Option<&PayloadForm>,
 ) -> Result<PayloadForm, Problem> {
     let refused =
         |detail: &str| Problem::new(Code::InvalidEndpoint, detail).at("/template", detail);
     match (form.payload_form, &form.template) {
         (PayloadFormName::Raw, None) => Ok(PayloadForm::Raw),
         (PayloadFormName::Envelope, None) => Ok(PayloadForm::Envelope),
+        // It keeps the text that it has, whatever has become of the template since.
+        (PayloadFormName::Template, Some(wanted)) if wanted.names(current) => {
+            Ok(current.cloned().unwrap_or_default())
+        }
         (PayloadFormName::Template, Some(wanted)) => api
             .template(tenant, &wanted.name, wanted.version)
             .map(PayloadForm::Template)

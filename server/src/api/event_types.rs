@@ -25,7 +25,7 @@ const SCHEMA_BYTES_MAX: usize = 64 << 10;
 pub(crate) struct EventTypeView {
     /// Its name.
     #[schema(example = "payment.succeeded")]
-    name: String,
+    pub(crate) name: String,
     /// For people.
     description: String,
     /// Whether payloads that do not match the newest version's schema are refused.

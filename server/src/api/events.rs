@@ -2,6 +2,7 @@
 
 use super::Api;
 use super::caller::{Caller, Publish, Read};
+use super::cursors::Of;
 use super::deliveries::{DeliveryView, Order};
 use super::extract::{self, Id, Query, check_media_type, parse, read};
 use super::page::{self, Page};
@@ -10,8 +11,9 @@ use super::time::Time;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use postrider::{
-    EndpointId, EventFilter, EventId, EventQuery, EventRecord, EventState, EventType, Limits,
-    Published, ReadError, Scheduled, Submission, TenantId,
+    DeliveryId, DeliveryState, EndpointId, EventFilter, EventId, EventQuery, EventRecord,
+    EventState, EventType, FailReason, Limits, Published, ReadError, Scheduled, Submission,
+    TenantId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -113,6 +115,9 @@ pub(crate) struct AcceptedDelivery {
     id: String,
     /// Where it goes.
     endpoint_id: String,
+    /// As much was pending for the endpoint as may be: this delivery is a dead letter with the reason
+    /// `queue_full`, and no attempt was made.
+    queue_full: bool,
 }
 
 /// What has become of an event of a batch.
@@ -209,7 +214,12 @@ pub(crate) async fn publish(
 /// What is answered; the deliveries of a repeat are those of the first time, as far as their record is
 /// still there.
 async fn accepted(api: &Api, published: Published) -> Result<Accepted, Problem> {
-    let shown = |id: String, endpoint_id: String| AcceptedDelivery { id, endpoint_id };
+    let shown = |id: DeliveryId, endpoint: EndpointId, queue_full| AcceptedDelivery {
+        id: id.to_string(),
+        endpoint_id: endpoint.to_string(),
+        queue_full,
+    };
+    let full = DeliveryState::Failed(FailReason::QueueFull);
     let deliveries = if published.duplicate {
         let known = match api.postrider().event_status(&published.event).await {
             Ok(status) => status.deliveries,
@@ -218,11 +228,11 @@ async fn accepted(api: &Api, published: Published) -> Result<Accepted, Problem> 
         };
         let first = known.iter().filter(|it| it.resend_of.is_none());
         first
-            .map(|it| shown(it.id.to_string(), it.lane.endpoint.to_string()))
+            .map(|it| shown(it.id, it.lane.endpoint, it.state == full))
             .collect()
     } else {
         let new = published.deliveries.iter();
-        new.map(|it| shown(it.id.to_string(), it.lane.endpoint.to_string()))
+        new.map(|it| shown(it.id, it.lane.endpoint, it.queue_full))
             .collect()
     };
     Ok(Accepted {
@@ -425,13 +435,15 @@ pub(crate) async fn list(
             until: query.until.map(|time| time.0),
         },
         direction: query.order.unwrap_or_default().direction(),
-        after: page::cursor(query.cursor.as_deref())?,
+        after: (query.cursor.as_deref())
+            .map(|text| api.cursors().find(tenant, Of::Events, text))
+            .transpose()?,
         most: page::most(query.limit)?,
     });
     let page = page.await?;
     Ok(axum::Json(Page {
         data: page.events.iter().map(EventView::of).collect(),
-        next: page.next.map(|next| next.to_string()),
+        next: (page.next).map(|next| api.cursors().hide(tenant, Of::Events, next)),
     }))
 }
 

@@ -65,6 +65,7 @@ pub(crate) async fn receive(
     request: Request,
 ) -> Result<axum::Json<InboundAnswer>, Problem> {
     let source = api.sources().get(id);
+    let source = source.filter(|source| api.tenants().lives(source.tenant()));
     let source = source.ok_or_else(|| Problem::not_found(format_args!("source {id}")))?;
     let (head, body) = request.into_parts();
     check_network(&api, &source, &head)?;

@@ -24,8 +24,10 @@ pub(crate) struct KeyView {
     name: String,
     /// What it is for.
     scopes: Vec<Scope>,
-    /// The tenant that it is bound to; `null` for a key for all tenants.
+    /// The name of the tenant that it is bound to; `null` for a key for all tenants.
     tenant: Option<String>,
+    /// The id of that tenant.
+    tenant_id: Option<String>,
     /// How many requests it may make in a second; `null` for no limit.
     requests_per_second: Option<u32>,
     /// When it was made.
@@ -38,12 +40,14 @@ pub(crate) struct KeyView {
 }
 
 impl KeyView {
-    fn of(record: &KeyRecord) -> Self {
+    fn of(api: &Api, record: &KeyRecord) -> Self {
+        let id: Option<TenantId> = record.tenant.as_deref().and_then(|id| id.parse().ok());
         Self {
             id: record.id.clone(),
             name: record.name.clone(),
             scopes: record.scopes.clone(),
-            tenant: record.tenant.clone(),
+            tenant: id.as_ref().map(|id| api.tenants().name_of(id)),
+            tenant_id: record.tenant.clone(),
             requests_per_second: record.requests_per_second.map(NonZeroU32::get),
             created_at: record.created_at,
             expires_at: record.expires_at,
@@ -62,8 +66,8 @@ pub(crate) struct KeyForm {
     /// What it is for. A key cannot hand on what it does not have itself.
     #[schema(min_items = 1, max_items = 3)]
     scopes: Vec<Scope>,
-    /// The tenant that it is bound to. Left out: that of the key that makes it; for a key for all
-    /// tenants, all.
+    /// The tenant that it is bound to, by name or id. Left out: that of the key that makes it; for
+    /// a key for all tenants, all.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$")]
     tenant: Option<String>,
@@ -127,7 +131,7 @@ pub(crate) async fn create(
     let (record, text) = api.keys().make(new, api.now()).await?;
     let view = KeyView {
         key: Some(text),
-        ..KeyView::of(&record)
+        ..KeyView::of(&api, &record)
     };
     Ok((StatusCode::CREATED, axum::Json(view)))
 }
@@ -140,16 +144,17 @@ fn bound_tenant(
     let wanted = wanted.map(str::parse::<TenantId>).transpose();
     let wanted =
         wanted.map_err(|error| Problem::new(Code::InvalidBody, &error).at("/tenant", error))?;
-    match (caller.bound_to(), wanted) {
-        (Some(own), Some(wanted)) if own != wanted => Err(Problem::new(
+    let found = wanted.as_ref().map(|it| api.tenants().find(it.as_str()));
+    match (caller.bound_to(), wanted, found) {
+        (Some(own), Some(_), found) if found != Some(Some(own.clone())) => Err(Problem::new(
             Code::Forbidden,
             "a key of one tenant makes keys for that tenant only",
         )),
-        (Some(own), _) => Ok(Some(own)),
-        (None, Some(wanted)) if !api.knows_tenant(&wanted) => {
+        (Some(own), _, _) => Ok(Some(own)),
+        (None, Some(wanted), Some(None)) => {
             Err(Problem::not_found(format_args!("tenant {wanted}")).at("/tenant", "unknown"))
         }
-        (None, wanted) => Ok(wanted),
+        (None, _, found) => Ok(found.flatten()),
     }
 }
 
@@ -169,7 +174,7 @@ pub(crate) async fn list(
         &all,
         |key| &key.id,
         at,
-        |key| KeyView::of(key),
+        |key| KeyView::of(&api, key),
     )))
 }
 

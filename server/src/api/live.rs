@@ -12,12 +12,17 @@ mod types;
 pub(super) use hub::Hub;
 pub(super) use item::Item;
 
+use super::problem::{Code, Problem};
 use postrider::{EndpointId, EventPattern, EventType, TenantId};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 /// Streams at the same time.
 const STREAMS_MAX: usize = 100;
+
+/// Of these, those of one tenant: half.
+const STREAMS_TENANT_MAX: usize = STREAMS_MAX / 2;
 
 /// What a stream may lag behind before it misses something.
 const QUEUE: usize = 1_024;
@@ -74,6 +79,8 @@ struct Subscriber {
     queue: mpsc::Sender<Item>,
     /// What found no place since.
     missed: u64,
+    /// It may have missed more, of which it is not known whose it was.
+    maybe_more: bool,
 }
 
 impl Subscriber {
@@ -85,28 +92,74 @@ impl Subscriber {
 
     /// Whether it knows of everything that it has missed.
     fn catch_up(&mut self) -> bool {
-        if self.missed > 0 && self.queue.try_send(Item::Skipped(self.missed)).is_ok() {
+        let nothing = self.missed == 0 && !self.maybe_more;
+        // How many facts were missed of all tenants is nobody's business.
+        let count = Some(self.missed).filter(|_| !self.maybe_more);
+        if !nothing && self.queue.try_send(Item::Skipped(count)).is_ok() {
             self.missed = 0;
+            self.maybe_more = false;
         }
-        self.missed == 0
+        self.missed == 0 && !self.maybe_more
     }
 }
 
 /// The open streams.
 pub(crate) struct Live {
     subscribers: Mutex<Vec<Subscriber>>,
-    places: Arc<Semaphore>,
+    /// The open streams of each tenant that has any.
+    taken: Arc<Mutex<BTreeMap<TenantId, usize>>>,
     closing: watch::Sender<bool>,
 }
 
 /// The place of one stream among those that may be open.
-pub(super) struct Place(#[expect(dead_code, reason = "held, not looked at")] OwnedSemaphorePermit);
+pub(super) struct Place {
+    tenant: TenantId,
+    taken: Arc<Mutex<BTreeMap<TenantId, usize>>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = taken.get_mut(&self.tenant) {
+            *own -= 1;
+            if *own == 0 {
+                taken.remove(&self.tenant);
+            }
+        }
+    }
+}
+
+/// Why there is no place for a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoPlace {
+    /// All are taken.
+    All,
+    /// The tenant has as many as it may.
+    Tenant,
+}
+
+impl From<NoPlace> for Problem {
+    fn from(refused: NoPlace) -> Self {
+        let problem = match refused {
+            NoPlace::All => {
+                let detail = format!("{STREAMS_MAX} streams are open already");
+                Self::new(Code::Busy, detail)
+            }
+            NoPlace::Tenant => {
+                let detail =
+                    format!("{STREAMS_TENANT_MAX} streams of this tenant are open already");
+                Self::new(Code::TenantFull, detail)
+            }
+        };
+        problem.retry_after(5)
+    }
+}
 
 impl Default for Live {
     fn default() -> Self {
         Self {
             subscribers: Mutex::default(),
-            places: Arc::new(Semaphore::new(STREAMS_MAX)),
+            taken: Arc::default(),
             closing: watch::Sender::new(false),
         }
     }
@@ -114,9 +167,20 @@ impl Default for Live {
 
 impl Live {
     /// A place for one more stream, if there is one.
-    pub(super) fn place(&self) -> Option<Place> {
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        place.ok().map(Place)
+    pub(super) fn place(&self, tenant: &TenantId) -> Result<Place, NoPlace> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = taken.get(tenant).copied().unwrap_or(0);
+        if own >= STREAMS_TENANT_MAX {
+            return Err(NoPlace::Tenant);
+        }
+        if taken.values().sum::<usize>() >= STREAMS_MAX {
+            return Err(NoPlace::All);
+        }
+        taken.insert(tenant.clone(), own + 1);
+        Ok(Place {
+            tenant: tenant.clone(),
+            taken: Arc::clone(&self.taken),
+        })
     }
 
     /// What happens from now on, as far as it is wanted.
@@ -127,6 +191,7 @@ impl Live {
                 wants,
                 queue,
                 missed: 0,
+                maybe_more: false,
             });
         });
         items
@@ -160,11 +225,11 @@ impl Live {
     }
 
     /// Facts were missed before it was known whose they were.
-    fn missed(&self, count: u64) {
+    fn missed(&self) {
         self.with(|subscribers| {
             let live = |wants: &Wants| wants.attempts || wants.deliveries || wants.endpoints;
             for subscriber in subscribers.iter_mut().filter(|it| live(&it.wants)) {
-                subscriber.missed += count;
+                subscriber.maybe_more = true;
                 subscriber.catch_up();
             }
         });
@@ -244,11 +309,11 @@ mod tests {
         }
         assert!(items.try_recv().is_err(), "it has not been told yet");
         live.give(&tenant, &item(1), None);
-        assert!(matches!(items.try_recv(), Ok(Item::Skipped(5))));
+        assert!(matches!(items.try_recv(), Ok(Item::Skipped(Some(5)))));
         assert!(matches!(items.try_recv(), Ok(Item::Delivery(_))));
-        live.missed(7);
-        assert!(matches!(items.try_recv(), Ok(Item::Skipped(7))));
-        assert!(matches!(other.try_recv(), Ok(Item::Skipped(7))));
+        live.missed();
+        assert!(matches!(items.try_recv(), Ok(Item::Skipped(None))));
+        assert!(matches!(other.try_recv(), Ok(Item::Skipped(None))));
         assert!(other.try_recv().is_err(), "what others miss is not told");
     }
 
@@ -261,7 +326,7 @@ mod tests {
         }
         while items.try_recv().is_ok() {}
         live.tidy();
-        assert!(matches!(items.try_recv(), Ok(Item::Skipped(1))));
+        assert!(matches!(items.try_recv(), Ok(Item::Skipped(Some(1)))));
         drop(items);
         live.tidy();
         assert!(live.with(|subscribers| subscribers.is_empty()));

@@ -73,7 +73,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys_routes::create, keys_routes::list))
         .routes(routes!(keys_routes::revoke))
         .routes(routes!(tenants::create, tenants::list))
-        .routes(routes!(tenants::delete))
+        .routes(routes!(tenants::get, tenants::patch, tenants::delete))
         .routes(routes!(stream::stream))
         .routes(routes!(metrics_route::metrics))
         .routes(routes!(sources::create, sources::list))

@@ -22,7 +22,19 @@ impl From<Closed> for Problem {
 
 impl From<Full> for Problem {
     fn from(error: Full) -> Self {
-        Self::new(Code::Full, error).retry_after(FULL_RETRY_AFTER_S)
+        let code = match error {
+            Full::EndpointDeliveries { .. } | Full::EndpointBytes { .. } => Code::EndpointFull,
+            Full::TenantDeliveries { .. }
+            | Full::TenantBytes { .. }
+            | Full::TenantEndpoints { .. } => Code::TenantFull,
+            Full::PendingDeliveries { .. }
+            | Full::PendingBytes { .. }
+            | Full::Commits
+            | Full::Store
+            | Full::Endpoints { .. }
+            | Full::Changes { .. } => Code::Full,
+        };
+        Self::new(code, error).retry_after(FULL_RETRY_AFTER_S)
     }
 }
 
@@ -45,7 +57,7 @@ impl From<InvalidSpec> for Problem {
             InvalidSpec::Named => "/name",
             InvalidSpec::Url(_) | InvalidSpec::UrlLength { .. } => "/url",
             InvalidSpec::EventTypes { .. } => "/event_types",
-            InvalidSpec::Timeout => "/timeout_ms",
+            InvalidSpec::Timeout { .. } => "/timeout_ms",
             InvalidSpec::Concurrency => "/concurrency",
             InvalidSpec::StopWithoutOrder => "/on_failed",
             InvalidSpec::RateLimit => "/rate_limit",
@@ -96,6 +108,9 @@ impl From<ScheduleError> for Problem {
                 Self::new(Code::InvalidEvent, &error).at("/deliver_after", error)
             }
             ScheduleError::TooMany => Self::new(Code::Full, error).retry_after(FULL_RETRY_AFTER_S),
+            ScheduleError::TooManyOfTenant => {
+                Self::new(Code::TenantFull, error).retry_after(FULL_RETRY_AFTER_S)
+            }
             ScheduleError::Store(error) => error.into(),
             ScheduleError::Randomness(_) => Self::new(Code::Internal, error),
         }

@@ -16,6 +16,9 @@ use tokio::sync::Mutex;
 /// Of each kind at most so many are kept: they are all in memory.
 const KEPT_MAX: usize = 10_000;
 
+/// Of these, those of one tenant: half.
+const KEPT_TENANT_MAX: usize = KEPT_MAX / 2;
+
 /// Read in one go at the start.
 const PAGE: usize = 500;
 
@@ -25,6 +28,8 @@ type Name = (TenantId, Arc<str>);
 pub(crate) struct Registry<T> {
     kind: &'static str,
     records: Arc<dyn Records>,
+    /// How many one tenant may have.
+    tenant_max: usize,
     known: RwLock<BTreeMap<Name, Arc<T>>>,
     /// Held while something changes, so that memory and store see changes in one order.
     changing: Mutex<()>,
@@ -55,9 +60,16 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
         Ok(Self {
             kind,
             records,
+            tenant_max: KEPT_TENANT_MAX,
             known: RwLock::new(known),
             changing: Mutex::new(()),
         })
+    }
+
+    /// For what is all kept under one tenant, whose it is not.
+    pub(crate) fn without_share(mut self) -> Self {
+        self.tenant_max = KEPT_MAX;
+        self
     }
 
     /// The one with this name.
@@ -94,17 +106,24 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
             let detail = format!("{} {id} exists already", self.kind);
             return Err(Problem::new(Code::AlreadyExists, detail));
         }
-        if self
-            .known
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
-            >= KEPT_MAX
-        {
-            let detail = format!("there are {KEPT_MAX} records of kind {} already", self.kind);
+        self.check_room(tenant)?;
+        self.write(tenant, id, value).await
+    }
+
+    fn check_room(&self, tenant: &TenantId) -> Result<(), Problem> {
+        let (kind, most) = (self.kind, self.tenant_max);
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let own = known.range((tenant.clone(), Arc::from(""))..);
+        let own = own.take_while(|(name, _)| name.0 == *tenant).take(most);
+        if own.count() >= most {
+            let detail = format!("this tenant has {most} records of kind {kind} already");
+            return Err(Problem::new(Code::TenantFull, detail));
+        }
+        if known.len() >= KEPT_MAX {
+            let detail = format!("there are {KEPT_MAX} records of kind {kind} already");
             return Err(Problem::new(Code::Full, detail));
         }
-        self.write(tenant, id, value).await
+        Ok(())
     }
 
     /// Changes the one with this name, if it is there.
@@ -146,5 +165,39 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.remove(&(tenant.clone(), id.into()));
         Ok(removed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use postrider::MemoryStore;
+    use postrider::store::Store;
+
+    #[tokio::test]
+    async fn a_tenant_that_has_its_share_leaves_room_for_the_others() {
+        let records = Arc::new(MemoryStore::default()).records().unwrap();
+        let registry = Registry::<u8>::load("template", records).await.unwrap();
+        let one = Registry {
+            tenant_max: 2,
+            ..registry
+        };
+        let add = async |tenant: &str, id: &str| one.add(&tenant.parse().unwrap(), id, 0).await;
+        for id in ["a", "b"] {
+            add("acme", id).await.unwrap();
+        }
+        let refused = add("acme", "c").await.unwrap_err();
+        assert_eq!(
+            serde_json::to_value(&refused).unwrap()["code"],
+            "tenant_full"
+        );
+        assert!(
+            refused.detail().contains("this tenant has 2"),
+            "{}",
+            refused.detail()
+        );
+        add("other", "a").await.unwrap();
+        one.remove(&"acme".parse().unwrap(), "a").await.unwrap();
+        add("acme", "c").await.unwrap();
     }
 }

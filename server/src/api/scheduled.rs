@@ -2,6 +2,7 @@
 
 use super::Api;
 use super::caller::{Caller, Publish, Read};
+use super::cursors::Of;
 use super::events::owned;
 use super::extract::{Id, Query};
 use super::keys_routes::NamedQuery;
@@ -56,15 +57,18 @@ pub(crate) async fn list(
     caller: Caller<Read>,
     Query(query): Query<NamedQuery>,
 ) -> Result<axum::Json<Page<ScheduledView>>, Problem> {
+    let tenant = caller.tenant();
     let page = api.postrider().scheduled(ScheduledQuery {
-        tenant: Some(caller.tenant().clone()),
-        after: page::cursor(query.cursor.as_deref())?,
+        tenant: Some(tenant.clone()),
+        after: (query.cursor.as_deref())
+            .map(|text| api.cursors().find(tenant, Of::Scheduled, text))
+            .transpose()?,
         most: page::most(query.limit)?,
     });
     let page = page.await?;
     Ok(axum::Json(Page {
         data: page.events.iter().map(ScheduledView::of).collect(),
-        next: page.next.map(|next| next.to_string()),
+        next: (page.next).map(|next| api.cursors().hide(tenant, Of::Scheduled, next)),
     }))
 }
 

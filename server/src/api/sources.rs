@@ -49,8 +49,10 @@ pub(crate) struct SourceView {
     /// Its id.
     #[schema(example = "src_01jd9x2m5tewh8q0v6n3r4y7za")]
     id: String,
-    /// Whose events they become.
+    /// The name of the tenant whose events they become.
     tenant: String,
+    /// The id of that tenant.
+    tenant_id: String,
     /// Its name.
     name: String,
     /// Whose webhooks they are.
@@ -303,7 +305,7 @@ impl SourceRecord {
 }
 
 impl SourceView {
-    fn of(source: &Source) -> Self {
+    fn of(api: &Api, source: &Source) -> Self {
         let record = source.record();
         let secrets = record.secrets.iter().map(|secret| SourceSecretView {
             id: secret.id,
@@ -311,7 +313,8 @@ impl SourceView {
         });
         Self {
             id: record.id.clone(),
-            tenant: record.tenant.clone(),
+            tenant: api.tenants().name_of(source.tenant()),
+            tenant_id: record.tenant.clone(),
             name: record.name.clone(),
             provider: record.provider,
             path: format!("/in/{}", record.id),
@@ -347,7 +350,10 @@ pub(crate) async fn create(
     let tenant = caller.tenant();
     let record = SourceRecord::new(form, tenant, api.now().into())?;
     let source = api.sources().add(tenant, record).await?;
-    Ok((StatusCode::CREATED, axum::Json(SourceView::of(&source))))
+    Ok((
+        StatusCode::CREATED,
+        axum::Json(SourceView::of(&api, &source)),
+    ))
 }
 
 #[utoipa::path(
@@ -362,7 +368,12 @@ pub(crate) async fn list(
 ) -> Result<axum::Json<Page<SourceView>>, Problem> {
     let all = api.sources().of(caller.tenant());
     let at = (query.cursor.as_deref(), page::most(query.limit)?);
-    let page = page::of_memory(&all, |it| &it.record().id, at, |it| SourceView::of(it));
+    let page = page::of_memory(
+        &all,
+        |it| &it.record().id,
+        at,
+        |it| SourceView::of(&api, it),
+    );
     Ok(axum::Json(page))
 }
 
@@ -377,7 +388,7 @@ pub(crate) async fn get(
     Id(id): Id<SourceId>,
 ) -> Result<axum::Json<SourceView>, Problem> {
     let source = owned(&api, caller.tenant(), id)?;
-    Ok(axum::Json(SourceView::of(&source)))
+    Ok(axum::Json(SourceView::of(&api, &source)))
 }
 
 #[utoipa::path(
@@ -400,7 +411,7 @@ pub(crate) async fn patch(
         .change(tenant, id, |record| record.changed(patch, now));
     let changed = changed.await?;
     let changed = changed.ok_or_else(|| Problem::not_found(format_args!("source {id}")))?;
-    Ok(axum::Json(SourceView::of(&changed)))
+    Ok(axum::Json(SourceView::of(&api, &changed)))
 }
 
 #[utoipa::path(

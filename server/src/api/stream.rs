@@ -5,6 +5,7 @@ mod writer;
 
 use super::Api;
 use super::caller::{Caller, Read};
+use super::cursors::Of;
 use super::deliveries::one;
 use super::extract::Query;
 use super::live::Wants;
@@ -81,7 +82,12 @@ impl StreamQuery {
     }
 
     /// The place in the log after which the client wants to begin.
-    fn place(&self, headers: &HeaderMap) -> Result<Option<EventCursor>, Problem> {
+    fn place(
+        &self,
+        headers: &HeaderMap,
+        api: &Api,
+        tenant: &TenantId,
+    ) -> Result<Option<EventCursor>, Problem> {
         let refused = || {
             let detail = "hand back the last `id` of the stream, unchanged";
             Problem::new(Code::InvalidCursor, detail)
@@ -91,7 +97,7 @@ impl StreamQuery {
         // A client that has seen nothing yet may send an empty one.
         let header = header.transpose()?.filter(|text| !text.is_empty());
         let text = header.or(self.after.as_deref());
-        text.map(|text| text.parse().map_err(|_| refused()))
+        text.map(|text| api.cursors().find(tenant, Of::Events, text))
             .transpose()
     }
 }
@@ -106,8 +112,8 @@ impl StreamQuery {
     description = "Server-sent events. `event: event` is an event that was accepted, in the order in \
                    which it was, with an `id`: whoever comes back with the last one misses none and \
                    sees none twice. `attempt`, `delivery` and `endpoint` tell what becomes of them, \
-                   from now on; `skipped` says how many of these were missed at most (the history has \
-                   them). The stream ends when its key does.",
+                   from now on; `skipped` says that some of these were missed, and where it is known \
+                   how many (the history has them). The stream ends when its key does.",
     responses((status = OK, description = "A stream that does not end by itself.", content_type = "text/event-stream", body = String))
 )]
 pub(crate) async fn stream(
@@ -117,15 +123,12 @@ pub(crate) async fn stream(
     parts: Parts,
 ) -> Result<Response, Problem> {
     let wants = query.wants(caller.tenant())?;
-    let place = query.place(&parts.headers)?;
+    let place = query.place(&parts.headers, &api, caller.tenant())?;
     if api.live().is_closing() {
         let detail = "no stream is opened any more";
         return Err(Problem::new(Code::ShuttingDown, detail).retry_after(1));
     }
-    let taken = api
-        .live()
-        .place()
-        .ok_or_else(|| Problem::new(Code::Busy, "100 streams are open already").retry_after(5))?;
+    let taken = api.live().place(caller.tenant())?;
     // What happens from here on is in the queue, and what was accepted is in the log.
     let items = api.live().subscribe(wants.clone());
     let tail = match wants.events {

@@ -58,6 +58,12 @@ pub(crate) struct TemplateForm {
     template: Value,
 }
 
+impl TemplateView {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 #[utoipa::path(
     post, path = "/v1/templates", tag = "Templates", request_body = TemplateForm,
     summary = "Add a template, or a version of one",
@@ -136,7 +142,8 @@ pub(crate) async fn get(
 #[utoipa::path(
     delete, path = "/v1/templates/{name}", tag = "Templates", params(("name" = String, Path)),
     summary = "Delete a template",
-    description = "Endpoints that use it keep the version that they have.",
+    description = "Endpoints that use it keep the text that they have, also if a template is made \
+                   again under its name.",
     responses((status = NO_CONTENT, description = "Deleted."))
 )]
 pub(crate) async fn delete(

@@ -131,6 +131,7 @@ fn line(event: &str, data: &Value, about: &str) -> String {
                 false => format!("{line}: {}", text("reason")),
             }
         }
+        "skipped" if data["count"].is_null() => "some lines: the server was too slow".to_owned(),
         "skipped" => format!("{} lines: this reader is too slow", text("count")),
         _ => show::cell(data),
     };

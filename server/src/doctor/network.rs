@@ -47,6 +47,10 @@ pub(super) async fn egress(text: &str, guard: &EgressGuard) -> Finding {
         Ok(url) => url,
         Err(error) => return Finding::fail("egress", error.to_string(), "correct the URL"),
     };
+    if let Err(error) = url.check_scheme(guard) {
+        let remedy = "use https://, or set allow_http, here and for the server";
+        return Finding::fail("egress", format!("{}: {error}", url.origin()), remedy);
+    }
     let origin = url.origin();
     let found = match url.host() {
         Host::Address(address) => Ok(vec![address]),

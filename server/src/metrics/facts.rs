@@ -39,14 +39,18 @@ const OUTCOMES: [&str; 14] = [
 ];
 
 /// How a delivery ended, as labels.
-const ENDS: [(&str, &str); 6] = [
+const ENDS: [(&str, &str); 7] = [
     ("delivered", "none"),
     ("failed", "rejected"),
     ("failed", "gone"),
     ("failed", "redirected"),
     ("failed", "exhausted"),
+    ("failed", "queue_full"),
     ("discarded", "none"),
 ];
+
+/// The place among [`ENDS`] of what is discarded.
+const DISCARDED: usize = ENDS.len() - 1;
 
 pub(super) struct Counters {
     events: Counter,
@@ -107,10 +111,10 @@ impl Counters {
                 self.ended[1 + failure(reason)].inc();
             }
             Fact::Discarded { .. } => {
-                self.ended[5].inc();
+                self.ended[DISCARDED].inc();
             }
             Fact::EndpointDeleted { untold, .. } => {
-                self.ended[5].inc_by(untold);
+                self.ended[DISCARDED].inc_by(untold);
             }
             Fact::Resent { .. } => {
                 self.deliveries.inc();
@@ -156,6 +160,7 @@ fn failure(reason: FailReason) -> usize {
         FailReason::Gone => 1,
         FailReason::Redirected => 2,
         FailReason::Exhausted => 3,
+        FailReason::QueueFull => 4,
     }
 }
 

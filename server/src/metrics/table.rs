@@ -93,8 +93,8 @@ Labels have few values, whatever happens:
 - `outcome` is `2xx`, `3xx`, `4xx`, `5xx` or `other` for what was answered, and `dns`,
   `blocked_address`, `connect`, `tls`, `timeout`, `reset`, `malformed`, `too_large` or `internal` where
   there was no answer.
-- `state` is `delivered`, `failed` or `discarded`; `reason` is `rejected`, `gone`, `redirected` or
-  `exhausted` for those that failed, and `none` for the others.
+- `state` is `delivered`, `failed` or `discarded`; `reason` is `rejected`, `gone`, `redirected`,
+  `exhausted` or `queue_full` for those that failed, and `none` for the others.
 - `route` is a template such as `/v1/events/{id}`, or `none` where there is no such route; `method` is
   one of HTTP's, or `other`; `status` is the class, such as `2xx`.
 - `status` of an endpoint is `active`, `paused` or `disabled`.

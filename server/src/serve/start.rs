@@ -77,6 +77,7 @@ pub(crate) async fn start(config: &Config) -> Result<Running, ServeError> {
     let limits = Limits {
         pending_deliveries_max: config.pending_deliveries_max,
         pending_bytes_max: config.pending_bytes_max,
+        timeout_max: config.attempt_timeout_max,
         ..Limits::default()
     };
     let metrics = Metrics::new();

@@ -4,7 +4,7 @@
 use super::Checker;
 use crate::book::Book;
 use crate::trace::{Audit, Line, What};
-use postrider_engine::{Change, DeliveryState, EndpointId, Ledger, Receipt};
+use postrider_engine::{Change, DeliveryState, EndpointId, FailReason, Ledger, Receipt};
 use std::collections::BTreeMap;
 
 #[derive(Default)]
@@ -39,6 +39,10 @@ impl Accounting {
             (Change::Publish(publish), Receipt::Published(_)) => {
                 for new in publish.deliveries.iter() {
                     self.accepted(new.lane.endpoint);
+                    if new.queue_full {
+                        let full = DeliveryState::Failed(FailReason::QueueFull);
+                        self.ended(new.lane.endpoint, 1, full);
+                    }
                 }
             }
             (Change::Resend { .. }, Receipt::Resent(placed)) => {

@@ -30,6 +30,18 @@ impl Checker for DeadLetters {
                 Ok(())
             }
             What::Durable {
+                change: Change::Publish(publish),
+                receipt: Receipt::Published(_),
+            } => {
+                for new in publish.deliveries.iter().filter(|new| new.queue_full) {
+                    self.dead
+                        .entry(new.lane.endpoint)
+                        .or_default()
+                        .insert(new.id);
+                }
+                Ok(())
+            }
+            What::Durable {
                 change: Change::Discard { delivery: id, .. },
                 receipt: Receipt::Discarded { placed, .. },
             }

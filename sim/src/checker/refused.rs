@@ -6,6 +6,7 @@
 //! is not known, and nothing is looked at. What a spec may ask for is told by a story.
 
 mod room;
+mod shares;
 
 use super::Checker;
 use super::invented::meant_for;
@@ -17,6 +18,7 @@ use postrider_engine::{
     Footprint, Full, Limits, NewEvent, PublishError, Receipt, Refusal, ResendError, Target,
 };
 use room::Room;
+use shares::Shares;
 
 #[derive(Default)]
 pub(super) struct Refused {
@@ -26,6 +28,7 @@ pub(super) struct Refused {
     /// The call that this turn began with.
     fresh: Option<CallId>,
     room: Room,
+    shares: Shares,
     /// In this turn the store found no room.
     store_full: bool,
     /// In this turn the store refused something.
@@ -44,16 +47,22 @@ impl Checker for Refused {
             return Ok(());
         }
         match &line.what {
-            What::Started { .. } => self.room.started(),
+            What::Started { .. } => {
+                self.room.started();
+                self.shares.started(book);
+            }
+            What::Fact(fact) => self.shares.told(fact, book),
             What::Stopped(_) => self.has_failed = false,
             What::Sent(_) | What::Called { .. } if self.has_failed => {
                 return Err("the store failed, callers were told, and it goes on".to_owned());
             }
             What::Called { call, .. } => self.fresh = Some(*call),
             What::CommitAsked { batch, change } => {
-                if let Some(call) = self.fresh.take() {
+                let call = self.fresh.take();
+                if let Some(call) = call {
                     self.taken(call, change, book)?;
                 }
+                self.shares.asked(call, change);
                 self.room.asked(*batch, change);
             }
             What::Durable { change, receipt } => {
@@ -73,7 +82,14 @@ impl Checker for Refused {
                     }
                 }
             }
-            What::Answered { call, reply } => return self.answered(*call, reply, book),
+            What::Answered { call, reply } => {
+                let said = self.answered(*call, reply, book);
+                if let Reply::Published(result) = reply {
+                    let is_new = result.as_ref().is_ok_and(|it| !it.duplicate);
+                    self.shares.answered(*call, is_new);
+                }
+                return said;
+            }
             _ => (),
         }
         Ok(())
@@ -102,8 +118,15 @@ impl Refused {
         };
         let over = match (wish, change) {
             (Wish::Publish(new), Change::Publish(publish)) => {
-                let count = publish.deliveries.len() as u64;
-                let over = self.over(&limits, count, new.payload.len());
+                let passed_over = shares::passed_over(&publish.deliveries);
+                match self.shares.judge(new, &limits, book) {
+                    Ok(expected) if expected != passed_over => {
+                        let said = "passes over what has room, or not what has none";
+                        return Err(format!("call {} {said}", call.0));
+                    }
+                    _ => (),
+                }
+                let over = self.over(&limits, new, book);
                 over.or_else(|| {
                     let large = new.payload.len() > limits.payload_bytes_max;
                     let key = key_is_refused(new, &limits);
@@ -125,8 +148,14 @@ impl Refused {
         }
     }
 
-    /// The bound that so many deliveries of so many bytes each would break.
-    fn over(&self, limits: &Limits, count: u64, bytes: usize) -> Option<Full> {
+    /// The bound that an event would break.
+    fn over(&self, limits: &Limits, new: &NewEvent, book: &Book) -> Option<Full> {
+        let passed_over = match self.shares.judge(new, limits, book) {
+            Ok(passed_over) => passed_over.len(),
+            Err(full) => return Some(full),
+        };
+        let lanes = meant_for(new, book).map_or(0, |lanes| lanes.len());
+        let (count, bytes) = ((lanes - passed_over) as u64, new.payload.len());
         let (held, most) = (&self.held, limits.pending_deliveries_max);
         if held.pending_deliveries + count > most {
             return Some(Full::PendingDeliveries { most });
@@ -203,10 +232,7 @@ impl Refused {
             }
             PublishError::IdempotencyKey { .. } => key_is_refused(new, limits),
             PublishError::Full(Full::Store) => self.store_full,
-            PublishError::Full(full) => {
-                let count = meant_for(new, book).map_or(0, |lanes| lanes.len() as u64);
-                at_once && self.over(limits, count, bytes) == Some(*full)
-            }
+            PublishError::Full(full) => at_once && self.over(limits, new, book) == Some(*full),
             // The promise `idempotency`.
             PublishError::IdempotencyKeyReused(_) => true,
             PublishError::Name(_) => false,

@@ -235,6 +235,7 @@ impl Scene {
         let publish = Publish {
             event: Arc::new(event),
             deliveries: Arc::new([NewDelivery {
+                queue_full: false,
                 id: DeliveryId::from_u128(number),
                 lane,
             }]),

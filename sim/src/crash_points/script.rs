@@ -206,7 +206,11 @@ impl Writer {
                 let id = DeliveryId::from_u128(self.next());
                 let lane = lane(endpoint, key);
                 self.deliveries.push((id, lane.clone()));
-                deliveries.push(NewDelivery { id, lane });
+                deliveries.push(NewDelivery {
+                    id,
+                    lane,
+                    queue_full: false,
+                });
             }
         }
         let event = EventId::from_u128(self.next());

@@ -58,6 +58,8 @@ impl Bounds {
             pending_bytes_max: self.pending_bytes_max,
             commit_bytes_max: self.commit_bytes_max,
             endpoints_max: self.endpoints_max,
+            // A plan has few tenants: one of them may have all the endpoints.
+            endpoints_tenant_max: Some(self.endpoints_max),
             ..Limits::default()
         }
     }

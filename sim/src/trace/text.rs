@@ -342,7 +342,8 @@ fn changed(change: &Change, names: &mut Names, out: &mut String) -> fmt::Result 
             write!(out, "publish {}", names.event(publish.event.id))?;
             for delivery in publish.deliveries.iter() {
                 let id = names.delivery(delivery.id);
-                write!(out, " {id} in {}", names.lane(&delivery.lane))?;
+                let full = ["", " (queue full)"][usize::from(delivery.queue_full)];
+                write!(out, " {id} in {}{full}", names.lane(&delivery.lane))?;
             }
             Ok(())
         }

@@ -61,7 +61,7 @@ fn input(call: CallId, wish: Wish) -> Option<Input> {
         Wish::Publish(event) => return Some(Input::Publish(call, event)),
         Wish::Change(id, change) => Command::Change(id, change),
         Wish::Delete(id) => Command::Delete(id),
-        Wish::Resend(id) => Command::Resend(id),
+        Wish::Resend(id) => Command::Resend(id, None),
         Wish::Discard(id) => Command::Discard(id),
         // These have ways of their own.
         Wish::Register(_) | Wish::Drain { .. } => return None,

@@ -73,6 +73,16 @@ impl Server {
             .start()
             .await
             .unwrap();
+        Self::over(postrider, directory, options).await
+    }
+
+    /// One over this Postrider. It cannot be restarted.
+    pub(crate) async fn on(postrider: Postrider) -> Self {
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        Self::over(postrider, directory, ApiOptions::default()).await
+    }
+
+    async fn over(postrider: Postrider, directory: Arc<TempDir>, options: ApiOptions) -> Self {
         let api = Api::open(postrider.clone(), options.clone()).await.unwrap();
         api.accept_key(KEY);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

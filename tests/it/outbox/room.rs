@@ -14,6 +14,8 @@ async fn what_finds_no_room_waits_in_its_order() {
     let (shop, receiver) = (Shop::new(), Receiver::answering(200).await);
     let limits = Limits {
         pending_deliveries_max: 4,
+        pending_deliveries_tenant_max: Some(9),
+        pending_deliveries_endpoint_max: Some(9),
         ..Limits::default()
     };
     let postrider = started(Arc::new(shop.store()), limits).await;
@@ -38,6 +40,8 @@ async fn a_small_event_does_not_overtake_a_large_one_that_finds_no_room() {
     let (shop, receiver) = (Shop::new(), Receiver::answering(200).await);
     let limits = Limits {
         pending_bytes_max: 1_000,
+        pending_bytes_tenant_max: Some(9_000),
+        pending_bytes_endpoint_max: Some(9_000),
         ..Limits::default()
     };
     let postrider = started(Arc::new(shop.store()), limits).await;

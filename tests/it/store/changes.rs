@@ -41,6 +41,7 @@ pub(super) fn publish(number: u128, payload: &str, to: &[(u128, LaneId)]) -> Pub
         .first()
         .map_or(OrderingKey::none(), |(_, lane)| lane.key.clone());
     let deliveries = to.iter().map(|(id, lane)| NewDelivery {
+        queue_full: false,
         id: DeliveryId::from_u128(*id),
         lane: lane.clone(),
     });

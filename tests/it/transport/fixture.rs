@@ -102,6 +102,7 @@ impl Subject {
 
 pub(crate) fn request(url: &str) -> WireRequest {
     WireRequest {
+        tenant: postrider::TenantId::default(),
         url: EndpointUrl::parse(url).unwrap(),
         headers: vec![
             (

@@ -275,6 +275,7 @@ fn a_change_that_does_not_fit_is_refused_and_the_next_one_is_made() {
 fn no_more_endpoints_are_recorded_at_once_than_there_may_be() {
     let mut bench = Bench::with(Limits {
         endpoints_max: 2,
+        endpoints_tenant_max: Some(2),
         ..Limits::default()
     });
     bench.host.hold_commits = true;

@@ -310,7 +310,7 @@ impl Bench {
     }
 
     pub(super) fn resend(&mut self, delivery: DeliveryId) -> Option<Answer> {
-        let call = self.command(Command::Resend(delivery));
+        let call = self.command(Command::Resend(delivery, None));
         self.take(call)
     }
 

@@ -110,7 +110,8 @@ fn what_could_not_be_registered_is_not_pinged() {
         ..spec()
     };
     let call = bench.command(ping(no_time));
-    let refused = Err(PingError::Invalid(InvalidSpec::Timeout));
+    let most = Duration::from_secs(600);
+    let refused = Err(PingError::Invalid(InvalidSpec::Timeout { most }));
     assert_eq!(pinged(&mut bench, call), Some(refused));
     assert!(bench.host.sent.is_empty());
 }

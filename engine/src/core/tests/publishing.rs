@@ -212,6 +212,10 @@ fn the_bound_of_pending_deliveries_is_told_and_gives_way_when_deliveries_end() {
     let mut bench = Bench::with(Limits {
         pending_deliveries_max: 2,
         pending_bytes_max: 10,
+        pending_deliveries_endpoint_max: Some(9),
+        pending_deliveries_tenant_max: Some(9),
+        pending_bytes_endpoint_max: Some(99),
+        pending_bytes_tenant_max: Some(99),
         ..Limits::default()
     });
     let endpoint = bench.endpoint(spec());
@@ -246,8 +250,8 @@ fn resends_that_are_being_recorded_count_as_pending() {
     bench.respond(status(400));
     let delivery = bench.delivery_of(dead).id;
     bench.host.hold_commits = true;
-    bench.command(Command::Resend(delivery));
-    let second = bench.command(Command::Resend(delivery));
+    bench.command(Command::Resend(delivery, None));
+    let second = bench.command(Command::Resend(delivery, None));
     assert!(matches!(bench.take(second), Some(Answer::Resent(Err(_)))));
     bench.release();
     assert_eq!(bench.core.footprint().pending_deliveries, 1);

@@ -69,6 +69,7 @@ async fn accept<S: Store>(
     let lane = LaneId { endpoint, key };
     let id = DeliveryId::from_u128(number);
     publish.deliveries = [NewDelivery {
+        queue_full: false,
         id,
         lane: lane.clone(),
     }]

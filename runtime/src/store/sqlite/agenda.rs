@@ -5,12 +5,13 @@ use super::file::{Growth, SqliteFile};
 use super::rows::{self, signed, unsigned};
 use super::{SqliteStore, StoreFault, outbox};
 use crate::agenda::{
-    Agenda, NewScheduled, Noted, SCHEDULED_MAX, ScheduledCursor, ScheduledEvent, ScheduledPage,
-    ScheduledQuery,
+    Agenda, NewScheduled, Noted, SCHEDULED_MAX, SCHEDULED_TENANT_MAX, ScheduledCursor,
+    ScheduledEvent, ScheduledPage, ScheduledQuery,
 };
 use crate::store::{StoreError, StoreFuture};
 use postrider_engine::{Event, EventId, Idempotency, Receipt, Target, TenantId, Wall};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -59,56 +60,93 @@ impl Agenda for SqliteStore {
     }
 }
 
+/// Tenants whose events are counted. When there are more, all are counted anew.
+const COUNTED_MAX: usize = 10_000;
+
 /// How many events wait for their time, or a few more: those that have left since are not taken
 /// off before it matters.
 pub(super) struct Count {
     most: u64,
-    counted: Option<(u64, Instant)>,
+    tenant_most: u64,
+    all: Option<(u64, Instant)>,
+    by_tenant: BTreeMap<TenantId, (u64, Instant)>,
 }
 
 impl Default for Count {
     fn default() -> Self {
         Self {
             most: SCHEDULED_MAX,
-            counted: None,
+            tenant_most: SCHEDULED_TENANT_MAX,
+            all: None,
+            by_tenant: BTreeMap::new(),
         }
     }
 }
 
 impl Count {
-    /// Whether there may be one more.
-    fn has_room(&mut self, connection: &Connection) -> Result<bool, StoreFault> {
-        if let Some((count, at)) = self.counted
-            && (count < self.most || at.elapsed() < COUNT_EVERY)
-        {
-            return Ok(count < self.most);
+    /// Why there may not be one more of this tenant.
+    fn full(
+        &mut self,
+        connection: &Connection,
+        tenant: &TenantId,
+    ) -> Result<Option<Noted>, StoreFault> {
+        if self.by_tenant.len() > COUNTED_MAX {
+            self.by_tenant.clear();
         }
-        let count = "SELECT count(*) FROM postrider_outbox WHERE not_before IS NOT NULL";
-        let count = unsigned(connection.query_row(count, [], |row| row.get(0))?)?;
-        self.counted = Some((count, Instant::now()));
-        Ok(count < self.most)
+        let count = || {
+            let count = "SELECT count(*) FROM postrider_outbox
+                         WHERE tenant = ?1 AND not_before IS NOT NULL";
+            unsigned(connection.query_row(count, [tenant.as_str()], |row| row.get(0))?)
+        };
+        let known = self.by_tenant.get(tenant).copied();
+        let own = counted(known, self.tenant_most, count)?;
+        self.by_tenant.insert(tenant.clone(), own);
+        if own.0 >= self.tenant_most {
+            return Ok(Some(Noted::TooManyOfTenant));
+        }
+        let count = || {
+            let count = "SELECT count(*) FROM postrider_outbox WHERE not_before IS NOT NULL";
+            unsigned(connection.query_row(count, [], |row| row.get(0))?)
+        };
+        let all = counted(self.all, self.most, count)?;
+        self.all = Some(all);
+        Ok((all.0 >= self.most).then_some(Noted::TooMany))
     }
 
-    fn add(&mut self) {
-        if let Some((count, _)) = &mut self.counted {
+    fn add(&mut self, tenant: &TenantId) {
+        if let Some((count, _)) = &mut self.all {
+            *count += 1;
+        }
+        if let Some((count, _)) = self.by_tenant.get_mut(tenant) {
             *count += 1;
         }
     }
 }
 
+/// What is known, as long as it is not too much and not too old to say so.
+fn counted(
+    known: Option<(u64, Instant)>,
+    most: u64,
+    count: impl FnOnce() -> Result<u64, StoreFault>,
+) -> Result<(u64, Instant), StoreFault> {
+    match known {
+        Some((known, at)) if known < most || at.elapsed() < COUNT_EVERY => Ok((known, at)),
+        _ => Ok((count()?, Instant::now())),
+    }
+}
+
 impl SqliteFile {
     fn schedule(&mut self, new: &NewScheduled) -> Result<Noted, StoreFault> {
-        let has_room = self.scheduled.has_room(&self.connection)?;
+        let full = self.scheduled.full(&self.connection, &new.event.tenant)?;
         let noted = self.beside_commits_with_room(Growth::More, |changes| {
             let known = changes.noted_before(new)?;
-            if known.is_none() && has_room {
+            if known.is_none() && full.is_none() {
                 changes.note(new)?;
             }
-            let noted = if has_room { Noted::New } else { Noted::TooMany };
-            Ok(known.unwrap_or(noted))
+            Ok(known.or(full).unwrap_or(Noted::New))
         })?;
         if noted == Noted::New {
-            self.scheduled.add();
+            self.scheduled.add(&new.event.tenant);
         }
         Ok(noted)
     }
@@ -277,14 +315,20 @@ mod tests {
 
     fn connection() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
-        let table = "CREATE TABLE postrider_outbox (not_before INTEGER)";
+        let table = "CREATE TABLE postrider_outbox (tenant TEXT, not_before INTEGER)";
         connection.execute_batch(table).unwrap();
         connection
     }
 
-    fn add(connection: &Connection, not_before: Option<i64>) {
-        let insert = "INSERT INTO postrider_outbox VALUES (?1)";
-        connection.execute(insert, [not_before]).unwrap();
+    fn add(connection: &Connection, tenant: &str, not_before: Option<i64>) {
+        let insert = "INSERT INTO postrider_outbox VALUES (?1, ?2)";
+        connection
+            .execute(insert, params![tenant, not_before])
+            .unwrap();
+    }
+
+    fn named(name: &str) -> TenantId {
+        name.parse().unwrap()
     }
 
     #[test]
@@ -292,19 +336,41 @@ mod tests {
         let connection = connection();
         let mut count = Count {
             most: 3,
-            counted: None,
+            tenant_most: 3,
+            ..Count::default()
         };
-        add(&connection, None);
-        for _ in 0..3 {
-            assert!(count.has_room(&connection).unwrap());
-            add(&connection, Some(7));
-            count.add();
+        let (one, other) = (named("a"), named("b"));
+        add(&connection, "a", None);
+        for tenant in [&one, &one, &other] {
+            assert_eq!(count.full(&connection, tenant).unwrap(), None);
+            add(&connection, tenant.as_str(), Some(7));
+            count.add(tenant);
         }
-        assert!(!count.has_room(&connection).unwrap());
+        assert_eq!(count.full(&connection, &one).unwrap(), Some(Noted::TooMany));
         let some_leave = "DELETE FROM postrider_outbox WHERE rowid = 2";
         connection.execute_batch(some_leave).unwrap();
-        assert!(!count.has_room(&connection).unwrap(), "not counted yet");
-        count.counted = count.counted.map(|(count, at)| (count, at - COUNT_EVERY));
-        assert!(count.has_room(&connection).unwrap());
+        let full = count.full(&connection, &one).unwrap();
+        assert_eq!(full, Some(Noted::TooMany), "not counted yet");
+        count.all = count.all.map(|(count, at)| (count, at - COUNT_EVERY));
+        assert_eq!(count.full(&connection, &one).unwrap(), None);
+    }
+
+    #[test]
+    fn a_tenant_that_has_its_share_leaves_room_for_the_others() {
+        let connection = connection();
+        let mut count = Count {
+            most: 4,
+            tenant_most: 2,
+            ..Count::default()
+        };
+        let (one, other) = (named("a"), named("b"));
+        for _ in 0..2 {
+            assert_eq!(count.full(&connection, &one).unwrap(), None);
+            add(&connection, "a", Some(7));
+            count.add(&one);
+        }
+        let full = count.full(&connection, &one).unwrap();
+        assert_eq!(full, Some(Noted::TooManyOfTenant));
+        assert_eq!(count.full(&connection, &other).unwrap(), None);
     }
 }

@@ -8,8 +8,8 @@ use super::seal::KeyRing;
 use super::spec;
 use postrider_engine::{
     Attempt, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId, EndpointStatus,
-    EndpointUpdate, EventId, LaneId, Outcome, Placed, Publish, Receipt, Refusal, ReplayId, Seq,
-    TenantId, Wall,
+    EndpointUpdate, EventId, FailReason, LaneId, Outcome, Placed, Publish, Receipt, Refusal,
+    ReplayId, Seq, TenantId, Wall,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -93,7 +93,14 @@ impl Changes<'_> {
             let lane = self
                 .lanes
                 .named(self.connection, &new.lane, &event.tenant)?;
-            self.enqueue(new.id, lane, (number, bytes), None, event.published_at)
+            let at = event.published_at;
+            let place = self.enqueue(new.id, lane, (number, bytes), None, at)?;
+            if new.queue_full
+                && let Some(mut row) = self.delivery(new.id)?
+            {
+                self.end(&mut row, DeliveryState::Failed(FailReason::QueueFull), at)?;
+            }
+            Ok::<_, StoreFault>(place)
         });
         Ok(Receipt::Published(places.collect::<Result<_, _>>()?))
     }

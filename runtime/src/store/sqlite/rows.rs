@@ -66,6 +66,7 @@ pub(super) fn state(state: DeliveryState) -> (i64, i64) {
                 FailReason::Gone => 1,
                 FailReason::Redirected => 2,
                 FailReason::Exhausted => 3,
+                FailReason::QueueFull => 4,
             };
             (3, reason)
         }
@@ -84,6 +85,7 @@ pub(super) fn read_state(state: i64, detail: i64) -> Result<DeliveryState, Store
         (3, 1) => DeliveryState::Failed(FailReason::Gone),
         (3, 2) => DeliveryState::Failed(FailReason::Redirected),
         (3, 3) => DeliveryState::Failed(FailReason::Exhausted),
+        (3, 4) => DeliveryState::Failed(FailReason::QueueFull),
         (4, _) => DeliveryState::Discarded,
         _ => return Err(unknown("delivery state", state)),
     })

@@ -85,7 +85,7 @@ impl Hub {
     /// Facts were missed: what is known of the endpoints is read anew.
     async fn skipped(&mut self, api: &Api, count: u64) {
         tracing::warn!(count, "postrider.api.facts_skipped");
-        api.live().missed(count);
+        api.live().missed();
         self.last = None;
         self.must_catch_up = true;
         match Directory::load(api.postrider()).await {

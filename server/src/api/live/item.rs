@@ -13,7 +13,7 @@ pub(crate) enum Item {
     Delivery(DeliveryItem),
     Endpoint(EndpointItem),
     /// So many were missed.
-    Skipped(u64),
+    Skipped(Option<u64>),
 }
 
 /// An attempt ended.

@@ -21,6 +21,9 @@ impl Publisher {
     /// Publishes what these tenants may have missed.
     pub(super) async fn catch_up(&self, tenants: Vec<TenantId>) {
         for tenant in tenants {
+            if self.is_deleted(&tenant) {
+                continue;
+            }
             self.catch_up_with(tenant).await;
         }
     }

@@ -3,7 +3,7 @@
 use super::{FailReason, Told, failure};
 use crate::api::live::is_operational;
 use crate::api::{Api, Shared};
-use postrider::{DeliveryId, PublishError, ReadError, Submission};
+use postrider::{DeliveryId, PublishError, ReadError, Submission, TenantId};
 use std::sync::Weak;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -31,6 +31,8 @@ impl Publisher {
             let mut submissions = Vec::with_capacity(batch.len());
             for told in batch.drain(..) {
                 match told {
+                    // Of what a deleted tenant had nobody is told.
+                    Told::Endpoint(told) if self.is_deleted(&told.tenant) => (),
                     Told::Endpoint(told) => submissions.push(told.submission()),
                     Told::Failed(delivery, reason) => {
                         submissions.extend(self.failed(delivery, reason).await);
@@ -49,9 +51,15 @@ impl Publisher {
         self.api.upgrade().map(Api)
     }
 
+    pub(super) fn is_deleted(&self, tenant: &TenantId) -> bool {
+        self.api()
+            .is_some_and(|api| api.tenants().is_being_deleted(tenant))
+    }
+
     async fn failed(&self, delivery: DeliveryId, reason: FailReason) -> Option<Submission> {
         match self.api()?.postrider().delivery(&delivery).await {
             Ok(record) if is_operational(&record.event.event_type) => None,
+            Ok(record) if self.is_deleted(&record.event.tenant) => None,
             Ok(record) => Some(failure(&record, reason)),
             // Its record has been dropped since.
             Err(ReadError::NoSuchDelivery(_)) => None,
@@ -74,6 +82,8 @@ impl Publisher {
                 match result {
                     // Told before, perhaps in other words.
                     Ok(_) | Err(PublishError::IdempotencyKeyReused(_)) => (),
+                    // Of a tenant that has no room: the others do not wait for it.
+                    Err(error @ PublishError::Full(full)) if full.is_share() => lost = Some(error),
                     Err(PublishError::Full(_)) => refused.push(submission),
                     Err(error) => lost = Some(error),
                 }

@@ -3,7 +3,7 @@
 use crate::api::live::Item;
 use crate::api::time::Time;
 use bytes::Bytes;
-use postrider::{EventCursor, EventRecord};
+use postrider::EventRecord;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -26,19 +26,18 @@ struct EventItem<'a> {
 
 #[derive(Serialize)]
 struct SkippedItem {
-    count: u64,
+    /// `null` where it is not known whose they were.
+    count: Option<u64>,
 }
 
 /// Where the stream begins: an id without data, which clients keep and do not show (WHATWG HTML, section
 /// 9.2.6). So a reader that is cut off before its first event misses nothing either.
-pub(super) fn beginning(place: Option<EventCursor>) -> Bytes {
-    // Places begin with one: after none of them means from the first.
-    let place = place.map_or_else(|| "0".repeat(16), |place| place.to_string());
+pub(super) fn beginning(place: &str) -> Bytes {
     format!("id: {place}\n\n").into()
 }
 
-/// An event of the log. Its place is its `id`.
-pub(super) fn event(record: &EventRecord) -> Bytes {
+/// An event of the log. Its place, as its tenant sees it, is its `id`.
+pub(super) fn event(record: &EventRecord, place: Option<&str>) -> Bytes {
     let event = &record.event;
     let payload: Option<&RawValue> = serde_json::from_slice(&event.payload).ok();
     let text = || String::from_utf8_lossy(&event.payload).into_owned();
@@ -50,7 +49,6 @@ pub(super) fn event(record: &EventRecord) -> Bytes {
         payload,
         payload_text: payload.is_none().then(text),
     };
-    let place = record.place.cursor();
     let place = place.map_or_else(String::new, |place| format!("id: {place}\n"));
     written(&place, "event", &item)
 }
@@ -99,14 +97,14 @@ mod tests {
     }
 
     fn event_bytes(record: &EventRecord) -> Vec<u8> {
-        event(record).to_vec()
+        event(record, Some("00ff")).to_vec()
     }
 
     #[test]
     fn a_payload_of_many_lines_keeps_them() {
         let text = shown(b"{\n  \"a\": 1.50,\r\n  \"b\":\r\"x\\ny\"\n}");
         let lines: Vec<_> = text.lines().collect();
-        assert_eq!(lines[0], "id: 00000000000000ff");
+        assert_eq!(lines[0], "id: 00ff");
         assert_eq!(lines[1], "event: event");
         assert_eq!(lines.last(), Some(&""), "{text}");
         let data = lines[2..lines.len() - 1].iter();

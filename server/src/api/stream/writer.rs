@@ -3,6 +3,7 @@
 use super::text;
 use crate::api::Api;
 use crate::api::caller::{Caller, Read};
+use crate::api::cursors::Of;
 use crate::api::live::{Item, Wants};
 use crate::api::log_tail::{Tail, TailError};
 use crate::listen::Cut;
@@ -118,7 +119,11 @@ impl Writer {
         let Some(mut tail) = tail else {
             return pending().await;
         };
-        if self.out.send(text::beginning(tail.place())).await.is_err() {
+        // Places begin with one: after none of them means from the first.
+        let first = || "0".repeat(16);
+        let beginning = tail.place().map_or_else(first, |place| place.to_string());
+        let beginning = text::beginning(&self.hidden(&beginning));
+        if self.out.send(beginning).await.is_err() {
             return;
         }
         loop {
@@ -133,7 +138,10 @@ impl Writer {
             match shown {
                 Ok(None) => (),
                 Ok(Some(record)) => {
-                    if self.out.send(text::event(&record)).await.is_err() {
+                    let place = record.place.cursor();
+                    let place = place.map(|place| self.hidden(&place.to_string()));
+                    let event = text::event(&record, place.as_deref());
+                    if self.out.send(event).await.is_err() {
                         return;
                     }
                 }
@@ -144,6 +152,11 @@ impl Writer {
                 }
             }
         }
+    }
+
+    fn hidden(&self, place: &str) -> String {
+        let tenant = self.caller.tenant();
+        self.api.cursors().hide(tenant, Of::Events, place)
     }
 
     /// Whether the event goes to the endpoint that is asked for.

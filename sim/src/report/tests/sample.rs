@@ -138,6 +138,7 @@ impl Teller {
         let event = EventId::from_u128(self.id());
         let delivery = DeliveryId::from_u128(self.id());
         let deliveries: Arc<[NewDelivery]> = [NewDelivery {
+            queue_full: false,
             id: delivery,
             lane: lane.clone(),
         }]

@@ -22,6 +22,7 @@ struct Accepted {
 struct AcceptedDelivery {
     id: String,
     endpoint_id: String,
+    queue_full: bool,
 }
 
 /// A problem (RFC 9457).
@@ -56,7 +57,11 @@ fn accepted(stage: &Stage, body: &[u8]) -> Result<Published, Box<dyn Error>> {
         let key = held.delivery(id).map(|record| record.lane.key);
         let key = key.unwrap_or_else(OrderingKey::none);
         let lane = LaneId { endpoint, key };
-        Ok(NewDelivery { id, lane })
+        Ok(NewDelivery {
+            id,
+            lane,
+            queue_full: told.queue_full,
+        })
     };
     let told = accepted.deliveries.iter().map(delivery);
     let mut deliveries = told.collect::<Result<Vec<_>, _>>()?;
@@ -94,7 +99,9 @@ fn refused(
             let mut ids = words.filter_map(|word| word.parse().ok());
             PublishError::IdempotencyKeyReused(ids.next().ok_or("which event?")?)
         }
-        (503, "full", _) => PublishError::Full(bound(stage, detail).ok_or("which bound?")?),
+        (503, "full" | "tenant_full" | "endpoint_full", _) => {
+            PublishError::Full(bound(stage, detail).ok_or("which bound?")?)
+        }
         (503, "shutting_down", _) => Closed::Draining.into(),
         // It may have been accepted all the same.
         (503, "store_failed", _) => return Ok(Reply::Nothing(Closed::StoreFailed)),
@@ -107,7 +114,23 @@ fn refused(
 fn bound(stage: &Stage, detail: &str) -> Option<Full> {
     let limits = stage.plan.bounds.limits();
     let most = limits.pending_deliveries_max;
+    let (tenant, own) = (limits.tenant_share(), limits.endpoint_share());
+    let words = detail.split([' ', ',']);
+    let named: Option<EndpointId> = words.filter_map(|word| word.parse().ok()).next();
+    let of_endpoint = named.into_iter().flat_map(|endpoint| {
+        let (deliveries, bytes) = (own.deliveries, own.bytes);
+        let deliveries = Full::EndpointDeliveries {
+            endpoint,
+            most: deliveries,
+        };
+        let most = bytes;
+        [deliveries, Full::EndpointBytes { endpoint, most }]
+    });
     let bounds = [
+        Full::TenantDeliveries {
+            most: tenant.deliveries,
+        },
+        Full::TenantBytes { most: tenant.bytes },
         Full::PendingDeliveries { most },
         Full::PendingBytes {
             most: limits.pending_bytes_max,
@@ -115,5 +138,6 @@ fn bound(stage: &Stage, detail: &str) -> Option<Full> {
         Full::Commits,
         Full::Store,
     ];
-    bounds.into_iter().find(|bound| bound.to_string() == detail)
+    let mut bounds = bounds.into_iter().chain(of_endpoint);
+    bounds.find(|bound| bound.to_string() == detail)
 }

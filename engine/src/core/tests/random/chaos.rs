@@ -85,6 +85,7 @@ impl Chaos {
             window_bytes_max: dice.index(400),
             window_bytes_endpoint_max: dice.index(200),
             endpoints_max: 6,
+            endpoints_tenant_max: Some(6),
             endpoint_changes_max: 2,
             ..Limits::default()
         };
@@ -264,7 +265,10 @@ impl Chaos {
                 None,
             )),
             16 => Some(Command::Ping(endpoint, Box::new(ping(endpoint)))),
-            17..20 => self.dice.of(&self.deliveries).map(Command::Resend),
+            17..20 => self
+                .dice
+                .of(&self.deliveries)
+                .map(|it| Command::Resend(it, None)),
             _ => self.dice.of(&self.deliveries).map(Command::Discard),
         };
         if let Some(command) = command {

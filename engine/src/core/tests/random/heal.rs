@@ -70,7 +70,7 @@ impl Chaos {
             (Some((id, EndpointStatus::Paused)), _) => Command::Change(id, EndpointChange::Resume),
             (Some((id, _)), _) => Command::Change(id, EndpointChange::Enable),
             (None, Some(delivery)) if self.dice.percent(50) => Command::Discard(delivery),
-            (None, Some(delivery)) => Command::Resend(delivery),
+            (None, Some(delivery)) => Command::Resend(delivery, None),
             (None, None) => return false,
         };
         let call = self.call();

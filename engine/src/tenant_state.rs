@@ -1,0 +1,23 @@
+//! What the core knows of a tenant.
+
+use crate::endpoint_state::Tally;
+use crate::id::EndpointId;
+use crate::slab::Key;
+use std::collections::BTreeMap;
+
+/// What the core knows of a tenant, while it has endpoints or anything is pending for it.
+#[derive(Default)]
+pub(crate) struct TenantState {
+    pub(crate) endpoints: BTreeMap<EndpointId, Key>,
+    /// Endpoints that are being recorded.
+    pub(crate) registering: usize,
+    /// Over all its endpoints.
+    pub(crate) pending: Tally,
+}
+
+impl TenantState {
+    /// Whether there is nothing to know of it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.endpoints.is_empty() && self.registering == 0 && self.pending == Tally::default()
+    }
+}
