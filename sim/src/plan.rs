@@ -125,7 +125,7 @@ pub enum Answer {
     ResetInBody(u16),
     /// What comes is not HTTP.
     Malformed,
-    /// The head of the response never ends.
+    /// The head of the response never ends: status 200, then headers without end.
     EndlessHead,
     /// The body never ends.
     EndlessBody(u16),

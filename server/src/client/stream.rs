@@ -63,13 +63,19 @@ impl<'c> Follower<'c> {
         while self.live.is_none() {
             let opened = self.client.stream(&self.query, self.last_id.as_deref());
             match opened.await {
-                Ok(response) => {
+                Ok(mut response) => {
+                    let mut parser = Parser::default();
+                    // It begins with the place where it stands: a stream that is lost before anything
+                    // has happened goes on from there, too.
+                    if let Ok(Ok(Some(bytes))) = timeout(SILENCE_MAX, response.chunk()).await {
+                        parser.push(&bytes);
+                    }
                     match (self.was_live, &self.last_id) {
                         (false, _) => (),
                         (true, Some(_)) => tell("the stream goes on"),
                         (true, None) => tell("the stream goes on from now"),
                     }
-                    self.live = Some((response, Parser::default()));
+                    self.live = Some((response, parser));
                     self.was_live = true;
                 }
                 Err(error) if self.was_live && error.is_passing() => self.backoff.pause().await,

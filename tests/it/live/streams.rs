@@ -67,23 +67,40 @@ fn time_in(time: Duration) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_streams_are_open_at_most() {
+async fn a_hundred_streams_are_open_at_most_and_of_one_tenant_half() {
     let (server, _directory) = Server::start().await;
+    let (_, mine) = server.tenant("mine").await;
+    let (_, third) = server.tenant("third").await;
     let mut streams = Vec::new();
-    for _ in 0..100 {
-        streams.push(watch(&server, "").await);
+    for key in [KEY, &mine] {
+        for _ in 0..50 {
+            streams.push(watch_as(&server, key, "", None).await);
+        }
+        let expected = (503, "tenant_full".to_owned());
+        assert_eq!(asked_for_one_more(&server, key).await, Some(expected));
+        if key == KEY {
+            assert_eq!(asked_for_one_more(&server, &third).await, None);
+        }
     }
-    let refused = server.request(Method::GET, "/v1/stream");
-    let refused = refused.send().await.unwrap();
-    assert_eq!(refused.status(), 503);
-    let problem: Value = serde_json::from_str(&refused.text().await.unwrap()).unwrap();
-    assert_eq!(problem["code"], "busy");
+    let expected = (503, "busy".to_owned());
+    assert_eq!(asked_for_one_more(&server, &third).await, Some(expected));
     streams.pop();
     until("a place is free", || async {
-        let again = server.request(Method::GET, "/v1/stream");
-        again.send().await.unwrap().status() == 200
+        asked_for_one_more(&server, &third).await.is_none()
     })
     .await;
+}
+
+/// With what one more stream is refused, if it is. One that is not is closed.
+async fn asked_for_one_more(server: &Server, key: &str) -> Option<(u16, String)> {
+    let asked = server.bare(Method::GET, "/v1/stream").bearer_auth(key);
+    let answer = asked.send().await.unwrap();
+    let status = answer.status().as_u16();
+    if status == 200 {
+        return None;
+    }
+    let problem: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    Some((status, problem["code"].as_str().unwrap().to_owned()))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -87,8 +87,9 @@ impl Writer {
             biased;
             () = self.api.live().closing() => (),
             () = self.out.closed() => (),
-            () = self.while_valid() => (),
+            // First of all it says where it begins.
             () = self.events(tail) => (),
+            () = self.while_valid() => (),
             () = self.items(items) => (),
         }
         // The body ends with it.
