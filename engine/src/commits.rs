@@ -3,7 +3,7 @@
 use crate::batch::{Attempted, BatchId, Change, EndpointUpdate, NewDelivery};
 use crate::delivery::Event;
 use crate::endpoint::Endpoint;
-use crate::fact::Of;
+use crate::fact::{Of, Undecided};
 use crate::id::{DeliveryId, EndpointId};
 use crate::input::CallId;
 use crate::slab::Key;
@@ -17,6 +17,7 @@ pub(crate) enum Next {
         call: CallId,
         event: Arc<Event>,
         deliveries: Arc<[NewDelivery]>,
+        undecided: Undecided,
     },
     Attempted {
         end: Arc<Attempted>,

@@ -242,8 +242,9 @@ impl Core {
                 call,
                 event,
                 deliveries,
+                undecided,
             } => {
-                self.published(call, &event, &deliveries, receipt);
+                self.published(call, &event, &deliveries, undecided, receipt);
             }
             Next::Attempted {
                 end,

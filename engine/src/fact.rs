@@ -16,6 +16,13 @@ pub enum Fact {
         /// To how many endpoints it goes.
         deliveries: u32,
     },
+    /// Whether some endpoints want an event could not be told: they do not get it.
+    FiltersUndecided {
+        /// The event.
+        event: EventId,
+        /// How many endpoints, and why.
+        undecided: Undecided,
+    },
     /// A request is handed to the host.
     AttemptStarted {
         /// Its delivery.
@@ -107,6 +114,15 @@ pub enum Fact {
         /// The endpoint.
         endpoint: EndpointId,
     },
+}
+
+/// Endpoints whose filters could not tell whether they want an event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Undecided {
+    /// The payload cannot be read as JSON.
+    pub unreadable: u32,
+    /// The filter would have had to look at too many bytes of the payload.
+    pub too_costly: u32,
 }
 
 /// Which delivery a fact is about.

@@ -1,11 +1,14 @@
 //! A content filter: which of the events that an endpoint subscribes to it gets, by their payload.
 
-mod compare;
+mod operand;
 #[cfg(test)]
 mod tests;
 
-use compare::{equal, order};
-use serde_json::{Map, Value};
+use crate::json::{Document, Kind, Unreadable, Value};
+use operand::Operand;
+pub(crate) use operand::Steps;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
@@ -29,10 +32,12 @@ use std::sync::Arc;
 /// | `$and`, `$or` | fits all of these, or at least one |
 /// | `$not` | does not fit this |
 ///
-/// Only values of the same type compare. Numbers are compared exactly, integers (up to 64 bits)
-/// and others alike, so that `1` equals `1.0`; texts are compared by code points. Where a path
+/// Only values of the same type compare. Numbers are compared exactly at any size, so that `1` equals
+/// `1.0` and `12345678901234567890123` is not `…124`; texts are compared by code points. Where a path
 /// leads nowhere only `$exists: false`, `$ne`, `$nin` and `$not` can match. Names with a dot in
-/// them cannot be asked about. A payload that is not JSON matches no filter.
+/// them cannot be asked about. The payload is read as [`crate::json`] says: what a filter does not
+/// ask for cannot hide the rest. A payload that is not JSON matches no filter, and neither does one
+/// of which the filter would look at more than [`Filter::STEPS_MAX`] bytes: see [`Verdict`].
 ///
 /// ```
 /// use postrider_engine::Filter;
@@ -40,6 +45,7 @@ use std::sync::Arc;
 /// let large: Filter = r#"{"amount": {"$gt": 10000}}"#.parse()?;
 /// assert!(large.matches_payload(br#"{"amount": 25000, "currency": "CHF"}"#));
 /// assert!(!large.matches_payload(br#"{"amount": 10000}"#));
+/// assert!(large.matches_payload(br#"{"amount": 1e400, "note": "caf\ud83d"}"#));
 ///
 /// let swiss: Filter = r#"{"data.customer": {"country": {"$in": ["CH", "LI"]}}}"#.parse()?;
 /// assert!(swiss.matches_payload(br#"{"data": {"customer": {"country": "CH"}}}"#));
@@ -54,6 +60,20 @@ pub struct Filter(Arc<Parsed>);
 struct Parsed {
     text: Box<str>,
     all: All,
+}
+
+/// What a filter says of a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It fits: the endpoint gets the event.
+    Match,
+    /// It does not.
+    NoMatch,
+    /// The payload cannot be read as JSON, so the endpoint does not get the event.
+    Unreadable(Unreadable),
+    /// The filter would have to look at too many bytes of the payload, so the endpoint does not get
+    /// the event.
+    TooCostly,
 }
 
 /// Why a text is no filter, and where.
@@ -92,6 +112,15 @@ pub enum FilterProblem {
     /// Too many conditions.
     #[error("use at most {} conditions", Filter::CONDITIONS_MAX)]
     TooMany,
+    /// Objects and arrays to compare with stand within each other too often.
+    #[error(
+        "objects and arrays to compare with may stand within each other {} deep",
+        Filter::OPERAND_DEPTH_MAX
+    )]
+    OperandTooDeep,
+    /// A word that JSON does not have.
+    #[error("write null, true, false or a number as JSON does")]
+    Word,
     /// A path with an empty part.
     #[error("a path is names or numbers joined by single dots, such as data.items.0")]
     Path,
@@ -134,16 +163,20 @@ struct All(Box<[Condition]>);
 enum Condition {
     /// What stands at this path fits.
     At(Box<[Box<str>]>, All),
-    Eq(Value),
-    Order(fn(Ordering) -> bool, Value),
-    In(Vec<Value>),
+    Eq(Operand),
+    Order(fn(Ordering) -> bool, Operand),
+    In(Vec<Operand>),
     Exists(bool),
     StartsWith(Box<str>),
-    Contains(Value),
+    Contains(Operand),
     And(Box<[All]>),
     Or(Box<[All]>),
     Not(All),
 }
+
+/// A filter would have to look at too many bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TooCostly;
 
 impl Filter {
     /// The longest text, in bytes.
@@ -152,6 +185,11 @@ impl Filter {
     pub const DEPTH_MAX: usize = 8;
     /// The most conditions, counting each path and each operator.
     pub const CONDITIONS_MAX: usize = 64;
+    /// How deep objects and arrays to compare with may stand within each other.
+    pub const OPERAND_DEPTH_MAX: usize = 64;
+    /// The most bytes of a payload that a filter looks at, those of each comparison counted anew.
+    /// To read the payload once and to look up names is not counted.
+    pub const STEPS_MAX: u64 = 1 << 20;
 
     /// The text that it was read from.
     #[must_use]
@@ -159,62 +197,130 @@ impl Filter {
         &self.0.text
     }
 
-    /// Whether this payload fits.
+    /// What it says of this payload, taken by itself.
     #[must_use]
-    pub fn matches(&self, payload: &Value) -> bool {
-        self.0.all.hold(Some(payload))
+    pub fn verdict(&self, payload: &[u8]) -> Verdict {
+        let document = match Document::read(payload) {
+            Ok(document) => document,
+            Err(error) => return Verdict::Unreadable(error),
+        };
+        match self.judge(&document, &Steps::new(Self::STEPS_MAX)) {
+            Ok(true) => Verdict::Match,
+            Ok(false) => Verdict::NoMatch,
+            Err(TooCostly) => Verdict::TooCostly,
+        }
     }
 
-    /// The same, for a payload that is not read yet. One that is not JSON does not fit.
+    /// Whether this payload fits. One that is not JSON does not.
     #[must_use]
     pub fn matches_payload(&self, payload: &[u8]) -> bool {
-        serde_json::from_slice(payload).is_ok_and(|payload| self.matches(&payload))
+        self.verdict(payload) == Verdict::Match
+    }
+
+    /// Whether a payload that is read fits, as far as so many steps tell.
+    pub(crate) fn judge(&self, payload: &Document<'_>, steps: &Steps) -> Result<bool, TooCostly> {
+        self.0.all.hold(Some(payload.root()), steps)
     }
 }
 
 impl All {
-    fn hold(&self, value: Option<&Value>) -> bool {
-        self.0.iter().all(|condition| condition.holds(value))
+    fn hold(&self, value: Option<Value<'_, '_>>, steps: &Steps) -> Result<bool, TooCostly> {
+        all_hold(&self.0, |condition| condition.holds(value, steps))
     }
+}
+
+fn all_hold<T>(
+    list: &[T],
+    mut holds: impl FnMut(&T) -> Result<bool, TooCostly>,
+) -> Result<bool, TooCostly> {
+    for it in list {
+        if !holds(it)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether one of them is so.
+fn one_holds<T>(
+    mut list: impl Iterator<Item = T>,
+    mut holds: impl FnMut(T) -> Result<bool, TooCostly>,
+) -> Result<bool, TooCostly> {
+    for it in list.by_ref() {
+        if holds(it)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 impl Condition {
     /// Whether what stands at a path, if anything, is as wished.
-    fn holds(&self, value: Option<&Value>) -> bool {
-        match self {
-            Self::At(path, all) => {
-                let mut parts = path.iter();
-                all.hold(
-                    value.and_then(|value| parts.try_fold(value, |value, part| at(value, part))),
-                )
+    fn holds(&self, value: Option<Value<'_, '_>>, steps: &Steps) -> Result<bool, TooCostly> {
+        steps.take(1)?;
+        match (self, value) {
+            (Self::At(path, all), value) => {
+                let mut end = value;
+                for part in path {
+                    end = match end {
+                        Some(value) => at(value, part, steps)?,
+                        None => None,
+                    };
+                }
+                all.hold(end, steps)
             }
-            Self::Eq(wanted) => value.is_some_and(|value| equal(value, wanted)),
-            Self::Order(fits, bound) => {
-                let order = value.and_then(|value| order(value, bound));
-                order.is_some_and(fits)
+            (Self::Exists(wanted), value) => Ok(value.is_some() == *wanted),
+            (Self::And(parts), value) => all_hold(parts, |part| part.hold(value, steps)),
+            (Self::Or(parts), value) => one_holds(parts.iter(), |part| part.hold(value, steps)),
+            (Self::Not(part), value) => Ok(!part.hold(value, steps)?),
+            (_, None) => Ok(false),
+            (Self::Eq(wanted), Some(value)) => wanted.equals(value, steps),
+            (Self::Order(fits, bound), Some(value)) => {
+                Ok(bound.order(value, steps)?.is_some_and(fits))
             }
-            Self::In(list) => value.is_some_and(|value| list.iter().any(|it| equal(value, it))),
-            Self::Exists(wanted) => value.is_some() == *wanted,
-            Self::StartsWith(start) => value
-                .and_then(Value::as_str)
-                .is_some_and(|text| text.starts_with(&**start)),
-            Self::Contains(part) => match (value, part) {
-                (Some(Value::String(text)), Value::String(part)) => text.contains(part.as_str()),
-                (Some(Value::Array(list)), part) => list.iter().any(|it| equal(it, part)),
-                _ => false,
-            },
-            Self::And(parts) => parts.iter().all(|part| part.hold(value)),
-            Self::Or(parts) => parts.iter().any(|part| part.hold(value)),
-            Self::Not(part) => !part.hold(value),
+            (Self::In(list), Some(value)) => one_holds(list.iter(), |it| it.equals(value, steps)),
+            (Self::StartsWith(start), Some(value)) => {
+                Ok(text(value, steps)?.is_some_and(|text| text.starts_with(&**start)))
+            }
+            (Self::Contains(part), Some(value)) if value.kind() == Kind::Array => {
+                one_holds(value.elements(), |it| {
+                    steps.take(1)?;
+                    part.equals(it, steps)
+                })
+            }
+            (Self::Contains(Operand::Text(part)), Some(value)) => {
+                Ok(text(value, steps)?.is_some_and(|text| text.contains(&**part)))
+            }
+            (Self::Contains(_), Some(_)) => Ok(false),
         }
     }
 }
 
-fn at<'v>(value: &'v Value, part: &str) -> Option<&'v Value> {
-    match value {
-        Value::Object(members) => members.get(part),
-        Value::Array(elements) => elements.get(part.parse::<usize>().ok()?),
-        _ => None,
+/// The text of a value, if it is one; all of it is looked at.
+fn text<'j>(value: Value<'_, 'j>, steps: &Steps) -> Result<Option<Cow<'j, str>>, TooCostly> {
+    if value.kind() != Kind::Text {
+        return Ok(None);
+    }
+    steps.take(value.raw().len())?;
+    Ok(value.text())
+}
+
+fn at<'d, 'j>(
+    value: Value<'d, 'j>,
+    part: &str,
+    steps: &Steps,
+) -> Result<Option<Value<'d, 'j>>, TooCostly> {
+    steps.take(1)?;
+    match value.kind() {
+        Kind::Object => Ok(value.member(part)),
+        Kind::Array => {
+            let Ok(place) = part.parse() else {
+                return Ok(None);
+            };
+            steps.take(value.raw().len().min(place))?;
+            Ok(value.element(place))
+        }
+        _ => Ok(None),
     }
 }
 
@@ -226,14 +332,19 @@ impl FromStr for Filter {
         if text.len() > Self::BYTES_MAX {
             return Err(reader.refused(FilterProblem::TooLong));
         }
-        let value: Value = serde_json::from_str(text).map_err(|error| {
+        // What somebody writes to be read is JSON to the letter.
+        serde_json::from_str::<&RawValue>(text).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             reader.refused(FilterProblem::NotJson { line, column })
         })?;
-        let Value::Object(members) = &value else {
+        let document = Document::read(text.as_bytes()).map_err(|_| {
+            let (line, column) = (1, 1);
+            reader.refused(FilterProblem::NotJson { line, column })
+        })?;
+        if document.root().kind() != Kind::Object {
             return Err(reader.refused(FilterProblem::NotAnObject));
-        };
-        let all = reader.members(members, 1)?;
+        }
+        let all = reader.members(document.root(), 1)?;
         let text = text.into();
         Ok(Self(Arc::new(Parsed { text, all })))
     }
@@ -266,35 +377,41 @@ impl Reader {
         Ok(value)
     }
 
-    fn members(
-        &mut self,
-        members: &Map<String, Value>,
-        depth: usize,
-    ) -> Result<All, InvalidFilter> {
+    fn members(&mut self, object: Value<'_, '_>, depth: usize) -> Result<All, InvalidFilter> {
         if depth > Filter::DEPTH_MAX {
             return Err(self.refused(FilterProblem::TooDeep));
         }
+        let members = object.members();
         if members.is_empty() {
             return Err(self.refused(FilterProblem::Empty));
         }
-        let conditions = members.iter().map(|(name, operand)| {
-            self.within(name, |reader| reader.condition(name, operand, depth))
+        let conditions = members.into_iter().map(|(name, operand)| {
+            self.within(&name, |reader| reader.condition(&name, operand, depth))
         });
         Ok(All(conditions.collect::<Result<_, _>>()?))
     }
 
     /// What a value stands for: conditions if it is an object, otherwise that it is equal.
-    fn wanted(&mut self, value: &Value, depth: usize) -> Result<All, InvalidFilter> {
-        match value {
-            Value::Object(members) => self.members(members, depth),
-            other => Ok(All([Condition::Eq(other.clone())].into())),
+    fn wanted(&mut self, value: Value<'_, '_>, depth: usize) -> Result<All, InvalidFilter> {
+        if value.kind() == Kind::Object {
+            return self.members(value, depth);
         }
+        Ok(All([Condition::Eq(self.operand(value)?)].into()))
+    }
+
+    /// A value to compare with.
+    fn operand(&self, value: Value<'_, '_>) -> Result<Operand, InvalidFilter> {
+        Operand::of(value, 0).map_err(|problem| self.refused(problem))
+    }
+
+    fn operands(&self, list: Value<'_, '_>) -> Result<Vec<Operand>, InvalidFilter> {
+        list.elements().map(|it| self.operand(it)).collect()
     }
 
     fn condition(
         &mut self,
         name: &str,
-        operand: &Value,
+        operand: Value<'_, '_>,
         depth: usize,
     ) -> Result<Condition, InvalidFilter> {
         self.conditions += 1;
@@ -314,7 +431,7 @@ impl Reader {
     fn operator(
         &mut self,
         name: &str,
-        operand: &Value,
+        operand: Value<'_, '_>,
         depth: usize,
     ) -> Result<Condition, InvalidFilter> {
         let Some(operator) = OPERATORS.into_iter().find(|known| *known == name) else {
@@ -323,26 +440,27 @@ impl Reader {
         };
         let takes = |takes| FilterProblem::Operand { operator, takes };
         let not = |condition| Condition::Not(All([condition].into()));
-        let wrong = match (operator, operand) {
-            ("$eq", _) => return Ok(Condition::Eq(operand.clone())),
-            ("$ne", _) => return Ok(not(Condition::Eq(operand.clone()))),
-            ("$gt" | "$gte" | "$lt" | "$lte", Value::Number(_) | Value::String(_)) => {
-                return Ok(Condition::Order(bound(operator), operand.clone()));
+        let wrong = match (operator, operand.kind()) {
+            ("$eq", _) => return Ok(Condition::Eq(self.operand(operand)?)),
+            ("$ne", _) => return Ok(not(Condition::Eq(self.operand(operand)?))),
+            ("$gt" | "$gte" | "$lt" | "$lte", Kind::Number | Kind::Text) => {
+                return Ok(Condition::Order(bound(operator), self.operand(operand)?));
             }
             ("$gt" | "$gte" | "$lt" | "$lte", _) => takes("a number or a text"),
-            ("$in", Value::Array(list)) => return Ok(Condition::In(list.clone())),
-            ("$nin", Value::Array(list)) => return Ok(not(Condition::In(list.clone()))),
+            ("$in", Kind::Array) => return Ok(Condition::In(self.operands(operand)?)),
+            ("$nin", Kind::Array) => return Ok(not(Condition::In(self.operands(operand)?))),
             ("$in" | "$nin", _) => takes("an array"),
-            ("$exists", Value::Bool(wanted)) => return Ok(Condition::Exists(*wanted)),
+            ("$exists", Kind::Bool(wanted)) => return Ok(Condition::Exists(wanted)),
             ("$exists", _) => takes("true or false"),
-            ("$startsWith", Value::String(start)) => {
-                return Ok(Condition::StartsWith(start.as_str().into()));
+            ("$startsWith", Kind::Text) => {
+                let start = operand.text().unwrap_or_default();
+                return Ok(Condition::StartsWith(start.into()));
             }
             ("$startsWith", _) => takes("a text"),
-            ("$contains", _) => return Ok(Condition::Contains(operand.clone())),
+            ("$contains", _) => return Ok(Condition::Contains(self.operand(operand)?)),
             ("$not", _) => return Ok(Condition::Not(self.wanted(operand, depth + 1)?)),
-            (_, Value::Array(list)) if !list.is_empty() => {
-                let parts = self.parts(list, depth + 1)?;
+            (_, Kind::Array) if operand.element(0).is_some() => {
+                let parts = self.parts(operand, depth + 1)?;
                 return Ok(match operator {
                     "$and" => Condition::And(parts),
                     _ => Condition::Or(parts),
@@ -353,8 +471,8 @@ impl Reader {
         Err(self.refused(wrong))
     }
 
-    fn parts(&mut self, list: &[Value], depth: usize) -> Result<Box<[All]>, InvalidFilter> {
-        let parts = list.iter().enumerate().map(|(place, part)| {
+    fn parts(&mut self, list: Value<'_, '_>, depth: usize) -> Result<Box<[All]>, InvalidFilter> {
+        let parts = list.elements().enumerate().map(|(place, part)| {
             self.within(&place.to_string(), |reader| reader.wanted(part, depth))
         });
         parts.collect()

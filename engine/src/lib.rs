@@ -19,6 +19,7 @@ mod filter;
 mod footprint;
 mod id;
 mod input;
+pub mod json;
 mod lane;
 mod limits;
 mod memory;
@@ -53,8 +54,8 @@ pub use endpoint::{
 pub use error::{
     Closed, DiscardError, EndpointError, Full, InvalidSpec, PingError, PublishError, ResendError,
 };
-pub use fact::{AttemptResult, Fact, Of};
-pub use filter::{Filter, FilterProblem, InvalidFilter};
+pub use fact::{AttemptResult, Fact, Of, Undecided};
+pub use filter::{Filter, FilterProblem, InvalidFilter, Verdict};
 pub use footprint::Footprint;
 pub use id::{
     AttemptId, DeliveryId, EndpointId, EventId, InvalidId, KeyId, ReplayId, SourceId, TenantUid,

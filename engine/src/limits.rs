@@ -76,6 +76,10 @@ pub struct Limits {
     /// The longest timeout of an attempt, from 1 ms on. Longer ones of endpoints on record are cut
     /// to it. Default 10 minutes.
     pub timeout_max: Duration,
+    /// Bytes of a payload that the filters of one publish look at together; each comparison counts
+    /// what it looks at, and no filter has more than [`crate::Filter::STEPS_MAX`]. When they are used
+    /// up, each of the filters that are left has 16 KiB. Default 16 MiB.
+    pub filter_steps_max: u64,
 }
 
 /// What somebody may use of what may be pending.
@@ -154,6 +158,7 @@ impl Default for Limits {
             idempotency_key_bytes_max: 256,
             retries_max: 64,
             timeout_max: Duration::from_secs(600),
+            filter_steps_max: 16 << 20,
         }
     }
 }

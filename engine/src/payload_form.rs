@@ -5,7 +5,8 @@ mod tests;
 
 use crate::delivery::Event;
 use crate::id::DeliveryId;
-use crate::template::Template;
+use crate::json::{Document, without_mark};
+use crate::template::{self, Template};
 use bytes::Bytes;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -19,7 +20,8 @@ pub enum PayloadForm {
     Raw,
     /// `{"type":…,"timestamp":…,"data":…}`, as the Standard Webhooks specification recommends
     /// ("Payload structure"): the event's type, when it was published, and the payload byte for
-    /// byte, or, if it is not JSON, as a JSON string. The same in every attempt.
+    /// byte, or, if it cannot be read as JSON, as a JSON string ([`crate::json`] says what can). The
+    /// same in every attempt.
     Envelope,
     /// A document with parts of the event in it.
     Template(Template),
@@ -58,7 +60,7 @@ impl PayloadForm {
                     "\",\"timestamp\":\"",
                     &event.published_at.to_rfc3339(),
                     "\",\"data\":",
-                    &Data::of(&event.payload).json,
+                    &Data::of(&event.payload).json(),
                     "}",
                 ] {
                     body.push(part)?;
@@ -83,7 +85,7 @@ impl PayloadForm {
             body.push(before)?;
             before = ",";
             let one = self.render(event, delivery, bytes_max)?;
-            body.push(&Data::of(&one).json)?;
+            body.push(&Data::of(&one).json())?;
         }
         body.push("]")?;
         Ok(body.bytes.into())
@@ -111,22 +113,50 @@ impl Body {
     }
 }
 
-/// A payload as JSON.
-pub(crate) struct Data<'p> {
-    /// Its text; that of a JSON string if it is not JSON itself.
-    pub(crate) json: Cow<'p, str>,
+/// A payload as JSON: its own text; what JSON does not have becomes what it has, and what cannot be
+/// read as JSON a string.
+pub(crate) enum Data<'p> {
+    Json {
+        document: Document<'p>,
+        /// It is JSON to the letter: so is each of its values.
+        text: Option<&'p str>,
+    },
+    Text(String),
 }
 
 impl<'p> Data<'p> {
     pub(crate) fn of(payload: &'p [u8]) -> Self {
-        let text = String::from_utf8_lossy(payload);
-        let json = match text {
-            Cow::Borrowed(text) if serde_json::from_str::<&RawValue>(text).is_ok() => {
-                Cow::Borrowed(text)
+        let text = str::from_utf8(without_mark(payload)).ok();
+        let text = text.filter(|text| serde_json::from_str::<&RawValue>(text).is_ok());
+        match Document::read(payload) {
+            Ok(document) => Self::Json { document, text },
+            Err(_) => Self::Text(quoted(String::from_utf8_lossy(payload))),
+        }
+    }
+
+    pub(crate) fn json(&self) -> Cow<'_, str> {
+        match self {
+            Self::Json {
+                text: Some(text), ..
+            } => Cow::Borrowed(text),
+            Self::Json { document, .. } => document.root().json(),
+            Self::Text(text) => Cow::Borrowed(text),
+        }
+    }
+
+    /// What stands at the end of this path, as JSON, if anything does.
+    pub(crate) fn at(&self, path: &[String]) -> Option<Cow<'_, str>> {
+        match self {
+            _ if path.is_empty() => Some(self.json()),
+            Self::Json { document, text } => {
+                let value = template::at(document.root(), path)?;
+                match text.and(str::from_utf8(value.raw()).ok()) {
+                    Some(text) => Some(Cow::Borrowed(text)),
+                    None => Some(value.json()),
+                }
             }
-            text => Cow::Owned(quoted(text)),
-        };
-        Self { json }
+            Self::Text(_) => None,
+        }
     }
 }
 

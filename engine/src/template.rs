@@ -6,10 +6,9 @@ mod tests;
 
 use crate::delivery::Event;
 use crate::id::DeliveryId;
+use crate::json::{Kind, Value};
 use crate::payload_form::{Body, BodyTooLarge, Data, quoted};
-use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -20,8 +19,9 @@ use std::sync::Arc;
 /// placeholder becomes the text of the value: that of a string without its quotes, and nothing for
 /// `null`. A path begins with `id` (of the event), `type`, `timestamp` (when it was published),
 /// `delivery_id` or `data` (the payload), and goes on into the payload by names and, in arrays, by
-/// places from 0: `data.items.0.price`. One that leads nowhere is `null`. A payload that is not
-/// JSON is a string.
+/// places from 0: `data.items.0.price`. One that leads nowhere is `null`. The payload is read as
+/// [`crate::json`] says: numbers, the order of members and members of the same name stay as they are
+/// given, and what JSON does not have becomes what it has. A payload that is not JSON is a string.
 ///
 /// ```
 /// use postrider_engine::Template;
@@ -182,17 +182,16 @@ impl Template {
         body: &mut Body,
     ) -> Result<(), BodyTooLarge> {
         let data = Data::of(&event.payload);
-        let mut values = self.values(event, delivery);
-        let of_data = self
-            .0
-            .paths
-            .iter()
-            .enumerate()
-            .filter_map(|(number, path)| {
-                let Path::Data(parts) = path else { return None };
-                Some((number, &parts[..]))
-            });
-        find(&data.json, &of_data.collect::<Vec<_>>(), &mut values);
+        let values = self.0.paths.iter().map(|path| {
+            Some(Cow::Owned(quoted(match path {
+                Path::Id => event.id.to_string(),
+                Path::Type => event.event_type.to_string(),
+                Path::Timestamp => event.published_at.to_rfc3339(),
+                Path::DeliveryId => delivery.to_string(),
+                Path::Data(parts) => return data.at(parts),
+            })))
+        });
+        let values: Vec<Option<Cow<'_, str>>> = values.collect();
         for piece in &self.0.pieces {
             match piece {
                 Piece::Text(text) => body.push(text)?,
@@ -205,48 +204,16 @@ impl Template {
         }
         Ok(())
     }
-
-    /// What stands at each path, as JSON, but for those into the payload.
-    fn values<'p>(&self, event: &Event, delivery: DeliveryId) -> Vec<Option<Cow<'p, str>>> {
-        let values = self.0.paths.iter().map(|path| {
-            Some(Cow::Owned(quoted(match path {
-                Path::Id => event.id.to_string(),
-                Path::Type => event.event_type.to_string(),
-                Path::Timestamp => event.published_at.to_rfc3339(),
-                Path::DeliveryId => delivery.to_string(),
-                Path::Data(_) => return None,
-            })))
-        });
-        values.collect()
-    }
 }
 
-/// Finds what stands at the ends of these paths, which begin at this JSON and are in order. Each
-/// object and array on the way is read once.
-fn find<'p>(json: &'p str, paths: &[(usize, &[String])], found: &mut [Option<Cow<'p, str>>]) {
-    let on = paths.iter().position(|(_, path)| !path.is_empty());
-    let (here, mut beneath) = paths.split_at(on.unwrap_or(paths.len()));
-    for (number, _) in here {
-        found[*number] = Some(Cow::Borrowed(json));
-    }
-    if beneath.is_empty() {
-        return;
-    }
-    let members: BTreeMap<String, &RawValue> = serde_json::from_str(json).unwrap_or_default();
-    let elements: Vec<&RawValue> = serde_json::from_str(json).unwrap_or_default();
-    while let Some((_, [part, ..])) = beneath.first() {
-        let same = beneath.iter().take_while(|(_, path)| path[0] == *part);
-        let (group, rest) = beneath.split_at(same.count());
-        let place = part.parse().ok();
-        let value = members
-            .get(part)
-            .or_else(|| place.and_then(|place: usize| elements.get(place)));
-        if let Some(value) = value {
-            let group: Vec<_> = group.iter().map(|(n, path)| (*n, &path[1..])).collect();
-            find(value.get(), &group, found);
-        }
-        beneath = rest;
-    }
+/// What stands at the end of a path.
+pub(crate) fn at<'d, 'j>(value: Value<'d, 'j>, path: &[String]) -> Option<Value<'d, 'j>> {
+    path.iter()
+        .try_fold(value, |value, part| match value.kind() {
+            Kind::Object => value.member(part),
+            Kind::Array => value.element(part.parse().ok()?),
+            _ => None,
+        })
 }
 
 /// A value as a part of a JSON string.

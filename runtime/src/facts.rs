@@ -92,6 +92,9 @@ pub(crate) fn trace(fact: &Fact) {
                 %reason, "postrider.delivery.failed"
             );
         }
+        Fact::FiltersUndecided { event, undecided } => {
+            tracing::info!(%event, ?undecided, "postrider.filters.undecided");
+        }
         Fact::Discarded { of } => {
             tracing::info!(delivery = %of.delivery, "postrider.delivery.discarded");
         }

@@ -204,12 +204,15 @@ pub struct Webhook {
 impl Webhook {
     /// Reads the body as JSON.
     ///
+    /// A byte order mark before it is passed over.
+    ///
     /// # Errors
     ///
     /// [`serde_json::Error`] if it is not JSON, or not of this shape. Its message may quote the
     /// body.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_slice(&self.body)
+        let body = self.body.strip_prefix(b"\xef\xbb\xbf");
+        serde_json::from_slice(body.unwrap_or(&self.body))
     }
 }
 

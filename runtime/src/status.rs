@@ -40,8 +40,11 @@ pub enum EventState {
     Failed,
     /// Every delivery has ended, none is a dead letter, and one was discarded.
     Discarded,
-    /// Every delivery was delivered (all of none, too).
+    /// Every delivery was delivered.
     Delivered,
+    /// It was accepted, and no endpoint got it: none subscribed to its type, or no filter matched.
+    /// Nothing was delivered, and nothing will be.
+    NoSubscribers,
 }
 
 /// Why nothing was read.
@@ -68,10 +71,13 @@ impl EventStatus {
                 .iter()
                 .filter(|record| record.resent_as.is_none())
         };
-        let state = current()
-            .map(EventState::of)
-            .min()
-            .unwrap_or(EventState::Delivered);
+        let state = match current().map(EventState::of).min() {
+            Some(state) => state,
+            None if deliveries.is_empty() => EventState::NoSubscribers,
+            // Of a delivery that was resent only the old record is left: what has failed is kept for
+            // longer than what was delivered.
+            None => EventState::Delivered,
+        };
         let attempts: usize = deliveries.iter().map(|record| record.attempts.len()).sum();
         let failures = deliveries.iter().flat_map(|record| &record.attempts).filter(|attempt| {
             !matches!(&attempt.outcome, Outcome::Response(it) if (200..300).contains(&it.status))

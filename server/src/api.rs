@@ -26,6 +26,7 @@ mod openapi;
 mod operations;
 mod page;
 mod problem;
+mod raw;
 mod reference;
 mod refusal;
 mod registry;

@@ -105,7 +105,10 @@ impl Connection {
     /// A list, in these columns.
     fn list(&self, list: &List, columns: &[show::Column]) -> Answer {
         let text = match self.json {
-            true => format!("{}\n", json!({ "data": list.data, "next": list.next })),
+            true => {
+                let (data, next) = (list.texts.join(","), json!(list.next));
+                format!("{{\"data\":[{data}],\"next\":{next}}}\n")
+            }
             false => {
                 let mut text = show::table(&list.data, columns);
                 if let Some(next) = &list.next {

@@ -198,7 +198,7 @@ async fn is_delivered(client: &Client, event: &str) -> Result<bool, DevFailed> {
         let event = client.get(&["v1", "events", event], &query).await?;
         match event.field("state") {
             "delivered" => return Ok(true),
-            "failed" | "discarded" => return Ok(false),
+            "failed" | "discarded" | "no_subscribers" => return Ok(false),
             _ if Instant::now() > deadline => return Ok(false),
             _ => sleep(POLL).await,
         }

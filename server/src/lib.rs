@@ -20,6 +20,7 @@
 //! ```
 
 mod api;
+mod lenient;
 mod listen;
 mod metrics;
 

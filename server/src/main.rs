@@ -24,6 +24,7 @@ mod demo;
 mod dev;
 mod doctor;
 mod input;
+mod lenient;
 mod log;
 #[cfg(test)]
 mod manual;

@@ -27,6 +27,7 @@ use facts::Counters;
 use gauges::Gauges;
 use postrider::{Fact, Observer, Postrider};
 use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
@@ -53,6 +54,7 @@ struct Inner {
     counters: Counters,
     gauges: Gauges,
     api_requests: Family<ApiLabels, Histogram, fn() -> Histogram>,
+    inbound_unreadable: Counter,
 }
 
 /// Names and values of the labels of a request: its route, method and class of status. All values
@@ -77,6 +79,7 @@ impl Default for Metrics {
         let buckets: fn() -> Histogram = || Histogram::new(API_BUCKETS);
         let api_requests = Family::new_with_constructor(buckets);
         let api_requests = registrar.add(&table::API_REQUEST_DURATION, api_requests);
+        let inbound_unreadable = registrar.add(&table::INBOUND_UNREADABLE, Counter::default());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         let mut registry = registrar.0;
         registry.register(table::BUILD.name, table::BUILD.help, build);
@@ -85,6 +88,7 @@ impl Default for Metrics {
             counters,
             gauges,
             api_requests,
+            inbound_unreadable,
         }))
     }
 }
@@ -104,6 +108,11 @@ impl Metrics {
         // Writing to a string cannot fail.
         let _ = text::encode(&mut text, &self.0.registry);
         text
+    }
+
+    /// A verified body of a source cannot be read as JSON.
+    pub(crate) fn inbound_unreadable(&self) {
+        self.0.inbound_unreadable.inc();
     }
 
     /// A request of the API was answered: `route` is the template that it matched.

@@ -4,6 +4,7 @@ import createClient from "openapi-fetch";
 import type { components, paths } from "./made/api.js";
 
 type Endpoint = components["schemas"]["EndpointView"];
+type EventState = components["schemas"]["EventStateView"];
 
 const [base, key, receiver] = process.argv.slice(2);
 if (!base || !key || !receiver) throw new Error("usage: client.js BASE KEY RECEIVER");
@@ -23,7 +24,7 @@ const published = await api.POST("/v1/events", {
 if (published.error) throw new Error(`${published.error.code}: ${published.error.detail}`);
 const deliveries: string[] = published.data.deliveries.map((delivery) => delivery.id);
 
-let state = "pending";
+let state: EventState | "gone" = "pending";
 for (let wait = 0; wait < 200 && state !== "delivered"; wait++) {
   await new Promise((resume) => setTimeout(resume, 50));
   const event = await api.GET("/v1/events/{id}", { params: { path: { id: published.data.id } } });
@@ -33,6 +34,11 @@ for (let wait = 0; wait < 200 && state !== "delivered"; wait++) {
 const listed = await api.GET("/v1/deliveries", {
   params: { query: { endpoint_id: endpoint.id, state: "delivered", limit: 10 } },
 });
+const toNobody = await api.POST("/v1/events", { body: { type: "refund.made", payload: 1 } });
+const nobody: EventState = "no_subscribers";
+const ofNobody = await api.GET("/v1/events/{id}", {
+  params: { path: { id: toNobody.data?.id ?? "gone" } },
+});
 const refused = await api.GET("/v1/events/{id}", { params: { path: { id: "evt_x" } } });
 
 console.log(
@@ -40,6 +46,7 @@ console.log(
     published: deliveries,
     listed: listed.data?.data.map((delivery) => delivery.id),
     status: listed.data?.data[0]?.attempts[0]?.status,
+    nobody: ofNobody.data?.state === nobody,
     refused: refused.error?.code,
   }),
 );

@@ -6,6 +6,7 @@ mod endpoints;
 mod errors;
 mod events;
 mod keys;
+mod payloads;
 mod readme;
 mod server;
 mod shares;

@@ -5,6 +5,7 @@ mod embedded;
 mod handlers;
 mod listeners;
 mod networks;
+mod odd;
 mod process;
 mod providers;
 mod refused;

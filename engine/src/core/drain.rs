@@ -114,6 +114,7 @@ impl Core {
                 call,
                 event,
                 deliveries,
+                ..
             } => {
                 self.unreserve(&deliveries, &event);
                 let error = match refused {

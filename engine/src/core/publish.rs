@@ -7,17 +7,21 @@ use crate::delivery::{Event, LaneId, Seq};
 use crate::endpoint::Ordering;
 use crate::endpoint_state::Existence;
 use crate::error::PublishError;
-use crate::fact::Fact;
+use crate::fact::{Fact, Undecided};
+use crate::filter::{Filter, Steps, TooCostly};
 use crate::id::{EndpointId, EventId};
 use crate::input::{CallId, NewEvent, Target};
+use crate::json::Document;
 use crate::lane::{Entry, Phase};
 use crate::names::OrderingKey;
 use crate::output::{Answer, Published};
 use crate::slab::Key;
 use postrider_signature::content_digest;
-use serde_json::Value;
 use std::cell::LazyCell;
 use std::sync::Arc;
+
+/// Steps that each filter has, whatever those before it have used of `filter_steps_max`.
+const FILTER_STEPS_MIN: u64 = 16 << 10;
 
 impl Core {
     /// `known` is the id of an event from the outbox.
@@ -38,7 +42,8 @@ impl Core {
         }
         new.check(&self.limits)?;
         let bytes = new.payload.len();
-        let mut deliveries = self.deliveries_of(&new)?;
+        let mut undecided = Undecided::default();
+        let mut deliveries = self.deliveries_of(&new, &mut undecided)?;
         self.reserve(&new.tenant, &mut deliveries, bytes, known.is_some())?;
         let deliveries: Arc<[NewDelivery]> = deliveries.into();
         let idempotency = new.idempotency_key.clone().map(|key| {
@@ -65,12 +70,17 @@ impl Core {
                 call,
                 event,
                 deliveries,
+                undecided,
             },
         );
         Ok(())
     }
 
-    fn deliveries_of(&mut self, new: &NewEvent) -> Result<Vec<NewDelivery>, PublishError> {
+    fn deliveries_of(
+        &mut self,
+        new: &NewEvent,
+        undecided: &mut Undecided,
+    ) -> Result<Vec<NewDelivery>, PublishError> {
         let wall = self.now.wall;
         let chance = &mut self.chance;
         let mut to = |endpoint: EndpointId, ordering| {
@@ -101,16 +111,29 @@ impl Core {
             return Ok(Vec::new());
         };
         // Read once, and only if someone asks what is in it.
-        let payload = LazyCell::new(|| serde_json::from_slice::<Value>(&new.payload).ok());
+        let payload = LazyCell::new(|| Document::read(&new.payload).ok());
+        let mut steps_left = self.limits.filter_steps_max;
+        let mut fits = |filter: &Filter| {
+            let Some(payload) = payload.as_ref() else {
+                undecided.unreadable += 1;
+                return false;
+            };
+            // However much others have used, there is enough for what is not made to be costly.
+            let most = Filter::STEPS_MAX.min(steps_left.max(FILTER_STEPS_MIN));
+            let steps = Steps::new(most);
+            let judged = filter.judge(payload, &steps);
+            steps_left = steps_left.saturating_sub(most - steps.left());
+            judged.unwrap_or_else(|TooCostly| {
+                undecided.too_costly += 1;
+                false
+            })
+        };
         let subscribed = tenant.endpoints.iter().filter_map(|(id, key)| {
             let state = self.endpoints.get(*key).filter(|state| state.accepts())?;
             let spec = &state.record.spec;
             let mut patterns = spec.event_types.iter();
             let wanted = patterns.any(|pattern| pattern.matches(&new.event_type))
-                && spec.filter.as_ref().is_none_or(|filter| {
-                    let payload = payload.as_ref();
-                    payload.is_some_and(|payload| filter.matches(payload))
-                });
+                && spec.filter.as_ref().is_none_or(&mut fits);
             wanted.then(|| to(*id, state.ordering()))
         });
         Ok(subscribed.collect())
@@ -121,6 +144,7 @@ impl Core {
         call: CallId,
         event: &Arc<Event>,
         deliveries: &Arc<[NewDelivery]>,
+        undecided: Undecided,
         receipt: Receipt,
     ) {
         let answer = match receipt {
@@ -131,6 +155,12 @@ impl Core {
                     event: event.id,
                     deliveries: count,
                 });
+                if undecided != Undecided::default() {
+                    self.observe(Fact::FiltersUndecided {
+                        event: event.id,
+                        undecided,
+                    });
+                }
                 for (delivery, seq) in deliveries.iter().zip(seqs) {
                     if delivery.queue_full {
                         self.passed_over(delivery, seq, event);

@@ -1,6 +1,6 @@
 use super::*;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn filter(text: &str) -> Filter {
     text.parse()
@@ -12,9 +12,17 @@ fn refused(text: &str) -> (String, FilterProblem) {
     (error.pointer, error.problem)
 }
 
+fn matches(filter: &Filter, payload: &Value) -> bool {
+    filter.matches_payload(payload.to_string().as_bytes())
+}
+
 /// Whether the payload fits this condition for `a`.
 fn fits(condition: &str, payload: &Value) -> bool {
-    filter(&format!("{{\"a\": {condition}}}")).matches(payload)
+    fits_text(condition, &payload.to_string())
+}
+
+fn fits_text(condition: &str, payload: &str) -> bool {
+    filter(&format!("{{\"a\": {condition}}}")).matches_payload(payload.as_bytes())
 }
 
 #[test]
@@ -58,10 +66,10 @@ fn a_path_leads_into_objects_and_arrays_nested_or_dotted() {
         r#"{"data": {"items.1": {"price": {"$gt": 8}}}}"#,
         r#"{"$or": [{"data": 1}, {"data.items": {"$exists": true}}]}"#,
     ] {
-        assert!(filter(text).matches(&payload), "{text}");
+        assert!(matches(&filter(text), &payload), "{text}");
     }
-    assert!(!filter(r#"{"data.items.2.price": 9}"#).matches(&payload));
-    assert!(!filter(r#"{"data.items.price": 9}"#).matches(&payload));
+    assert!(!matches(&filter(r#"{"data.items.2.price": 9}"#), &payload));
+    assert!(!matches(&filter(r#"{"data.items.price": 9}"#), &payload));
 }
 
 #[test]
@@ -109,24 +117,81 @@ fn values_of_different_types_never_compare() {
 }
 
 #[test]
-fn integers_are_compared_to_the_last_digit() {
-    let payload = |number: &str| serde_json::from_str(&format!("{{\"a\": {number}}}")).unwrap();
+fn numbers_are_compared_to_the_last_digit() {
+    let fits =
+        |condition: &str, number: &str| fits_text(condition, &format!("{{\"a\": {number}}}"));
     let largest = "18446744073709551615";
-    assert!(fits(largest, &payload(largest)));
-    assert!(!fits(largest, &payload("18446744073709551614")));
-    assert!(fits(
-        r#"{"$gt": 9007199254740992}"#,
-        &payload("9007199254740993")
+    assert!(fits(largest, largest));
+    assert!(!fits(largest, "18446744073709551614"));
+    let long = "12345678901234567890123";
+    assert!(fits(long, long));
+    assert!(fits(long, "12345678901234567890123.00"));
+    assert!(!fits(long, "12345678901234567890124"));
+    assert!(fits(r#"{"$in": [12345678901234567890123]}"#, long));
+    assert!(!fits(r#"{"$in": [12345678901234567890122]}"#, long));
+    assert!(fits(r#"{"$lt": 12345678901234567890124}"#, long));
+    assert!(fits(r#"{"$gt": 9007199254740992}"#, "9007199254740993"));
+    assert!(fits(r#"{"$gt": 9007199254740992.0}"#, "9007199254740993"));
+    assert!(fits(r#"{"$lt": -0.5}"#, "-1"));
+    assert!(!fits(r#"{"$lt": -1}"#, "-0.5"));
+    assert!(fits("0", "-0.0"));
+    assert!(fits(r#"{"$lt": 1e300}"#, largest));
+    assert!(fits(r#"{"$gt": -1e300}"#, "-9223372036854775808"));
+    assert!(fits(r#"{"$gt": 1e399}"#, "1e400"));
+    assert!(fits("1e400", "10e399"));
+    assert!(!fits("1e999999999", "1e999999998"));
+    assert!(fits("0.1", "1e-1"));
+}
+
+#[test]
+fn what_is_not_asked_for_hides_nothing() {
+    let wanted = filter(r#"{"a": "x", "list.1": {"$gt": 1}}"#);
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for odd in [r#""caf\ud83d""#, "1e400", "NaN", "\"\u{1}\"", &deep] {
+        for mark in ["", "\u{feff}"] {
+            let payload = format!(r#"{mark}{{"odd": {odd}, "a": "x", "list": [0, 2]}}"#);
+            assert!(wanted.matches_payload(payload.as_bytes()), "{odd}");
+        }
+    }
+    assert!(wanted.matches_payload(b"{\"odd\": \"\xff\", \"a\": \"x\", \"list\": [0, 2]}"));
+    assert!(fits_text(
+        r#"{"$startsWith": "caf"}"#,
+        r#"{"a": "caf\ud83d"}"#
     ));
-    assert!(fits(
-        r#"{"$gt": 9007199254740992.0}"#,
-        &payload("9007199254740993")
+    assert!(fits_text("\"caf\u{fffd}\"", r#"{"a": "caf\ud83d"}"#));
+    assert!(fits_text(r#"{"$exists": true}"#, r#"{"a": NaN}"#));
+    assert!(!fits_text("\"NaN\"", r#"{"a": NaN}"#));
+    assert!(fits_text("2", r#"{"a": 1, "a": 2}"#));
+    assert!(fits_text(
+        r#"{"$eq": {"b": 2}}"#,
+        r#"{"a": {"b": 1, "\u0062": 2}}"#
     ));
-    assert!(fits(r#"{"$lt": -0.5}"#, &payload("-1")));
-    assert!(!fits(r#"{"$lt": -1}"#, &payload("-0.5")));
-    assert!(fits("0", &payload("-0.0")));
-    assert!(fits(r#"{"$lt": 1e300}"#, &payload(largest)));
-    assert!(fits(r#"{"$gt": -1e300}"#, &payload("-9223372036854775808")));
+}
+
+#[test]
+fn a_filter_that_looks_at_too_much_does_not_match_and_says_so() {
+    let parts = (0..16).map(|number| format!(r#"{{"a": {{"$contains": {number}}}}}"#));
+    let all = parts.collect::<Vec<_>>().join(",");
+    let costly = filter(&format!(r#"{{"$or": [{all}]}}"#));
+    let zeros = |count: usize| format!(r#"{{"a": [{}-1]}}"#, "-1,".repeat(count));
+    assert_eq!(costly.verdict(zeros(100).as_bytes()), Verdict::NoMatch);
+    assert_eq!(costly.verdict(zeros(80_000).as_bytes()), Verdict::TooCostly);
+    let denial = filter(&format!(r#"{{"$not": {costly}}}"#));
+    assert_eq!(denial.verdict(zeros(80_000).as_bytes()), Verdict::TooCostly);
+    let number = format!("{{\"a\": 0.{}1}}", "0".repeat(250_000));
+    let parts = (1..30).map(|number| format!(r#"{{"a": {{"$gt": {number}}}}}"#));
+    let numbers = parts.collect::<Vec<_>>().join(",");
+    let costly = filter(&format!(r#"{{"$or": [{numbers}]}}"#));
+    assert_eq!(costly.verdict(number.as_bytes()), Verdict::TooCostly);
+}
+
+#[test]
+fn an_object_of_many_members_is_looked_up_and_not_gone_through() {
+    let members = (0..20_000).map(|number| format!("\"m{number}\":{number}"));
+    let payload = format!("{{{}}}", members.collect::<Vec<_>>().join(","));
+    let paths = (0..60).map(|number| format!("\"m{}\":{}", number * 300, number * 300));
+    let many = filter(&format!("{{{}}}", paths.collect::<Vec<_>>().join(",")));
+    assert_eq!(many.verdict(payload.as_bytes()), Verdict::Match);
 }
 
 #[test]
@@ -179,6 +244,18 @@ fn a_filter_is_bounded_in_depth_conditions_and_bytes() {
         refused(&wide(Filter::CONDITIONS_MAX + 1)).1,
         FilterProblem::TooMany
     );
+    let operand = |depth: usize| {
+        format!(
+            "{{\"a\":{{\"$eq\":{}{}}}}}",
+            "[".repeat(depth),
+            "]".repeat(depth)
+        )
+    };
+    filter(&operand(Filter::OPERAND_DEPTH_MAX));
+    assert_eq!(
+        refused(&operand(Filter::OPERAND_DEPTH_MAX + 1)).1,
+        FilterProblem::OperandTooDeep
+    );
     let long = |bytes: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(bytes - 8));
     filter(&long(Filter::BYTES_MAX));
     assert_eq!(
@@ -193,6 +270,10 @@ fn a_payload_that_is_not_json_matches_nothing() {
     assert!(denial.matches_payload(b"7"));
     assert!(!denial.matches_payload(b"not json"));
     assert!(!denial.matches_payload(b""));
+    let Verdict::Unreadable(why) = denial.verdict(b"{\"b\": 1") else {
+        panic!("it is read");
+    };
+    assert_eq!(why.at, 7);
 }
 
 fn values() -> impl Strategy<Value = Value> {
@@ -222,7 +303,7 @@ proptest! {
     fn no_text_and_no_payload_makes_it_panic(text in ".{0,40}", value in values(), payload in values()) {
         let _ = text.parse::<Filter>();
         if let Ok(filter) = value.to_string().parse::<Filter>() {
-            let _ = filter.matches(&payload);
+            let _ = matches(&filter, &payload);
         }
     }
 
@@ -233,7 +314,7 @@ proptest! {
             if let Ok(plain) = at_a.to_string().parse::<Filter>()
                 && let Ok(denial) = denial.to_string().parse::<Filter>()
             {
-                prop_assert_ne!(plain.matches(&payload), denial.matches(&payload));
+                prop_assert_ne!(matches(&plain, &payload), matches(&denial, &payload));
             }
         }
     }

@@ -43,6 +43,25 @@ fn an_envelope_has_what_is_not_json_as_a_string() {
 }
 
 #[test]
+fn an_envelope_has_json_as_it_is_without_what_json_does_not_have() {
+    for (payload, data) in [
+        (
+            &b"\xef\xbb\xbf{\"n\": 1e400, \"t\": \"caf\\ud83d\"}"[..],
+            r#"{"n": 1e400, "t": "caf\ud83d"}"#,
+        ),
+        (b"{\"a\":1,\"a\":2}", r#"{"a":1,"a":2}"#),
+        (
+            b"{\"n\":NaN,\"t\":\"\xff\"}",
+            "{\"n\":\"NaN\",\"t\":\"\u{fffd}\"}",
+        ),
+    ] {
+        let body = rendered(&PayloadForm::Envelope, payload, 200).unwrap();
+        let body = String::from_utf8(body.into()).unwrap();
+        assert!(body.ends_with(&format!("\"data\":{data}}}")), "{body}");
+    }
+}
+
+#[test]
 fn a_raw_payload_is_not_copied_whatever_its_size() {
     static PAYLOAD: &[u8] = b"{\"a\":1}";
     let body = rendered(&PayloadForm::Raw, PAYLOAD, 0).unwrap();

@@ -92,6 +92,42 @@ fn a_payload_that_is_not_json_is_a_string() {
 }
 
 #[test]
+fn what_is_taken_from_an_odd_payload_stays_as_it_is_given() {
+    let payload = "\u{feff}{\"b\": 1.10, \"big\": 1e400, \"t\": \"caf\\ud83d\", \"o\": {\"z\": 1, \"a\": 2, \"z\": 3}, \"b\": 2.0, \"odd\": [NaN, \"\t\"]}";
+    for (path, value) in [
+        ("data.b", "2.0"),
+        ("data.big", "1e400"),
+        ("data.t", r#""caf\ud83d""#),
+        ("data.o", r#"{"z": 1, "a": 2, "z": 3}"#),
+        ("data.o.z", "3"),
+        ("data.odd", r#"["NaN", "\u0009"]"#),
+        ("data.odd.0", r#""NaN""#),
+    ] {
+        assert_eq!(written(&format!("\"{{{{{path}}}}}\""), payload), value);
+    }
+    assert_eq!(
+        written(r#""= {{data.t}} {{data.big}}""#, payload),
+        r#""= caf\ud83d 1e400""#
+    );
+}
+
+#[test]
+fn a_payload_of_many_levels_and_members_is_read_once() {
+    let levels = 60_000;
+    let members = (0..20_000).map(|number| format!("\"m{number}\":{number}"));
+    let members = members.collect::<Vec<_>>().join(",");
+    let payload = format!(
+        "{{\"deep\":{}{},{members}}}",
+        "[".repeat(levels),
+        "]".repeat(levels)
+    );
+    let paths = (0..64).map(|number| format!("\"{{{{data.m{number}}}}}\""));
+    let text = format!("[{}]", paths.collect::<Vec<_>>().join(","));
+    let numbers: Vec<u32> = serde_json::from_str(&written(&text, &payload)).unwrap();
+    assert_eq!(numbers, (0..64).collect::<Vec<_>>());
+}
+
+#[test]
 fn what_is_refused_says_where_and_what_to_do() {
     assert_eq!(refused("{\n \"a\": {{data}} }").0, 2);
     assert_eq!(

@@ -6,13 +6,15 @@ pub(crate) use policies::{BatchForm, BreakerForm, RateLimitForm, RetryForm, Sign
 
 use super::Api;
 use super::problem::{Code, Problem};
+use super::raw;
 use super::time::Time;
+use postrider::engine::json::compact;
 use postrider::engine::{PayloadForm, SignatureForm};
 use postrider::{
     DisabledReason, Endpoint, EndpointSpec, EndpointStatus, OnFailed, Ordering, Template, TenantId,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -36,9 +38,9 @@ pub(crate) struct EndpointForm {
     #[schema(max_length = 1024)]
     pub(crate) description: String,
     /// Whatever you want to keep with it: a JSON object of at most 4 KiB.
-    #[serde(default)]
+    #[serde(default = "no_metadata")]
     #[schema(value_type = Object, additional_properties = true)]
-    pub(crate) metadata: Map<String, Value>,
+    pub(crate) metadata: Box<RawValue>,
     /// The events it gets: `*`, a family such as `payment.*`, or a type. Operational events
     /// (`postrider.*`) are never part of `*`.
     #[serde(default = "every_type")]
@@ -48,7 +50,7 @@ pub(crate) struct EndpointForm {
     /// `$eq $ne $gt $gte $lt $lte $in $nin $exists $startsWith $contains $and $or $not`.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    pub(crate) filter: Option<Map<String, Value>>,
+    pub(crate) filter: Option<Box<RawValue>>,
     /// Whether deliveries keep their order.
     #[serde(default)]
     pub(crate) ordering: OrderingForm,
@@ -223,6 +225,20 @@ fn refused(pointer: &str, detail: impl std::fmt::Display) -> Problem {
     Problem::new(Code::InvalidEndpoint, &detail).at(pointer, detail)
 }
 
+fn no_metadata() -> Box<RawValue> {
+    // It is JSON.
+    RawValue::from_string("{}".to_owned()).unwrap_or_default()
+}
+
+/// The text of an object without white space between its tokens: numbers stay as they are given.
+fn object(pointer: &str, value: &RawValue) -> Result<String, Problem> {
+    if raw::is_object(value) {
+        return Ok(compact(value.get()));
+    }
+    let detail = "expected an object";
+    Err(Problem::new(Code::InvalidBody, detail).at(pointer, detail))
+}
+
 impl EndpointForm {
     /// The spec for a tenant. `template` is the text of the one that the form names.
     pub(crate) fn spec(
@@ -233,7 +249,7 @@ impl EndpointForm {
         let mut spec = EndpointSpec::new(self.url.as_str());
         spec.tenant = tenant.clone();
         spec.description = self.description.as_str().into();
-        spec.metadata = Value::Object(self.metadata.clone()).to_string().into();
+        spec.metadata = object("/metadata", &self.metadata)?.into();
         let patterns = self.event_types.iter().enumerate().map(|(place, pattern)| {
             let wrong = |error| refused(&format!("/event_types/{place}"), error);
             pattern.parse().map_err(wrong)
@@ -241,7 +257,7 @@ impl EndpointForm {
         spec.event_types = patterns.collect::<Result<_, _>>()?;
         spec.filter = match &self.filter {
             Some(filter) => {
-                let filter = Value::Object(filter.clone()).to_string().parse();
+                let filter = object("/filter", filter)?.parse();
                 Some(filter.map_err(|error| refused("/filter", error))?)
             }
             None => None,
@@ -304,8 +320,10 @@ impl EndpointForm {
             url: spec.url.to_string(),
             description: spec.description.to_string(),
             // Both were checked to be JSON when they came in.
-            metadata: serde_json::from_str(&spec.metadata).unwrap_or_default(),
-            filter: filter.and_then(|filter| serde_json::from_str(filter.as_str()).ok()),
+            metadata: RawValue::from_string(spec.metadata.to_string())
+                .unwrap_or_else(|_| no_metadata()),
+            filter: filter
+                .and_then(|filter| RawValue::from_string(filter.as_str().to_owned()).ok()),
             event_types: spec.event_types.iter().map(ToString::to_string).collect(),
             ordering: match spec.ordering {
                 Ordering::Fifo => OrderingForm::Fifo,

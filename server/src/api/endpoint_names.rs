@@ -4,12 +4,12 @@ use super::Api;
 use super::caller::{Caller, Manage};
 use super::endpoint_form::{EndpointForm, EndpointView};
 use super::endpoints::{NewEndpoint, parse_secret, payload_form, take};
-use super::extract::{Json, from_value};
+use super::extract::{Json, parse};
 use super::problem::Problem;
+use super::raw::Members;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use postrider::Ensured;
-use serde_json::{Map, Value};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
@@ -53,11 +53,11 @@ pub(crate) async fn ensure(
     State(api): State<Api>,
     caller: Caller<Manage>,
     Path(name): Path<String>,
-    Json(mut body): Json<Map<String, Value>>,
+    Json(mut body): Json<Members>,
 ) -> Result<(StatusCode, axum::Json<EndpointView>), Problem> {
     let tenant = caller.tenant();
     let secret: Option<String> = take(&mut body, "secret")?;
-    let form: EndpointForm = from_value(Value::Object(body))?;
+    let form: EndpointForm = parse(body.text()?.get().as_bytes())?;
     let spec = form.spec(tenant, payload_form(&api, tenant, &form, None)?)?;
     let secret = secret.as_deref().map(parse_secret).transpose()?;
     let (endpoint, ensured) = api.postrider().ensure(&name, spec, secret).await?;

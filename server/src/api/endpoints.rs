@@ -4,16 +4,18 @@ use super::Api;
 use super::caller::{Caller, Manage, Read};
 use super::deliveries::AttemptView;
 use super::endpoint_form::{EndpointForm, EndpointView, PayloadFormName};
-use super::extract::{Id, Json, MaybeJson, Query, from_value};
+use super::extract::{Id, Json, MaybeJson, Query, parse};
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
+use super::raw::{self, Members};
 use super::time::Time;
 use axum::extract::State;
 use axum::http::StatusCode;
 use postrider::engine::{EndpointChange, PayloadForm};
 use postrider::{Endpoint, EndpointId, InvalidSpec, Outcome, Secret, Submission, TenantId};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 use std::time::Duration;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
@@ -112,12 +114,12 @@ pub(crate) struct ListQuery {
 pub(crate) async fn create(
     State(api): State<Api>,
     caller: Caller<Manage>,
-    Json(mut body): Json<Map<String, Value>>,
+    Json(mut body): Json<Members>,
 ) -> Result<(StatusCode, axum::Json<EndpointView>), Problem> {
     let tenant = caller.tenant();
     let secret: Option<String> = take(&mut body, "secret")?;
     let verify: Option<bool> = take(&mut body, "verify")?;
-    let form: EndpointForm = from_value(Value::Object(body))?;
+    let form: EndpointForm = parse(body.text()?.get().as_bytes())?;
     let spec = form.spec(tenant, payload_form(&api, tenant, &form, None)?)?;
     let secret = secret.as_deref().map(parse_secret).transpose()?;
     let endpoint = if verify == Some(true) {
@@ -214,26 +216,27 @@ pub(crate) async fn patch(
     State(api): State<Api>,
     caller: Caller<Manage>,
     Id(id): Id<EndpointId>,
-    Json(patch): Json<Map<String, Value>>,
+    Json(patch): Json<Members>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
     let tenant = caller.tenant();
     let endpoint = owned(&api, tenant, id).await?;
-    let current = serde_json::to_value(EndpointForm::of(&endpoint.spec));
-    let mut form = current.map_err(|error| Problem::new(Code::Internal, error))?;
-    if let (Some(form), Some(Value::Object(_))) = (form.as_object_mut(), patch.get("retry")) {
+    let current = serde_json::to_string(&EndpointForm::of(&endpoint.spec));
+    let current = current.map_err(|error| Problem::new(Code::Internal, error))?;
+    let mut form: Members = parse(current.as_bytes())?;
+    if patch.get("retry").is_some_and(raw::is_object) {
         // A policy is one thing: half of the old one would contradict the new one.
         form.remove("retry");
     }
     let none: Vec<String> = NULLABLE
         .into_iter()
-        .filter(|name| patch.get(*name).is_some_and(Value::is_null))
+        .filter(|name| patch.get(name).is_some_and(raw::is_null))
         .map(str::to_owned)
         .collect();
-    merge(&mut form, Value::Object(patch));
-    if let Some(form) = form.as_object_mut() {
-        form.extend(none.into_iter().map(|name| (name, Value::Null)));
+    form.merge(patch)?;
+    for name in none {
+        form.set(name, RawValue::NULL.to_owned());
     }
-    let form: EndpointForm = from_value(form)?;
+    let form: EndpointForm = parse(form.text()?.get().as_bytes())?;
     let current = Some(&endpoint.spec.payload_form);
     let spec = form.spec(tenant, payload_form(&api, tenant, &form, current)?)?;
     let endpoint = api.postrider().update_endpoint(&id, spec).await?;
@@ -411,7 +414,8 @@ pub(crate) struct TestForm {
     event_type: Option<String>,
     /// The payload. Default: a ping with the time.
     #[serde(default)]
-    payload: Option<Value>,
+    #[schema(value_type = Option<Value>)]
+    payload: Option<Box<RawValue>>,
 }
 
 #[utoipa::path(
@@ -434,7 +438,8 @@ pub(crate) async fn test(
         (None, None) => ping(&api),
         (event_type, payload) => {
             let event_type = event_type.unwrap_or_else(|| PING.to_owned());
-            Submission::new(event_type, payload.unwrap_or_default().to_string())
+            let payload = payload.as_deref().map_or("null", RawValue::get);
+            Submission::new(event_type, payload)
         }
     };
     let submission = submission.tenant(tenant.as_str());
@@ -490,34 +495,13 @@ pub(crate) fn payload_form(
 
 /// Takes a field out of a body.
 pub(crate) fn take<T: serde::de::DeserializeOwned>(
-    body: &mut Map<String, Value>,
+    body: &mut Members,
     name: &str,
 ) -> Result<Option<T>, Problem> {
-    let Some(value) = body.remove(name).filter(|value| !value.is_null()) else {
+    let Some(value) = body.remove(name).filter(|value| !raw::is_null(value)) else {
         return Ok(None);
     };
-    from_value(value)
+    parse(value.get().as_bytes())
         .map(Some)
         .map_err(|problem: Problem| problem.below(&format!("/{name}")))
-}
-
-/// A JSON merge patch (RFC 7396, section 2).
-fn merge(target: &mut Value, patch: Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch;
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(Map::new());
-    }
-    let Value::Object(target) = target else {
-        return;
-    };
-    for (name, value) in patch {
-        if value.is_null() {
-            target.remove(&name);
-        } else {
-            merge(target.entry(name).or_insert(Value::Null), value);
-        }
-    }
 }

@@ -10,6 +10,7 @@ use super::problem::{Code, Problem};
 use super::time::Time;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
+use postrider::engine::json::Document;
 use postrider::{
     DeliveryId, DeliveryState, EndpointId, EventFilter, EventId, EventQuery, EventRecord,
     EventState, EventType, FailReason, Limits, Published, ReadError, Scheduled, Submission,
@@ -373,8 +374,9 @@ pub(crate) struct EventDetail {
     /// When it was accepted.
     published_at: Time,
     /// That of its least advanced delivery: `pending`, `retrying`, `failed`, `discarded`,
-    /// `delivered`; or `scheduled`, or `refused` if it could not be accepted at its time.
-    state: &'static str,
+    /// `delivered`; or `no_subscribers` if no endpoint got it; or `scheduled`, or `refused` if it
+    /// could not be accepted at its time.
+    state: EventStateView,
     /// Attempts that have ended, over all its deliveries.
     attempts: u32,
     /// How the last attempt that was no success ended.
@@ -388,6 +390,9 @@ pub(crate) struct EventDetail {
     payload: Option<Box<RawValue>>,
     /// The payload as text, if it is no JSON.
     payload_text: Option<String>,
+    /// Why the payload cannot be read, if it cannot: endpoints with a filter did not get the event, and
+    /// templates and envelopes have the payload as a string.
+    payload_unreadable: Option<String>,
     /// Its deliveries, resends included.
     deliveries: Vec<DeliveryView>,
 }
@@ -467,26 +472,54 @@ pub(crate) async fn get(
         ordering_key: record.event.ordering_key.get().map(str::to_owned),
         idempotency_key: record.idempotency_key.as_deref().map(str::to_owned),
         published_at: record.event.published_at.into(),
-        state: state_name(status.state),
+        state: status.state.into(),
         attempts: status.attempts,
         last_error: status.last_error,
         delivered_at: status.delivered_at.map(Time),
         deliver_after: status.due.map(Time),
         payload_text: payload.is_none().then(text),
+        payload_unreadable: Document::read(&record.event.payload)
+            .err()
+            .map(|why| why.to_string()),
         payload,
         deliveries: status.deliveries.iter().map(DeliveryView::of).collect(),
     }))
 }
 
-pub(crate) fn state_name(state: EventState) -> &'static str {
-    match state {
-        EventState::Scheduled => "scheduled",
-        EventState::Refused => "refused",
-        EventState::Pending => "pending",
-        EventState::Retrying => "retrying",
-        EventState::Failed => "failed",
-        EventState::Discarded => "discarded",
-        EventState::Delivered => "delivered",
+/// The state of an event.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum EventStateView {
+    /// It waits for its time.
+    Scheduled,
+    /// It could not be accepted when its time had come.
+    Refused,
+    /// A delivery has had no attempt yet.
+    Pending,
+    /// A delivery waits for its next attempt.
+    Retrying,
+    /// Every delivery has ended, and one is a dead letter.
+    Failed,
+    /// Every delivery has ended, none is a dead letter, and one was discarded.
+    Discarded,
+    /// Every delivery was delivered.
+    Delivered,
+    /// No endpoint got it.
+    NoSubscribers,
+}
+
+impl From<EventState> for EventStateView {
+    fn from(state: EventState) -> Self {
+        match state {
+            EventState::Scheduled => Self::Scheduled,
+            EventState::Refused => Self::Refused,
+            EventState::Pending => Self::Pending,
+            EventState::Retrying => Self::Retrying,
+            EventState::Failed => Self::Failed,
+            EventState::Discarded => Self::Discarded,
+            EventState::Delivered => Self::Delivered,
+            EventState::NoSubscribers => Self::NoSubscribers,
+        }
     }
 }
 

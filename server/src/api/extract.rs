@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
+use postrider::engine::json::without_mark;
 use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer};
 use std::fmt::Display;
@@ -178,18 +179,9 @@ where
         .transpose()
 }
 
-/// The value as this form, or which place of it is wrong.
-pub(crate) fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Problem> {
-    serde_path_to_error::deserialize(Strict(value)).map_err(|error| {
-        let pointer = pointer(error.path());
-        let detail = error.into_inner().to_string();
-        Problem::new(Code::InvalidBody, &detail).at(pointer, detail)
-    })
-}
-
-/// JSON of this form, or which place is wrong.
+/// JSON of this form, or which place is wrong. A byte order mark before it is passed over.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    let mut reader = serde_json::Deserializer::from_slice(body);
+    let mut reader = serde_json::Deserializer::from_slice(without_mark(body));
     let read = serde_path_to_error::deserialize(Strict(&mut reader));
     let value = read.map_err(|error| {
         let pointer = pointer(error.path());
@@ -254,6 +246,11 @@ mod tests {
         assert_eq!(problem["code"], "invalid_body");
         assert_eq!(problem["errors"][0]["pointer"], "/list/1");
         assert_eq!(refused(r#"{"lists": []}"#)["code"], "invalid_body");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over() {
+        assert!(parse::<Form>("\u{feff}{\"list\": []}".as_bytes()).is_ok());
     }
 
     #[test]

@@ -17,10 +17,12 @@ use axum::http::request::Parts;
 use bytes::Bytes;
 use content::Content;
 use postrider::engine::SourceId;
+use postrider::engine::json::Unreadable;
 use postrider::signature::Verified;
 use postrider::{EventId, Limits, PublishError, Submission};
 use reading::{Named, Reading};
 use serde::Serialize;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -72,12 +74,18 @@ pub(crate) async fn receive(
     let body = read_in_time(body).await?;
     let verified = verify(&api, &source, &head, &body)?;
     let content = Content::of(&head.headers, body.clone());
-    let named = match Reading::of(&source, &verified, &head.headers, &content) {
+    let said = content.read();
+    let reading = Reading::of(&source, &verified, &head.headers, &said);
+    drop(said);
+    let named = match reading {
         Reading::Challenge(challenge) => {
             return Ok(axum::Json(InboundAnswer::Challenge { challenge }));
         }
         Reading::Event(named) => named,
     };
+    if let Some(why) = named.unreadable {
+        unreadable(&api, &source, why);
+    }
     let key = named.idempotency_key(&source, &verified, &body);
     let (event, duplicate) = publish(&api, &source, &named, &key, &content.payload).await?;
     let (_, _, signature) = source.verifier().looks_at();
@@ -97,6 +105,17 @@ pub(crate) async fn receive(
         event_id: event.to_string(),
         duplicate,
     }))
+}
+
+/// A verified body whose type or id cannot be read, as it is not JSON, is published all the same. It is
+/// counted, and told in the log once a second at most.
+fn unreadable(api: &Api, source: &Source, why: Unreadable) {
+    static TOLD_AT_S: AtomicU64 = AtomicU64::new(0);
+    api.0.options.metrics.inbound_unreadable();
+    let now_s = api.now().0 / 1_000;
+    if TOLD_AT_S.swap(now_s, Ordering::Relaxed) != now_s {
+        tracing::warn!(source = %source.id(), %why, "postrider.inbound.unreadable");
+    }
 }
 
 fn check_network(api: &Api, source: &Source, head: &Parts) -> Result<(), Problem> {

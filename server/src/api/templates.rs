@@ -11,9 +11,10 @@ use super::time::Time;
 use axum::extract::State;
 use axum::http::StatusCode;
 use postrider::engine::Template;
+use postrider::engine::json::compact;
 use postrider::{EventType, TenantId};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 /// Versions of one template.
@@ -35,7 +36,8 @@ pub(crate) struct TemplateVersion {
     /// Counts from 1.
     version: u32,
     /// The template.
-    template: Value,
+    #[schema(value_type = Value)]
+    template: Box<RawValue>,
     /// When it was added.
     created_at: Time,
 }
@@ -54,8 +56,8 @@ pub(crate) struct TemplateForm {
     /// A JSON document. A text that is exactly `{{path}}` becomes the value at that path; within a
     /// longer text it becomes the value's text. Paths begin with `id`, `type`, `timestamp`,
     /// `delivery_id` or `data`, the payload.
-    #[schema(example = json!({"event": "{{type}}", "total": "{{data.amount}}"}))]
-    template: Value,
+    #[schema(value_type = Value, example = json!({"event": "{{type}}", "total": "{{data.amount}}"}))]
+    template: Box<RawValue>,
 }
 
 impl TemplateView {
@@ -79,12 +81,15 @@ pub(crate) async fn create(
         .name
         .parse()
         .map_err(|error| Problem::new(Code::InvalidBody, &error).at("/name", error))?;
-    Template::new(name.as_str(), 1, &form.template.to_string())
+    let text = compact(form.template.get());
+    Template::new(name.as_str(), 1, &text)
         .map_err(|error| Problem::new(Code::InvalidValue, &error).at("/template", error))?;
+    let template =
+        RawValue::from_string(text).map_err(|error| Problem::new(Code::Internal, error))?;
     let now: Time = api.now().into();
     let version = |number: usize| TemplateVersion {
         version: u32::try_from(number).unwrap_or(u32::MAX),
-        template: form.template.clone(),
+        template: template.clone(),
         created_at: now,
     };
     let changed = api.templates().change(tenant, name.as_str(), |known| {
@@ -163,6 +168,6 @@ impl Api {
     pub(crate) fn template(&self, tenant: &TenantId, name: &str, version: u32) -> Option<Template> {
         let known = self.templates().get(tenant, name)?;
         let found = known.versions.iter().find(|it| it.version == version)?;
-        Template::new(name, version, &found.template.to_string()).ok()
+        Template::new(name, version, found.template.get()).ok()
     }
 }

@@ -8,6 +8,7 @@ use super::extract::{Id, Query};
 use super::problem::Problem;
 use super::time::Time;
 use axum::extract::State;
+use postrider::engine::{Filter, Verdict};
 use postrider::{
     DeliveryRecord, DeliveryState, Endpoint, EndpointId, EndpointStatus, EventId, EventRecord,
 };
@@ -50,13 +51,16 @@ pub(crate) async fn timeline(
 ) -> Result<axum::Json<Timeline>, Problem> {
     let record = owned(&api, caller.tenant(), id).await?;
     let status = api.postrider().event_status(&id).await?;
-    let count = status.deliveries.len();
+    let went = match status.deliveries.len() {
+        0 => "to no endpoint".to_owned(),
+        count => format!("with {count} deliveries"),
+    };
     let mut steps = vec![Step {
         at: record.event.published_at.into(),
         what: "accepted",
         delivery_id: None,
         endpoint_id: None,
-        detail: format!("{} with {count} deliveries", record.event.event_type),
+        detail: format!("{} {went}", record.event.event_type),
     }];
     for delivery in &status.deliveries {
         steps_of(delivery, &mut steps);
@@ -198,9 +202,18 @@ fn why_not(record: &EventRecord, endpoint: &Endpoint, has_none: bool) -> Vec<Str
         ));
     }
     if let Some(filter) = &spec.filter {
-        let payload = serde_json::from_slice(&event.payload);
-        if !payload.is_ok_and(|payload| filter.matches(&payload)) {
-            reasons.push("its content filter does not match the payload".to_owned());
+        match filter.verdict(&event.payload) {
+            Verdict::Match => (),
+            Verdict::NoMatch => {
+                reasons.push("its content filter does not match the payload".to_owned());
+            }
+            Verdict::Unreadable(why) => reasons.push(format!(
+                "it has a content filter, and the payload cannot be read as JSON: {why}"
+            )),
+            Verdict::TooCostly => reasons.push(format!(
+                "its content filter would look at more than {} bytes of the payload",
+                Filter::STEPS_MAX
+            )),
         }
     }
     if matches!(endpoint.status, EndpointStatus::Disabled(_)) {

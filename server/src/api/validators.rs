@@ -5,7 +5,9 @@ use super::event_types::EventTypeView;
 use super::problem::{Code, Problem};
 use super::schema::{Mismatch, Schema, SchemaError};
 use super::workers::Workers;
+use crate::lenient;
 use postrider::TenantId;
+use postrider::engine::json::Document;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -160,8 +162,10 @@ fn check(
             compiled
         }
     };
-    let payload = serde_json::from_str(payload).map_err(|error| Problem::new(Code::BadJson, error));
-    match compiled.check(&payload?) {
+    let payload = Document::read(payload.as_bytes());
+    let payload = payload.map_err(|error| Problem::new(Code::BadJson, error))?;
+    let payload = lenient::value(payload.root(), lenient::nearest);
+    match compiled.check(&payload) {
         Ok(()) => Ok(()),
         Err(Mismatch::TooCostly) => Err(too_costly("/payload")),
         Err(Mismatch::Violations(places)) => {

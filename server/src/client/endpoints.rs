@@ -3,12 +3,13 @@
 use super::deliveries::{self, FilterArgs};
 use super::http::Query;
 use super::show::{self, Column};
-use super::spec::{SpecArgs, parsed};
+use super::spec::SpecArgs;
+use super::value::{self, Fields};
 use super::{Client, ClientError, Connection, Paging, when};
 use crate::Answer;
 use crate::input::{self, InputError};
 use clap::Subcommand;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -271,12 +272,12 @@ fn secret_in(path: &Path) -> Result<Value, InputError> {
 impl Create {
     async fn answer(&self, client: &Client, show: &Connection) -> Result<Answer, ClientError> {
         let mut body = self.spec.fields()?;
-        body.insert("url".to_owned(), Value::from(self.to.as_str()));
+        body.set("url", Value::from(self.to.as_str()));
         if let Some(path) = &self.secret_file {
-            body.insert("secret".to_owned(), secret_in(path)?);
+            body.set("secret", secret_in(path)?);
         }
         if self.verify {
-            body.insert("verify".to_owned(), Value::from(true));
+            body.set("verify", Value::from(true));
         }
         let reply = client.post(&["v1", "endpoints"], &body).await?;
         Ok(show.answer(&reply, described))
@@ -286,9 +287,9 @@ impl Create {
 impl Ensure {
     async fn answer(&self, client: &Client, show: &Connection) -> Result<Answer, ClientError> {
         let mut body = self.spec.fields()?;
-        body.insert("url".to_owned(), Value::from(self.to.as_str()));
+        body.set("url", Value::from(self.to.as_str()));
         if let Some(path) = &self.secret_file {
-            body.insert("secret".to_owned(), secret_in(path)?);
+            body.set("secret", secret_in(path)?);
         }
         let path = ["v1", "endpoints", "by-name", &self.name];
         let reply = client.put(&path, &body).await?;
@@ -300,7 +301,7 @@ impl Update {
     async fn answer(&self, client: &Client, show: &Connection) -> Result<Answer, ClientError> {
         let mut body = self.spec.fields()?;
         if let Some(to) = &self.to {
-            body.insert("url".to_owned(), Value::from(to.as_str()));
+            body.set("url", Value::from(to.as_str()));
         }
         let path = ["v1", "endpoints", &self.id];
         let reply = client.patch(&path, &body).await?;
@@ -310,12 +311,12 @@ impl Update {
 
 impl Rotate {
     async fn answer(&self, client: &Client, show: &Connection) -> Result<Answer, ClientError> {
-        let mut body = Map::new();
+        let mut body = Fields::default();
         if let Some(path) = &self.secret_file {
-            body.insert("secret".to_owned(), secret_in(path)?);
+            body.set("secret", secret_in(path)?);
         }
         if let Some(overlap) = self.overlap {
-            body.insert("overlap_seconds".to_owned(), json!(overlap.as_secs()));
+            body.set("overlap_seconds", json!(overlap.as_secs()));
         }
         let path = ["v1", "endpoints", &self.id, "rotate-secret"];
         let reply = client.post(&path, &body).await?;
@@ -325,12 +326,12 @@ impl Rotate {
 
 impl Test {
     async fn answer(&self, client: &Client, show: &Connection) -> Result<Answer, ClientError> {
-        let mut body = Map::new();
+        let mut body = Fields::default();
         if let Some(event_type) = &self.event_type {
-            body.insert("type".to_owned(), Value::from(event_type.as_str()));
+            body.set("type", Value::from(event_type.as_str()));
         }
         if let Some(data) = &self.data {
-            body.insert("payload".to_owned(), parsed("the payload", data)?);
+            body.set_json("payload", value::json("the payload", data)?);
         }
         let path = ["v1", "endpoints", &self.id, "test"];
         let reply = client.post(&path, &body).await?;

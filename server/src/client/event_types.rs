@@ -2,11 +2,12 @@
 
 use super::http::Query;
 use super::show::{self, Column};
-use super::spec::parsed;
+use super::value::{self, Fields};
 use super::{Client, ClientError, Connection, Paging};
 use crate::Answer;
 use clap::Subcommand;
-use serde_json::{Map, Value, json};
+use postrider::engine::json::{Document, Kind};
+use serde_json::{Value, json};
 
 /// Look after the catalogue of event types
 #[derive(clap::Args)]
@@ -76,11 +77,11 @@ impl What {
             Self::Get(one) => {
                 let path = ["v1", "event-types", &one.name];
                 let reply = client.get(&path, &Query::default()).await?;
-                Ok(show.answer(&reply, described))
+                Ok(show.answer(&reply, |it| described(it, reply.text())))
             }
             Self::Create(create) => {
                 let reply = client.post(&["v1", "event-types"], &create.body()?).await?;
-                Ok(show.answer(&reply, described))
+                Ok(show.answer(&reply, |it| described(it, reply.text())))
             }
             Self::Delete(one) => {
                 client.delete(&["v1", "event-types", &one.name]).await?;
@@ -91,32 +92,35 @@ impl What {
 }
 
 impl Create {
-    fn body(&self) -> Result<Map<String, Value>, ClientError> {
-        let mut body = Map::new();
-        body.insert("name".to_owned(), json!(self.name));
-        body.insert("description".to_owned(), json!(self.description));
-        body.insert("validate".to_owned(), json!(self.validate));
+    fn body(&self) -> Result<Fields, ClientError> {
+        let mut body = Fields::default();
+        body.set("name", self.name.as_str());
+        body.set("description", json!(self.description));
+        body.set("validate", self.validate);
         for (name, what, argument) in [
             ("schema", "--schema", &self.schema),
             ("example", "--example", &self.example),
         ] {
             if let Some(argument) = argument {
-                body.insert(name.to_owned(), parsed(what, argument)?);
+                body.set_json(name, value::json(what, argument)?);
             }
         }
         Ok(body)
     }
 }
 
-fn described(event_type: &Value) -> String {
+/// `json` is its text, with schemas and examples as they are.
+fn described(event_type: &Value, json: &str) -> String {
+    let document = Document::read(json.as_bytes());
     let mut text = show::fields(event_type, &["name", "description", "validate"]);
     let versions = event_type["versions"].as_array().into_iter().flatten();
-    for version in versions {
+    for (place, version) in versions.enumerate() {
         let (number, at) = (&version["version"], show::cell(&version["created_at"]));
         text += &format!("\nversion {number}, of {at}\n");
         for name in ["schema", "example"] {
-            let value = &version[name];
-            if !value.is_null() {
+            let pointer = format!("/versions/{place}/{name}");
+            let value = document.as_ref().ok().and_then(|it| it.pointer(&pointer));
+            if let Some(value) = value.filter(|value| value.kind() != Kind::Null) {
                 text += &format!("{name}\n{}", show::indented(value));
             }
         }

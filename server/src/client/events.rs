@@ -8,6 +8,7 @@ use super::{Client, ClientError, Connection, Paging, value};
 use crate::Answer;
 use clap::Subcommand;
 use jiff::Timestamp;
+use postrider::engine::json::{Document, Kind};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -180,7 +181,7 @@ impl What {
             Self::Get(one) => {
                 let path = ["v1", "events", &one.id];
                 let reply = client.get(&path, &Query::default()).await?;
-                Ok(show.answer(&reply, described))
+                Ok(show.answer(&reply, |event| described(event, reply.text())))
             }
             Self::Publish(publish) => {
                 let payload = value::json("the payload", &publish.data)?;
@@ -232,16 +233,23 @@ pub(super) fn accepted(event: &Value) -> String {
     text
 }
 
-fn described(event: &Value) -> String {
+/// `json` is its text, with the payload as it is.
+fn described(event: &Value, json: &str) -> String {
     let mut fields = event.clone();
-    let mut payload = Value::Null;
     if let Some(fields) = fields.as_object_mut() {
-        payload = fields.remove("payload").unwrap_or_default();
-        fields.remove("deliveries");
+        for name in ["payload", "deliveries"] {
+            fields.remove(name);
+        }
+        if fields["payload_unreadable"].is_null() {
+            fields.remove("payload_unreadable");
+        }
     }
     let mut text = show::fields(&fields, &["id", "type", "state", "published_at"]);
-    if !payload.is_null() {
-        text += &format!("payload\n{}", show::indented(&payload));
+    if let Ok(document) = Document::read(json.as_bytes())
+        && let Some(payload) = document.pointer("/payload")
+        && payload.kind() != Kind::Null
+    {
+        text += &format!("payload\n{}", show::indented(payload));
     }
     let mut deliveries = show::rows(&event["deliveries"]).to_vec();
     if !deliveries.is_empty() {

@@ -1,7 +1,9 @@
 //! Requests to a server.
 
 use super::failure::{ClientError, Refusal};
+use super::show;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use postrider::engine::json::Document;
 use postrider::transport::tls::{DefaultTimeProvider, client_config, public_roots};
 use reqwest::{ClientBuilder, Response, Url};
 use serde::Serialize;
@@ -50,6 +52,8 @@ pub(crate) struct Reply {
 /// A list, over as many pages as were needed.
 pub(crate) struct List {
     pub(crate) data: Vec<Value>,
+    /// The same as they came.
+    pub(crate) texts: Vec<String>,
     /// Where the rest begins.
     pub(crate) next: Option<String>,
 }
@@ -191,6 +195,7 @@ impl Client {
         let most = usize::try_from(paging.limit).unwrap_or(usize::MAX);
         let mut list = List {
             data: Vec::new(),
+            texts: Vec::new(),
             next: paging.cursor.clone(),
         };
         loop {
@@ -199,6 +204,12 @@ impl Client {
                 .with("limit", Some((most - list.data.len()).min(PAGE_MAX)))
                 .with("cursor", list.next.take());
             let mut reply = self.get(path, &page).await?;
+            if let Ok(document) = Document::read(reply.text.as_bytes())
+                && let Some(data) = document.pointer("/data")
+            {
+                list.texts
+                    .extend(data.elements().map(|it| it.json().into_owned()));
+            }
             if let Value::Array(data) = reply.value["data"].take() {
                 list.data.extend(data);
             }
@@ -276,7 +287,10 @@ impl Client {
         }
         let value = match text.is_empty() {
             true => Value::Null,
-            false => serde_json::from_str(&text).map_err(|_| self.stranger(status))?,
+            false => {
+                let document = Document::read(text.as_bytes());
+                show::value(document.map_err(|_| self.stranger(status))?.root())
+            }
         };
         Ok(Reply {
             headers,

@@ -1,5 +1,7 @@
 //! JSON as people read it: columns, and fields one below the other.
 
+use crate::lenient;
+use postrider::engine::json;
 use serde_json::Value;
 
 /// A title, and the JSON pointer (RFC 6901) of what stands below it.
@@ -7,6 +9,19 @@ pub(crate) type Column = (&'static str, &'static str);
 
 /// Spaces between columns.
 const GAP: &str = "  ";
+
+/// What a server has answered. Numbers that would not be shown with the digits they have are texts.
+pub(crate) fn value(json: json::Value<'_, '_>) -> Value {
+    lenient::value(json, |digits| {
+        let number = lenient::nearest(digits);
+        let spelled = number.to_string();
+        if spelled == digits {
+            number
+        } else {
+            Value::from(digits)
+        }
+    })
+}
 
 /// The rows in aligned columns, with titles.
 pub(crate) fn table(rows: &[Value], columns: &[Column]) -> String {
@@ -100,13 +115,48 @@ pub(crate) fn plain(text: &str) -> String {
     plain
 }
 
-/// JSON over several lines, indented.
-pub(crate) fn indented(value: &Value) -> String {
-    // A value that was read can be written.
-    let text = serde_json::to_string_pretty(value).unwrap_or_default();
-    text.lines()
-        .map(|line| format!("  {}\n", plain(line)))
-        .collect()
+/// JSON over several lines, indented; every token as it is.
+pub(crate) fn indented(json: json::Value<'_, '_>) -> String {
+    let mut text = String::from("  ");
+    let (mut depth, mut in_string, mut escaped) = (1, false, false);
+    // From a depth on that no screen has, lines are not indented further.
+    let line = |depth: usize| format!("\n{}", "  ".repeat(depth.min(64)));
+    let compact = json::compact(&json.json());
+    let mut characters = compact.chars().peekable();
+    while let Some(character) = characters.next() {
+        if in_string {
+            in_string = character != '"' || escaped;
+            escaped = character == '\\' && !escaped;
+            text += &plain(character.encode_utf8(&mut [0; 4]));
+            continue;
+        }
+        in_string = character == '"';
+        let is_empty = matches!(characters.peek(), Some('}' | ']'));
+        match character {
+            '{' | '[' if !is_empty => {
+                depth += 1;
+                text.push(character);
+                text += &line(depth);
+            }
+            '{' | '[' => {
+                text.push(character);
+                text.extend(characters.next());
+            }
+            '}' | ']' => {
+                depth -= 1;
+                text += &line(depth);
+                text.push(character);
+            }
+            ',' => {
+                text.push(',');
+                text += &line(depth);
+            }
+            ':' => text += ": ",
+            other => text.push(other),
+        }
+    }
+    text.push('\n');
+    text
 }
 
 #[cfg(test)]
@@ -128,6 +178,43 @@ mod tests {
         assert_eq!(table(&[], &columns), "there are none\n");
     }
 
+    fn shown_json(text: &str) -> String {
+        indented(json::Document::read(text.as_bytes()).unwrap().root())
+    }
+
+    #[test]
+    fn json_is_shown_with_the_tokens_that_it_has() {
+        let text = r#"{"z":[1.10,{},[]],"a":"b: {\"c\", d}","far":1e400,"half":"\ud83d"}"#;
+        let lines = [
+            "{",
+            r#"  "z": ["#,
+            "    1.10,",
+            "    {},",
+            "    []",
+            "  ],",
+            r#"  "a": "b: {\"c\", d}","#,
+            r#"  "far": 1e400,"#,
+            r#"  "half": "\ud83d""#,
+            "}",
+        ];
+        let lines = lines.map(|line| format!("  {line}\n")).concat();
+        assert_eq!(shown_json(text), lines);
+        assert_eq!(shown_json("7"), "  7\n");
+        let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+        assert!(shown_json(&deep).len() < 3_000_000);
+    }
+
+    #[test]
+    fn numbers_are_shown_with_their_digits() {
+        let text = r#"{"a": 1.10, "b": 12345678901234567890123, "c": 1e400, "d": 1.5, "e": -7}"#;
+        let document = json::Document::read(text.as_bytes()).unwrap();
+        let shown = value(document.root());
+        assert_eq!(
+            fields(&shown, &[]),
+            "a  1.10\nb  12345678901234567890123\nc  1e400\nd  1.5\ne  -7\n"
+        );
+    }
+
     #[test]
     fn fields_begin_with_those_that_matter() {
         let object = json!({"a_b": 1, "id": "x", "attempts": [{"n": 1}], "list": [2, 3]});
@@ -138,6 +225,6 @@ mod tests {
     fn nothing_that_a_terminal_acts_upon_is_shown_as_it_is() {
         let shown = cell(&json!("a\u{1b}[2Jb\nc"));
         assert_eq!(shown, "a\\u{1b}[2Jb\\nc");
-        assert!(!indented(&json!({"a": "\u{9b}1m"})).contains('\u{9b}'));
+        assert!(!shown_json("{\"a\": \"\u{9b}1m\"}").contains('\u{9b}'));
     }
 }

@@ -1,8 +1,10 @@
 //! What the owner of an endpoint decides, as flags.
 
-use super::{ClientError, value};
+use super::ClientError;
+use super::value::{self, Fields};
 use clap::ValueEnum;
-use serde_json::{Map, Value, json};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 /// What an endpoint is to be. What no flag is for goes into --spec.
 #[derive(clap::Args)]
@@ -55,22 +57,24 @@ enum OnFailed {
 
 impl SpecArgs {
     /// The fields that are given; a flag goes before `--spec`.
-    pub(crate) fn fields(&self) -> Result<Map<String, Value>, ClientError> {
+    pub(crate) fn fields(&self) -> Result<Fields, ClientError> {
         let mut fields = match &self.spec {
-            None => Map::new(),
+            None => Fields::default(),
             Some(argument) => object("--spec", argument)?,
         };
+        if let Some(argument) = &self.filter {
+            fields.set_json("filter", value::json("--filter", argument)?);
+        }
         let mut set = |name: &str, value: Option<Value>| {
-            fields.extend(value.map(|value| (name.to_owned(), value)));
+            if let Some(value) = value {
+                fields.set(name, value);
+            }
         };
         set(
             "event_types",
             (!self.types.is_empty()).then(|| json!(self.types)),
         );
         set("description", self.description.as_deref().map(Value::from));
-        let filter = self.filter.as_deref();
-        let filter = filter.map(|argument| parsed("--filter", argument));
-        set("filter", filter.transpose()?);
         let ordering = self.ordering.map(|ordering| match ordering {
             Ordering::Fifo => "fifo",
             Ordering::None => "none",
@@ -98,14 +102,12 @@ pub(crate) fn parsed(what: &'static str, argument: &str) -> Result<Value, Client
     serde_json::from_str(text.get()).map_err(|error| ClientError::NotJson { what, error })
 }
 
-fn object(what: &'static str, argument: &str) -> Result<Map<String, Value>, ClientError> {
-    match parsed(what, argument)? {
-        Value::Object(object) => Ok(object),
-        _ => Err(ClientError::Form {
-            what,
-            why: "give a JSON object".to_owned(),
-        }),
-    }
+fn object(what: &'static str, argument: &str) -> Result<Fields, ClientError> {
+    let text: Box<RawValue> = value::json(what, argument)?;
+    serde_json::from_str(text.get()).map_err(|_| ClientError::Form {
+        what,
+        why: "give a JSON object".to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -121,7 +123,8 @@ mod tests {
 
     fn fields(args: &[&str]) -> Result<Value, ClientError> {
         let line = Line::try_parse_from([&["x"], args].concat()).unwrap();
-        line.spec.fields().map(Value::from)
+        let fields = line.spec.fields()?;
+        Ok(serde_json::to_value(&fields).unwrap())
     }
 
     #[test]
@@ -143,6 +146,17 @@ mod tests {
                 "concurrency": 3, "headers": {"x-team": "a"}, "event_types": ["a.*", "b"],
                 "rate_limit": null, "filter": null, "ordering": "none",
             })
+        );
+    }
+
+    #[test]
+    fn numbers_stay_as_they_are_given() {
+        let spec = r#"{"metadata": {"z": 1.10, "a": 1e400}}"#;
+        let filter = r#"{"amount": 12345678901234567890123}"#;
+        let line = Line::try_parse_from(["x", "--spec", spec, "--filter", filter]).unwrap();
+        assert_eq!(
+            serde_json::to_string(&line.spec.fields().unwrap()).unwrap(),
+            r#"{"filter":{"amount": 12345678901234567890123},"metadata":{"z": 1.10, "a": 1e400}}"#
         );
     }
 

@@ -10,6 +10,7 @@ use crate::Answer;
 use clap::ValueEnum;
 use jiff::Timestamp;
 use names::Names;
+use postrider::engine::json::{Document, compact};
 use serde_json::{Value, json};
 
 /// Follow what happens: a line for each event, attempt and end
@@ -85,11 +86,20 @@ pub(crate) fn run(args: &Args) -> Result<Answer, ClientError> {
 
 fn data(item: &Item) -> Value {
     // What is no JSON is shown as it is.
-    serde_json::from_str(&item.data).unwrap_or_else(|_| Value::from(item.data.as_str()))
+    match Document::read(item.data.as_bytes()) {
+        Ok(document) => show::value(document.root()),
+        Err(_) => Value::from(item.data.as_str()),
+    }
 }
 
+/// The data in its exact text, on one line.
 fn json_line(item: &Item) -> String {
-    json!({ "event": item.event, "id": item.id, "data": data(item) }).to_string()
+    let data = match Document::read(item.data.as_bytes()) {
+        Ok(document) => compact(&document.root().json()),
+        Err(_) => json!(item.data).to_string(),
+    };
+    let (event, id) = (json!(item.event), json!(item.id));
+    format!("{{\"event\":{event},\"id\":{id},\"data\":{data}}}")
 }
 
 /// `about` says in words what the ids are of.
@@ -154,6 +164,20 @@ mod tests {
         };
         let line = line(event, &data(&item), "");
         line.split_once("  ").unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn a_line_of_json_has_the_data_as_it_came() {
+        let item = Item {
+            event: "event".to_owned(),
+            data: "{\"z\": 1.10,\n \"a\": 1e400, \"t\": \"caf\\ud83d\"}".to_owned(),
+            id: None,
+        };
+        assert_eq!(
+            json_line(&item),
+            r#"{"event":"event","id":null,"data":{"z":1.10,"a":1e400,"t":"caf\ud83d"}}"#
+        );
+        assert_eq!(shown("event", &item.data), "event     - -");
     }
 
     #[test]

@@ -54,7 +54,10 @@ const DISCARDED: usize = ENDS.len() - 1;
 
 pub(super) struct Counters {
     events: Counter,
+    unsubscribed: Counter,
     deliveries: Counter,
+    /// Endpoints that a filter did not decide on: unreadable, too costly.
+    undecided: [Counter; 2],
     retries: Counter,
     /// In the order of [`OUTCOMES`].
     attempts: [Counter; OUTCOMES.len()],
@@ -68,12 +71,16 @@ impl Counters {
     pub(super) fn new(registrar: &mut Registrar) -> Self {
         let attempts: Family<[(&str, &str); 1], Counter> = Family::default();
         let ended: Family<[(&str, &str); 2], Counter> = Family::default();
+        let undecided: Family<[(&str, &str); 1], Counter> = Family::default();
         let counters = Self {
             events: registrar.add(&table::EVENTS, Counter::default()),
+            unsubscribed: registrar.add(&table::UNSUBSCRIBED, Counter::default()),
             deliveries: registrar.add(&table::DELIVERIES, Counter::default()),
             attempts: OUTCOMES.map(|name| attempts.get_or_create_owned(&[("outcome", name)])),
             attempt_duration: registrar
                 .add(&table::ATTEMPT_DURATION, Histogram::new(ATTEMPT_BUCKETS)),
+            undecided: ["unreadable", "too_costly"]
+                .map(|reason| undecided.get_or_create_owned(&[("reason", reason)])),
             retries: registrar.add(&table::RETRIES, Counter::default()),
             ended: ENDS.map(|(state, reason)| {
                 ended.get_or_create_owned(&[("state", state), ("reason", reason)])
@@ -81,6 +88,7 @@ impl Counters {
             commit_duration: registrar.add(&table::COMMIT_DURATION, Histogram::new(COMMIT_BUCKETS)),
         };
         registrar.add(&table::ATTEMPTS, attempts);
+        registrar.add(&table::UNDECIDED, undecided);
         registrar.add(&table::ENDED, ended);
         counters
     }
@@ -90,7 +98,12 @@ impl Counters {
         match *fact {
             Fact::Accepted { deliveries, .. } => {
                 self.events.inc();
+                self.unsubscribed.inc_by(u64::from(deliveries == 0));
                 self.deliveries.inc_by(deliveries.into());
+            }
+            Fact::FiltersUndecided { undecided, .. } => {
+                self.undecided[0].inc_by(undecided.unreadable.into());
+                self.undecided[1].inc_by(undecided.too_costly.into());
             }
             Fact::AttemptEnded {
                 result,

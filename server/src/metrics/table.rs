@@ -34,13 +34,16 @@ macro_rules! table {
 
 table! {
     EVENTS = "counter" "postrider_events_accepted" [""] "Events that were accepted";
+    UNSUBSCRIBED = "counter" "postrider_events_without_subscribers" [""] "Events that were accepted and went to no endpoint";
     DELIVERIES = "counter" "postrider_deliveries_accepted" [""] "Deliveries that were made: one for each endpoint that an event goes to, and one for each resend";
+    UNDECIDED = "counter" "postrider_filters_undecided" ["`reason`"] "Endpoints that did not get an event because their filter could not be judged";
     ATTEMPTS = "counter" "postrider_attempts" ["`outcome`"] "Attempts whose end is on record, by how they ended";
     ATTEMPT_DURATION = "histogram" "postrider_attempt_duration_seconds" [""] "How long attempts took, from the look-up of the name to the last byte";
     RETRIES = "counter" "postrider_retries_scheduled" [""] "Attempts after which another one was scheduled";
     ENDED = "counter" "postrider_deliveries_ended" ["`state`, `reason`"] "Deliveries that came to an end; a dead letter that is discarded comes to a second one";
     COMMIT_DURATION = "histogram" "postrider_commit_duration_seconds" [""] "How long the store took to make a group of changes durable";
     API_REQUEST_DURATION = "histogram" "postrider_api_request_duration_seconds" ["`route`, `method`, `status`"] "How long requests of the API took until the head of the answer";
+    INBOUND_UNREADABLE = "counter" "postrider_inbound_unreadable" [""] "Verified webhooks whose type or id is not known because the body cannot be read as JSON: they are published as they are";
     PENDING = "gauge" "postrider_pending_deliveries" [""] "Deliveries that have not ended";
     PENDING_BYTES = "gauge" "postrider_pending_bytes" [""] "Payload bytes of the deliveries that have not ended";
     OLDEST_PENDING = "gauge" "postrider_oldest_pending_seconds" [""] "The age of the oldest delivery that has not ended; 0 if there is none";
@@ -93,6 +96,8 @@ Labels have few values, whatever happens:
 - `outcome` is `2xx`, `3xx`, `4xx`, `5xx` or `other` for what was answered, and `dns`,
   `blocked_address`, `connect`, `tls`, `timeout`, `reset`, `malformed`, `too_large` or `internal` where
   there was no answer.
+- `reason` of `postrider_filters_undecided_total` is `unreadable`, where the payload cannot be read as
+  JSON, or `too_costly`, where the filter would have to look at too much of it.
 - `state` is `delivered`, `failed` or `discarded`; `reason` is `rejected`, `gone`, `redirected`,
   `exhausted` or `queue_full` for those that failed, and `none` for the others.
 - `route` is a template such as `/v1/events/{id}`, or `none` where there is no such route; `method` is
@@ -104,7 +109,7 @@ endpoint are counted when that is deleted. What a process that starts finds ende
 before, it does not count.
 
 Worth an alert: `postrider_oldest_pending_seconds` that grows, `rate(postrider_deliveries_ended_total{state=\"failed\"}[5m])`,
-`postrider_breakers_open` beyond the usual, and a `postrider_commit_duration_seconds` that rises: then
+`rate(postrider_filters_undecided_total[5m])`, `postrider_breakers_open` beyond the usual, and a `postrider_commit_duration_seconds` that rises: then
 the disk is slow.
 ";
 

@@ -188,7 +188,9 @@ fn of_change(change: &Change) -> Vec<Subject> {
 
 fn of_fact(fact: &Fact) -> Vec<Subject> {
     match *fact {
-        Fact::Accepted { event, .. } => vec![Subject::Event(event)],
+        Fact::Accepted { event, .. } | Fact::FiltersUndecided { event, .. } => {
+            vec![Subject::Event(event)]
+        }
         Fact::AttemptStarted { of, .. }
         | Fact::AttemptEnded { of, .. }
         | Fact::RetryScheduled { of, .. }

@@ -479,6 +479,11 @@ fn fact(known: &Fact, names: &mut Names, out: &mut String) -> fmt::Result {
         Fact::RetryScheduled { of, due } => {
             write!(out, "retries {} at {}", names.delivery(of.delivery), due.0)
         }
+        Fact::FiltersUndecided { event, undecided } => write!(
+            out,
+            "filters undecided on {}: {undecided:?}",
+            names.event(event)
+        ),
         Fact::Delivered { of, attempts } => {
             write!(
                 out,

@@ -50,6 +50,7 @@ async fn a_generated_client_compiles_publishes_and_lists() {
     assert_eq!(said["listed"], said["published"]);
     assert_eq!(said["status"], 200);
     assert_eq!(said["refused"], "not_found");
+    assert_eq!(said["nobody"], true);
     assert_eq!(receiver.bodies(), [r#"{"amount":4200}"#]);
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: http::HeaderMap,
     pub(crate) body: Value,
+    /// The same as it came.
+    pub(crate) text: String,
 }
 
 impl Answer {
@@ -163,11 +165,12 @@ impl Server {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let text = response.text().await.unwrap();
-        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        let body = serde_json::from_str(&text).unwrap_or_else(|_| Value::from(&*text));
         Answer {
             status,
             headers,
             body,
+            text,
         }
     }
 

@@ -55,6 +55,54 @@ async fn an_event_is_published_in_its_exact_text_and_followed() {
 }
 
 #[test]
+fn what_a_strict_parser_refuses_is_published_and_shown_as_it_is() {
+    let (server, data) = Server::start();
+    let payload = r#"{"z":1.10,"far":1e400,"t":"caf\ud83d","a":12345678901234567890123}"#;
+    let file = data.path().join("payload.json");
+    std::fs::write(&file, format!("\u{feff}{payload}")).unwrap();
+    let from = format!("--data=@{}", file.display());
+    let metadata = format!(r#"--spec={{"metadata": {payload}}}"#);
+    let filter = r#"--filter={"a": 12345678901234567890123}"#;
+    let create = [
+        "endpoints",
+        "create",
+        "https://merchant.example/",
+        &metadata,
+        filter,
+    ];
+    let made = server.text(&[&create[..], &["--json"]].concat());
+    assert!(made.contains(&format!(r#""metadata":{payload}"#)), "{made}");
+    let list = server.text(&["endpoints", "list", "--json"]);
+    assert!(list.contains(&format!(r#""metadata":{payload}"#)), "{list}");
+    let other = server.json(&[
+        "events",
+        "publish",
+        "a.b",
+        r#"--data={"a": 12345678901234567890124}"#,
+    ]);
+    assert_eq!(other["deliveries"], json!([]));
+    let id = text(&other["id"]);
+    assert_eq!(
+        server.json(&["events", "get", &id])["state"],
+        "no_subscribers"
+    );
+    let accepted = server.json(&["events", "publish", "a.b", &from]);
+    assert_eq!(accepted["deliveries"].as_array().unwrap().len(), 1);
+    let id = text(&accepted["id"]);
+    let shown = server.text(&["events", "get", &id]);
+    for words in [
+        &[r#""z":"#, "1.10,"][..],
+        &[r#""far":"#, "1e400,"],
+        &[r#""t":"#, r#""caf\ud83d","#],
+        &[r#""a":"#, "12345678901234567890123"],
+    ] {
+        assert!(has_line(&shown, words), "{words:?} in {shown}");
+    }
+    let json = server.text(&["events", "get", &id, "--json"]);
+    assert!(json.contains(&format!(r#""payload":{payload}"#)), "{json}");
+}
+
+#[test]
 fn an_event_that_an_endpoint_did_not_get_is_explained_with_exit_status_1() {
     let (server, _data) = Server::start();
     let endpoint = server.endpoint("https://merchant.example/", &["--type=refund"]);

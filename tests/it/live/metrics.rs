@@ -203,6 +203,31 @@ async fn attempts_on_record(server: &Server) -> BTreeMap<String, u64> {
     }
 }
 
+#[tokio::test]
+async fn endpoints_whose_filters_cannot_be_judged_are_counted() {
+    let (server, _directory) = Server::start().await;
+    let parts = (0..30).map(|number| format!(r#"{{"list": {{"$contains": {number}}}}}"#));
+    let costly = format!(r#"{{"$or": [{}]}}"#, parts.collect::<Vec<_>>().join(","));
+    for filter in [r#"{"a": 1}"#, &costly] {
+        let mut spec = hasty("https://merchant.example/", 0);
+        spec.filter = Some(filter.parse().unwrap());
+        server.postrider.register(spec, None).await.unwrap();
+    }
+    let list = format!(r#"{{"list": [{}-1]}}"#, "-1,".repeat(60_000));
+    for payload in [r#"{"a": 1"#, r#"{"a": 2}"#, &list] {
+        let event = Submission::new("a.b", payload.to_owned());
+        server.postrider.publish(event).await.unwrap();
+    }
+    let samples = scraped(&server).await;
+    let get = |name: &str| samples[&format!("postrider_{name}")];
+    let undecided = |reason: &str| get(&format!("filters_undecided_total{{reason=\"{reason}\"}}"));
+    assert_eq!(
+        (undecided("unreadable"), undecided("too_costly")),
+        (2.0, 1.0)
+    );
+    assert_eq!(get("events_without_subscribers_total"), 3.0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn gauges_show_what_waits() {
     let (server, _directory) = Server::start().await;

@@ -196,6 +196,17 @@ async fn routers_with_different_states_verify_under_different_secrets() {
     }
 }
 
+#[tokio::test]
+async fn a_byte_order_mark_before_the_body_is_passed_over() {
+    let handler = async |webhook: Webhook| webhook.json::<u32>().unwrap().to_string();
+    let state = receiver(Scheme::Stripe, &["a"]);
+    let address = serve(Router::new().route("/in", post(handler)).with_state(state)).await;
+    let body = "\u{feff}7";
+    let headers = signed(Scheme::Stripe, &["a"], body.as_bytes());
+    let answer = super::send_to("/in", address, &headers, Body::from(body)).await;
+    assert_eq!((answer.status, &*answer.body), (200, "7"));
+}
+
 /// The runtime of the test has one thread, which the log is set for.
 #[tokio::test]
 async fn the_log_tells_why_and_nothing_of_the_secret_the_signature_or_the_body() {

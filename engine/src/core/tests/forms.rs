@@ -3,8 +3,8 @@
 use super::harness::*;
 use crate::signature::{HeaderNames, Scheme, Secret, SecretKind, Verifier};
 use crate::{
-    EndpointChange, EndpointError, EndpointSpec, Filter, InvalidSpec, Limits, NewEvent,
-    PayloadForm, PrepareError, SignatureForm, Target, Template,
+    EndpointChange, EndpointError, EndpointSpec, Fact, Filter, InvalidSpec, Limits, NewEvent,
+    PayloadForm, PrepareError, SignatureForm, Target, Template, Undecided,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +57,78 @@ fn subscribers_get_only_what_fits_their_filter() {
     assert_eq!(publish(&mut bench, "not json"), 1);
     let last = bench.host.sent.last().unwrap();
     assert_eq!(last.request.route.endpoint, plain);
+}
+
+/// What the last publish has told of filters.
+fn undecided(bench: &mut Bench) -> Option<Undecided> {
+    let facts = std::mem::take(&mut bench.host.facts);
+    facts.into_iter().rev().find_map(|fact| match fact {
+        Fact::FiltersUndecided { undecided, .. } => Some(undecided),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_filter_reads_a_payload_that_a_strict_parser_refuses() {
+    let mut bench = Bench::new();
+    bench.endpoint(filtered(r#"{"amount": 12345678901234567890123}"#));
+    for (payload, count) in [
+        (
+            r#"{"amount": 12345678901234567890123, "note": "caf\ud83d"}"#,
+            1,
+        ),
+        (
+            "\u{feff}{\"amount\": 12345678901234567890123, \"far\": 1e400}",
+            1,
+        ),
+        (r#"{"amount": 12345678901234567890124}"#, 0),
+    ] {
+        assert_eq!(publish(&mut bench, payload), count, "{payload}");
+        assert_eq!(undecided(&mut bench), None, "{payload}");
+    }
+}
+
+#[test]
+fn endpoints_whose_filters_cannot_be_judged_are_told_of() {
+    let mut bench = Bench::new();
+    bench.endpoint(filtered(r#"{"amount": {"$gt": 10}}"#));
+    bench.endpoint(filtered(r#"{"amount": {"$not": 10}}"#));
+    let parts = (0..30).map(|number| format!(r#"{{"list": {{"$contains": {number}}}}}"#));
+    let costly = format!(r#"{{"$or": [{}]}}"#, parts.collect::<Vec<_>>().join(","));
+    bench.endpoint(filtered(&costly));
+    assert_eq!(publish(&mut bench, r#"{"amount": 11}"#), 2);
+    assert_eq!(undecided(&mut bench), None);
+    assert_eq!(publish(&mut bench, r#"{"amount": 11"#), 0);
+    let unreadable = Undecided {
+        unreadable: 3,
+        too_costly: 0,
+    };
+    assert_eq!(undecided(&mut bench), Some(unreadable));
+    let long = format!(r#"{{"amount": 11, "list": [{}-1]}}"#, "-1,".repeat(60_000));
+    assert_eq!(publish(&mut bench, &long), 2);
+    let too_costly = Undecided {
+        unreadable: 0,
+        too_costly: 1,
+    };
+    assert_eq!(undecided(&mut bench), Some(too_costly));
+}
+
+#[test]
+fn costly_filters_of_others_leave_each_filter_its_steps() {
+    let mut bench = Bench::with(Limits {
+        filter_steps_max: 100_000,
+        ..Limits::default()
+    });
+    let list = (0..10).map(|number| format!(r#"{{"list": {{"$contains": {number}}}}}"#));
+    let costly = format!(r#"{{"$or": [{}]}}"#, list.collect::<Vec<_>>().join(","));
+    for _ in 0..10 {
+        bench.endpoint(filtered(&costly));
+    }
+    bench.endpoint(filtered(r#"{"amount": {"$gt": 10}}"#));
+    let long = format!(r#"{{"list": [{}-1], "amount": 11}}"#, "-1,".repeat(5_000));
+    assert_eq!(publish(&mut bench, &long), 1);
+    let undecided = undecided(&mut bench).unwrap();
+    assert_eq!((undecided.unreadable, undecided.too_costly), (0, 10));
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
+use postrider::engine::json::{Document, Unreadable};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// The field of a form that holds JSON: interactions of Slack, and GitHub where a hook sends forms.
 const PAYLOAD: &str = "payload";
@@ -11,8 +13,6 @@ const PAYLOAD: &str = "payload";
 pub(super) struct Content {
     /// What is published.
     pub(super) payload: Bytes,
-    /// The same as a value, if it is JSON.
-    json: Option<Value>,
     /// Which kind of body it was.
     pub(super) kind: Kind,
 }
@@ -32,36 +32,62 @@ impl Content {
     pub(super) fn of(headers: &HeaderMap, body: Bytes) -> Self {
         if !is_form(headers) {
             return Self {
-                json: serde_json::from_slice(&body).ok(),
                 payload: body,
                 kind: Kind::Plain,
             };
         }
         let mut fields = url::form_urlencoded::parse(&body);
         if let Some((_, text)) = fields.find(|(name, _)| name == PAYLOAD)
-            && let Ok(json) = serde_json::from_str(&text)
+            && Document::read(text.as_bytes()).is_ok()
         {
             return Self {
-                json: Some(json),
                 payload: text.into_owned().into(),
                 kind: Kind::JsonInForm,
             };
         }
-        let object = Value::Object(object(&body));
         Self {
-            payload: object.to_string().into(),
-            json: Some(object),
+            payload: Value::Object(object(&body)).to_string().into(),
             kind: Kind::Form,
         }
     }
 
+    /// The payload, to look things up.
+    pub(super) fn read(&self) -> Said<'_> {
+        Said {
+            json: Document::read(&self.payload),
+            kind: self.kind,
+        }
+    }
+}
+
+/// What a payload says.
+pub(super) struct Said<'c> {
+    json: Result<Document<'c>, Unreadable>,
+    pub(super) kind: Kind,
+}
+
+impl Said<'_> {
+    /// Why the payload cannot be read as JSON, if it cannot.
+    pub(super) fn unreadable(&self) -> Option<Unreadable> {
+        self.json.as_ref().err().copied()
+    }
+
     /// The text or the number at this place (RFC 6901), if there is one.
     pub(super) fn text_at(&self, pointer: &str) -> Option<String> {
-        match self.json.as_ref()?.pointer(pointer)? {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
+        let value = self.json.as_ref().ok()?.pointer(pointer)?;
+        let text = value.text().map(Cow::into_owned);
+        text.or_else(|| value.number().map(str::to_owned))
+    }
+
+    /// The same, for what tells one event from another: a text of which a part cannot be read is
+    /// given as it is spelled, so that two that differ there stay different.
+    pub(super) fn id_at(&self, pointer: &str) -> Option<String> {
+        let text = self.text_at(pointer)?;
+        if !text.contains(char::REPLACEMENT_CHARACTER) {
+            return Some(text);
         }
+        let value = self.json.as_ref().ok()?.pointer(pointer)?;
+        Some(value.raw().escape_ascii().to_string())
     }
 }
 
@@ -119,7 +145,35 @@ mod tests {
             (&content.payload[..], content.kind),
             (object.as_bytes(), Kind::Form)
         );
-        assert_eq!(content.text_at("/a").as_deref(), Some("1 +"));
+        assert_eq!(content.read().text_at("/a").as_deref(), Some("1 +"));
+    }
+
+    #[test]
+    fn what_a_strict_parser_refuses_is_read_and_stays_as_it_is() {
+        for body in [
+            "\u{feff}{\"type\": \"a.b\", \"id\": 12345678901234567890123}",
+            r#"{"note": "caf\ud83d", "far": 1e400, "type": "a.b", "id": 12345678901234567890123}"#,
+        ] {
+            let content = content("application/json", body);
+            assert_eq!(&content.payload[..], body.as_bytes());
+            let said = content.read();
+            assert_eq!(said.unreadable(), None);
+            assert_eq!(said.text_at("/type").as_deref(), Some("a.b"));
+            let id = said.id_at("/id");
+            assert_eq!(id.as_deref(), Some("12345678901234567890123"));
+        }
+        let unreadable = content("application/json", r#"{"type": "a.b""#);
+        assert_eq!(unreadable.read().text_at("/type"), None);
+        assert_eq!(unreadable.read().unreadable().unwrap().at, 14);
+    }
+
+    #[test]
+    fn ids_that_differ_in_what_cannot_be_read_stay_different() {
+        let id = |body| content("application/json", body).read().id_at("/id");
+        let (one, other) = (id(r#"{"id": "a\ud83d"}"#), id(r#"{"id": "a\ud83e"}"#));
+        assert!(one.is_some() && other.is_some());
+        assert_ne!(one, other);
+        assert_eq!(id(r#"{"id": "a\u00e9"}"#).as_deref(), Some("a\u{e9}"));
     }
 
     #[test]
@@ -130,7 +184,7 @@ mod tests {
             (&content.payload[..], content.kind),
             (&inner[..], Kind::JsonInForm)
         );
-        assert_eq!(content.text_at("/id").as_deref(), Some("7"));
-        assert_eq!(content.text_at("/none"), None);
+        assert_eq!(content.read().text_at("/id").as_deref(), Some("7"));
+        assert_eq!(content.read().text_at("/none"), None);
     }
 }

@@ -1,8 +1,9 @@
 //! What a verified request says: which event it is, and by what its repeats are known.
 
-use super::content::{Content, Kind};
-use crate::api::sources::{Provider, Source};
+use super::content::{Kind, Said};
+use crate::api::sources::{Custom, Provider, Source};
 use axum::http::HeaderMap;
+use postrider::engine::json::Unreadable;
 use postrider::signature::Verified;
 use postrider::{EventType, Limits};
 use sha2::{Digest, Sha256};
@@ -24,6 +25,10 @@ pub(super) struct Named {
     pub(super) own_type: String,
     /// The provider's id, if there is one: the same at every repeat.
     pub(super) id: Option<String>,
+    /// Type or id are missing, and the body cannot be read.
+    pub(super) unreadable: Option<Unreadable>,
+    /// The id would be in the body.
+    id_is_in_body: bool,
 }
 
 impl Reading {
@@ -31,12 +36,12 @@ impl Reading {
         source: &Source,
         verified: &Verified<'_>,
         headers: &HeaderMap,
-        content: &Content,
+        content: &Said<'_>,
     ) -> Self {
         let header = |name: &str| header(headers, name);
         let id = verified.id.map(str::to_owned);
         let (own_type, id) = match source.provider() {
-            Provider::Stripe => (content.text_at("/type"), content.text_at("/id")),
+            Provider::Stripe => (content.text_at("/type"), content.id_at("/id")),
             Provider::Github => (github_type(headers, content), header("x-github-delivery")),
             Provider::Shopify => {
                 let id = header("x-shopify-webhook-id").or_else(|| header("x-shopify-event-id"));
@@ -44,21 +49,31 @@ impl Reading {
             }
             Provider::Slack => match slack_challenge(content) {
                 Some(challenge) => return Self::Challenge(challenge),
-                None => (slack_type(content), content.text_at("/event_id")),
+                None => (slack_type(content), content.id_at("/event_id")),
             },
             Provider::Standard | Provider::Svix => (content.text_at("/type"), id),
             Provider::Custom => {
                 let text_at = |pointer: &str| content.text_at(pointer);
+                let id_at = |pointer: &str| content.id_at(pointer);
                 let custom = source.custom();
                 (
                     custom.and_then(|it| it.event_type(headers, text_at)),
-                    custom.and_then(|it| it.event_id(verified, headers, text_at)),
+                    custom.and_then(|it| it.event_id(verified, headers, id_at)),
                 )
             }
         };
+        let id_is_in_body = match source.provider() {
+            Provider::Stripe | Provider::Slack => true,
+            Provider::Custom => source.custom().is_some_and(Custom::has_id_in_body),
+            _ => false,
+        };
+        let id = id.filter(|id| !id.is_empty());
+        let is_whole = own_type.is_some() && id.is_some();
         Self::Event(Named {
             own_type: own_type.unwrap_or_else(|| UNKNOWN.to_owned()),
-            id: id.filter(|id| !id.is_empty()),
+            id,
+            unreadable: content.unreadable().filter(|_| !is_whole),
+            id_is_in_body,
         })
     }
 }
@@ -69,7 +84,7 @@ pub(crate) fn header(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 /// `pull_request.opened`: the event, and what was done, where the body says so.
-fn github_type(headers: &HeaderMap, content: &Content) -> Option<String> {
+fn github_type(headers: &HeaderMap, content: &Said<'_>) -> Option<String> {
     let event = header(headers, "x-github-event")?;
     Some(match content.text_at("/action") {
         Some(action) => format!("{event}.{action}"),
@@ -77,13 +92,13 @@ fn github_type(headers: &HeaderMap, content: &Content) -> Option<String> {
     })
 }
 
-fn slack_challenge(content: &Content) -> Option<String> {
+fn slack_challenge(content: &Said<'_>) -> Option<String> {
     let kind = content.text_at("/type")?;
     (content.kind == Kind::Plain && kind == "url_verification")
         .then(|| content.text_at("/challenge"))?
 }
 
-fn slack_type(content: &Content) -> Option<String> {
+fn slack_type(content: &Said<'_>) -> Option<String> {
     match content.kind {
         Kind::JsonInForm => Some("interaction".to_owned()),
         Kind::Form => content.text_at("/command").map(|_| "command".to_owned()),
@@ -126,7 +141,9 @@ impl Named {
         }
     }
 
-    /// By which repeats are known: the provider's id; where there is none, what was signed.
+    /// By which repeats are known: the provider's id. Where there is none, what was signed; but for an
+    /// id that cannot be read: then the body, since a repeat is signed anew with another timestamp, and
+    /// the id makes bodies of different events differ.
     pub(super) fn idempotency_key(
         &self,
         source: &Source,
@@ -145,6 +162,9 @@ impl Named {
                 } else {
                     hashed(&Sha256::digest(id))
                 }
+            }
+            None if self.id_is_in_body && self.unreadable.is_some() => {
+                hashed(&Sha256::digest(body))
             }
             None => hashed(&digest_of_signed(verified, body)),
         }

@@ -114,6 +114,7 @@ impl Item {
                 ..delivery(of, "resent")
             },
             Fact::Accepted { .. }
+            | Fact::FiltersUndecided { .. }
             | Fact::AttemptStarted { .. }
             | Fact::EndpointChanged { .. }
             | Fact::EndpointDisabled { .. }

@@ -123,18 +123,23 @@ impl Custom {
         }
     }
 
-    /// The provider's id of an event.
+    /// Whether its owner has said that the body has an id.
+    pub(crate) fn has_id_in_body(&self) -> bool {
+        self.id_pointer.is_some()
+    }
+
+    /// The provider's id of an event; `id_at` finds it in its body.
     pub(crate) fn event_id(
         &self,
         verified: &Verified<'_>,
         headers: &HeaderMap,
-        text_at: impl Fn(&str) -> Option<String>,
+        id_at: impl Fn(&str) -> Option<String>,
     ) -> Option<String> {
         match (&self.id_header, &self.id_pointer, verified.id) {
             (Some(name), _, _) => header(headers, name),
-            (None, Some(pointer), _) => text_at(pointer),
+            (None, Some(pointer), _) => id_at(pointer),
             (None, None, Some(id)) => Some(id.to_owned()),
-            (None, None, None) => text_at(ID_POINTER),
+            (None, None, None) => id_at(ID_POINTER),
         }
     }
 }

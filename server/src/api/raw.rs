@@ -1,0 +1,180 @@
+//! Objects whose values keep their exact text: numbers of any size, the order of members, white space.
+
+use super::problem::{Code, Problem};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// How deep a patch may change objects within objects.
+const PATCH_DEPTH_MAX: usize = 64;
+
+/// The members of an object in their order. Of those with the same name the last one counts.
+#[derive(Debug, Default)]
+pub(crate) struct Members(Vec<(String, Box<RawValue>)>);
+
+impl Members {
+    pub(crate) fn get(&self, name: &str) -> Option<&RawValue> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| &**value)
+    }
+
+    /// Takes a member out.
+    pub(crate) fn remove(&mut self, name: &str) -> Option<Box<RawValue>> {
+        let place = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.remove(place).1)
+    }
+
+    /// Adds a member, or gives it another value in its place.
+    pub(crate) fn set(&mut self, name: String, value: Box<RawValue>) {
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = value,
+            None => self.0.push((name, value)),
+        }
+    }
+
+    /// The text of the object.
+    pub(crate) fn text(&self) -> Result<Box<RawValue>, Problem> {
+        serde_json::value::to_raw_value(self).map_err(|error| Problem::new(Code::Internal, error))
+    }
+
+    fn of(value: &RawValue) -> Option<Self> {
+        // What is an object is read; what is none is another value.
+        is_object(value)
+            .then(|| serde_json::from_str(value.get()).ok())
+            .flatten()
+    }
+
+    /// Changes it by a JSON merge patch (RFC 7396, section 2).
+    pub(crate) fn merge(&mut self, patch: Self) -> Result<(), Problem> {
+        self.merge_within(patch, 0)
+    }
+
+    fn merge_within(&mut self, patch: Self, depth: usize) -> Result<(), Problem> {
+        if depth == PATCH_DEPTH_MAX {
+            let detail = format!("objects may stand within each other {PATCH_DEPTH_MAX} deep");
+            return Err(Problem::new(Code::InvalidBody, detail));
+        }
+        for (name, value) in patch.0 {
+            if is_null(&value) {
+                self.remove(&name);
+                continue;
+            }
+            let Some(inner) = Self::of(&value) else {
+                self.set(name, value);
+                continue;
+            };
+            let mut target = self.get(&name).and_then(Self::of).unwrap_or_default();
+            let below = target.merge_within(inner, depth + 1);
+            below.map_err(|problem| problem.below(&format!("/{name}")))?;
+            self.set(name, target.text()?);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn is_null(value: &RawValue) -> bool {
+    value.get() == "null"
+}
+
+pub(crate) fn is_object(value: &RawValue) -> bool {
+    value.get().starts_with('{')
+}
+
+impl Serialize for Members {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+
+        impl<'de> Visitor<'de> for Read {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = std::collections::BTreeMap::new();
+                let mut place = 0_usize;
+                while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
+                    let known = members.get(&name).map(|(place, _)| *place);
+                    members.insert(name, (known.unwrap_or(place), value));
+                    place += 1;
+                }
+                let mut members: Vec<_> = members.into_iter().collect();
+                members.sort_by_key(|(_, (place, _))| *place);
+                let members = members.into_iter();
+                Ok(Members(
+                    members.map(|(name, (_, value))| (name, value)).collect(),
+                ))
+            }
+        }
+
+        deserializer.deserialize_map(Read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn members(text: &str) -> Members {
+        serde_json::from_str(text).unwrap()
+    }
+
+    fn merged(target: &str, patch: &str) -> String {
+        let mut target = members(target);
+        target.merge(members(patch)).unwrap();
+        target.text().unwrap().get().to_owned()
+    }
+
+    #[test]
+    fn what_a_patch_leaves_keeps_its_digits_and_its_place() {
+        let long = r#"{"z":1.10,"a":{"n":12345678901234567890123,"m":1e400},"b":2}"#;
+        assert_eq!(merged(long, "{}"), long);
+        assert_eq!(
+            merged(long, r#"{"a":{"k":1.50,"m":null},"b":1e-400}"#),
+            r#"{"z":1.10,"a":{"n":12345678901234567890123,"k":1.50},"b":1e-400}"#
+        );
+        // The examples of RFC 7396, appendix A, that are objects.
+        for (target, patch, result) in [
+            (r#"{"a":"b"}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
+            (r#"{"a":"b"}"#, r#"{"b":"c"}"#, r#"{"a":"b","b":"c"}"#),
+            (r#"{"a":"b","b":"c"}"#, r#"{"a":null}"#, r#"{"b":"c"}"#),
+            (r#"{"a":["b"]}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
+            (r#"{"a":"c"}"#, r#"{"a":["b"]}"#, r#"{"a":["b"]}"#),
+            (
+                r#"{"a":{"b":"c"}}"#,
+                r#"{"a":{"b":"d","c":null}}"#,
+                r#"{"a":{"b":"d"}}"#,
+            ),
+            (r#"{"a":[{"b":"c"}]}"#, r#"{"a":[1]}"#, r#"{"a":[1]}"#),
+            (r#"{"e":null}"#, r#"{"a":1}"#, r#"{"e":null,"a":1}"#),
+            ("{}", r#"{"a":{"bb":{"ccc":null}}}"#, r#"{"a":{"bb":{}}}"#),
+        ] {
+            assert_eq!(merged(target, patch), result, "{target} with {patch}");
+        }
+    }
+
+    #[test]
+    fn the_last_of_two_members_of_one_name_counts() {
+        assert_eq!(merged(r#"{"a":1,"b":2,"a":3}"#, "{}"), r#"{"a":3,"b":2}"#);
+    }
+
+    #[test]
+    fn a_patch_is_bounded_in_depth() {
+        let deep = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
+        assert!(members("{}").merge(members(&deep(PATCH_DEPTH_MAX))).is_ok());
+        assert!(
+            members("{}")
+                .merge(members(&deep(PATCH_DEPTH_MAX + 1)))
+                .is_err()
+        );
+        assert!(members("{}").merge(members(&deep(50_000))).is_err());
+    }
+}
