@@ -89,7 +89,7 @@ impl DeliveryState {
 /// Why a delivery is a dead letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FailReason {
-    /// The receiver refused it: 4xx.
+    /// The receiver refused it: 4xx, of those that are not retried.
     Rejected,
     /// The receiver is gone for good: 410. Its endpoint is disabled, too.
     Gone,

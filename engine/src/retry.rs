@@ -19,8 +19,8 @@ pub struct RetryPolicy {
     /// 10.2.3). What it asks for beyond is cut to this; it never shortens the policy's own delay.
     /// Default 1 h.
     pub retry_after_max: Duration,
-    /// Statuses from 400 to 499 that are retried instead of failing at once, for example 408,
-    /// 425 and 429. Default none.
+    /// Statuses from 400 to 499 that are retried instead of failing at once. Default
+    /// [`RetryPolicy::NOT_NOW`]; empty: none.
     pub also_retry: Vec<u16>,
 }
 
@@ -54,6 +54,11 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
+    /// The statuses below 500 that say "not now" and not "no": 408 Request Timeout (RFC 9110,
+    /// section 15.5.9), 425 Too Early (RFC 8470, section 5.2), 429 Too Many Requests (RFC 6585,
+    /// section 4).
+    pub const NOT_NOW: [u16; 3] = [408, 425, 429];
+
     /// This schedule, and the defaults for the rest.
     #[must_use]
     pub fn with_schedule(schedule: Schedule) -> Self {
@@ -61,7 +66,7 @@ impl RetryPolicy {
             schedule,
             jitter_percent: 20,
             retry_after_max: Duration::from_secs(3600),
-            also_retry: Vec::new(),
+            also_retry: Self::NOT_NOW.to_vec(),
         }
     }
 
@@ -294,10 +299,7 @@ mod tests {
 
     #[test]
     fn the_status_decides() {
-        let policy = RetryPolicy {
-            also_retry: vec![429],
-            ..RetryPolicy::default()
-        };
+        let policy = RetryPolicy::default();
         let verdict = |status| Verdict::of(&answered(status, &[]), &policy, Wall(0));
         let retry = Verdict::Retry { asked: None };
         for (status, expected) in [
@@ -307,9 +309,14 @@ mod tests {
             (301, Verdict::Fail(FailReason::Redirected)),
             (400, Verdict::Fail(FailReason::Rejected)),
             (404, Verdict::Fail(FailReason::Rejected)),
-            (408, Verdict::Fail(FailReason::Rejected)),
+            (408, retry),
+            (409, Verdict::Fail(FailReason::Rejected)),
             (410, Verdict::Fail(FailReason::Gone)),
+            (421, Verdict::Fail(FailReason::Rejected)),
+            (424, Verdict::Fail(FailReason::Rejected)),
+            (425, retry),
             (429, retry),
+            (499, Verdict::Fail(FailReason::Rejected)),
             (500, retry),
             (503, retry),
             (799, retry),
@@ -318,6 +325,19 @@ mod tests {
         }
         let failure = Outcome::Failure(Failure::new(FailureKind::Dns, ""));
         assert_eq!(Verdict::of(&failure, &policy, Wall(0)), retry);
+    }
+
+    #[test]
+    fn an_owner_may_have_not_now_taken_as_no() {
+        let policy = RetryPolicy {
+            also_retry: Vec::new(),
+            ..RetryPolicy::default()
+        };
+        let verdict = |status| Verdict::of(&answered(status, &[]), &policy, Wall(0));
+        for status in RetryPolicy::NOT_NOW {
+            assert_eq!(verdict(status), Verdict::Fail(FailReason::Rejected));
+        }
+        assert_eq!(verdict(503), Verdict::Retry { asked: None });
     }
 
     #[test]

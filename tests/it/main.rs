@@ -24,6 +24,7 @@ mod installing;
 mod live;
 mod lives;
 mod node;
+mod not_now;
 mod outbox;
 mod programs;
 mod receive;

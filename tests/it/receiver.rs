@@ -23,6 +23,8 @@ pub(crate) const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
     Status(u16),
+    /// With this `Retry-After`.
+    RetryAfter(u16, &'static str),
     /// After this time.
     Late(Duration, u16),
     Never,
@@ -180,6 +182,7 @@ async fn answer<F: Fn(usize, &Received) -> Reply>(
     let with = |status: u16| Response::builder().status(status);
     let response = match reply(number, &request) {
         Reply::Status(status) => with(status),
+        Reply::RetryAfter(status, text) => with(status).header("retry-after", text),
         Reply::Late(wait, status) => {
             tokio::time::sleep(wait).await;
             with(status)

@@ -34,7 +34,7 @@ impl EndpointPlan {
                 },
                 jitter_percent: 20,
                 retry_after_max_ms: 3_600_000,
-                also_retry: Vec::new(),
+                also_retry: vec![408, 425, 429],
             },
             concurrency: 16,
             batch: None,

@@ -284,9 +284,9 @@ impl Swarm {
             jitter_percent: *rolls.pick(&[0, 20, 20, 50, 100]).unwrap_or(&20),
             retry_after_max_ms: rolls.up_to(span_ms / 10),
             also_retry: if rolls.percent(30) {
-                vec![408, 425, 429]
-            } else {
                 Vec::new()
+            } else {
+                vec![408, 425, 429]
             },
         }
     }

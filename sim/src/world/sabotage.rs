@@ -97,6 +97,7 @@ impl Sabotage {
     /// The spec that the engine is made to obey.
     fn twist(&self, spec: &mut EndpointSpec) {
         match self.bug {
+            Some(Bug::TooManyIsFinal) => spec.retry.also_retry.retain(|status| *status != 429),
             Some(Bug::RetryOnceMore) => more(&mut spec.retry),
             Some(Bug::RetryOnceLess) => less(&mut spec.retry),
             Some(Bug::IgnoreOrder) => spec.ordering = Ordering::None,

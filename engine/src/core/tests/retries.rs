@@ -86,7 +86,8 @@ fn retry_after_is_honoured_up_to_its_clamp() {
 fn a_rejection_is_one_attempt_and_a_redirect_is_not_followed() {
     for (code, reason) in [
         (400, FailReason::Rejected),
-        (429, FailReason::Rejected),
+        (421, FailReason::Rejected),
+        (499, FailReason::Rejected),
         (302, FailReason::Redirected),
     ] {
         let mut bench = Bench::new();
@@ -100,13 +101,36 @@ fn a_rejection_is_one_attempt_and_a_redirect_is_not_followed() {
 }
 
 #[test]
+fn not_now_is_retried_unless_its_owner_takes_it_as_no() {
+    for code in [408, 425, 429] {
+        let mut bench = Bench::new();
+        let endpoint = bench.endpoint(retrying(&[10]));
+        bench.publish(endpoint, "", "a");
+        bench.respond(status(code));
+        bench.advance(ms(10));
+        assert_eq!(bench.sent(), ["a", "a"], "{code}");
+
+        let mut strict = retrying(&[10]);
+        strict.retry.also_retry = Vec::new();
+        let endpoint = bench.endpoint(strict);
+        let event = bench.publish(endpoint, "", "b");
+        bench.respond_to_text("b", status(code));
+        assert_eq!(
+            bench.state_of(event),
+            DeliveryState::Failed(FailReason::Rejected),
+            "{code}"
+        );
+    }
+}
+
+#[test]
 fn a_status_that_is_also_retried_is_retried() {
     let mut bench = Bench::new();
     let mut patient = retrying(&[10]);
-    patient.retry.also_retry = vec![429];
+    patient.retry.also_retry = vec![409];
     let endpoint = bench.endpoint(patient);
     bench.publish(endpoint, "", "a");
-    bench.respond(status(429));
+    bench.respond(status(409));
     bench.advance(ms(10));
     assert_eq!(bench.sent(), ["a", "a"]);
 }

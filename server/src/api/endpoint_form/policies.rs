@@ -39,7 +39,8 @@ pub(crate) struct RetryForm {
     /// The longest wait that a receiver may ask for with `Retry-After`. Default one hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) retry_after_max_ms: Option<u64>,
-    /// Statuses from 400 to 499 that are retried instead of failing at once.
+    /// Statuses from 400 to 499 that are retried instead of failing at once. Default 408, 425 and
+    /// 429; an empty list retries none of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<ClientErrorStatus>>, example = json!([408, 425, 429]))]
     pub(crate) also_retry: Option<Vec<u16>>,
@@ -158,7 +159,7 @@ impl RetryForm {
             schedule,
             jitter_percent: self.jitter_percent.unwrap_or(defaults.jitter_percent),
             retry_after_max: after.unwrap_or(defaults.retry_after_max),
-            also_retry: self.also_retry.clone().unwrap_or_default(),
+            also_retry: self.also_retry.clone().unwrap_or(defaults.also_retry),
         })
     }
 
