@@ -10,7 +10,8 @@ use std::time::Duration;
 pub struct BreakerPolicy {
     /// Failed attempts in a row, over all lanes of the endpoint, that open it. At least 1;
     /// default 10. An attempt fails when it has no answer or is answered with a status that is
-    /// retried; a rejection (any other 4xx) is an answer.
+    /// retried; a rejection (any other 4xx) is an answer, and so is a 429 or 503 that asks for time
+    /// with `Retry-After`, which holds the endpoint.
     pub failures: u32,
     /// How long it stays open before one attempt may probe. Default 30 s.
     pub cooldown: Duration,

@@ -349,6 +349,11 @@ impl Core {
                 matches!(it.record.status, EndpointStatus::Disabled(_))
             }),
             breakers_open: status(|it| it.breaker != Breaker::Closed),
+            endpoints_held: self
+                .endpoints
+                .iter()
+                .filter(|it| it.hold.is_held(self.now.mono))
+                .count(),
             lanes: self.lanes.len(),
             lanes_active: depths.clone().filter(|depth| *depth > 0).count(),
             lane_depth_max: depths.max().unwrap_or(0),

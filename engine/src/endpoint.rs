@@ -123,6 +123,9 @@ pub struct Health {
     pub failing_since: Option<Wall>,
     /// The breaker lets nothing through before this.
     pub open_until: Option<Wall>,
+    /// Its receiver has asked to be left alone until then (429 or 503 with `Retry-After`). What is
+    /// over stays on record until the next success.
+    pub held_until: Option<Wall>,
 }
 
 /// A secret, and until when it signs.

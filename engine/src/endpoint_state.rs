@@ -3,6 +3,7 @@
 use crate::breaker::{Breaker, Turned};
 use crate::endpoint::{Endpoint, EndpointStatus, Ordering};
 use crate::error::InvalidSpec;
+use crate::hold::Hold;
 use crate::id::EndpointId;
 use crate::input::{CallId, EndpointChange};
 use crate::names::OrderingKey;
@@ -13,6 +14,7 @@ use crate::time::{Mono, Now, Wall};
 use crate::timers::TimerKey;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) struct EndpointState {
     pub(crate) record: Endpoint,
@@ -31,6 +33,7 @@ pub(crate) struct EndpointState {
     pub(crate) slots: u32,
     pub(crate) bucket: Option<Bucket>,
     pub(crate) breaker: Breaker,
+    pub(crate) hold: Hold,
     /// How many probes the breaker has let through: only the last one can be the one it waits for.
     probes_started: u64,
     pub(crate) admit_timer: Option<TimerKey>,
@@ -77,6 +80,13 @@ impl Tally {
     }
 }
 
+/// What has let an attempt through: as which probe of the breaker, and in which round after a hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pass {
+    probe: Option<u64>,
+    round: Option<u64>,
+}
+
 /// What keeps an endpoint from starting an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Held {
@@ -99,6 +109,13 @@ impl EndpointState {
                 }
             }
         };
+        let hold = record
+            .health
+            .held_until
+            .map_or_else(Hold::default, |until| {
+                let left = until.since(now.wall);
+                Hold::recovered(left.min(record.spec.retry.retry_after_max), now.mono)
+            });
         Ok(Self {
             route: Arc::new(Route::of(&record, now.wall)?),
             main: None,
@@ -112,6 +129,7 @@ impl EndpointState {
                 .rate_limit
                 .map(|limit| Bucket::full(&limit, now.mono)),
             breaker,
+            hold,
             probes_started: 0,
             admit_timer: None,
             pending: Tally::default(),
@@ -139,22 +157,26 @@ impl EndpointState {
     }
 
     /// Requests to it may start, as far as its owner and its health decide.
-    pub(crate) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self, now: Mono) -> bool {
         self.existence == Existence::Here
             && self.record.status == EndpointStatus::Active
             && self.breaker == Breaker::Closed
+            && !self.hold.is_held(now)
     }
 
     pub(crate) fn is_failing(&self) -> bool {
         self.record.health.failures > 0
     }
 
-    /// Whether an attempt may start, as far as status, breaker and rate limit decide.
+    /// Whether an attempt may start, as far as status, breaker, hold and rate limit decide.
     pub(crate) fn admits(&mut self, now: Mono) -> Result<(), Held> {
         if self.existence != Existence::Here || self.record.status != EndpointStatus::Active {
             return Err(Held::ByOthers);
         }
         self.breaker
+            .ready(now)
+            .map_err(|until| until.map_or(Held::ByOthers, Held::Until))?;
+        self.hold
             .ready(now)
             .map_err(|until| until.map_or(Held::ByOthers, Held::Until))?;
         match (&mut self.bucket, &self.record.spec.rate_limit) {
@@ -163,29 +185,38 @@ impl EndpointState {
         }
     }
 
-    /// An attempt starts: it takes from the rate limit, and may be the breaker's probe. Its number
-    /// as such, if it is.
-    pub(crate) fn started(&mut self) -> Option<u64> {
+    /// An attempt starts: it takes from the rate limit, may be the breaker's probe, and may have a
+    /// place in a round.
+    pub(crate) fn started(&mut self) -> Pass {
         if let (Some(bucket), Some(limit)) = (&mut self.bucket, &self.record.spec.rate_limit) {
             bucket.take(limit);
         }
-        self.breaker.started().then(|| {
+        let probe = self.breaker.started().then(|| {
             self.probes_started += 1;
             self.probes_started
-        })
+        });
+        let round = self.hold.started();
+        Pass { probe, round }
     }
 
     /// Whether it is the probe that the breaker waits for, and not one from before it closed and
     /// opened again.
-    pub(crate) fn is_probe(&self, probe: Option<u64>) -> bool {
-        probe == Some(self.probes_started)
+    pub(crate) fn is_probe(&self, pass: Pass) -> bool {
+        pass.probe == Some(self.probes_started)
     }
 
-    /// An attempt that may be the probe ended without telling anything.
-    pub(crate) fn abandoned(&mut self, probe: Option<u64>, now: Mono) {
-        if self.is_probe(probe) {
+    /// Whether the round that it has a place in is the one under way.
+    #[cfg(test)]
+    pub(crate) fn is_in_round(&self, pass: Pass) -> bool {
+        self.hold.is_under_way(pass.round)
+    }
+
+    /// An attempt ended without telling anything.
+    pub(crate) fn abandoned(&mut self, pass: Pass, now: Mono) {
+        if self.is_probe(pass) {
             self.breaker.abandoned(now);
         }
+        self.hold.abandoned(pass.round);
     }
 
     /// The route with the secrets that are live at `wall`.
@@ -199,13 +230,38 @@ impl EndpointState {
         Arc::clone(&self.route)
     }
 
-    /// Takes an attempt's end into its health; `probe` if it was one of the breaker's.
-    pub(crate) fn judge(&mut self, answered: Answered, probe: Option<u64>, now: Now) -> Turned {
-        let probe = self.is_probe(probe);
+    /// Takes an attempt's end into its health.
+    pub(crate) fn judge(&mut self, answered: Answered, pass: Pass, now: Now) -> Judged {
+        let held = match answered {
+            Answered::NotNow(asked) => self.hold.begin(asked, now.mono),
+            answered => {
+                let went_well = answered != Answered::Failed;
+                self.hold.ended(pass.round, went_well, now.mono);
+                None
+            }
+        };
+        if let Some(until) = held {
+            self.record.health.held_until = Some(now.wall.after(until.since(now.mono)));
+        }
+        let turned = self.judge_breaker(answered, self.is_probe(pass), now);
+        Judged { turned, held }
+    }
+
+    fn judge_breaker(&mut self, answered: Answered, probe: bool, now: Now) -> Turned {
         let health = &mut self.record.health;
         match answered {
             Answered::Delivered => {
-                *health = crate::Health::default();
+                let held_until = health.held_until.filter(|at| *at > now.wall);
+                *health = crate::Health {
+                    held_until,
+                    ..crate::Health::default()
+                };
+                self.breaker.succeeded()
+            }
+            // It is there, and says so: that is no outage.
+            Answered::NotNow(_) => {
+                health.open_until = None;
+                health.failing_since.get_or_insert(now.wall);
                 self.breaker.succeeded()
             }
             Answered::Refused => {
@@ -254,5 +310,15 @@ pub(crate) enum Answered {
     Delivered,
     /// It answered, but not as wished (3xx, 4xx).
     Refused,
+    /// It asks to be left alone for so long.
+    NotNow(Duration),
     Failed,
+}
+
+/// What an attempt's end has changed for the endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Judged {
+    pub(crate) turned: Turned,
+    /// It is held until then, from now on.
+    pub(crate) held: Option<Mono>,
 }

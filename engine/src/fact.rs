@@ -102,6 +102,14 @@ pub enum Fact {
         /// store only.
         untold: u64,
     },
+    /// The receiver of an endpoint asks for time (429 or 503 with `Retry-After`): no attempts before
+    /// `until`, which is later than what it has asked for before.
+    EndpointHeld {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// When attempts start again.
+        until: Mono,
+    },
     /// A breaker opened: no attempts before `until`.
     BreakerOpened {
         /// The endpoint.

@@ -13,6 +13,8 @@ pub struct Footprint {
     pub endpoints_disabled: usize,
     /// Of these, those whose breaker is open or probes.
     pub breakers_open: usize,
+    /// Endpoints that are held because their receiver has asked for time.
+    pub endpoints_held: usize,
     /// Lanes in memory: those with something pending, and each endpoint's own.
     pub lanes: usize,
     /// Of these, those with something pending.

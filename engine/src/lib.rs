@@ -17,6 +17,7 @@ mod error;
 mod fact;
 mod filter;
 mod footprint;
+mod hold;
 mod id;
 mod input;
 pub mod json;

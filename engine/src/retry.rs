@@ -17,7 +17,7 @@ pub struct RetryPolicy {
     pub jitter_percent: u8,
     /// The longest wait that a receiver may ask for with `Retry-After` (RFC 9110, section
     /// 10.2.3). What it asks for beyond is cut to this; it never shortens the policy's own delay.
-    /// Default 1 h.
+    /// With 429 and 503 it holds the whole endpoint. Default 1 h; zero: nobody is heard.
     pub retry_after_max: Duration,
     /// Statuses from 400 to 499 that are retried instead of failing at once. Default
     /// [`RetryPolicy::NOT_NOW`]; empty: none.
@@ -29,9 +29,9 @@ pub struct RetryPolicy {
 pub enum Schedule {
     /// `first`, then each time `factor` times longer, never longer than `cap`.
     Exponential {
-        /// The delay before the second attempt. Default 1 s.
+        /// The delay before the second attempt. Default 5 s.
         first: Duration,
-        /// 1 to 100. Default 2.
+        /// 1 to 100. Default 4.
         factor: f64,
         /// The longest delay. Default 1 h.
         cap: Duration,
@@ -43,10 +43,13 @@ pub enum Schedule {
 }
 
 impl Default for RetryPolicy {
+    /// Five retries, after 5 s, 20 s, 80 s, 5 min 20 s and 21 min 20 s: about 28 minutes in all, so
+    /// that a receiver may be down for that long. In a lane an event that always fails holds those
+    /// behind it for as long; ordering keys make narrower lanes.
     fn default() -> Self {
         Self::with_schedule(Schedule::Exponential {
-            first: Duration::from_secs(1),
-            factor: 2.0,
+            first: Duration::from_secs(5),
+            factor: 4.0,
             cap: Duration::from_secs(3600),
             retries: 5,
         })
@@ -197,6 +200,30 @@ impl RetryPolicy {
     }
 }
 
+/// How long the receiver asks to be left alone, all deliveries of its endpoint together:
+/// `Retry-After` with 429 (RFC 6585, section 4) or 503 (RFC 9110, section 15.6.4), within the clamp
+/// of the policy. `None` where it asks for nothing.
+pub(crate) fn asks_for_time(
+    outcome: &Outcome,
+    policy: &RetryPolicy,
+    wall: Wall,
+) -> Option<Duration> {
+    let Outcome::Response(response) = outcome else {
+        return None;
+    };
+    if !matches!(response.status, 429 | 503) {
+        return None;
+    }
+    let asked = asked_by(response, wall)?.min(policy.retry_after_max);
+    (!asked.is_zero()).then_some(asked)
+}
+
+fn asked_by(response: &Response, wall: Wall) -> Option<Duration> {
+    let named = |(name, _): &&(String, String)| name.eq_ignore_ascii_case("retry-after");
+    let header = response.headers.iter().find(named);
+    header.and_then(|(_, value)| retry_after(value, wall))
+}
+
 /// What an outcome means for its delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -226,12 +253,8 @@ impl Verdict {
     }
 
     fn retry(response: &Response, wall: Wall) -> Self {
-        let header = response
-            .headers
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case("retry-after"));
         Self::Retry {
-            asked: header.and_then(|(_, value)| retry_after(value, wall)),
+            asked: asked_by(response, wall),
         }
     }
 }
@@ -257,10 +280,11 @@ mod tests {
     }
 
     #[test]
-    fn the_default_waits_1_2_4_8_and_16_seconds() {
+    fn the_default_makes_five_retries_over_28_minutes() {
         let policy = RetryPolicy::default();
         let seconds: Vec<u64> = (1..=5).map(|retry| policy.delay(retry).as_secs()).collect();
-        assert_eq!(seconds, [1, 2, 4, 8, 16]);
+        assert_eq!(seconds, [5, 20, 80, 320, 1280]);
+        assert_eq!(seconds.iter().sum::<u64>() / 60, 28);
         assert_eq!(policy.retries(), 5);
         assert_eq!(policy.delay(40), Duration::from_secs(3600));
     }
@@ -280,8 +304,8 @@ mod tests {
         let drawn: Vec<u64> = (0..500)
             .map(|_| millis(policy.draw(1, None, &mut chance)))
             .collect();
-        assert!(drawn.iter().all(|delay| (800..=1200).contains(delay)));
-        assert!(drawn.iter().any(|delay| *delay < 850) && drawn.iter().any(|delay| *delay > 1150));
+        assert!(drawn.iter().all(|delay| (4_000..=6_000).contains(delay)));
+        assert!(drawn.iter().any(|it| *it < 4_250) && drawn.iter().any(|it| *it > 5_750));
     }
 
     #[test]
@@ -292,7 +316,7 @@ mod tests {
         };
         let mut chance = Chance::new([3; 32]);
         let mut draw = |asked| policy.draw(1, Some(Duration::from_secs(asked)), &mut chance);
-        assert_eq!(draw(0), Duration::from_secs(1));
+        assert_eq!(draw(0), Duration::from_secs(5));
         assert_eq!(draw(90), Duration::from_secs(90));
         assert_eq!(draw(u64::MAX / 1000), Duration::from_secs(3600));
     }
@@ -349,6 +373,31 @@ mod tests {
             Verdict::of(&outcome, &policy, Wall(0)),
             Verdict::Retry { asked }
         );
+    }
+
+    #[test]
+    fn only_429_and_503_ask_for_the_whole_endpoint() {
+        let policy = RetryPolicy {
+            retry_after_max: Duration::from_secs(60),
+            also_retry: Vec::new(),
+            ..RetryPolicy::default()
+        };
+        let asks = |status, text| {
+            asks_for_time(
+                &answered(status, &[("retry-after", text)]),
+                &policy,
+                Wall(0),
+            )
+        };
+        for status in [429, 503] {
+            assert_eq!(asks(status, "7"), Some(Duration::from_secs(7)));
+            assert_eq!(asks(status, "86400"), Some(Duration::from_secs(60)));
+            assert_eq!(asks(status, "0"), None);
+            assert_eq!(asks(status, "soon"), None);
+        }
+        for status in [200, 301, 408, 425, 500, 502] {
+            assert_eq!(asks(status, "7"), None, "{status}");
+        }
     }
 
     #[test]

@@ -110,6 +110,9 @@ pub(crate) fn trace(fact: &Fact) {
         Fact::EndpointDeleted { endpoint, .. } => {
             tracing::info!(%endpoint, "postrider.endpoint.deleted");
         }
+        Fact::EndpointHeld { endpoint, .. } => {
+            tracing::info!(%endpoint, "postrider.endpoint.held");
+        }
         Fact::BreakerOpened { endpoint, .. } => {
             tracing::warn!(%endpoint, "postrider.breaker.opened");
         }

@@ -19,8 +19,8 @@ use postrider_engine::{
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use pages::judge;
 pub use pages::{DeliveryPage, EndpointPage, EventPage, Flight, LanePage, Recording};
+use pages::{asks, judge};
 
 /// How long after its deadline a request is given up by the engine itself, in milliseconds of the
 /// sender's monotonic clock.
@@ -291,7 +291,8 @@ impl Book {
             !leaving && page.told.revision == flight.revision && !self.has_others_recording(wire);
         let mut after = page.health;
         if counts {
-            judge(&mut after, verdict, line.now.wall);
+            let asks = asks(outcome, wire, page, line.now.wall);
+            judge(&mut after, verdict, asks, line.now.wall);
         }
         Some(Recording {
             wire: Arc::clone(wire),

@@ -41,6 +41,8 @@ bugs! {
     ResultBeforeCommit = "result-before-commit": "the lane goes on before the result of an attempt is durable",
     LoseWakeUp = "lose-wake-up": "one timer in five is not set",
     RetryRejection = "retry-rejection": "a 4xx is retried like a 503",
+    RetryAfterPerLane = "retry-after-per-lane": "Retry-After holds the lane that was told, and not its endpoint",
+    ForgetHold = "forget-hold": "after a restart nobody knows what a receiver has asked for",
     TooManyIsFinal = "too-many-is-final": "429 is final, though the policy retries it",
     RetryOnceMore = "retry-once-more": "one retry too many",
     RetryOnceLess = "retry-once-less": "dead-lettered one retry early",

@@ -8,6 +8,7 @@ mod dead_letters;
 mod durable;
 mod durable_first;
 mod endpoint;
+mod hold;
 mod idempotency;
 mod invented;
 mod isolation;
@@ -104,6 +105,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::<idempotency::Idempotency>::default(),
         Box::<endpoint::EndpointTold>::default(),
         Box::<breaker::Breakers>::default(),
+        Box::<hold::Holds>::default(),
         Box::<rate::Rate>::default(),
         Box::<timeout::Timeout>::default(),
         Box::<signatures::Signatures>::default(),

@@ -12,6 +12,7 @@ mod bounds;
 mod client;
 mod convert;
 mod generate;
+mod holds;
 mod names;
 
 use serde::{Deserialize, Serialize};
@@ -113,6 +114,8 @@ pub enum Answer {
     Status(u16),
     /// This status with a `Retry-After` header of this text.
     RetryAfter(u16, String),
+    /// 200 to one request in so many milliseconds, 429 with the `Retry-After` that fits to the others.
+    OneEvery(u64),
     /// This status after so many milliseconds.
     Late(u16, u64),
     /// The request is taken and never answered.

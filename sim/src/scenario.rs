@@ -4,6 +4,7 @@
 mod answers;
 mod edges;
 mod endpoints;
+mod not_now;
 mod outages;
 mod sender;
 
@@ -46,6 +47,8 @@ pub fn all() -> &'static [Scenario] {
         answers::ANSWERED_THEN_DARK,
         answers::GONE,
         answers::RETRY_AFTER,
+        not_now::ONE_A_SECOND,
+        not_now::NOT_NOW_STORM,
         sender::POWER_LOSS,
         sender::SHUTDOWN,
         sender::WEEK_AT_THE_BOUND,

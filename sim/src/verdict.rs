@@ -24,11 +24,7 @@ impl Verdict {
         let Some(response) = in_time(outcome, timeout_ms) else {
             return Self::Failed { asked: None };
         };
-        let asked = || {
-            let named = |(name, _): &&(String, String)| name.eq_ignore_ascii_case("retry-after");
-            let header = response.headers.iter().find(named);
-            header.and_then(|(_, text)| waits::retry_after(text, wall))
-        };
+        let asked = || asked(response, wall);
         match response.status {
             200..=299 => Self::Delivered,
             300..=399 => Self::Refused(FailReason::Redirected),
@@ -38,6 +34,27 @@ impl Verdict {
             _ => Self::Failed { asked: asked() },
         }
     }
+}
+
+/// How long the receiver asks to be left alone, all deliveries of the endpoint together, in
+/// milliseconds, within the clamp of the policy: `Retry-After` with 429 or 503.
+#[must_use]
+pub fn asks_for_time(
+    outcome: &Outcome,
+    timeout_ms: u64,
+    policy: &RetryPolicy,
+    wall: Wall,
+) -> Option<u64> {
+    let response = in_time(outcome, timeout_ms)?;
+    let asks = response.status == 429 || response.status == 503;
+    let asked = asked(response, wall).filter(|_| asks)?;
+    Some(asked.min(waits::ms(policy.retry_after_max))).filter(|asked| *asked > 0)
+}
+
+fn asked(response: &postrider_engine::Response, wall: Wall) -> Option<u64> {
+    let named = |(name, _): &&(String, String)| name.eq_ignore_ascii_case("retry-after");
+    let header = response.headers.iter().find(named);
+    header.and_then(|(_, text)| waits::retry_after(text, wall))
 }
 
 /// The answer, if its head came in time.

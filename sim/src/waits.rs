@@ -161,10 +161,10 @@ mod tests {
     #[test]
     fn a_wait_lies_within_the_jitter_or_is_what_was_asked_for() {
         let policy = RetryPolicy::default();
-        assert_eq!(bounds(&policy, 1, None), (799, 1_201));
-        assert_eq!(bounds(&policy, 3, None), (3_199, 4_801));
-        assert_eq!(bounds(&policy, 1, Some(5_000)), (5_000, 5_000));
-        assert_eq!(bounds(&policy, 1, Some(1_000)), (1_000, 1_201));
+        assert_eq!(bounds(&policy, 1, None), (3_999, 6_001));
+        assert_eq!(bounds(&policy, 3, None), (63_999, 96_001));
+        assert_eq!(bounds(&policy, 1, Some(9_000)), (9_000, 9_000));
+        assert_eq!(bounds(&policy, 1, Some(5_000)), (5_000, 6_001));
         assert_eq!(bounds(&policy, 1, Some(u64::MAX)), (3_600_000, 3_600_000));
         assert_eq!(longest(&policy), 3_600_000);
         assert_eq!(retries(&policy), 5);

@@ -6,13 +6,13 @@ use crate::breaker::Turned;
 use crate::commits::Next;
 use crate::delivery::{Attempt, DeliveryState, FailReason, HeaderLines, Seq};
 use crate::endpoint::{DisabledReason, EndpointStatus, OnFailed, Ordering};
-use crate::endpoint_state::{Answered, Existence};
+use crate::endpoint_state::{Answered, Existence, Judged, Pass};
 use crate::fact::{Fact, Of};
 use crate::id::AttemptId;
 use crate::lane::{Member, Phase};
 use crate::outcome::{Failure, FailureKind, Outcome, Phase as AttemptPhase};
 use crate::output::Output;
-use crate::retry::Verdict;
+use crate::retry::{Verdict, asks_for_time};
 use crate::slab::Key;
 use crate::time::{Mono, Now};
 use crate::timers::Alarm;
@@ -33,8 +33,7 @@ pub(super) struct InFlight {
     /// The endpoint's revision that it was made with.
     pub(super) revision: u64,
     pub(super) failing: bool,
-    /// It is one that the breaker has let through, by number.
-    pub(super) probe: Option<u64>,
+    pub(super) pass: Pass,
 }
 
 /// What becomes of a delivery after an attempt.
@@ -193,23 +192,27 @@ impl Core {
             answered,
             due: now.mono,
         };
+        let asked_for = asks_for_time(outcome, policy, now.wall);
+        let or_not_now = |answered| asked_for.map_or(answered, Answered::NotNow);
+        let failed = or_not_now(Answered::Failed);
         match Verdict::of(outcome, policy, now.wall) {
             Verdict::Delivered => decided(DeliveryState::Delivered, Answered::Delivered),
-            Verdict::Fail(reason) => decided(DeliveryState::Failed(reason), Answered::Refused),
-            Verdict::Retry { .. } if state.existence != Existence::Here => {
-                decided(DeliveryState::Discarded, Answered::Failed)
+            Verdict::Fail(reason) => {
+                decided(DeliveryState::Failed(reason), or_not_now(Answered::Refused))
             }
-            Verdict::Retry { .. } if flight.number > policy.retries() => decided(
-                DeliveryState::Failed(FailReason::Exhausted),
-                Answered::Failed,
-            ),
+            Verdict::Retry { .. } if state.existence != Existence::Here => {
+                decided(DeliveryState::Discarded, failed)
+            }
+            Verdict::Retry { .. } if flight.number > policy.retries() => {
+                decided(DeliveryState::Failed(FailReason::Exhausted), failed)
+            }
             Verdict::Retry { asked } => {
                 let delay = policy.draw(flight.number, asked, &mut self.chance);
                 Decision {
                     state: DeliveryState::Retrying {
                         due: now.wall.after(delay),
                     },
-                    answered: Answered::Failed,
+                    answered: failed,
                     due: now.mono.after(delay),
                 }
             }
@@ -228,11 +231,11 @@ impl Core {
             return (None, None);
         };
         if state.record.revision != flight.revision || state.existence != Existence::Here {
-            state.abandoned(flight.probe, now.mono);
+            state.abandoned(flight.pass, now.mono);
             return (None, None);
         }
         let before = state.record.health;
-        let turned = state.judge(decision.answered, flight.probe, now);
+        let Judged { turned, held } = state.judge(decision.answered, flight.pass, now);
         let disable = match decision.state {
             DeliveryState::Failed(FailReason::Gone) => Some(DisabledReason::Gone),
             _ if state.has_failed_for_too_long(now.wall) => Some(DisabledReason::Failing),
@@ -241,6 +244,10 @@ impl Core {
         let active = !matches!(state.record.status, EndpointStatus::Disabled(_));
         let health = state.record.health;
         let endpoint = state.id();
+        if let Some(until) = held {
+            self.observe(Fact::EndpointHeld { endpoint, until });
+            self.shed(flight.endpoint);
+        }
         match turned {
             Turned::No => (),
             Turned::Opened(until) => {

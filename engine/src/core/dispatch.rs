@@ -113,7 +113,7 @@ impl Core {
         let Some(state) = self.endpoints.get(endpoint) else {
             return;
         };
-        let (is_open, failing) = (state.is_open(), state.is_failing());
+        let (is_open, failing) = (state.is_open(self.now.mono), state.is_failing());
         let crowded = failing && self.slots.failing >= self.limits.attempts_failing_max;
         let free = self.state == State::Running && self.slots.taken < self.limits.attempts_max;
         if free && !crowded && self.admits(endpoint, usize::MAX) {
@@ -159,7 +159,7 @@ impl Core {
             }
         }
         lane.in_flight += 1;
-        let probe = state.started();
+        let pass = state.started();
         let failing = state.is_failing();
         let deadline = now
             .mono
@@ -177,7 +177,7 @@ impl Core {
             deadline,
             revision,
             failing,
-            probe,
+            pass,
         };
         for Member { of, .. } in flight.members() {
             self.outputs

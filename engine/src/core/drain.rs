@@ -77,7 +77,7 @@ impl Core {
         }
         let now = self.now.mono;
         if let Some(state) = self.endpoints.get_mut(flight.endpoint) {
-            state.abandoned(flight.probe, now);
+            state.abandoned(flight.pass, now);
         }
         self.release_slot(flight.endpoint, flight.failing);
     }

@@ -253,6 +253,7 @@ impl Core {
         if let Some(health) = update.health {
             record.health = health;
             state.breaker = Breaker::Closed;
+            state.hold.clear();
         }
         if let Some(spec) = &update.spec {
             if record.spec.rate_limit != spec.rate_limit {
@@ -261,6 +262,10 @@ impl Core {
             if spec.breaker.is_none() {
                 record.health.open_until = None;
                 state.breaker = Breaker::Closed;
+            }
+            if let Some(until) = state.hold.cut(spec.retry.retry_after_max, now.mono) {
+                let left = until.since(now.mono);
+                record.health.held_until = (!left.is_zero()).then(|| now.wall.after(left));
             }
             record.spec = spec.clone();
         }
@@ -276,7 +281,7 @@ impl Core {
         }
         let (endpoint, status) = (record.id, record.status);
         let answer = Box::new(record.clone());
-        if !state.is_open() {
+        if !state.is_open(now.mono) {
             self.shed(key);
         }
         self.observe(Fact::EndpointChanged { endpoint, status });

@@ -208,7 +208,7 @@ impl Core {
         let is_next = lane.extended_to(seq);
         let keep = is_next
             && has_room
-            && state.is_open()
+            && state.is_open(self.now.mono)
             && lane.moves(state.ordering())
             && Some(lane.len()) < window_max;
         if keep {

@@ -9,6 +9,7 @@ mod drain;
 mod endpoints;
 mod forms;
 mod harness;
+mod holds;
 mod limits;
 mod order;
 mod ping;

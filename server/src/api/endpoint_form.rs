@@ -9,7 +9,7 @@ use super::problem::{Code, Problem};
 use super::raw;
 use super::time::Time;
 use postrider::engine::json::compact;
-use postrider::engine::{PayloadForm, SignatureForm};
+use postrider::engine::{Health, PayloadForm, SignatureForm, Wall};
 use postrider::{
     DisabledReason, Endpoint, EndpointSpec, EndpointStatus, OnFailed, Ordering, Template, TenantId,
 };
@@ -181,6 +181,11 @@ pub(crate) struct EndpointView {
     pub(crate) failing_since: Option<Time>,
     /// The breaker lets nothing through before this.
     pub(crate) breaker_open_until: Option<Time>,
+    /// No attempt starts before this; what has passed is over, and attempts come back slowly.
+    pub(crate) held_until: Option<Time>,
+    /// What holds it until then: `retry_after` if its receiver has asked for time with 429 or 503
+    /// and `Retry-After`, `breaker` if it does not answer.
+    pub(crate) held_by: Option<&'static str>,
     /// When it was made.
     pub(crate) created_at: Time,
     /// Counts the changes of what its owner decides.
@@ -366,6 +371,7 @@ impl EndpointView {
             EndpointStatus::Paused => ("paused", None),
             EndpointStatus::Disabled(reason) => ("disabled", Some(reason_name(reason))),
         };
+        let held = held(&endpoint.health);
         Self {
             id: endpoint.id.to_string(),
             tenant: api.tenants().name_of(&endpoint.spec.tenant),
@@ -377,6 +383,8 @@ impl EndpointView {
             failures: endpoint.health.failures,
             failing_since: endpoint.health.failing_since.map(Time),
             breaker_open_until: endpoint.health.open_until.map(Time),
+            held_until: held.map(|(until, _)| Time(until)),
+            held_by: held.map(|(_, by)| by),
             created_at: endpoint.created_at.into(),
             revision: endpoint.revision,
             secret: None,
@@ -391,6 +399,13 @@ impl EndpointView {
             ..Self::of(api, endpoint)
         }
     }
+}
+
+/// Until when nothing starts, and why.
+fn held(health: &Health) -> Option<(Wall, &'static str)> {
+    let by_breaker = health.open_until.map(|until| (until, "breaker"));
+    let by_receiver = health.held_until.map(|until| (until, "retry_after"));
+    by_breaker.max(by_receiver)
 }
 
 /// `manual`, `gone` or `failing`.

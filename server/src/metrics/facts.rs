@@ -135,6 +135,7 @@ impl Counters {
             Fact::AttemptStarted { .. }
             | Fact::EndpointChanged { .. }
             | Fact::EndpointDisabled { .. }
+            | Fact::EndpointHeld { .. }
             | Fact::BreakerOpened { .. }
             | Fact::BreakerClosed { .. } => (),
         }

@@ -25,6 +25,7 @@ pub(super) struct Gauges {
     lanes_active: Count,
     lane_depth_max: Count,
     breakers_open: Count,
+    held: Count,
     active: Count,
     paused: Count,
     disabled: Count,
@@ -45,6 +46,7 @@ impl Gauges {
             lanes_active: registrar.add(&table::LANES_ACTIVE, Count::default()),
             lane_depth_max: registrar.add(&table::LANE_DEPTH_MAX, Count::default()),
             breakers_open: registrar.add(&table::BREAKERS_OPEN, Count::default()),
+            held: registrar.add(&table::HELD, Count::default()),
             active: status("active"),
             paused: status("paused"),
             disabled: status("disabled"),
@@ -87,6 +89,7 @@ impl Gauges {
         self.lanes_active.set(footprint.lanes_active as u64);
         self.lane_depth_max.set(footprint.lane_depth_max);
         self.breakers_open.set(footprint.breakers_open as u64);
+        self.held.set(footprint.endpoints_held as u64);
         let (paused, disabled) = (footprint.endpoints_paused, footprint.endpoints_disabled);
         let active = footprint.endpoints.saturating_sub(paused + disabled);
         self.active.set(active as u64);

@@ -51,6 +51,7 @@ table! {
     LANES_ACTIVE = "gauge" "postrider_lanes_active" [""] "Lanes with something pending";
     LANE_DEPTH_MAX = "gauge" "postrider_lane_depth_max" [""] "Deliveries of the lane that has the most pending";
     BREAKERS_OPEN = "gauge" "postrider_breakers_open" [""] "Endpoints whose breaker is open or probes";
+    HELD = "gauge" "postrider_endpoints_held" [""] "Endpoints that are held because their receiver has asked for time with 429 or 503 and `Retry-After`";
     ENDPOINTS = "gauge" "postrider_endpoints" ["`status`"] "Endpoints, by status";
     STORE_BYTES = "gauge" "postrider_store_bytes" [""] "Bytes that the store occupies";
     BUILD = "info" "postrider_build" ["`version`"] "Which version runs";

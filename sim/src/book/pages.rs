@@ -1,7 +1,7 @@
 //! What the book knows of one thing.
 
 use crate::trace::Wire;
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, asks_for_time};
 use postrider_engine::{
     CallId, DeliveryId, DeliveryState, Endpoint, EndpointId, EndpointSpec, EndpointStatus, Event,
     EventId, Health, LaneId, Now, Outcome, Seq, Wall,
@@ -169,9 +169,35 @@ impl EndpointPage {
     }
 }
 
-/// Takes an outcome into the health of an endpoint.
-pub(super) fn judge(health: &mut Health, verdict: Verdict, wall: Wall) {
+impl Recording {
+    /// How long the receiver asks that the endpoint be left alone, in milliseconds.
+    #[must_use]
+    pub fn asked_for_ms(&self) -> Option<u64> {
+        let outcome = self.outcome.as_deref()?;
+        let policy = &self.spec.retry;
+        asks_for_time(outcome, self.wire.timeout_ms, policy, self.at.wall)
+    }
+}
+
+/// Whether the receiver asks that the endpoint be left alone.
+pub(super) fn asks(
+    outcome: Option<&Arc<Outcome>>,
+    wire: &Wire,
+    page: &EndpointPage,
+    wall: Wall,
+) -> bool {
+    let policy = &page.told.spec.retry;
+    let asked = outcome.and_then(|it| asks_for_time(it, wire.timeout_ms, policy, wall));
+    asked.is_some()
+}
+
+/// Takes an outcome into the health of an endpoint. Until when it is held is the promise `hold`.
+pub(super) fn judge(health: &mut Health, verdict: Verdict, asks: bool, wall: Wall) {
     match verdict {
+        // It asks for time: no success, and no failure either.
+        _ if asks => {
+            health.failing_since.get_or_insert(wall);
+        }
         Verdict::Delivered => *health = Health::default(),
         Verdict::Refused(_) => {
             health.failures = 0;

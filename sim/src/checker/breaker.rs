@@ -171,7 +171,7 @@ impl Breakers {
             self.open.remove(&endpoint);
             return;
         }
-        if !matches!(ending.verdict, Verdict::Failed { .. }) {
+        if ending.asked_for_ms().is_some() || !matches!(ending.verdict, Verdict::Failed { .. }) {
             self.unsure.remove(&endpoint);
             if self.open.remove(&endpoint).is_some() {
                 self.owed.push((endpoint, None));

@@ -72,7 +72,9 @@ impl Liveness {
             .map_or(0, |it| ms(it.cooldown.max(it.cooldown_max)));
         let rate = spec.rate_limit.map_or(0, |limit| ms(limit.per));
         let filling = spec.batch.map_or(0, |batch| ms(batch.wait));
-        let wait = longest(&spec.retry) + cooldown + rate + filling;
+        // What a receiver has asked for before it died, and the pauses after that.
+        let held = 2 * ms(spec.retry.retry_after_max);
+        let wait = longest(&spec.retry) + cooldown + held + rate + filling;
         let wait = wait + ms(spec.timeout) + GRACE_MS + DISK_MS;
         // The sender's clock may be a little slow, and others have their turn, too.
         let wait = wait + wait / 10;

@@ -3,6 +3,7 @@
 mod attempts;
 mod calls;
 mod endpoints;
+mod holds;
 mod order;
 mod refusals;
 mod store;

@@ -195,6 +195,7 @@ impl Writer {
             failures: u32::try_from(self.rolls.up_to(9)).unwrap_or(0),
             failing_since: self.rolls.percent(50).then(|| self.at()),
             open_until: self.rolls.percent(50).then(|| self.at()),
+            held_until: self.rolls.percent(50).then(|| self.at()),
         }
     }
 

@@ -27,8 +27,8 @@ impl EndpointPlan {
             timeout_ms: 30_000,
             retry: Retry {
                 delays: Delays::Exponential {
-                    first_ms: 1_000,
-                    factor: 2.0,
+                    first_ms: 5_000,
+                    factor: 4.0,
                     cap_ms: 3_600_000,
                     retries: 5,
                 },

@@ -75,6 +75,8 @@ impl Plan {
         };
         plan.draw_batches(swarm.chance);
         plan.end.within_ms += plan.batch_waits_ms();
+        plan.draw_one_every(swarm.chance);
+        plan.end.within_ms += plan.hold_waits_ms();
         plan.draw_client(swarm.chance);
         plan
     }

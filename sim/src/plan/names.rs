@@ -29,6 +29,22 @@ impl FaultKind {
 }
 
 impl Answer {
+    /// What a receiver that takes one request in so many milliseconds says to this one; `taken_ms`
+    /// is when it has taken the last one.
+    #[must_use]
+    pub fn at(&self, taken_ms: &mut Option<u64>, at_ms: u64) -> Self {
+        let Self::OneEvery(every_ms) = *self else {
+            return self.clone();
+        };
+        let next_ms = taken_ms.map_or(0, |taken| taken.saturating_add(every_ms));
+        if at_ms < next_ms {
+            let wait_s = (next_ms - at_ms).div_ceil(1_000);
+            return Self::RetryAfter(429, wait_s.to_string());
+        }
+        *taken_ms = Some(at_ms);
+        Self::Status(200)
+    }
+
     /// Its name, as in the coverage matrix.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -36,7 +52,7 @@ impl Answer {
             Self::Status(200..300) => "ok",
             Self::Status(300..400) => "redirect",
             Self::Status(410) => "gone",
-            Self::Status(429) | Self::RetryAfter(429, _) => "too_many_requests",
+            Self::Status(429) | Self::RetryAfter(429, _) | Self::OneEvery(_) => "too_many_requests",
             Self::Status(400..500) | Self::RetryAfter(400..500, _) => "rejection",
             Self::Status(_) => "server_error",
             Self::RetryAfter(..) => "retry_after",

@@ -203,6 +203,7 @@ fn of_fact(fact: &Fact) -> Vec<Subject> {
         Fact::EndpointChanged { endpoint, .. }
         | Fact::EndpointDisabled { endpoint, .. }
         | Fact::EndpointDeleted { endpoint, .. }
+        | Fact::EndpointHeld { endpoint, .. }
         | Fact::BreakerOpened { endpoint, .. }
         | Fact::BreakerClosed { endpoint } => vec![Subject::Endpoint(endpoint)],
     }

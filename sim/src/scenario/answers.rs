@@ -20,7 +20,7 @@ pub(super) const TIMEOUT_EDGE: Scenario = Scenario {
             plan.receivers[receiver].latency_max_ms = 0;
         }
         publish_to_each(&mut plan, 8, SECOND);
-        plan.end.healed_at_ms = 10 * HOUR;
+        plan.end.healed_at_ms = 24 * HOUR;
         plan
     },
     end: |book| {
@@ -85,7 +85,7 @@ pub(super) const SLOW_DRIP: Scenario = Scenario {
         plan.receivers[0] = answering(Answer::Drip(200, 2 * SECOND));
         plan.receivers[1] = answering(Answer::Drip(200, 31 * SECOND));
         publish_to_each(&mut plan, 10, SECOND);
-        plan.end.healed_at_ms = 10 * HOUR;
+        plan.end.healed_at_ms = 24 * HOUR;
         plan
     },
     end: |book| {

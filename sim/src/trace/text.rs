@@ -508,6 +508,7 @@ fn fact(known: &Fact, names: &mut Names, out: &mut String) -> fmt::Result {
         Fact::EndpointChanged { .. }
         | Fact::EndpointDisabled { .. }
         | Fact::EndpointDeleted { .. }
+        | Fact::EndpointHeld { .. }
         | Fact::BreakerOpened { .. }
         | Fact::BreakerClosed { .. } => fact_of_endpoint(known, names, out),
     }
@@ -523,6 +524,14 @@ fn fact_of_endpoint(known: &Fact, names: &mut Names, out: &mut String) -> fmt::R
         }
         Fact::EndpointDeleted { endpoint, .. } => {
             write!(out, "{} is deleted", names.endpoint(endpoint))
+        }
+        Fact::EndpointHeld { endpoint, until } => {
+            write!(
+                out,
+                "{} is held until {}",
+                names.endpoint(endpoint),
+                until.0
+            )
         }
         Fact::BreakerOpened { endpoint, until } => {
             write!(

@@ -163,6 +163,8 @@ impl Receiver {
         let plan = &self.stage.plan;
         let (count, answer) = state.weather.next(plan, self.number, Place::Request);
         let answer = answer.unwrap_or(Answer::Status(200));
+        let at_ms = state.now_ms();
+        let answer = state.weather.said(self.number, &answer, at_ms);
         state.note(What::Responded {
             receiver: self.number,
             delivery,

@@ -37,6 +37,8 @@ struct ReceiverWeather {
     dials: u64,
     handshakes: u64,
     requests: u64,
+    /// When it took the last request, if it takes one at a time.
+    taken_ms: Option<u64>,
 }
 
 impl Place {
@@ -145,6 +147,14 @@ impl Weather {
             };
             storms.values().any(cuts)
         })
+    }
+
+    /// What the receiver says to a request that comes now, if this is what it does.
+    pub(super) fn said(&mut self, receiver: usize, answer: &Answer, at_ms: u64) -> Answer {
+        match self.receivers.get_mut(receiver) {
+            Some(state) => answer.at(&mut state.taken_ms, at_ms),
+            None => answer.clone(),
+        }
     }
 
     /// What goes wrong there, the next time; for a request what is said to it. And the how manyth

@@ -60,6 +60,8 @@ pub(super) struct Network {
 #[derive(Clone, Debug, Default)]
 struct ReceiverState {
     requests: u64,
+    /// When it took the last request, if it takes one at a time.
+    taken_ms: Option<u64>,
     /// Storms over it, by fault: in so many of a hundred cases this answer.
     storms: BTreeMap<usize, (u8, Answer)>,
     /// Delays, by fault.
@@ -267,11 +269,14 @@ impl Host {
 
     /// A request has reached its receiver.
     fn arrive(&mut self, id: u64) {
-        let Some(exchange) = self.network.exchanges.get(&id).cloned() else {
+        let Some(mut exchange) = self.network.exchanges.get(&id).cloned() else {
             return;
         };
         let receiver = exchange.receiver;
-        let state = self.network.receivers.get(receiver);
+        let mut state = self.network.receivers.get_mut(receiver);
+        if let Some(state) = &mut state {
+            exchange.answer = exchange.answer.at(&mut state.taken_ms, self.at_ms);
+        }
         if state.is_some_and(|state| !state.down.is_empty() || state.dead) {
             let reset = Outcome::Failure(Failure::new(FailureKind::Reset, "reset"));
             let back = self.at_ms + exchange.latency_ms / 2;
@@ -330,6 +335,8 @@ impl Host {
             Answer::ResetInBody(status) | Answer::EndlessBody(status) => {
                 self.answered(exchange, back, *status, true, None)
             }
+            // It was made of one of these when the request arrived.
+            Answer::OneEvery(_) => return,
             Answer::Malformed => fails(FailureKind::Malformed, "not HTTP"),
             Answer::EndlessHead => fails(FailureKind::TooLarge, "the head is too large"),
             Answer::Reset

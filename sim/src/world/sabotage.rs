@@ -7,7 +7,7 @@ use crate::plan::StoreBounds;
 use crate::trace::{Reply, Wire};
 use bytes::Bytes;
 use postrider_engine::{
-    Batch, Change, Command, DeliveryState, EndpointChange, EndpointId, EndpointSpec,
+    AttemptId, Batch, Change, Command, DeliveryState, EndpointChange, EndpointId, EndpointSpec,
     EndpointStatus, FailReason, Input, Limits, Loaded, Mono, Now, Ordering, Outcome, Receipt,
     Recovered, RetryPolicy, Schedule, Seq,
 };
@@ -25,6 +25,8 @@ pub(super) struct Sabotage {
     changing: BTreeMap<EndpointId, VecDeque<EndpointSpec>>,
     originals: BTreeMap<EndpointId, EndpointSpec>,
     first_urls: BTreeMap<EndpointId, Arc<str>>,
+    /// What receivers have said, where the engine is told something else.
+    said: BTreeMap<AttemptId, u16>,
 }
 
 impl Sabotage {
@@ -36,6 +38,7 @@ impl Sabotage {
             changing: BTreeMap::new(),
             originals: BTreeMap::new(),
             first_urls: BTreeMap::new(),
+            said: BTreeMap::new(),
         }
     }
 
@@ -140,7 +143,12 @@ impl Sabotage {
             {
                 *change = EndpointChange::Resume;
             }
-            Input::AttemptDone(_, Outcome::Response(response), _) => {
+            Input::AttemptDone(attempt, Outcome::Response(response), _) => {
+                if self.is(Bug::RetryAfterPerLane) && matches!(response.status, 429 | 503) {
+                    // Both are retried, and asked to wait, but alone.
+                    self.said.insert(*attempt, response.status);
+                    response.status = if response.status == 429 { 408 } else { 500 };
+                }
                 if self.is(Bug::RetryRejection) && (400..500).contains(&response.status) {
                     response.status = 503;
                 }
@@ -219,6 +227,11 @@ impl Sabotage {
                 if self.is(Bug::GoneForgotten) {
                     changed.disable = None;
                 }
+                if let Outcome::Response(response) = &mut changed.attempt.outcome
+                    && let Some(status) = self.said.get(&changed.attempt.id)
+                {
+                    response.status = *status;
+                }
                 changed.attempt.duration_ms += u64::from(self.is(Bug::WrongDuration));
                 if self.is(Bug::ResultBeforeCommit) {
                     at_once = Some(Input::Committed(id, Receipt::Applied));
@@ -273,6 +286,9 @@ impl Sabotage {
         self.registering.clear();
         self.changing.clear();
         for endpoint in &mut recovered.endpoints {
+            if self.is(Bug::ForgetHold) {
+                endpoint.endpoint.health.held_until = None;
+            }
             let mut spec = (*endpoint.endpoint.spec).clone();
             self.twist(&mut spec);
             endpoint.endpoint.spec = Arc::new(spec);

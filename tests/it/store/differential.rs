@@ -95,6 +95,7 @@ impl Script {
                     failures: 3,
                     failing_since: Some(Wall(5)),
                     open_until: None,
+                    held_until: Some(Wall(7)),
                 }),
             }))),
         }

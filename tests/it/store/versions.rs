@@ -24,6 +24,9 @@ const VERSION_1: &str = include_str!("version-1.sql");
 /// The same, of schema version 2.
 const VERSION_2: &str = include_str!("version-2.sql");
 
+/// The same, of schema version 3, with an endpoint that is held.
+const VERSION_3: &str = include_str!("version-3.sql");
+
 /// Postrider's mark, which a dump leaves out.
 const MARK: &str = "PRAGMA application_id = 0x50535452;";
 
@@ -86,15 +89,18 @@ fn restored(path: &Path, dump: &str) {
 
 #[tokio::test]
 async fn a_file_of_any_version_is_opened_with_all_that_is_in_it() {
-    for dump in [VERSION_1, VERSION_2] {
+    for dump in [VERSION_1, VERSION_2, VERSION_3] {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("events.db");
         restored(&path, dump);
         let store = open(&path);
         holds_all(&store).await;
-        if dump == VERSION_2 {
+        if dump != VERSION_1 {
             holds_what_is_beside(&store).await;
         }
+        let endpoint = Arc::clone(&store).endpoint(ENDPOINT).await.unwrap();
+        let held_until = endpoint.unwrap().health.held_until;
+        assert_eq!(held_until.is_some(), dump == VERSION_3);
     }
 }
 
@@ -228,7 +234,7 @@ async fn the_tables_of_this_version_are_on_record() {
     drop(store);
     restored(&migrated, VERSION_1);
     drop(open(&migrated));
-    restored(&dumped, VERSION_2);
+    restored(&dumped, VERSION_3);
     assert_eq!(
         tables(&new),
         tables(&dumped),

@@ -20,6 +20,7 @@ pub(super) fn core(core: &Core) {
         slots_are_held_by_what_is_under_way(core);
         nothing_that_can_start_is_forgotten(core);
         probes_are_under_way(core);
+        rounds_are_under_way(core);
     }
 }
 
@@ -163,8 +164,20 @@ fn probes_are_under_way(core: &Core) {
         let waits = matches!(state.breaker, Breaker::Probing { .. });
         let mut attempts = core.attempts.values();
         assert!(
+            !waits || attempts.any(|flight| flight.endpoint == *key && state.is_probe(flight.pass))
+        );
+    }
+}
+
+/// A hold that waits for the attempts of a round hears of them.
+fn rounds_are_under_way(core: &Core) {
+    for key in core.by_id.values() {
+        let state = core.endpoints.get(*key).unwrap();
+        let waits = state.hold.ready(core.now.mono) == Err(None);
+        let mut attempts = core.attempts.values();
+        assert!(
             !waits
-                || attempts.any(|flight| flight.endpoint == *key && state.is_probe(flight.probe))
+                || attempts.any(|flight| flight.endpoint == *key && state.is_in_round(flight.pass))
         );
     }
 }

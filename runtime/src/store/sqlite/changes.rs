@@ -291,8 +291,8 @@ impl Changes<'_> {
         self.connection.execute(
             "INSERT OR REPLACE INTO postrider_endpoint
                  (id, tenant, spec, secrets, status, failures, failing_since, open_until,
-                  created_at, revision)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                  created_at, revision, held_until)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 endpoint.id.as_u128().to_be_bytes(),
                 tenant.as_str(),
@@ -304,6 +304,7 @@ impl Changes<'_> {
                 health.open_until.map(|at| signed(at.0)),
                 signed(endpoint.created_at.0),
                 signed(endpoint.revision),
+                health.held_until.map(|at| signed(at.0)),
             ],
         )?;
         Ok(Receipt::Applied)
@@ -366,7 +367,7 @@ impl Changes<'_> {
     ) -> Result<(), StoreFault> {
         let mut update = self.connection.prepare_cached(
             "UPDATE postrider_endpoint
-             SET failures = ?2, failing_since = ?3, open_until = ?4
+             SET failures = ?2, failing_since = ?3, open_until = ?4, held_until = ?5
              WHERE id = ?1",
         )?;
         update.execute(params![
@@ -374,6 +375,7 @@ impl Changes<'_> {
             health.failures,
             health.failing_since.map(|at| signed(at.0)),
             health.open_until.map(|at| signed(at.0)),
+            health.held_until.map(|at| signed(at.0)),
         ])?;
         Ok(())
     }

@@ -20,7 +20,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use std::sync::Arc;
 
 const ENDPOINT_COLUMNS: &str = "id, tenant, spec, secrets, status, failures, failing_since, \
-     open_until, created_at, revision";
+     open_until, created_at, revision, held_until";
 
 fn endpoint_of(row: &Row<'_>, keys: &KeyRing) -> Result<Endpoint, StoreFault> {
     let id = EndpointId::from_u128(u128::from_be_bytes(row.get(0)?));
@@ -42,6 +42,7 @@ fn endpoint_of(row: &Row<'_>, keys: &KeyRing) -> Result<Endpoint, StoreFault> {
             failures: row.get(5)?,
             failing_since: time(6)?,
             open_until: time(7)?,
+            held_until: time(10)?,
         },
         created_at: Wall(rows::unsigned(row.get(8)?)?),
         revision: rows::unsigned(row.get(9)?)?,

@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i32 = 0x5053_5452;
 pub(super) const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
 /// Each brings the schema from its place to the next one. Never changed, only added to.
-const MIGRATIONS: &[&str] = &[FIRST, SECOND];
+const MIGRATIONS: &[&str] = &[FIRST, SECOND, THIRD];
 
 /// Names begin with `postrider_`, so that the tables can live in an application's database.
 ///
@@ -230,6 +230,11 @@ CREATE TABLE postrider_record (
     value BLOB NOT NULL,
     PRIMARY KEY (kind, tenant, id)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Until when an endpoint's receiver has asked to be left alone (Unix milliseconds).
+const THIRD: &str = "
+ALTER TABLE postrider_endpoint ADD COLUMN held_until INTEGER;
 ";
 
 /// In `postrider_meta`: how many of the migrations the tables have seen.

@@ -382,6 +382,12 @@ mod tests {
         let mut spec = EndpointSpec::new("https://example.com/");
         // What its owner had then, by default or by choice, is on record and stays.
         spec.retry.also_retry = Vec::new();
+        spec.retry.schedule = Schedule::Exponential {
+            first: Duration::from_secs(1),
+            factor: 2.0,
+            cap: Duration::from_secs(3_600),
+            retries: 5,
+        };
         assert_eq!(from_json(old), Ok(spec));
     }
 

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// When to try again: either `delays_ms`, or an exponential schedule.
+/// When to try again: either `delays_ms`, or an exponential schedule. What is not given is as in the
+/// default, 5 retries after 5 s, 20 s, 80 s, 320 s and 1,280 s, over about 28 minutes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RetryForm {
@@ -18,10 +19,10 @@ pub(crate) struct RetryForm {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_items = 64, example = json!([60_000, 300_000, 900_000]))]
     pub(crate) delays_ms: Option<Vec<u64>>,
-    /// The delay before the second attempt. Default 1,000.
+    /// The delay before the second attempt. Default 5,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) first_ms: Option<u64>,
-    /// How much longer each delay is than the one before. Default 2.
+    /// How much longer each delay is than the one before. Default 4.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 100)]
     pub(crate) factor: Option<f64>,
@@ -36,7 +37,8 @@ pub(crate) struct RetryForm {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(maximum = 100)]
     pub(crate) jitter_percent: Option<u8>,
-    /// The longest wait that a receiver may ask for with `Retry-After`. Default one hour.
+    /// The longest wait that a receiver may ask for with `Retry-After`; with 429 and 503 it holds the
+    /// whole endpoint. Default one hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) retry_after_max_ms: Option<u64>,
     /// Statuses from 400 to 499 that are retried instead of failing at once. Default 408, 425 and

@@ -129,6 +129,9 @@ impl Hub {
                 self.disabled(api, endpoint, reason).await;
             }
             Fact::EndpointDeleted { endpoint, .. } => self.deleted(api, endpoint),
+            Fact::EndpointHeld { endpoint, .. } => {
+                self.show_endpoint(api, endpoint, "held", Some("retry_after"));
+            }
             Fact::BreakerOpened { endpoint, .. } => {
                 self.show_endpoint(api, endpoint, "breaker_opened", None);
                 let change = self.troubles.opened(endpoint);

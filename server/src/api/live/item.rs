@@ -119,6 +119,7 @@ impl Item {
             | Fact::EndpointChanged { .. }
             | Fact::EndpointDisabled { .. }
             | Fact::EndpointDeleted { .. }
+            | Fact::EndpointHeld { .. }
             | Fact::BreakerOpened { .. }
             | Fact::BreakerClosed { .. } => return None,
         };
