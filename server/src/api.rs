@@ -6,6 +6,7 @@ mod cursors;
 mod dead_letters;
 mod deliveries;
 mod edge;
+mod endpoint_defaults;
 mod endpoint_form;
 mod endpoint_names;
 mod endpoints;
@@ -44,6 +45,7 @@ mod timeline;
 mod validators;
 mod workers;
 
+pub use endpoint_defaults::{EndpointDefaults, InvalidDefaults};
 pub use handlers::Inbound;
 pub use listeners::{ListenError, Listening};
 pub use networks::{InvalidNetwork, Networks};
@@ -74,6 +76,7 @@ struct Shared {
     cursors: cursors::Cursors,
     event_types: Registry<event_types::EventTypeView>,
     templates: Registry<templates::TemplateView>,
+    endpoint_defaults: Registry<EndpointDefaults>,
     validators: validators::Validators,
     live: Live,
     sources: sources::Sources,
@@ -93,6 +96,8 @@ pub struct ApiOptions {
     /// Networks of proxies whose `X-Forwarded-For` is believed, when it is asked where a webhook
     /// comes from. None are, unless they are named here.
     pub trusted_proxies: Networks,
+    /// What endpoints have that are registered without it, unless their tenant has decided.
+    pub endpoint_defaults: EndpointDefaults,
 }
 
 /// Operational events that wait to be published.
@@ -137,6 +142,7 @@ impl Api {
             cursors: cursors::Cursors::load(Arc::clone(&records)).await?,
             event_types: Registry::load("event_type", Arc::clone(&records)).await?,
             templates: Registry::load("template", Arc::clone(&records)).await?,
+            endpoint_defaults: Registry::load("endpoint_defaults", Arc::clone(&records)).await?,
             validators: validators::Validators::default(),
             sources: sources::Sources::load(records).await?,
             handlers: handlers::Handlers::default(),
@@ -218,6 +224,10 @@ impl Api {
 
     pub(crate) fn templates(&self) -> &Registry<templates::TemplateView> {
         &self.0.templates
+    }
+
+    pub(crate) fn endpoint_defaults(&self) -> &Registry<EndpointDefaults> {
+        &self.0.endpoint_defaults
     }
 
     pub(crate) fn sources(&self) -> &sources::Sources {

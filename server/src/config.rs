@@ -13,7 +13,7 @@ pub(crate) use show::Shown;
 use kinds::Kind;
 
 use postrider::egress::EgressGuard;
-use postrider_server::Networks;
+use postrider_server::{EndpointDefaults, Networks};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -55,6 +55,9 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("allow_http", None, "send to http:// URLs, too: true or false; if nothing is said, only where the API listens on a loopback address"),
     setting("attempt_timeout_max_s", Some("600"), "the longest timeout of an attempt; longer ones of endpoints are cut to it"),
     setting("trusted_proxies", Some(""), "networks whose X-Forwarded-For is believed, with commas between"),
+    setting("default_retry", Some(""), "the retry policy of endpoints that are registered without one: JSON, as POST /v1/endpoints takes it"),
+    setting("default_timeout_ms", Some(""), "their time for one attempt, in milliseconds"),
+    setting("default_signatures", Some(""), "how their requests are signed, with the names of the headers: JSON, as POST /v1/endpoints takes it"),
     setting("known_event_types_only", Some("false"), "refuse events whose type is not in the catalogue"),
     setting("open_metrics", Some("false"), "show /metrics without a key"),
     setting("shutdown_timeout_s", Some("35"), "how long requests under way may take once the server is asked to end"),
@@ -184,6 +187,7 @@ pub(crate) struct Config {
     pub(crate) api_key: Option<String>,
     pub(crate) egress: EgressGuard,
     pub(crate) trusted_proxies: Networks,
+    pub(crate) endpoint_defaults: EndpointDefaults,
     pub(crate) known_event_types_only: bool,
     pub(crate) open_metrics: bool,
     pub(crate) shutdown_timeout: Duration,
@@ -219,6 +223,7 @@ impl Config {
             api_key,
             egress: egress(values, listen)?,
             trusted_proxies: values.parsed("trusted_proxies")?,
+            endpoint_defaults: endpoint_defaults(values)?,
             known_event_types_only: values.parsed("known_event_types_only")?,
             open_metrics: values.parsed("open_metrics")?,
             shutdown_timeout: Duration::from_secs(values.parsed("shutdown_timeout_s")?),
@@ -261,6 +266,38 @@ fn egress(values: &Values, listen: SocketAddr) -> Result<EgressGuard, ConfigErro
         guard
     } else {
         guard.https_only()
+    })
+}
+
+/// What is set of the defaults of endpoints. Each is read alone, so that an error names it.
+fn endpoint_defaults(values: &Values) -> Result<EndpointDefaults, ConfigError> {
+    let settings = [
+        ("default_retry", "retry"),
+        ("default_timeout_ms", "timeout_ms"),
+        ("default_signatures", "signatures"),
+    ];
+    let mut fields = Vec::new();
+    for (name, field) in settings {
+        let set = values.made(name, |text| {
+            if text.is_empty() {
+                return Ok(None);
+            }
+            let alone = format!("{{\"{field}\": {text}}}");
+            let defaults: Result<EndpointDefaults, _> = alone.parse();
+            let why = |error: postrider_server::InvalidDefaults| error.to_string();
+            defaults
+                .map(|_| Some(format!("\"{field}\": {text}")))
+                .map_err(why)
+        });
+        fields.extend(set?);
+    }
+    let all = format!("{{{}}}", fields.join(", "));
+    let parsed = all.parse::<EndpointDefaults>();
+    parsed.map_err(|error| ConfigError::Value {
+        origin: Origin::Default,
+        name: "default_retry",
+        text: all.clone(),
+        why: error.to_string(),
     })
 }
 
@@ -377,6 +414,34 @@ mod tests {
             error.contains("allow_networks") && error.contains("environment"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn defaults_of_endpoints_are_set_one_by_one_and_checked_at_the_start() {
+        let made = |pairs: &[(&str, &str)]| Config::of(&gathered(pairs, None).unwrap());
+        let retry = ("POSTRIDER_DEFAULT_RETRY", r#"{"delays_ms": [1000]}"#);
+        let signatures = (
+            "POSTRIDER_DEFAULT_SIGNATURES",
+            r#"[{"scheme": "standard"}]"#,
+        );
+        let config = made(&[retry, ("POSTRIDER_DEFAULT_TIMEOUT_MS", "7"), signatures]).unwrap();
+        let expected = r#"{"retry": {"delays_ms": [1000]}, "timeout_ms": 7,
+            "signatures": [{"scheme": "standard"}]}"#;
+        let expected: EndpointDefaults = expected.parse().unwrap();
+        assert_eq!(config.endpoint_defaults, expected);
+        assert_eq!(
+            made(&[]).unwrap().endpoint_defaults,
+            EndpointDefaults::default()
+        );
+        for (name, wrong) in [
+            ("default_retry", "5 times"),
+            ("default_timeout_ms", "0"),
+            ("default_signatures", r#"[{"scheme": "rot13"}]"#),
+        ] {
+            let variable = format!("POSTRIDER_{}", name.to_ascii_uppercase());
+            let error = made(&[(variable.as_str(), wrong)]).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
     }
 
     #[test]

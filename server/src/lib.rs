@@ -25,8 +25,8 @@ mod listen;
 mod metrics;
 
 pub use api::{
-    Api, ApiError, ApiOptions, Inbound, InvalidNetwork, ListenError, Listening, Networks, Place,
-    Problem, Provider, document, problems_page, router,
+    Api, ApiError, ApiOptions, EndpointDefaults, Inbound, InvalidDefaults, InvalidNetwork,
+    ListenError, Listening, Networks, Place, Problem, Provider, document, problems_page, router,
 };
 pub use listen::serve;
 pub use metrics::{METRICS_MEDIA_TYPE, Metrics, metrics_page};

@@ -57,6 +57,7 @@ pub(crate) async fn ensure(
 ) -> Result<(StatusCode, axum::Json<EndpointView>), Problem> {
     let tenant = caller.tenant();
     let secret: Option<String> = take(&mut body, "secret")?;
+    api.fill_defaults(tenant, &mut body)?;
     let form: EndpointForm = parse(body.text()?.get().as_bytes())?;
     let spec = form.spec(tenant, payload_form(&api, tenant, &form, None)?)?;
     let secret = secret.as_deref().map(parse_secret).transpose()?;

@@ -119,6 +119,7 @@ pub(crate) async fn create(
     let tenant = caller.tenant();
     let secret: Option<String> = take(&mut body, "secret")?;
     let verify: Option<bool> = take(&mut body, "verify")?;
+    api.fill_defaults(tenant, &mut body)?;
     let form: EndpointForm = parse(body.text()?.get().as_bytes())?;
     let spec = form.spec(tenant, payload_form(&api, tenant, &form, None)?)?;
     let secret = secret.as_deref().map(parse_secret).transpose()?;
@@ -236,6 +237,7 @@ pub(crate) async fn patch(
     for name in none {
         form.set(name, RawValue::NULL.to_owned());
     }
+    api.fill_defaults(tenant, &mut form)?;
     let form: EndpointForm = parse(form.text()?.get().as_bytes())?;
     let current = Some(&endpoint.spec.payload_form);
     let spec = form.spec(tenant, payload_form(&api, tenant, &form, current)?)?;

@@ -2,9 +2,9 @@
 
 use super::problem::Problem;
 use super::{
-    Api, dead_letters, deliveries, endpoint_names, endpoints, event_types, events, health, inbound,
-    keys_routes, metrics_route, replays, scheduled, sources, stats, stream, templates, tenants,
-    timeline,
+    Api, dead_letters, deliveries, endpoint_defaults, endpoint_names, endpoints, event_types,
+    events, health, inbound, keys_routes, metrics_route, replays, scheduled, sources, stats,
+    stream, templates, tenants, timeline,
 };
 use axum::Router;
 use axum::http::header;
@@ -35,6 +35,7 @@ struct Description;
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(endpoints::create, endpoints::list))
+        .routes(routes!(endpoint_defaults::get, endpoint_defaults::put))
         .routes(routes!(endpoints::get, endpoints::patch, endpoints::delete))
         .routes(routes!(endpoint_names::ensure))
         .routes(routes!(endpoints::pause))

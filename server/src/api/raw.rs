@@ -33,6 +33,15 @@ impl Members {
         }
     }
 
+    /// Adds the members that are not there yet.
+    pub(crate) fn fill(&mut self, defaults: Self) {
+        for (name, value) in defaults.0 {
+            if self.get(&name).is_none() {
+                self.set(name, value);
+            }
+        }
+    }
+
     /// The text of the object.
     pub(crate) fn text(&self) -> Result<Box<RawValue>, Problem> {
         serde_json::value::to_raw_value(self).map_err(|error| Problem::new(Code::Internal, error))

@@ -56,6 +56,16 @@ enum What {
     Lanes(Lanes),
     /// List its deliveries, newest first
     Deliveries(Deliveries),
+    /// Show or set what endpoints have that are registered without it
+    Defaults(Defaults),
+}
+
+#[derive(clap::Args)]
+struct Defaults {
+    /// Set them all: JSON with any of `retry`, `timeout_ms` and `signatures`, `@FILE`, or `-` for the
+    /// standard input; `{}` for none
+    #[arg(long, value_name = "JSON")]
+    set: Option<String>,
 }
 
 #[derive(clap::Args)]
@@ -188,6 +198,8 @@ const FIRST: &[&str] = &[
     "name",
     "url",
     "status",
+    "held_until",
+    "held_by",
     "secret",
     "event_types",
     "description",
@@ -236,6 +248,7 @@ impl What {
                 let list = client.list(&path, Query::default(), &lanes.paging).await?;
                 Ok(show.list(&list, LANES))
             }
+            Self::Defaults(defaults) => defaults.answer(client, show).await,
             Self::Deliveries(args) => {
                 let path = ["v1", "endpoints", &args.id, "deliveries"];
                 let list = client.list(&path, args.filter.query(), &args.paging);
@@ -306,6 +319,17 @@ impl Update {
         let path = ["v1", "endpoints", &self.id];
         let reply = client.patch(&path, &body).await?;
         Ok(show.answer(&reply, described))
+    }
+}
+
+impl Defaults {
+    async fn answer(&self, client: &Client, show: &Connection) -> Result<Answer, ClientError> {
+        let path = ["v1", "endpoint-defaults"];
+        let reply = match &self.set {
+            None => client.get(&path, &Query::default()).await?,
+            Some(set) => client.put(&path, &parsed("--set", set)?).await?,
+        };
+        Ok(show.answer(&reply, |it| show::fields(it, &["retry", "timeout_ms"])))
     }
 }
 

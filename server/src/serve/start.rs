@@ -94,6 +94,7 @@ pub(crate) async fn start(config: &Config) -> Result<Running, ServeError> {
         open_metrics: config.open_metrics,
         metrics,
         trusted_proxies: config.trusted_proxies.clone(),
+        endpoint_defaults: config.endpoint_defaults.clone(),
     };
     let api = Api::open(postrider.clone(), options).await?;
     if let Some(key) = &config.api_key {

@@ -3,6 +3,7 @@
 //! It has been marked before, so nobody reaches it any more and nothing new comes. A process that
 //! ends in between goes on at its next start.
 
+use crate::api::endpoint_defaults::ID;
 use crate::api::problem::Problem;
 use crate::api::{Api, Shared};
 use postrider::{EndpointError, ReadError, ReplayError, ReplayState, ScheduledQuery, TenantId};
@@ -114,7 +115,7 @@ async fn scheduled(api: &Api, tenant: &TenantId) -> Result<usize, StepError> {
     Ok(page.events.len())
 }
 
-/// Sources, keys, templates and event types.
+/// Sources, keys, templates, event types and the defaults of endpoints.
 async fn records(api: &Api, tenant: &TenantId) -> Result<usize, StepError> {
     let mut ended = 0;
     for source in api.sources().of(tenant).iter().take(PAGE) {
@@ -131,6 +132,10 @@ async fn records(api: &Api, tenant: &TenantId) -> Result<usize, StepError> {
     }
     for event_type in api.event_types().of(tenant).iter().take(PAGE) {
         api.event_types().remove(tenant, &event_type.name).await?;
+        ended += 1;
+    }
+    if api.endpoint_defaults().get(tenant, ID).is_some() {
+        api.endpoint_defaults().remove(tenant, ID).await?;
         ended += 1;
     }
     Ok(ended)
