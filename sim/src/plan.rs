@@ -116,6 +116,8 @@ pub enum Answer {
     RetryAfter(u16, String),
     /// 200 to one request in so many milliseconds, 429 with the `Retry-After` that fits to the others.
     OneEvery(u64),
+    /// This status, in a head that is not as tidy as RFC 9112 wants it.
+    Untidy(u16),
     /// This status after so many milliseconds.
     Late(u16, u64),
     /// The request is taken and never answered.

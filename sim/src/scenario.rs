@@ -7,6 +7,8 @@ mod endpoints;
 mod not_now;
 mod outages;
 mod sender;
+#[cfg(feature = "turmoil")]
+mod untidy;
 
 use crate::book::Book;
 use crate::checker::Checker;
@@ -49,6 +51,8 @@ pub fn all() -> &'static [Scenario] {
         answers::RETRY_AFTER,
         not_now::ONE_A_SECOND,
         not_now::NOT_NOW_STORM,
+        #[cfg(feature = "turmoil")]
+        untidy::HEADS,
         sender::POWER_LOSS,
         sender::SHUTDOWN,
         sender::WEEK_AT_THE_BOUND,

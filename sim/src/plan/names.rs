@@ -49,12 +49,12 @@ impl Answer {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Status(200..300) => "ok",
+            Self::Status(200..300) | Self::Untidy(200..300) => "ok",
             Self::Status(300..400) => "redirect",
             Self::Status(410) => "gone",
             Self::Status(429) | Self::RetryAfter(429, _) | Self::OneEvery(_) => "too_many_requests",
             Self::Status(400..500) | Self::RetryAfter(400..500, _) => "rejection",
-            Self::Status(_) => "server_error",
+            Self::Status(_) | Self::Untidy(_) => "server_error",
             Self::RetryAfter(..) => "retry_after",
             Self::Late(..) => "late",
             Self::Hang => "hang",

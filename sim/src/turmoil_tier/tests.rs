@@ -119,6 +119,8 @@ fn every_answer_comes_to_what_it_should() {
         (Answer::Status(204), &[Ok(204)][..]),
         (Answer::Status(302), &[Ok(302)]),
         (Answer::RetryAfter(503, "1".to_owned()), &[Ok(503)]),
+        (Answer::Untidy(200), &[Ok(200)]),
+        (Answer::Untidy(503), &[Ok(503)]),
         (Answer::Late(200, 300), &[Ok(200)]),
         (Answer::Late(200, 900), &[Err(Timeout(Phase::Response))]),
         (Answer::Hang, &[Err(Timeout(Phase::Response))]),

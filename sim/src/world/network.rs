@@ -313,7 +313,10 @@ impl Host {
         let fails = |kind, detail| Outcome::Failure(Failure::new(kind, detail));
         let outcome = match &exchange.answer {
             Answer::Hang | Answer::Unreachable => return,
-            Answer::Status(status) => self.answered(exchange, back, *status, false, None),
+            // What comes of an untidy head is seen in the other tier.
+            Answer::Status(status) | Answer::Untidy(status) => {
+                self.answered(exchange, back, *status, false, None)
+            }
             Answer::RetryAfter(status, text) => {
                 self.answered(exchange, back, *status, false, Some(text))
             }

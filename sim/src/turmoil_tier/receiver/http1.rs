@@ -20,6 +20,19 @@ const GARBAGE: [&str; 3] = [
     "HTTP/9.9 200 OK\r\n\r\n",
 ];
 
+/// Lines of a head that are wrong in different ways, while its status is right.
+const UNTIDY: [&str; 6] = [
+    "x-folded: first\r\n second\r\n",
+    "x-spaced : value\r\n",
+    "set-cookie: session=a\u{1}b\r\n",
+    "no colon in it\r\n",
+    ": no name\r\n",
+    "x-caf\u{e9}: latin\r\n",
+];
+
+/// More headers than anybody needs.
+const HEADERS_MANY: usize = 300;
+
 /// What comes of a connection after an answer.
 #[derive(PartialEq, Eq)]
 enum Then {
@@ -75,6 +88,13 @@ impl Receiver {
                 self.stage.sleep_ms(*ms).await;
                 self.whole(stream, deed, *status).await
             }
+            Answer::Untidy(status) => {
+                let head = self.untidy_head(deed, *status);
+                say(stream, &head).await?;
+                stream.write_all(BODY).await?;
+                stream.flush().await?;
+                Ok(Then::GoOn)
+            }
             Answer::Hang => {
                 linger(stream).await?;
                 Ok(Then::Close)
@@ -120,6 +140,20 @@ impl Receiver {
             }
             _ => Ok(Then::Cut),
         }
+    }
+
+    fn untidy_head(&self, deed: &Deed, status: u16) -> String {
+        let mut rolls = self
+            .stage
+            .chance
+            .of("untidy", self.number as u64, deed.number);
+        let way = usize::try_from(rolls.up_to(UNTIDY.len() as u64)).unwrap_or(0);
+        let lines = match UNTIDY.get(way) {
+            Some(line) => (*line).to_owned(),
+            None => "x-more: m\r\n".repeat(HEADERS_MANY),
+        };
+        let length = format!("{lines}content-length: {}", BODY.len());
+        head(deed, status, &length)
     }
 
     async fn whole(

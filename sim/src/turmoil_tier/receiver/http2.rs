@@ -17,6 +17,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio_rustls::server::TlsStream;
 
+/// More headers than anybody needs.
+const HEADERS_MANY: usize = 200;
+
 /// What a connection is told by one of its requests.
 #[derive(Default)]
 struct Ends {
@@ -120,6 +123,19 @@ impl Receiver {
     ) -> Result<(), h2::Error> {
         match &deed.answer {
             Answer::Status(status) | Answer::RetryAfter(status, _) => whole(respond, deed, *status),
+            Answer::Untidy(status) => {
+                // Its frames are made by a library, which makes tidy ones: of these there are many.
+                let mut head = head(deed, *status);
+                for number in 0..HEADERS_MANY {
+                    let name = http::HeaderName::try_from(format!("x-more-{number}"));
+                    if let Ok(name) = name {
+                        head.headers_mut()
+                            .insert(name, http::HeaderValue::from_static("m"));
+                    }
+                }
+                let mut body = respond.send_response(head, false)?;
+                body.send_data(Bytes::from_static(BODY), true)
+            }
             Answer::Late(status, ms) => {
                 self.stage.sleep_ms(*ms).await;
                 whole(respond, deed, *status)
