@@ -1,7 +1,10 @@
 //! The headers that the owner of an endpoint may add to its requests.
 
+use crate::delivery::HeaderLines;
 use crate::error::InvalidSpec;
 use crate::limits::Limits;
+use postrider_signature::HeaderNames;
+use std::fmt;
 
 /// Names that belong to the connection (RFC 9110, section 7.6.1), to HTTP message framing and
 /// routing, or to the engine. Lower case.
@@ -43,7 +46,18 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 
 /// Names that are kept for signatures, whether or not the endpoint has them.
 fn is_for_signatures(name: &str) -> bool {
-    name == "x-signature" || name.starts_with("webhook-")
+    let signature = "x-signature";
+    name == signature || HeaderNames::is_next(name, signature) || name.starts_with("webhook-")
+}
+
+/// Custom headers as they may be written anywhere: their values are as secret as a secret.
+pub(crate) struct Names<'a>(pub(crate) &'a [(String, String)]);
+
+impl fmt::Debug for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.0.iter().map(|(name, _)| (name, HeaderLines::SECRET));
+        f.debug_map().entries(names).finish()
+    }
 }
 
 pub(crate) fn check(headers: &[(String, String)], limits: &Limits) -> Result<(), InvalidSpec> {
@@ -105,6 +119,7 @@ mod tests {
             "TRANSFER-ENCODING",
             "Webhook-Id",
             "x-signature",
+            "X-Signature-Next",
             "X-Forwarded-For",
         ] {
             let reserved = InvalidSpec::HeaderReserved { name: name.into() };

@@ -3,7 +3,7 @@
 use crate::batch_policy::BatchPolicy;
 use crate::breaker::BreakerPolicy;
 use crate::custom_headers;
-use crate::error::InvalidSpec;
+use crate::error::{EndpointError, InvalidSpec};
 use crate::filter::Filter;
 use crate::id::EndpointId;
 use crate::limits::Limits;
@@ -15,11 +15,15 @@ use crate::signature_form::{self, SignatureForm};
 use crate::time::Wall;
 use postrider_signature::Secret;
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// What the owner of an endpoint decides. [`EndpointSpec::new`] has the defaults.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// `Debug` leaves out the values of its headers, and serves for nothing but people.
+#[derive(Clone, PartialEq)]
 pub struct EndpointSpec {
     /// Who owns it.
     pub tenant: TenantId,
@@ -44,7 +48,8 @@ pub struct EndpointSpec {
     ///
     /// [`Scheme::Postrider`]: postrider_signature::Scheme::Postrider
     pub signatures: Vec<SignatureForm>,
-    /// Headers added to every request. Names of the protocol and of the engine are refused.
+    /// Headers added to every request. Names of the protocol and of the engine are refused. The
+    /// values are kept as secrets are: they are not printed, nor recorded with attempts.
     pub headers: Vec<(String, String)>,
     /// Whether deliveries keep their order. Default: they do.
     pub ordering: Ordering,
@@ -154,6 +159,31 @@ pub struct Endpoint {
     pub created_at: Wall,
     /// Counts the changes of spec and secrets.
     pub revision: u64,
+}
+
+impl fmt::Debug for EndpointSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EndpointSpec")
+            .field("tenant", &self.tenant)
+            .field("url", &self.url)
+            .field("description", &self.description)
+            .field("metadata", &self.metadata)
+            .field("event_types", &self.event_types)
+            .field("filter", &self.filter)
+            .field("payload_form", &self.payload_form)
+            .field("signatures", &self.signatures)
+            .field("headers", &custom_headers::Names(&self.headers))
+            .field("ordering", &self.ordering)
+            .field("on_failed", &self.on_failed)
+            .field("timeout", &self.timeout)
+            .field("retry", &self.retry)
+            .field("concurrency", &self.concurrency)
+            .field("batch", &self.batch)
+            .field("rate_limit", &self.rate_limit)
+            .field("breaker", &self.breaker)
+            .field("disable_after", &self.disable_after)
+            .finish()
+    }
 }
 
 impl EndpointSpec {
@@ -268,6 +298,16 @@ impl Endpoint {
         Ok((secrets.len() < self.secrets.len()).then_some(secrets))
     }
 
+    /// Checks the current secret, which is new.
+    pub(crate) fn check_new_secret(&self, limits: &Limits) -> Result<(), InvalidSpec> {
+        let least = limits.secret_bytes_min;
+        let is_short = |it: &&EndpointSecret| it.secret.strength_bytes() < least;
+        match self.secrets.first().filter(is_short) {
+            Some(_) => Err(InvalidSpec::SecretShort { least }),
+            None => Ok(()),
+        }
+    }
+
     /// The secrets that sign at this time.
     pub(crate) fn signing(&self, wall: Wall) -> impl Iterator<Item = &EndpointSecret> {
         self.secrets
@@ -275,27 +315,50 @@ impl Endpoint {
             .filter(move |secret| secret.expires_at.is_none_or(|at| at > wall))
     }
 
-    /// The secrets after a rotation: the new one, then those whose overlap is not over.
+    /// The secrets after a rotation: the new one, then those whose overlap is not over. The older
+    /// one never outlives the newer: with the oldest its overlap ends, and the next one is the
+    /// oldest, until the new one is alone.
+    ///
+    /// # Errors
+    ///
+    /// If the oldest would have to go before its overlap is over.
     pub(crate) fn rotated(
         &self,
         secret: Secret,
         overlap: Duration,
         wall: Wall,
         limits: &Limits,
-    ) -> Vec<EndpointSecret> {
+    ) -> Result<Vec<EndpointSecret>, EndpointError> {
         let end = wall.after(overlap);
-        let kept = self.signing(wall).map(|old| EndpointSecret {
+        // A rotation that is asked for again changes nothing but the end.
+        let is_repeat = |old: &&EndpointSecret| old.expires_at.is_none() && old.secret == secret;
+        let kept = self.signing(wall).filter(|old| !is_repeat(old));
+        let kept = kept.map(|old| EndpointSecret {
             secret: old.secret.clone(),
-            expires_at: Some(old.expires_at.map_or(end, |at| at.min(end))),
+            expires_at: match old.expires_at {
+                // One that comes back is valid beyond the end of the overlap it once had.
+                Some(at) if old.secret != secret => Some(at.min(end)),
+                _ => Some(end),
+            },
         });
         let kept = kept.filter(|old| old.expires_at > Some(wall));
-        std::iter::once(EndpointSecret {
-            secret,
+        let mut secrets: Vec<EndpointSecret> = kept.collect();
+        let new = EndpointSecret {
+            secret: secret.clone(),
             expires_at: None,
-        })
-        .chain(kept)
-        .take(limits.secrets_max)
-        .collect()
+        };
+        secrets.insert(0, new);
+        let most = limits.secrets_max;
+        if secrets.len() > most {
+            return Err(EndpointError::Secrets { most });
+        }
+        Ok(secrets)
+    }
+
+    /// The current secret alone, if there are others.
+    pub(crate) fn without_overlap(&self) -> Option<Vec<EndpointSecret>> {
+        let current = |it: &&EndpointSecret| it.expires_at.is_none();
+        (self.secrets.len() > 1).then(|| self.secrets.iter().filter(current).cloned().collect())
     }
 }
 
@@ -354,9 +417,25 @@ mod tests {
     }
 
     #[test]
-    fn a_rotation_keeps_the_old_secret_for_the_overlap_only() {
-        let secret = |text: &str| text.parse::<Secret>().unwrap();
-        let mut endpoint = Endpoint {
+    fn the_values_of_headers_are_not_printed() {
+        let mut spec = EndpointSpec::new("https://example.com/");
+        spec.headers = vec![("X-Team".to_owned(), "hunter2".to_owned())];
+        let written = format!("{spec:?}");
+        assert!(
+            written.contains("X-Team") && !written.contains("hunter2"),
+            "{written}"
+        );
+    }
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn secret(text: &str) -> Secret {
+        text.parse().unwrap()
+    }
+
+    /// An endpoint with the secret `one`.
+    fn endpoint() -> Endpoint {
+        Endpoint {
             id: EndpointId::from_u128(1),
             spec: Arc::new(EndpointSpec::new("https://example.com/")),
             secrets: vec![EndpointSecret {
@@ -367,24 +446,72 @@ mod tests {
             health: Health::default(),
             created_at: Wall(0),
             revision: 0,
-        };
+        }
+    }
+
+    fn rotate(endpoint: &mut Endpoint, to: &str, overlap: Duration, at: u64) {
+        let rotated = endpoint.rotated(secret(to), overlap, Wall(at), &Limits::default());
+        endpoint.secrets = rotated.unwrap();
+    }
+
+    /// The secrets that sign at this time, the newest first.
+    fn live(endpoint: &Endpoint, at: u64) -> Vec<&str> {
+        let live = endpoint.signing(Wall(at));
+        live.map(|it| it.secret.expose_secret_text()).collect()
+    }
+
+    #[test]
+    fn a_rotation_keeps_the_old_secret_for_the_overlap_only() {
+        let mut endpoint = endpoint();
+        rotate(&mut endpoint, "two", HOUR, 0);
+        assert_eq!(live(&endpoint, 3_599_999), ["two", "one"]);
+        assert_eq!(live(&endpoint, 3_600_000), ["two"]);
+        rotate(&mut endpoint, "three", 10 * HOUR, 1);
+        // A second rotation prolongs no overlap.
+        assert_eq!(live(&endpoint, 3_600_000), ["three", "two"]);
+        rotate(&mut endpoint, "four", Duration::ZERO, 2);
+        // No overlap ends all others at once.
+        assert_eq!(endpoint.secrets.len(), 1);
+    }
+
+    #[test]
+    fn the_fourth_rotation_in_an_overlap_is_refused_until_there_is_room() {
+        let mut endpoint = endpoint();
+        for (number, to) in ["two", "three", "four"].into_iter().enumerate() {
+            rotate(&mut endpoint, to, HOUR, number as u64);
+        }
+        let all = ["four", "three", "two", "one"];
+        assert_eq!(live(&endpoint, 4), all);
         let limits = Limits::default();
-        let hour = Duration::from_secs(3600);
-        endpoint.secrets = endpoint.rotated(secret("two"), hour, Wall(0), &limits);
-        let live = |endpoint: &Endpoint, at| endpoint.signing(Wall(at)).count();
-        assert_eq!(live(&endpoint, 3_599_999), 2);
-        assert_eq!(live(&endpoint, 3_600_000), 1);
-        endpoint.secrets = endpoint.rotated(secret("three"), 10 * hour, Wall(1), &limits);
-        assert_eq!(
-            live(&endpoint, 3_600_000),
-            2,
-            "a second rotation prolongs no overlap"
-        );
-        endpoint.secrets = endpoint.rotated(secret("four"), Duration::ZERO, Wall(2), &limits);
-        assert_eq!(
-            endpoint.secrets.len(),
-            1,
-            "no overlap ends all others at once"
-        );
+        let refused = endpoint.rotated(secret("five"), HOUR, Wall(4), &limits);
+        assert_eq!(refused, Err(EndpointError::Secrets { most: 4 }));
+        let none = endpoint.rotated(secret("five"), Duration::ZERO, Wall(4), &limits);
+        assert_eq!(none.unwrap().len(), 1);
+        let later = endpoint.rotated(secret("five"), HOUR, Wall(3_600_000), &limits);
+        assert_eq!(later.unwrap().len(), 4, "the first overlap is over");
+        endpoint.secrets = endpoint.without_overlap().unwrap();
+        assert_eq!(live(&endpoint, 4), ["four"]);
+        assert_eq!(endpoint.without_overlap(), None);
+    }
+
+    #[test]
+    fn the_same_rotation_again_is_no_second_one() {
+        let mut endpoint = endpoint();
+        for at in 0..10 {
+            rotate(&mut endpoint, "two", HOUR, at);
+        }
+        assert_eq!(live(&endpoint, 10), ["two", "one"]);
+        assert_eq!(live(&endpoint, 3_600_000), ["two"]);
+    }
+
+    /// A receiver that knows the oldest secret, and nothing else, is not to fail when that becomes
+    /// the newest one again.
+    #[test]
+    fn a_secret_that_comes_back_goes_on_as_the_oldest() {
+        let mut endpoint = endpoint();
+        rotate(&mut endpoint, "two", HOUR, 0);
+        rotate(&mut endpoint, "one", HOUR, 1_800_000);
+        assert_eq!(live(&endpoint, 5_399_999), ["one", "two", "one"]);
+        assert_eq!(live(&endpoint, 5_400_000), ["one"]);
     }
 }

@@ -172,6 +172,16 @@ pub enum EndpointError {
     /// A bound was reached.
     #[error("not changed: {0}")]
     Full(#[from] Full),
+    /// As many secrets as may be sign already, and a rotation with an overlap would add one.
+    #[error(
+        "not rotated: {most} secrets of this endpoint sign already (secrets_max), so the oldest \
+         would stop before its overlap is over: wait until it is, end the overlap of those before, \
+         or rotate with an overlap of 0, which ends all of them"
+    )]
+    Secrets {
+        /// The bound.
+        most: usize,
+    },
     /// Nothing is accepted any more.
     #[error(transparent)]
     Closed(#[from] Closed),
@@ -316,6 +326,15 @@ pub enum InvalidSpec {
     Metadata {
         /// The bound.
         most: usize,
+    },
+    /// The secret is too short.
+    #[error(
+        "the secret is refused: whoever sees one request could guess it; use at least {least} bytes \
+         (secret_bytes_min), better 24 or more, or give none, and one is made"
+    )]
+    SecretShort {
+        /// The bound: see [`Secret::strength_bytes`](postrider_signature::Secret::strength_bytes).
+        least: usize,
     },
     /// The secret cannot sign.
     #[error(transparent)]

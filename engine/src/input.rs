@@ -142,13 +142,18 @@ pub enum EndpointChange {
     Enable,
     /// Everything its owner decides. The tenant stays. A new URL has a clean bill of health.
     Spec(Box<EndpointSpec>),
-    /// A new secret (generated if `None`); the ones before go on signing for `overlap`.
+    /// A new secret (generated if `None`); the ones before go on signing for `overlap`, each for no
+    /// longer than it was promised before. What both sign, and in which header, says
+    /// [`Scheme`](postrider_signature::Scheme). Refused if more than
+    /// [`Limits::secrets_max`](crate::Limits::secrets_max) would sign.
     RotateSecret {
         /// The new one.
         secret: Option<Secret>,
         /// How long both sign. Usually [`EndpointChange::OVERLAP`].
         overlap: Duration,
     },
+    /// The overlap of rotations ends now: the newest secret signs alone.
+    EndOverlap,
 }
 
 impl EndpointChange {

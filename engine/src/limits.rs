@@ -52,6 +52,10 @@ pub struct Limits {
     pub endpoint_changes_max: usize,
     /// Secrets of one endpoint that sign at the same time. Default 4.
     pub secrets_max: usize,
+    /// The fewest bytes of a new secret that have to be guessed: see
+    /// [`Secret::strength_bytes`](postrider_signature::Secret::strength_bytes). Secrets that are
+    /// recorded stay. Default 16; 24 or more are recommended.
+    pub secret_bytes_min: usize,
     /// Custom headers of one endpoint. Default 32.
     pub headers_max: usize,
     /// Names and values of the custom headers of one endpoint, in bytes. Default 8 KiB.
@@ -147,6 +151,7 @@ impl Default for Limits {
             endpoints_tenant_max: None,
             endpoint_changes_max: 64,
             secrets_max: 4,
+            secret_bytes_min: 16,
             headers_max: 32,
             header_bytes_max: 8 << 10,
             url_bytes_max: 2_048,

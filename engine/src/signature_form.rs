@@ -9,7 +9,7 @@ use postrider_signature::{HeaderNames, Scheme, Secret, Signer};
 ///
 /// An endpoint may have several, for receivers that are being changed over from one to another.
 /// They share its secrets: what [`Scheme::Postrider`] says of bodies that are not JSON is true of
-/// any scheme that signs the body alone beside one that signs more.
+/// any scheme that signs the body alone beside one that signs more with the same key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignatureForm {
     /// What is signed, and how it is written.
@@ -137,6 +137,21 @@ mod tests {
         assert_eq!(checked(&[postrider, body.clone()], &[]), Ok(()));
         let custom = [("x-acme-SIGNATURE", "1")];
         assert_eq!(checked(&[body], &custom), taken("x-acme-signature"));
+    }
+
+    #[test]
+    fn the_headers_of_an_overlap_have_names_of_their_own() {
+        let taken = |name: &str| Err(InvalidSpec::SignatureHeaderTaken { name: name.into() });
+        let body = || signed_in(Scheme::BodyHex, "X-Acme");
+        for custom in ["X-Acme-Next", "x-acme-next-3"] {
+            let expected = taken(&custom.to_lowercase());
+            assert_eq!(checked(&[body()], &[(custom, "1")]), expected);
+            let other = signed_in(Scheme::Github, custom);
+            assert_eq!(checked(&[body(), other], &[]), expected);
+        }
+        // A list needs no further header.
+        let stripe = signed_in(Scheme::Stripe, "X-Acme");
+        assert_eq!(checked(&[stripe], &[("x-acme-next", "1")]), Ok(()));
     }
 
     #[test]

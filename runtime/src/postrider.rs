@@ -174,11 +174,13 @@ impl Postrider {
     }
 
     /// Signs with a new secret (generated if `None`); the ones before go on signing beside it for
-    /// `overlap`, usually [`EndpointChange::OVERLAP`], so that the receiver can change over.
+    /// `overlap`, usually [`EndpointChange::OVERLAP`], so that the receiver can change over. What
+    /// both sign, and in which header, says [`Scheme`](postrider_engine::signature::Scheme).
     ///
     /// # Errors
     ///
-    /// [`EndpointError`] says what is refused, and what to do.
+    /// [`EndpointError`] says what is refused, and what to do: [`EndpointError::Secrets`] for the
+    /// fourth rotation in an overlap.
     pub async fn rotate_secret(
         &self,
         endpoint: &EndpointId,
@@ -187,6 +189,16 @@ impl Postrider {
     ) -> Result<Endpoint, EndpointError> {
         self.change(endpoint, EndpointChange::RotateSecret { secret, overlap })
             .await
+    }
+
+    /// Ends the overlap of the rotations before: the newest secret signs alone from now on. What is
+    /// under way was signed before.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] says what is refused, and what to do.
+    pub async fn end_overlap(&self, endpoint: &EndpointId) -> Result<Endpoint, EndpointError> {
+        self.change(endpoint, EndpointChange::EndOverlap).await
     }
 
     /// Deletes an endpoint. Requests under way finish and are recorded; whatever else is pending

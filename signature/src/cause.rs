@@ -54,16 +54,21 @@ pub enum Cause {
          the base64 behind `whsec_` decodes to"
     )]
     SecretNotDecoded,
+    /// The sender's key is what the base64 of the secret decodes to, where the text is the key.
+    #[error(
+        "the sender's key is what the base64 of the secret decodes to, and under this scheme the \
+         key is the text of the secret: have the sender use the text, `whsec_` included"
+    )]
+    SecretDecoded,
     /// The sender's key is the text behind `whsec_`, as it is.
     #[error(
         "the sender's key is the text behind `whsec_`, as it is: give the secret without `whsec_`, \
-         or have the sender decode it"
+         or have the sender make its key of the whole, as this scheme has it"
     )]
     SecretPrefixExtra,
-    /// The sender's key is what the base64 of the secret decodes to.
+    /// The sender's secret is this one with `whsec_` before it.
     #[error(
-        "the sender's key is what the base64 of the secret decodes to: give the secret with \
-         `whsec_` before it, under a scheme that decodes it"
+        "the sender's secret begins with `whsec_`, and this one does not: give the whole of it"
     )]
     SecretPrefixMissing,
     /// The request is signed, under another scheme or in another header.
@@ -124,6 +129,7 @@ impl Cause {
             Self::JsonRewritten => "JSON_REWRITTEN",
             Self::SecretWhitespace => "SECRET_WHITESPACE",
             Self::SecretNotDecoded => "SECRET_NOT_DECODED",
+            Self::SecretDecoded => "SECRET_DECODED",
             Self::SecretPrefixExtra => "SECRET_PREFIX_EXTRA",
             Self::SecretPrefixMissing => "SECRET_PREFIX_MISSING",
             Self::OtherScheme { .. } => "OTHER_SCHEME",

@@ -4,6 +4,7 @@
 //! right once it is undone: that is a proof and no guess. Two causes at once are not found.
 
 use core::slice;
+use zeroize::Zeroizing;
 
 use crate::cause::Cause;
 use crate::ed25519::VerifyingKey;
@@ -264,19 +265,28 @@ impl Trial<'_> {
         }
         let trimmed = secret.expose_secret_text().trim();
         let behind_prefix = trimmed.strip_prefix(HMAC_PREFIX);
+        let base64 = behind_prefix.unwrap_or(trimmed);
+        let is_decoded = self.form.key == KeyRule::Decoded;
         let holds_once_trimmed = match behind_prefix {
-            Some(base64) if self.form.key == KeyRule::Decoded => {
-                self.holds_with_key_in_base64(base64)
-            }
+            Some(base64) if is_decoded => self.holds_with_key_in_base64(base64),
             _ => self.holds_with_key(trimmed.as_bytes()),
+        };
+        let holds_with_prefix = || match is_decoded {
+            true => self.holds_with_key_in_base64(trimmed),
+            false => {
+                let whole = Zeroizing::new([HMAC_PREFIX, trimmed].concat());
+                self.holds_with_key(whole.as_bytes())
+            }
         };
         if holds_once_trimmed {
             Some(Cause::SecretWhitespace)
         } else if self.holds_with_key(trimmed.as_bytes()) {
             Some(Cause::SecretNotDecoded)
+        } else if !is_decoded && self.holds_with_key_in_base64(base64) {
+            Some(Cause::SecretDecoded)
         } else if behind_prefix.is_some_and(|text| self.holds_with_key(text.as_bytes())) {
             Some(Cause::SecretPrefixExtra)
-        } else if self.holds_with_key_in_base64(behind_prefix.unwrap_or(trimmed)) {
+        } else if behind_prefix.is_none() && holds_with_prefix() {
             Some(Cause::SecretPrefixMissing)
         } else {
             None

@@ -152,13 +152,44 @@ fn a_secret_in_another_form_is_explained() {
 #[test]
 fn a_secret_that_the_sender_did_not_decode_is_explained() {
     let key = HmacKey::new(SECRET.as_bytes());
-    let signature = hex::encode(key.sign(&[BODY.as_bytes()]));
-    let headers = [("x-signature".to_owned(), signature)];
-    let verifier = verifier(Scheme::BodyHex, SECRET);
+    let pieces = Content::IdTimestampBody.pieces("msg_1", b"1700000000", BODY.as_bytes());
+    let signature = format!("v1,{}", Base64::encode_string(&key.sign(&pieces)));
+    let headers = [
+        ("webhook-id".to_owned(), "msg_1".to_owned()),
+        ("webhook-timestamp".to_owned(), NOW.to_string()),
+        ("webhook-signature".to_owned(), signature),
+    ];
+    let verifier = verifier(Scheme::Standard, SECRET);
     assert_eq!(
         explain(&verifier, &headers, BODY),
         Some(Cause::SecretNotDecoded)
     );
+}
+
+#[test]
+fn a_secret_that_the_sender_decoded_where_the_text_is_the_key_is_explained() {
+    let (_, base64) = SECRET.split_once('_').unwrap();
+    let decoded = HmacKey::new(&Base64::decode_vec(base64).unwrap());
+    let without_prefix = HmacKey::new(base64.as_bytes());
+    let whole = HmacKey::new(SECRET.as_bytes());
+    for (key, receiver, cause) in [
+        (&decoded, SECRET, Cause::SecretDecoded),
+        (&decoded, base64, Cause::SecretDecoded),
+        (&without_prefix, SECRET, Cause::SecretPrefixExtra),
+        (&whole, base64, Cause::SecretPrefixMissing),
+        (&whole, &format!("{SECRET}\n"), Cause::SecretWhitespace),
+    ] {
+        let signature = hex::encode(key.sign(&[BODY.as_bytes()]));
+        for (scheme, header, label) in [
+            (Scheme::BodyHex, "x-signature", ""),
+            (Scheme::Github, "x-hub-signature-256", "sha256="),
+        ] {
+            let headers = [(header.to_owned(), format!("{label}{signature}"))];
+            let verifier = verifier(scheme, receiver);
+            let explained = explain(&verifier, &headers, BODY);
+            assert_eq!(explained, Some(cause.clone()), "{scheme} {receiver:?}");
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::scheme::{Form, Scheme, TimestampPlace};
+use crate::key::SECRETS_MAX;
+use crate::scheme::{Form, List, Scheme, TimestampPlace};
 
 /// The longest header name in bytes.
 const HEADER_NAME_BYTES_MAX: usize = 128;
@@ -31,7 +32,30 @@ pub struct HeaderNames {
 }
 
 impl HeaderNames {
-    /// The names of all headers that a scheme sends with these, in lower case.
+    /// What stands behind the name of a header that holds one signature in the name of the header
+    /// that holds the newest secret's, while several are live: `x-signature` and
+    /// `x-signature-next`. Those of secrets between the oldest and the newest have a number more,
+    /// from 2 on: `x-signature-next-2`. See [`Scheme`].
+    pub const NEXT: &str = "-next";
+
+    /// Whether `name`, in any case, is that of a header with a further signature beside the header
+    /// `signature`: see [`HeaderNames::NEXT`].
+    #[must_use]
+    pub fn is_next(name: &str, signature: &str) -> bool {
+        let Some((head, rest)) = name.split_at_checked(signature.len()) else {
+            return false;
+        };
+        let Some((next, number)) = rest.split_at_checked(Self::NEXT.len()) else {
+            return false;
+        };
+        let is_number = |text: &str| (2..SECRETS_MAX).any(|number| number.to_string() == text);
+        head.eq_ignore_ascii_case(signature)
+            && next.eq_ignore_ascii_case(Self::NEXT)
+            && (number.is_empty() || number.strip_prefix('-').is_some_and(is_number))
+    }
+
+    /// The names of all headers that a scheme sends with these, in lower case; last those of
+    /// further signatures, which are sent while several secrets are live.
     ///
     /// # Errors
     ///
@@ -42,9 +66,11 @@ impl HeaderNames {
         scheme: Scheme,
     ) -> Result<impl Iterator<Item = Cow<'static, str>>, HeaderNameError> {
         let names = Names::replaced(scheme.form(), self)?;
+        let further = names.of_one_signature(scheme.form());
+        let further: Vec<Name> = further.flat_map(|name| next_names(name)).collect();
         let signature = Some(names.signature);
         let names = [names.id, names.timestamp, signature, names.body_signature];
-        Ok(names.into_iter().flatten())
+        Ok(names.into_iter().flatten().chain(further))
     }
 }
 
@@ -132,7 +158,17 @@ impl Names {
                 }
             }
         }
-        own.distinct()
+        own.distinct(form)
+    }
+
+    /// The names of the headers that hold one signature.
+    pub(crate) fn of_one_signature(&self, form: &Form) -> impl Iterator<Item = &Name> {
+        let holds_one = |form: &&Form| form.list == List::One;
+        let signature = Some(form).filter(holds_one).map(|_| &self.signature);
+        let also = form.signs_also.filter(holds_one);
+        signature
+            .into_iter()
+            .chain(also.and(self.body_signature.as_ref()))
     }
 
     /// These, with `other`'s where both have one: to look for another scheme in the same headers.
@@ -147,7 +183,7 @@ impl Names {
         }
     }
 
-    fn distinct(self) -> Result<Self, HeaderNameError> {
+    fn distinct(self, form: &Form) -> Result<Self, HeaderNameError> {
         let names = [
             self.id.as_deref(),
             self.timestamp.as_deref(),
@@ -156,7 +192,10 @@ impl Names {
         ];
         for (index, name) in names.iter().enumerate() {
             if let Some(name) = name
-                && names[..index].contains(&Some(name))
+                && (names[..index].contains(&Some(name))
+                    || self
+                        .of_one_signature(form)
+                        .any(|signature| HeaderNames::is_next(name, signature)))
             {
                 return Err(HeaderNameError::Repeated {
                     name: (*name).to_owned(),
@@ -165,6 +204,14 @@ impl Names {
         }
         Ok(self)
     }
+}
+
+/// The names of the headers of further signatures beside this one, in the order of the secrets.
+pub(crate) fn next_names(signature: &str) -> impl Iterator<Item = Name> {
+    let next = format!("{signature}{}", HeaderNames::NEXT);
+    let numbered = (2..SECRETS_MAX).map(|number| format!("{next}-{number}"));
+    let names: Vec<Name> = numbered.map(Cow::Owned).collect();
+    core::iter::once(Cow::Owned(next)).chain(names)
 }
 
 fn checked(name: &str) -> Result<Name, HeaderNameError> {
@@ -195,14 +242,18 @@ mod tests {
         let own = HeaderNames::default();
         let standard = ["webhook-id", "webhook-timestamp", "webhook-signature"];
         assert_eq!(all(&own, Scheme::Standard), standard);
-        assert_eq!(all(&own, Scheme::Postrider)[3], "x-signature");
+        let postrider = all(&own, Scheme::Postrider);
+        let further = ["x-signature", "x-signature-next", "x-signature-next-2"];
+        assert_eq!(postrider[3..6], further);
+        assert_eq!(postrider.last().unwrap(), "x-signature-next-15");
         assert_eq!(all(&own, Scheme::Stripe), ["stripe-signature"]);
         let names = HeaderNames {
             timestamp: Some("X-Acme-Time".into()),
             ..own
         };
         let told = all(&names, Scheme::TimestampedV1);
-        assert_eq!(told, ["x-acme-time", "x-webhook-signature"]);
+        assert_eq!(told[..2], ["x-acme-time", "x-webhook-signature"]);
+        assert_eq!(told[2], "x-webhook-signature-next");
     }
 
     #[test]
@@ -257,9 +308,62 @@ mod tests {
     }
 
     #[test]
+    fn the_name_of_a_further_signature_is_no_name_for_another_header() {
+        for (scheme, id, timestamp, signature) in [
+            (Scheme::TimestampedV1, None, Some("X-Sig-Next"), "x-sig"),
+            (Scheme::Slack, None, Some("x-sig-NEXT-2"), "X-Sig"),
+            (Scheme::Postrider, Some("x-signature-next"), None, "x-sig"),
+        ] {
+            let names = HeaderNames {
+                id: id.map(str::to_owned),
+                timestamp: timestamp.map(str::to_owned),
+                signature: Some(signature.to_owned()),
+                body_signature: None,
+            };
+            let error = Names::replaced(scheme.form(), &names).unwrap_err();
+            let name = id.or(timestamp).unwrap().to_ascii_lowercase();
+            assert_eq!(error, HeaderNameError::Repeated { name }, "{scheme}");
+        }
+        // A list needs no further header.
+        let names = HeaderNames {
+            timestamp: Some("x-sig-next".into()),
+            signature: Some("x-sig".into()),
+            ..HeaderNames::default()
+        };
+        assert!(Names::replaced(Scheme::Standard.form(), &names).is_ok());
+    }
+
+    #[test]
+    fn the_names_of_further_signatures_are_known_in_any_case() {
+        let is_next = |name: &str| HeaderNames::is_next(name, "x-sig");
+        for name in next_names("X-SIG") {
+            assert!(
+                is_next(&name) && is_next(&name.to_ascii_uppercase()),
+                "{name}"
+            );
+        }
+        for name in [
+            "x-sig",
+            "x-sig-",
+            "x-sig-nex",
+            "x-sig-next-",
+            "x-sig-next-1",
+            "x-sig-next-02",
+            "x-sig-next-16",
+            "x-sig-next2",
+            "x-sig-nextt",
+            "y-sig-next",
+            "x-si\u{e9}-next",
+            "",
+        ] {
+            assert!(!is_next(name), "{name}");
+        }
+    }
+
+    #[test]
     fn the_schemes_own_names_are_header_names_in_lower_case() {
         for scheme in Scheme::ALL {
-            let names = Names::of(scheme.form()).distinct().unwrap();
+            let names = Names::of(scheme.form()).distinct(scheme.form()).unwrap();
             for name in [
                 names.id,
                 names.timestamp,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::encoding::decode_base64_secret;
-use crate::scheme::{KeyRule, Scheme};
+use crate::scheme::{Form, KeyRule, Scheme};
 use crate::secret::{HMAC_PREFIX, Secret, SecretKind};
 
 /// The most secrets a signer or verifier takes. Two are needed for a rotation; and what a signer
@@ -42,7 +42,13 @@ pub enum KeyProblem {
     /// What follows the prefix is not base64.
     #[error(
         "what follows `{prefix}` is not base64 of the standard alphabet (with `+` and `/`): \
-         copy the secret again, with no white space before or after"
+         copy the secret again, with no white space before or after{}",
+        if *prefix == HMAC_PREFIX {
+            "; a text that is no base64 signs under the schemes that take the text as the key, \
+             such as `body-hex`, and here without `whsec_`"
+        } else {
+            ""
+        }
     )]
     Base64 {
         /// The prefix.
@@ -121,6 +127,17 @@ impl<E> Key<E> {
         }
         Ok(keys.into())
     }
+
+    /// Makes those of `secrets` ready for `form` that are for HMACs, in their order.
+    pub(crate) fn prepare_hmacs(form: &Form, secrets: &[Secret]) -> Result<Arc<[Self]>, KeyError> {
+        let is_hmac = |(_, secret): &(usize, &Secret)| secret.kind() == SecretKind::Hmac;
+        let keys = secrets.iter().enumerate().filter(is_hmac);
+        let keys = keys.map(|(index, secret)| match HmacKey::prepare(form.key, secret) {
+            Ok(key) => Ok(Self::Hmac(key)),
+            Err(problem) => Err(KeyError::Unusable { index, problem }),
+        });
+        keys.collect()
+    }
 }
 
 impl HmacKey {
@@ -182,6 +199,7 @@ pub(crate) fn decode(prefix: &'static str, base64: &str) -> Result<Zeroizing<Vec
 mod tests {
     use super::*;
     use crate::ed25519::{SigningKey, VerifyingKey};
+    use core::slice;
 
     fn problem(scheme: Scheme, secret: Secret) -> KeyProblem {
         match Key::prepare_all(scheme, &[secret], VerifyingKey::prepare) {
@@ -214,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_is_demanded_behind_whsec_except_by_the_providers() {
+    fn base64_is_demanded_behind_whsec_where_it_is_decoded_and_nowhere_else() {
         for text in [
             "whsec_test_secret",
             "whsec_AAA\n",
@@ -223,9 +241,16 @@ mod tests {
             "whsec_====",
         ] {
             let secret = Secret::parse(text).unwrap();
-            let expected = KeyProblem::Base64 { prefix: "whsec_" };
-            assert_eq!(problem(Scheme::Standard, secret.clone()), expected);
-            assert!(Key::prepare_all(Scheme::Stripe, &[secret], SigningKey::prepare).is_ok());
+            for scheme in Scheme::ALL {
+                if scheme.form().key == KeyRule::Decoded {
+                    let expected = KeyProblem::Base64 { prefix: "whsec_" };
+                    assert_eq!(problem(scheme, secret.clone()), expected, "{scheme}");
+                } else {
+                    let keys =
+                        Key::prepare_all(scheme, slice::from_ref(&secret), SigningKey::prepare);
+                    assert!(keys.is_ok(), "{scheme}");
+                }
+            }
         }
     }
 
@@ -268,7 +293,8 @@ mod tests {
             error.to_string(),
             "secret 2 cannot be used: what follows `whsec_` is not base64 of the standard \
              alphabet (with `+` and `/`): copy the secret again, with no white space before or \
-             after"
+             after; a text that is no base64 signs under the schemes that take the text as the \
+             key, such as `body-hex`, and here without `whsec_`"
         );
     }
 }

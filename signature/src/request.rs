@@ -1,7 +1,7 @@
 //! Reading the headers of a request that claims to be signed.
 
 use crate::ed25519::SIGNATURE_BYTES;
-use crate::headers::Names;
+use crate::headers::{HeaderNames, Names};
 use crate::scheme::{Encoding, Form, List, TimestampPlace};
 use crate::sign::is_id;
 use crate::timestamp;
@@ -43,7 +43,7 @@ impl<'h> Request<'h> {
         names: &Names,
         headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
     ) -> Result<Self, VerifyError> {
-        let found = Found::find(names, headers)?;
+        let found = Found::find(form, names, headers)?;
         let id = match (&names.id, found.id) {
             (None, _) => None,
             (Some(name), None) => return Err(missing(name)),
@@ -121,6 +121,7 @@ impl<'h> Found<'h> {
     /// Finds them by name, whatever the case. An id or a timestamp that is repeated is refused,
     /// even if the values are the same: nothing tells which one was signed.
     fn find(
+        form: &Form,
         names: &Names,
         headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
     ) -> Result<Self, VerifyError> {
@@ -131,7 +132,9 @@ impl<'h> Found<'h> {
                 &mut found.id
             } else if names.timestamp.as_deref().is_some_and(is) {
                 &mut found.timestamp
-            } else if is(&names.signature) {
+            } else if is(&names.signature)
+                || form.list == List::One && HeaderNames::is_next(name, &names.signature)
+            {
                 found.signatures.push(text(name, value)?);
                 continue;
             } else {
@@ -180,11 +183,12 @@ impl<'a, 'h> Items<'a, 'h> {
     }
 
     /// Splits the lists. A header that came twice may have been joined by a comma on its way
-    /// (RFC 9110, section 5.3), so one of those, and white space, is tolerated around any item.
+    /// (RFC 9110, section 5.3), so one of those, and white space, is tolerated around any item;
+    /// and so lists are read under schemes that write one signature.
     fn split(form: &Form, values: &'a Values<'h>) -> impl Iterator<Item = &'h [u8]> {
         let separator = match form.list {
             List::Spaces => b' ',
-            List::Commas | List::Headers => b',',
+            List::Commas | List::One => b',',
         };
         let items = values
             .iter()

@@ -11,13 +11,24 @@ use core::str::FromStr;
 /// In all of them an HMAC is HMAC-SHA256 ([RFC 2104]), an ed25519 signature is that of
 /// [RFC 8032], and what is signed are the exact bytes of the body, never a parsed copy.
 ///
-/// The key of an HMAC is what a `whsec_` secret decodes to, or the bytes of any other text. The
-/// providers' own schemes (`stripe`, `github`, `shopify`, `slack`) use the bytes of the text
-/// whatever it begins with, as the providers do.
+/// The key of an HMAC is made of the secret by the scheme:
 ///
-/// With several secrets each one signs, so that a receiver may hold the old or the new one while
-/// a secret is rotated.
+/// | scheme | key of `whsec_` and base64 | key of any other text |
+/// |---|---|---|
+/// | `standard`, `svix`, and the first signature of `postrider` | the bytes that the base64 decodes to | its UTF-8 bytes |
+/// | every other one, and `X-Signature` of `postrider` | the UTF-8 bytes of the whole text, `whsec_` included | its UTF-8 bytes |
 ///
+/// So a `whsec_` secret whose rest is no base64 is a secret for the schemes of the second line, and
+/// is refused by those of the first.
+///
+/// With several secrets, the newest first, each one signs, so that a receiver may hold the old or
+/// the new one while a secret is rotated. `standard`, `svix` and `stripe` have a form for several
+/// signatures in one value. A value of the others holds one, which receivers compare whole: it is
+/// made with the **oldest** secret, so that who knows no other goes on accepting; the newest signs
+/// in a header of that name with `-next` behind it ([`HeaderNames::NEXT`]), and those between, if
+/// there are more than two, in `-next-2`, `-next-3` and so on, from the newer to the older.
+///
+/// [`HeaderNames::NEXT`]: crate::HeaderNames::NEXT
 /// [RFC 2104]: https://www.rfc-editor.org/rfc/rfc2104
 /// [RFC 8032]: https://www.rfc-editor.org/rfc/rfc8032
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,11 +56,11 @@ pub enum Scheme {
     /// `v0:{timestamp}:{body}`. See
     /// <https://docs.slack.dev/authentication/verifying-requests-from-slack>.
     Slack,
-    /// `body-hex`: `X-Signature: {hex}` over the body, separated by commas where there are
-    /// several. It covers neither the id nor the time: a copy of the request stays valid.
+    /// `body-hex`: `X-Signature: {hex}` over the body. It covers neither the id nor the time: a
+    /// copy of the request stays valid.
     BodyHex,
     /// `timestamped-v1`: `X-Webhook-Timestamp`, and `X-Webhook-Signature: v1={hex}` over
-    /// `{timestamp}.{body}`, separated by commas where there are several.
+    /// `{timestamp}.{body}`.
     TimestampedV1,
     /// `timestamped-sha256`: as `timestamped-v1`, with `sha256=` for `v1=`.
     TimestampedSha256,
@@ -57,10 +68,11 @@ pub enum Scheme {
     /// `body-hex` too (HMAC secrets only: there is no ed25519 form of it). Verifies the
     /// `standard` signature, which covers the id and the time as well.
     ///
-    /// The two share a key, so a body that reads `{id}.{timestamp}.{rest}` would make its
-    /// `X-Signature` the `standard` signature of `{rest}`. No JSON body can do that with a
-    /// `{rest}` that is JSON: the cut would fall inside a string. For bodies that are not JSON and
-    /// that a stranger may shape, use `standard`.
+    /// With a `whsec_` secret the two have keys of their own. With a secret of any other text they
+    /// share one, so a body that reads `{id}.{timestamp}.{rest}` would make its `X-Signature` the
+    /// `standard` signature of `{rest}`. No JSON body can do that with a `{rest}` that is JSON: the
+    /// cut would fall inside a string. For bodies that are not JSON and that a stranger may shape,
+    /// use `standard`, or a `whsec_` secret.
     Postrider,
 }
 
@@ -96,6 +108,13 @@ impl Scheme {
     #[must_use]
     pub fn supports_ed25519(self) -> bool {
         self.form().ed25519_label.is_some()
+    }
+
+    /// Whether the value of the signature header that is verified holds one signature, so that
+    /// further ones stand in headers of their own: see [`Scheme`].
+    #[must_use]
+    pub fn holds_one_signature(self) -> bool {
+        self.form().list == List::One
     }
 
     pub(crate) const fn form(self) -> &'static Form {
@@ -170,7 +189,7 @@ pub(crate) struct Form {
     pub(crate) ed25519_label: Option<&'static str>,
     pub(crate) encoding: Encoding,
     pub(crate) key: KeyRule,
-    /// A second scheme that signs too, in its own signature header, with the HMAC keys.
+    /// A second scheme that signs too, in its own signature header, with the secrets for HMACs.
     pub(crate) signs_also: Option<&'static Form>,
 }
 
@@ -203,9 +222,9 @@ pub(crate) enum List {
     Spaces,
     /// In one value, separated by commas.
     Commas,
-    /// One header each: this provider's receivers compare the whole value, so that a list would
-    /// be refused by all of them, and a repeated header only by some.
-    Headers,
+    /// In headers with names of their own: receivers compare the whole value, so that a list or a
+    /// repeated header would be refused.
+    One,
 }
 
 /// How the bytes of a signature are written.
@@ -218,9 +237,10 @@ pub(crate) enum Encoding {
 /// What of a secret's text is the HMAC key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyRule {
-    /// What `whsec_` decodes to, or the bytes of any other text.
+    /// What `whsec_` decodes to, or the bytes of any other text: Standard Webhooks, "Signature
+    /// scheme".
     Decoded,
-    /// The bytes of the text, prefix and all.
+    /// The bytes of the text, prefix and all, as `createHmac("sha256", secret)` has it.
     Text,
 }
 
@@ -258,11 +278,11 @@ const BODY_HEX: Form = Form {
     timestamp: TimestampPlace::Nowhere,
     signature_header: "x-signature",
     content: Content::Body,
-    list: List::Commas,
+    list: List::One,
     hmac_label: "",
     ed25519_label: None,
     encoding: Encoding::Hex,
-    key: KeyRule::Decoded,
+    key: KeyRule::Text,
     signs_also: None,
 };
 
@@ -286,26 +306,22 @@ const STRIPE: Form = Form {
     timestamp: TimestampPlace::Item("t="),
     signature_header: "stripe-signature",
     content: Content::TimestampBody,
+    list: List::Commas,
     hmac_label: "v1=",
-    key: KeyRule::Text,
     ..BODY_HEX
 };
 
 const GITHUB: Form = Form {
     name: "github",
     signature_header: "x-hub-signature-256",
-    list: List::Headers,
     hmac_label: "sha256=",
-    key: KeyRule::Text,
     ..BODY_HEX
 };
 
 const SHOPIFY: Form = Form {
     name: "shopify",
     signature_header: "x-shopify-hmac-sha256",
-    list: List::Headers,
     encoding: Encoding::Base64,
-    key: KeyRule::Text,
     ..BODY_HEX
 };
 
@@ -314,9 +330,7 @@ const SLACK: Form = Form {
     timestamp: TimestampPlace::Header("x-slack-request-timestamp"),
     signature_header: "x-slack-signature",
     content: Content::SlackBody,
-    list: List::Headers,
     hmac_label: "v0=",
-    key: KeyRule::Text,
     ..BODY_HEX
 };
 
@@ -383,6 +397,16 @@ mod tests {
             let sent = scheme.form().timestamp != TimestampPlace::Nowhere;
             assert_eq!(scheme.covers_timestamp(), sent, "{scheme}");
         }
+    }
+
+    #[test]
+    fn the_base64_of_a_secret_is_decoded_by_standard_webhooks_and_svix_alone() {
+        for scheme in Scheme::ALL {
+            let decodes = [Scheme::Postrider, Scheme::Standard, Scheme::Svix].contains(&scheme);
+            assert_eq!(scheme.form().key == KeyRule::Decoded, decodes, "{scheme}");
+        }
+        let also = Scheme::Postrider.form().signs_also;
+        assert_eq!(also.map(|form| form.key), Some(KeyRule::Text));
     }
 
     #[test]

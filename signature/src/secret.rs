@@ -6,6 +6,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::ed25519::VerifyingKey;
+use crate::encoding::decode_base64_secret;
 use crate::key::KeyProblem;
 use crate::scheme::Encoding;
 
@@ -20,13 +21,13 @@ pub(crate) const VERIFYING_PREFIX: &str = "whpk_";
 ///
 /// | text | what it is |
 /// |---|---|
-/// | `whsec_` and base64 | an HMAC key: the decoded bytes; the specification asks for 24 to 64 |
+/// | `whsec_` and base64 | an HMAC key: under `standard` and `svix` the decoded bytes, of which the specification asks for 24 to 64; under every other scheme the UTF-8 bytes of the whole text |
 /// | `whsk_` and base64 | an ed25519 signing key: the seed of 32 bytes, or it and its public half |
 /// | `whpk_` and base64 | an ed25519 verifying key: 32 bytes. It is public, and cannot sign |
 /// | any other text | an HMAC key: its UTF-8 bytes |
 ///
-/// Base64 is decoded only behind one of these prefixes, and for an HMAC never under the schemes of
-/// the providers, where `whsec_` is a part of the key: see [`Scheme`](crate::Scheme). So whether
+/// Base64 is decoded only behind one of these prefixes, and for an HMAC only under `standard` and
+/// `svix`; elsewhere `whsec_` is a part of the key: see [`Scheme`](crate::Scheme). So whether
 /// the base64 is sound is found out by [`Signer::new`](crate::Signer::new) and
 /// [`Verifier::new`](crate::Verifier::new). It is the standard alphabet of RFC 4648 section 4,
 /// padded or not; the URL-safe alphabet is refused, as a guess between the two could be wrong.
@@ -124,6 +125,22 @@ impl Secret {
         }
     }
 
+    /// How many bytes of it have to be guessed, at most: of `whsec_` and base64 as many as it decodes
+    /// to, of `whsec_` and anything else those behind the prefix, of any other text all of them.
+    ///
+    /// Whoever has seen one request can try secrets against its signature, as fast as a machine
+    /// hashes: fewer than 16 bytes are few, and Standard Webhooks asks for 24 at least.
+    #[must_use]
+    pub fn strength_bytes(&self) -> usize {
+        match (self.kind(), self.text.strip_prefix(HMAC_PREFIX)) {
+            (SecretKind::Ed25519Signing | SecretKind::Ed25519Verifying, _) => 32,
+            (SecretKind::Hmac, None) => self.text.len(),
+            (SecretKind::Hmac, Some(rest)) => {
+                decode_base64_secret(rest).map_or(rest.len(), |key| key.len())
+            }
+        }
+    }
+
     /// The secret itself, to be stored or shown once to its owner. The name is long so that the
     /// use is seen in review: what is returned here must not reach a log.
     #[must_use]
@@ -208,6 +225,23 @@ mod tests {
     fn nothing_of_a_secret_is_printed() {
         let secret = Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         assert_eq!(format!("{secret:?}"), "Secret(Hmac, redacted)");
+    }
+
+    #[test]
+    fn the_prefix_and_its_base64_make_a_secret_no_stronger() {
+        for (text, bytes) in [
+            ("hunter2", 7),
+            ("whsec_hunter2", 7),
+            ("whsec_MDEyMzQ1Njc4OWFiY2RlZg==", 16),
+            ("whsec_00112233445566778899", 15),
+            ("whsec_not-base64_but-long", 19),
+            ("\u{e9}", 2),
+        ] {
+            let secret = Secret::parse(text).unwrap();
+            assert_eq!(secret.strength_bytes(), bytes, "{text}");
+        }
+        assert_eq!(Secret::generate_hmac([7; 32]).strength_bytes(), 32);
+        assert_eq!(Secret::generate_ed25519([7; 32]).strength_bytes(), 32);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use core::mem::take;
 use std::sync::Arc;
 
 use crate::ed25519::SigningKey;
-use crate::headers::{HeaderNameError, HeaderNames, Names};
+use crate::headers::{HeaderNameError, HeaderNames, Name, Names, next_names};
 use crate::key::{Key, KeyError};
 use crate::scheme::{Form, List, Scheme, TimestampPlace};
 use crate::secret::Secret;
@@ -62,24 +62,41 @@ pub enum SignError {
 pub struct Signer {
     scheme: Scheme,
     names: Names,
+    signs: Signs,
+    /// What makes the second signature of the scheme, if it has such.
+    signs_also: Option<Signs>,
+}
+
+/// The keys of one form, and the names of the headers for what does not fit into the first.
+#[derive(Clone)]
+struct Signs {
+    form: &'static Form,
     keys: Arc<[Key<SigningKey>]>,
+    next: Vec<Name>,
 }
 
 impl Signer {
-    /// A signer that signs with each of the secrets, in their order. For a rotation put the new
-    /// secret first, and drop the old one when all receivers have the new.
+    /// A signer that signs with each of the secrets. For a rotation put the new secret first, and
+    /// drop the old one when all receivers have the new: see [`Scheme`].
     ///
     /// # Errors
     ///
     /// [`KeyError`] if there is no secret, or more than 16, or one that cannot be used with this
     /// scheme.
     pub fn new(scheme: Scheme, secrets: &[Secret]) -> Result<Self, KeyError> {
+        let form = scheme.form();
         let keys = Key::prepare_all(scheme, secrets, SigningKey::prepare)?;
-        Ok(Self {
+        let signs_also = form.signs_also.map(|form| {
+            let keys = Key::prepare_hmacs(form, secrets)?;
+            Ok(Signs::new(form, keys))
+        });
+        let signer = Self {
             scheme,
-            names: Names::of(scheme.form()),
-            keys,
-        })
+            names: Names::of(form),
+            signs: Signs::new(form, keys),
+            signs_also: signs_also.transpose()?,
+        };
+        Ok(signer.named())
     }
 
     /// Uses other header names than the scheme's.
@@ -89,10 +106,17 @@ impl Signer {
     /// [`HeaderNameError`] if a name is malformed, used twice, or for a header that the scheme
     /// does not send.
     pub fn header_names(self, names: &HeaderNames) -> Result<Self, HeaderNameError> {
-        Ok(Self {
-            names: Names::replaced(self.scheme.form(), names)?,
-            ..self
-        })
+        let names = Names::replaced(self.scheme.form(), names)?;
+        Ok(Self { names, ..self }.named())
+    }
+
+    /// Makes the names of further headers those that belong to the names.
+    fn named(mut self) -> Self {
+        self.signs.name_next(&self.names.signature);
+        if let (Some(also), Some(name)) = (&mut self.signs_also, &self.names.body_signature) {
+            also.name_next(name);
+        }
+        self
     }
 
     /// The scheme it signs under.
@@ -102,8 +126,7 @@ impl Signer {
     }
 
     /// The headers to send with the message: the id and the timestamp where the scheme has them,
-    /// then the signatures. Names are in lower case; one may repeat under `github`, `shopify` and
-    /// `slack`, which have no form for several signatures in one value.
+    /// then the signatures. Names are in lower case, and none repeats.
     ///
     /// # Errors
     ///
@@ -130,70 +153,91 @@ impl Signer {
                 value: timestamp.clone(),
             });
         }
-        self.append_signatures(
-            form,
-            &self.names.signature,
-            message,
-            &timestamp,
-            &mut headers,
-        );
-        if let (Some(also), Some(name)) = (form.signs_also, &self.names.body_signature) {
-            self.append_signatures(also, name, message, &timestamp, &mut headers);
+        self.signs
+            .append(&self.names.signature, message, &timestamp, &mut headers);
+        if let (Some(also), Some(name)) = (&self.signs_also, &self.names.body_signature) {
+            also.append(name, message, &timestamp, &mut headers);
         }
         Ok(headers)
     }
+}
 
-    /// Appends the signatures of all keys that have one in this form: none under a form without
-    /// ed25519 if all keys are such.
-    fn append_signatures<'s>(
+impl Signs {
+    fn new(form: &'static Form, keys: Arc<[Key<SigningKey>]>) -> Self {
+        let next = Vec::new();
+        Self { form, keys, next }
+    }
+
+    fn name_next(&mut self, signature: &str) {
+        if self.form.list == List::One {
+            let further = self.keys.len().saturating_sub(1);
+            self.next = next_names(signature).take(further).collect();
+        }
+    }
+
+    /// Appends the signatures of all keys.
+    fn append<'s>(
         &'s self,
-        form: &Form,
         name: &'s str,
         message: &Message<'_>,
         timestamp: &str,
         headers: &mut Vec<SignedHeader<'s>>,
     ) {
-        let pieces = form
-            .content
-            .pieces(message.id, timestamp.as_bytes(), message.body);
-        let mut value = String::with_capacity(self.value_bytes(form));
+        let form = self.form;
+        let content = form.content;
+        let pieces = content.pieces(message.id, timestamp.as_bytes(), message.body);
+        let mut value = String::with_capacity(self.value_bytes());
         if let TimestampPlace::Item(label) = form.timestamp {
             value.push_str(label);
             value.push_str(timestamp);
         }
-        let signs = |key: &&Key<_>| form.ed25519_label.is_some() || matches!(key, Key::Hmac(_));
-        for key in self.keys.iter().filter(signs) {
-            match form.list {
-                _ if value.is_empty() => {}
-                List::Spaces => value.push(' '),
-                List::Commas => value.push(','),
-                List::Headers => headers.push(SignedHeader {
-                    name,
-                    value: take(&mut value),
-                }),
-            }
-            match key {
-                Key::Hmac(key) => {
-                    value.push_str(form.hmac_label);
-                    form.encoding.append(&key.sign(&pieces), &mut value);
+        match form.list {
+            List::Spaces | List::Commas => {
+                let separator = if form.list == List::Spaces { ' ' } else { ',' };
+                for key in self.keys.iter() {
+                    if !value.is_empty() {
+                        value.push(separator);
+                    }
+                    key.append_signature(form, &pieces, &mut value);
                 }
-                Key::Ed25519(key) => {
-                    value.push_str(form.ed25519_label.unwrap_or_default());
-                    form.encoding.append(&key.sign(&pieces), &mut value);
+                headers.push(SignedHeader { name, value });
+            }
+            List::One => {
+                // The oldest has the header that every receiver looks at.
+                let oldest = self.keys.last().map(|key| (name, key));
+                let further = self.next.iter().map(|name| &**name).zip(self.keys.iter());
+                for (name, key) in oldest.into_iter().chain(further) {
+                    key.append_signature(form, &pieces, &mut value);
+                    let value = take(&mut value);
+                    headers.push(SignedHeader { name, value });
                 }
             }
-        }
-        if !value.is_empty() {
-            headers.push(SignedHeader { name, value });
         }
     }
 
     /// The length of a signature header's value, as long as all keys are for HMACs.
-    fn value_bytes(&self, form: &Form) -> usize {
+    fn value_bytes(&self) -> usize {
+        let form = self.form;
         let each = form.hmac_label.len() + form.encoding.text_length(32) + 1;
         match form.list {
             List::Spaces | List::Commas => TIMESTAMP_BYTES_MAX + 2 + each * self.keys.len(),
-            List::Headers => each,
+            List::One => each,
+        }
+    }
+}
+
+impl Key<SigningKey> {
+    /// Appends its signature, with the label that it has in this form.
+    fn append_signature(&self, form: &Form, pieces: &[&[u8]], value: &mut String) {
+        match self {
+            Key::Hmac(key) => {
+                value.push_str(form.hmac_label);
+                form.encoding.append(&key.sign(pieces), value);
+            }
+            Key::Ed25519(key) => {
+                value.push_str(form.ed25519_label.unwrap_or_default());
+                form.encoding.append(&key.sign(pieces), value);
+            }
         }
     }
 }
@@ -204,7 +248,7 @@ impl fmt::Debug for Signer {
         f.debug_struct("Signer")
             .field("scheme", &self.scheme)
             .field("names", &self.names)
-            .field("keys", &self.keys.len())
+            .field("keys", &self.signs.keys.len())
             .finish_non_exhaustive()
     }
 }
@@ -237,12 +281,8 @@ mod tests {
     fn written(scheme: Scheme) -> Vec<String> {
         let signer = |secrets: &[Secret]| Signer::new(scheme, secrets).unwrap();
         let [new, old] = secrets().map(|secret| {
-            let value = signer(&[secret])
-                .sign(&MESSAGE)
-                .unwrap()
-                .pop()
-                .unwrap()
-                .value;
+            let signer = signer(&[secret]);
+            let value = signer.sign(&MESSAGE).unwrap().pop().unwrap().value;
             value
                 .split_once(scheme.form().hmac_label)
                 .unwrap()
@@ -260,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_rotation_every_secret_signs_in_order() {
+    fn in_a_rotation_a_list_has_every_signature_and_one_signature_is_the_oldest_secrets() {
         for (scheme, expected) in [
             (
                 Scheme::Standard,
@@ -285,42 +325,79 @@ mod tests {
             (
                 Scheme::Github,
                 &[
-                    "x-hub-signature-256: sha256={new}",
                     "x-hub-signature-256: sha256={old}",
+                    "x-hub-signature-256-next: sha256={new}",
                 ],
             ),
             (
                 Scheme::Shopify,
                 &[
-                    "x-shopify-hmac-sha256: {new}",
                     "x-shopify-hmac-sha256: {old}",
+                    "x-shopify-hmac-sha256-next: {new}",
                 ],
             ),
             (
                 Scheme::Slack,
                 &[
                     "x-slack-request-timestamp: 1700000000",
-                    "x-slack-signature: v0={new}",
                     "x-slack-signature: v0={old}",
+                    "x-slack-signature-next: v0={new}",
                 ],
             ),
-            (Scheme::BodyHex, &["x-signature: {new},{old}"]),
+            (
+                Scheme::BodyHex,
+                &["x-signature: {old}", "x-signature-next: {new}"],
+            ),
             (
                 Scheme::TimestampedV1,
                 &[
                     "x-webhook-timestamp: 1700000000",
-                    "x-webhook-signature: v1={new},v1={old}",
+                    "x-webhook-signature: v1={old}",
+                    "x-webhook-signature-next: v1={new}",
                 ],
             ),
             (
                 Scheme::TimestampedSha256,
                 &[
                     "x-webhook-timestamp: 1700000000",
-                    "x-webhook-signature: sha256={new},sha256={old}",
+                    "x-webhook-signature: sha256={old}",
+                    "x-webhook-signature-next: sha256={new}",
                 ],
             ),
         ] {
             assert_eq!(written(scheme), expected, "{scheme}");
+        }
+    }
+
+    #[test]
+    fn with_three_secrets_each_has_a_header_that_holds_its_signature_alone() {
+        let secrets = ["newest", "between", "oldest"].map(|text| Secret::parse(text).unwrap());
+        for scheme in Scheme::ALL
+            .into_iter()
+            .filter(|it| it.holds_one_signature())
+        {
+            let alone = |secret: &Secret| {
+                let signer = Signer::new(scheme, slice::from_ref(secret)).unwrap();
+                signer.sign(&MESSAGE).unwrap().pop().unwrap().value
+            };
+            let signer = Signer::new(scheme, &secrets).unwrap();
+            let headers = signer.sign(&MESSAGE).unwrap();
+            let name = scheme.form().signature_header;
+            let value = |name: &str| {
+                let header = headers.iter().find(|header| header.name == name);
+                header.unwrap().value.clone()
+            };
+            assert_eq!(value(name), alone(&secrets[2]), "{scheme}");
+            assert_eq!(
+                value(&format!("{name}-next")),
+                alone(&secrets[0]),
+                "{scheme}"
+            );
+            assert_eq!(
+                value(&format!("{name}-next-2")),
+                alone(&secrets[1]),
+                "{scheme}"
+            );
         }
     }
 
@@ -336,6 +413,20 @@ mod tests {
         };
         let both = [sign(Scheme::Standard), sign(Scheme::BodyHex)].concat();
         assert_eq!(sign(Scheme::Postrider), both);
+    }
+
+    #[test]
+    fn postrider_has_two_keys_of_one_secret_as_its_two_forms_have() {
+        let secret = [Secret::generate_hmac([7; 32])];
+        let sign = |scheme| {
+            let signer = Signer::new(scheme, &secret).unwrap();
+            let signed = signer.sign(&MESSAGE).unwrap().pop().unwrap();
+            (signed.name.to_owned(), signed.value)
+        };
+        assert_eq!(sign(Scheme::Postrider), sign(Scheme::BodyHex));
+        let text = crate::key::HmacKey::new(secret[0].expose_secret_text().as_bytes());
+        let expected = hex::encode(text.sign(&[MESSAGE.body]));
+        assert_eq!(sign(Scheme::Postrider).1, expected);
     }
 
     #[test]
@@ -401,7 +492,14 @@ mod tests {
         let signer = signer.header_names(&names).unwrap();
         let headers = signer.sign(&MESSAGE).unwrap();
         let names: Vec<_> = headers.iter().map(|header| header.name).collect();
-        assert_eq!(names, ["x-id", "x-time", "x-signed", "x-body-signed"]);
+        let expected = [
+            "x-id",
+            "x-time",
+            "x-signed",
+            "x-body-signed",
+            "x-body-signed-next",
+        ];
+        assert_eq!(names, expected);
     }
 
     #[test]

@@ -385,6 +385,46 @@ mod tests {
     }
 
     #[test]
+    fn a_request_of_an_overlap_is_right_for_each_of_its_secrets_alone() {
+        let all = secrets(["newest", "between", "oldest"]);
+        let message = Message {
+            id: "msg_1",
+            timestamp: NOW,
+            body: b"{}",
+        };
+        for scheme in Scheme::ALL {
+            let signer = Signer::new(scheme, &all).unwrap();
+            let headers = signer.sign(&message).unwrap();
+            for (index, secret) in all.iter().enumerate() {
+                let verdict = |secrets: &[Secret], headers: &[(&str, &[u8])]| {
+                    let verifier = Verifier::new(scheme, secrets).unwrap();
+                    let verified = verifier.verify(headers.iter().copied(), b"{}", NOW);
+                    verified.map(|verified| verified.key_index).ok()
+                };
+                let pairs: Vec<_> = headers.iter().map(|header| header.as_pair()).collect();
+                assert_eq!(
+                    verdict(core::slice::from_ref(secret), &pairs),
+                    Some(0),
+                    "{scheme}"
+                );
+                assert_eq!(verdict(&all, &pairs), Some(0), "{scheme} {index}");
+                // As it was before, and as a proxy may join what came twice.
+                let name = scheme.form().signature_header;
+                let joined: Vec<_> = pairs
+                    .iter()
+                    .filter(|(header, _)| header.starts_with(name))
+                    .map(|(_, value)| core::str::from_utf8(value).unwrap())
+                    .collect();
+                let joined = joined.join(", ");
+                let others = pairs.iter().filter(|(header, _)| !header.starts_with(name));
+                let listed: Vec<_> = others.copied().chain([(name, joined.as_bytes())]).collect();
+                let alone = core::slice::from_ref(secret);
+                assert_eq!(verdict(alone, &listed), Some(0), "{scheme}");
+            }
+        }
+    }
+
+    #[test]
     fn a_rotation_may_go_from_hmac_to_ed25519() {
         let [old] = secrets(["old"]);
         let new = Secret::generate_ed25519([7; 32]);

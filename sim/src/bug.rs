@@ -56,6 +56,7 @@ bugs! {
     WrongBody = "wrong-body": "other bytes are sent than were signed",
     WrongTimestamp = "wrong-timestamp": "the timestamp that is sent is not the one that is signed",
     OneSignature = "one-signature": "only the new secret signs during a rotation",
+    NewSignatureFirst = "new-signature-first": "a header that holds one signature has the new secret's during a rotation",
     DropWhenFull = "drop-when-full": "an event that finds the store full is dropped, and acknowledged",
     LeakSlot = "leak-slot": "one result in ten is recorded and its slot never given back",
     SendTwiceAfterResend = "send-twice-after-resend": "a delivery that was resent goes out twice at once",

@@ -50,7 +50,7 @@ pub(crate) fn run(address: &str, hanging: usize) {
         let hang = format!("http://{address}/hang");
         for _ in 0..hanging {
             let id = postrider
-                .register_endpoint(&hang, "a secret")
+                .register_endpoint(&hang, "a secret that is long enough")
                 .await
                 .unwrap();
             for _ in 0..5 {
@@ -66,7 +66,12 @@ pub(crate) fn run(address: &str, hanging: usize) {
         let url = format!("http://{address}/");
         let mut endpoints = Vec::new();
         for _ in 0..HEALTHY {
-            endpoints.push(postrider.register_endpoint(&url, "a secret").await.unwrap());
+            endpoints.push(
+                postrider
+                    .register_endpoint(&url, "a secret that is long enough")
+                    .await
+                    .unwrap(),
+            );
         }
         let start = Instant::now();
         let tasks: Vec<_> = endpoints

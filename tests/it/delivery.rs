@@ -176,10 +176,10 @@ async fn during_a_rotation_both_secrets_verify_and_afterwards_only_the_new_one()
     let receiver = Receiver::answering(200).await;
     let postrider = postrider().await;
     let endpoint = postrider
-        .register_endpoint(&receiver.url(), "old secret")
+        .register_endpoint(&receiver.url(), "an old secret, long enough")
         .await
         .unwrap();
-    let new = || Some(Secret::parse("new secret").unwrap());
+    let new = || Some(Secret::parse("a new secret, long enough").unwrap());
     postrider
         .rotate_secret(&endpoint, new(), Duration::from_secs(1))
         .await
@@ -190,7 +190,10 @@ async fn during_a_rotation_both_secrets_verify_and_afterwards_only_the_new_one()
         .unwrap();
     end_of(&postrider, &event).await;
     let during = receiver.received()[0].clone();
-    assert!(during.is_signed_with("old secret") && during.is_signed_with("new secret"));
+    assert!(
+        during.is_signed_with("an old secret, long enough")
+            && during.is_signed_with("a new secret, long enough")
+    );
 
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     let event = postrider
@@ -199,7 +202,10 @@ async fn during_a_rotation_both_secrets_verify_and_afterwards_only_the_new_one()
         .unwrap();
     end_of(&postrider, &event).await;
     let after = receiver.received()[1].clone();
-    assert!(!after.is_signed_with("old secret") && after.is_signed_with("new secret"));
+    assert!(
+        !after.is_signed_with("an old secret, long enough")
+            && after.is_signed_with("a new secret, long enough")
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The npm package for receivers, as it is packed: in every runtime, from every bundler, within
 //! every framework. What is looked at is in `tests/verifier/*.mjs`.
 
+mod plain;
 mod rotation;
 
 use crate::node::node;

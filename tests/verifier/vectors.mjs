@@ -37,5 +37,19 @@ export function check(vectors, core, full) {
     expect(`${scheme}, signed here`, core.webhook({ scheme, secrets }).verify(body, headers)["é"]?.length, 1000);
     expect(`${scheme}, not signed`, core.webhook({ scheme, secrets }).safeVerify(`${body} `, headers).code, "NO_MATCH");
   }
+  // In a rotation each secret is right alone, whatever the headers are handed over as.
+  const rotation = ["a new secret, long enough", "one between, long enough", "an old secret, long enough"];
+  for (const scheme of ["body-hex", "timestamped", "timestamped-sha256", "github", "shopify", "slack", "stripe", "postrider"]) {
+    const headers = full.sign({ scheme, secrets: rotation, body: "{}" });
+    const capitals = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toUpperCase(), value]));
+    for (const secret of rotation) {
+      const wh = core.webhook({ scheme, secrets: [secret] });
+      for (const given of [headers, capitals, new Headers(headers), Object.entries(headers).flat(), Object.entries(capitals)]) {
+        expect(`${scheme}, ${secret}`, wh.safeVerify("{}", given).ok, true);
+      }
+    }
+    const stranger = core.webhook({ scheme, secrets: ["another secret, long enough"] });
+    expect(`${scheme}, a stranger`, stranger.safeVerify("{}", headers).code, "NO_MATCH");
+  }
   return { checked, failures };
 }

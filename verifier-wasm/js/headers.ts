@@ -31,7 +31,7 @@ export class Found {
     }
   }
 
-  /** Adds it if its name, in any case, is one of `own`; with `all`, in any event. */
+  /** Adds it if its name, in any case, is one of `own` or a further one; with `all`, in any event. */
   look(name: unknown, value: unknown, own: readonly string[], all: boolean): void {
     if (typeof name !== "string") return;
     for (let kind = 0; kind < OTHER; kind++) {
@@ -40,7 +40,17 @@ export class Found {
         return this.add(kind, value);
       }
     }
+    if (own[OTHER] && isNext(name, own[OTHER])) return this.add(2, value);
     if (all) this.add(OTHER, value, name);
+  }
+
+  /** Adds the signatures of the newer secrets, while several are live: see `isNext`. */
+  further(next: string | undefined, get: (name: string) => unknown): void {
+    for (let number = 1; next && number <= FURTHER_MAX; number++) {
+      const value = get(number === 1 ? next : `${next}-${number}`);
+      if (value === undefined || value === null) return;
+      this.add(2, value);
+    }
   }
 
   /** The first value of this kind. */
@@ -50,9 +60,19 @@ export class Found {
   }
 }
 
+/** The most signatures that are read, less one. */
+const FURTHER_MAX = 15;
+
+/** Whether it is the name of a further signature's header: `next`, or that and a number. */
+function isNext(name: string, next: string): boolean {
+  if (name.length < next.length || name.length > next.length + 3) return false;
+  const lower = name.toLowerCase();
+  return lower.startsWith(next) && /^(-([2-9]|1[0-5]))?$/.test(lower.slice(next.length));
+}
+
 /**
- * Finds the headers of these names (of the id, the timestamp and the signature; empty for none), in
- * any case; with `all`, the others too.
+ * Finds the headers of these names (of the id, the timestamp and the signature, and of the first
+ * further signature; empty for none), in any case; with `all`, the others too.
  */
 export function find(headers: unknown, own: readonly string[], all = false): Found {
   const found = new Found();
@@ -62,6 +82,7 @@ export function find(headers: unknown, own: readonly string[], all = false): Fou
     for (let kind = 0; kind < OTHER; kind++) {
       if (own[kind]) found.add(kind, (headers as Headers).get(own[kind]!));
     }
+    found.further(own[OTHER], (name) => (headers as Headers).get(name));
   } else if (Array.isArray(headers) && typeof headers[0] === "string") {
     for (let i = 0; i + 1 < headers.length; i += 2) found.look(headers[i], headers[i + 1], own, all);
   } else if (Symbol.iterator in headers) {
@@ -82,5 +103,6 @@ function asNodeHasThem(found: Found, headers: Record<string, unknown>, own: read
     if (own[kind] && typeof headers[own[kind]!] !== "string") return false;
   }
   for (let kind = 0; kind < OTHER; kind++) if (own[kind]) found.add(kind, headers[own[kind]!]);
+  found.further(own[OTHER], (name) => headers[name]);
   return true;
 }

@@ -4,7 +4,7 @@ import { SCHEMES, written, type HeaderNames, type Scheme } from "./webhook.js";
 
 export interface SignOptions {
   readonly scheme: Scheme;
-  /** Each of them signs. */
+  /** Each of them signs, the newest first: where a header holds one signature, it is the oldest's. */
   readonly secrets: readonly string[];
   readonly body: RawBody;
   /** 1 to 256 visible ASCII characters, none of them a `.` @defaultValue a new one */
@@ -39,7 +39,7 @@ export function signWith(module: Module, options: SignOptions): Record<string, s
   const headers: Record<string, string> = {};
   for (const line of text.split("\n").filter(Boolean)) {
     const [name, value] = [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)];
-    headers[name] = name in headers ? `${headers[name]}, ${value}` : value;
+    headers[name] = value;
   }
   return headers;
 }

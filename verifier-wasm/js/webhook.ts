@@ -45,7 +45,11 @@ export type Parse<T> = "json" | false | ((raw: string | Uint8Array) => T);
 
 export interface WebhookOptions<T = any> {
   readonly scheme: Scheme;
-  /** One to 16 secrets; several while one is rotated. `whsec_`, `whpk_` (see `/full`), or any text. */
+  /**
+   * One to 16 secrets; several while one is rotated. `whsec_`, `whpk_` (see `/full`), or any text.
+   * The base64 behind `whsec_` is decoded by `standard`, `svix` and `postrider` alone; under every
+   * other scheme the key is the text, as in `createHmac("sha256", secret)`.
+   */
   readonly secrets: readonly string[];
   /** How far the timestamp may be from now, either way, in seconds. @defaultValue 300 */
   readonly toleranceSec?: number;

@@ -65,7 +65,8 @@ export! {
     }
 
     /// Writes the names of the headers that the verifier looks at to the output, each on a line,
-    /// an empty one for none: of the id, the timestamp and the signature. Gives their length.
+    /// an empty one for none: of the id, the timestamp, the signature, and the first further one
+    /// where a header holds one signature. Gives their length.
     fn postrider_names(state, handle: usize) -> i32 {
         state.names(handle)
     }

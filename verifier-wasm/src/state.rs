@@ -3,7 +3,8 @@
 use crate::input::{Bytes, Headers, Options};
 use core::cell::RefCell;
 use postrider_signature::{
-    HeaderNameError, Hmacs, KeyError, KeyProblem, SecretError, Signatures, Verifier, VerifyError,
+    HeaderNameError, HeaderNames, Hmacs, KeyError, KeyProblem, SecretError, Signatures, Verifier,
+    VerifyError,
 };
 
 thread_local! {
@@ -85,6 +86,10 @@ impl State {
         for name in [id, timestamp, Some(signature)] {
             names.extend_from_slice(name.unwrap_or_default().as_bytes());
             names.push(b'\n');
+        }
+        if verifier.scheme().holds_one_signature() {
+            names.extend_from_slice(signature.as_bytes());
+            names.extend_from_slice(HeaderNames::NEXT.as_bytes());
         }
         self.output = names;
         count(self.output.len())

@@ -8,7 +8,7 @@ use crate::endpoint::{
     DisabledReason, Endpoint, EndpointSecret, EndpointSpec, EndpointStatus, Health,
 };
 use crate::endpoint_state::{EndpointState, Existence};
-use crate::error::{EndpointError, Full, InvalidSpec};
+use crate::error::{EndpointError, Full};
 use crate::fact::{Fact, Of};
 use crate::id::{DeliveryId, EndpointId};
 use crate::input::{CallId, Command, EndpointChange};
@@ -83,6 +83,7 @@ impl Core {
         let secret = secret.unwrap_or_else(|| Secret::generate_hmac(self.chance.bytes()));
         let endpoint = self.new_endpoint(spec, secret, Route::UNREGISTERED + 1);
         Route::of(&endpoint, self.now.wall)?;
+        endpoint.check_new_secret(&self.limits)?;
         let endpoint = Box::new(endpoint);
         self.registering += 1;
         let tenant = self.tenants.entry(endpoint.spec.tenant.clone());
@@ -193,7 +194,7 @@ impl Core {
         &mut self,
         key: Key,
         change: EndpointChange,
-    ) -> Result<EndpointUpdate, InvalidSpec> {
+    ) -> Result<EndpointUpdate, EndpointError> {
         let Some(state) = self.endpoints.get(key) else {
             unreachable!("looked up by the caller")
         };
@@ -233,10 +234,12 @@ impl Core {
             (EndpointChange::RotateSecret { secret, overlap }, _) => {
                 let secret = secret.unwrap_or_else(|| Secret::generate_hmac(self.chance.bytes()));
                 let mut changed = record.clone();
-                changed.secrets = record.rotated(secret, overlap, self.now.wall, &self.limits);
+                changed.secrets = record.rotated(secret, overlap, self.now.wall, &self.limits)?;
                 Route::of(&changed, self.now.wall)?;
+                changed.check_new_secret(&self.limits)?;
                 update.secrets = Some(changed.secrets);
             }
+            (EndpointChange::EndOverlap, _) => update.secrets = record.without_overlap(),
         }
         Ok(update)
     }

@@ -73,6 +73,7 @@ impl Core {
         spec.check(&self.limits)?;
         let endpoint = self.new_endpoint(spec, secret, Route::UNREGISTERED);
         let route = Route::of(&endpoint, self.now.wall)?;
+        endpoint.check_new_secret(&self.limits)?;
         let tenant = endpoint.spec.tenant.clone();
         let new = NewEvent { tenant, ..new };
         self.send_ping(call, new, Arc::new(route), endpoint.spec.timeout);

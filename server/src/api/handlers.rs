@@ -9,6 +9,7 @@ use axum::BoxError;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use postrider::engine::SourceId;
+use postrider::signature::HeaderNames;
 use postrider::{EventId, TenantId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -216,7 +217,9 @@ pub(crate) fn shown(headers: &HeaderMap, signature: &str) -> HeaderMap {
             || name == header::CONTENT_TYPE
             || name == header::USER_AGENT
     };
-    let is_secret = |name: &str| name == signature || name.contains("signature");
+    let is_secret = |name: &str| {
+        name == signature || HeaderNames::is_next(name, signature) || name.contains("signature")
+    };
     let shown = headers
         .iter()
         .filter(|(name, _)| is_shown(name.as_str()) && !is_secret(name.as_str()));

@@ -43,6 +43,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(endpoints::enable))
         .routes(routes!(endpoints::disable))
         .routes(routes!(endpoints::rotate_secret))
+        .routes(routes!(endpoints::end_overlap))
         .routes(routes!(endpoints::secret))
         .routes(routes!(endpoints::test))
         .routes(routes!(stats::stats))

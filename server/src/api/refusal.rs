@@ -77,7 +77,9 @@ impl From<InvalidSpec> for Problem {
             InvalidSpec::Batch | InvalidSpec::BatchOrder => "/batch",
             InvalidSpec::Description { .. } => "/description",
             InvalidSpec::Metadata { .. } => "/metadata",
-            InvalidSpec::Secret(_) | InvalidSpec::SecretText(_) => "/secret",
+            InvalidSpec::Secret(_)
+            | InvalidSpec::SecretText(_)
+            | InvalidSpec::SecretShort { .. } => "/secret",
         };
         Self::new(Code::InvalidEndpoint, &error).at(pointer, error)
     }
@@ -123,6 +125,7 @@ impl From<EndpointError> for Problem {
             EndpointError::NoSuchEndpoint(id) => Self::not_found(format_args!("endpoint {id}")),
             EndpointError::Invalid(invalid) => invalid.into(),
             EndpointError::Full(full) => full.into(),
+            EndpointError::Secrets { .. } => Self::new(Code::InUse, error),
             EndpointError::Closed(closed) => closed.into(),
         }
     }

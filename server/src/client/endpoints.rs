@@ -46,6 +46,8 @@ enum What {
     Disable(One),
     /// Sign with a new secret, and for a while with the old one beside it
     RotateSecret(Rotate),
+    /// End the overlap of a rotation now: sign with the newest secret alone
+    EndOverlap(One),
     /// Show the secret
     Secret(One),
     /// Send a test event now, and show what comes back; exit status 1 if that is not 2xx
@@ -236,6 +238,11 @@ impl What {
             Self::Enable(one) => switch(client, show, one, "enable").await,
             Self::Disable(one) => switch(client, show, one, "disable").await,
             Self::RotateSecret(rotate) => rotate.answer(client, show).await,
+            Self::EndOverlap(one) => {
+                let path = ["v1", "endpoints", &one.id, "end-overlap"];
+                let reply = client.post_nothing(&path).await?;
+                Ok(show.answer(&reply, |it| show::fields(it, &["secret"])))
+            }
             Self::Secret(one) => {
                 let path = ["v1", "endpoints", &one.id, "secret"];
                 let reply = client.get(&path, &Query::default()).await?;

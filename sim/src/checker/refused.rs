@@ -264,6 +264,11 @@ impl Refused {
                 *most == limits.endpoint_changes_max && calls.count() > *most
             }
             EndpointError::Full(full) => self.full(*full, limits),
+            EndpointError::Secrets { most } => {
+                let page = id.and_then(|id| book.endpoints.get(&id));
+                let secrets = page.map_or(0, |page| page.durable.secrets.len());
+                *most == limits.secrets_max && secrets >= *most
+            }
             EndpointError::Closed(closed) => self.closed(*closed, book),
         }
     }

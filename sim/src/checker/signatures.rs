@@ -1,6 +1,8 @@
 //! P8, I10: every request that arrives verifies with each secret that was live when it was
-//! signed, alone, and with none whose overlap was over; its body is the event's. No secret shows
-//! in a header, nor in what is written of an endpoint.
+//! signed, alone, and with none whose overlap was over; its body is the event's. `X-Signature` is
+//! what the oldest of them signs and nothing else, so that a receiver that knows no other accepts
+//! it; the newest signs in `X-Signature-Next`, and those between in headers of their own. No secret
+//! shows in a header, nor in what is written of an endpoint.
 //!
 //! Under turmoil a rotation may be told a little after it holds: requests that leave meanwhile are
 //! not judged.
@@ -29,6 +31,8 @@ struct Keys {
 
 struct Key {
     verifier: Verifier,
+    /// Of the body alone.
+    of_body: Verifier,
     text: String,
     expires_at: Option<Wall>,
 }
@@ -86,9 +90,11 @@ impl Signatures {
             }
             let verifier = Verifier::new(Scheme::Postrider, std::slice::from_ref(&secret.secret));
             let verifier = verifier.map_err(|error| error.to_string())?;
+            let of_body = Verifier::new(Scheme::BodyHex, std::slice::from_ref(&secret.secret));
             all.push(Key {
                 // The time is compared exactly, below.
                 verifier: verifier.tolerance_seconds(u64::MAX),
+                of_body: of_body.map_err(|error| error.to_string())?,
                 text: text.to_owned(),
                 expires_at: secret.expires_at,
             });
@@ -139,6 +145,36 @@ fn arrived(wire: &Wire, keys: &Keys, book: &Book) -> Result<(), String> {
     }
     if live == 0 {
         return Err(format!("{id} arrives and no secret was live"));
+    }
+    one_by_one(wire, keys).map_err(|what| format!("{id} arrives, and {what}"))
+}
+
+/// The headers that hold one signature each: whose they are is told by their names.
+fn one_by_one(wire: &Wire, keys: &Keys) -> Result<(), String> {
+    let is_live = |key: &&Key| key.expires_at.is_none_or(|at| at > wire.at.wall);
+    let live: Vec<&Key> = keys.all.iter().filter(is_live).collect();
+    let mut expected: Vec<(String, &Key)> = Vec::new();
+    for (place, key) in live.iter().copied().enumerate() {
+        let name = match place {
+            _ if place + 1 == live.len() => "x-signature".to_owned(),
+            0 => "x-signature-next".to_owned(),
+            _ => format!("x-signature-next-{}", place + 1),
+        };
+        expected.push((name, key));
+    }
+    let signatures = |(name, _): &&(String, String)| name.starts_with("x-signature");
+    let sent: Vec<_> = wire.headers.iter().filter(signatures).collect();
+    if sent.len() != expected.len() {
+        return Err(format!("{} headers hold one signature", sent.len()));
+    }
+    for (name, key) in expected {
+        let found = sent.iter().find(|(sent, _)| *sent == name);
+        let (_, value) = found.ok_or_else(|| format!("it has no {name}"))?;
+        let alone = [("x-signature", value.as_bytes())];
+        let verified = key.of_body.verify(alone, &wire.body, 0);
+        if value.contains(',') || verified.is_err() {
+            return Err(format!("{name} is not what its secret signs"));
+        }
     }
     Ok(())
 }

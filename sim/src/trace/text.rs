@@ -276,6 +276,7 @@ fn wished(wish: &Wish, names: &mut Names, out: &mut String) -> fmt::Result {
                         overlap.as_millis()
                     )
                 }
+                Kind::EndOverlap => write!(out, "end the overlap of the secrets of {endpoint}"),
             }
         }
         Wish::Delete(id) => write!(out, "delete {}", names.endpoint(*id)),

@@ -125,6 +125,7 @@ async fn changed(
         EndpointChange::RotateSecret { secret, overlap } => {
             postrider.rotate_secret(id, secret, overlap).await
         }
+        EndpointChange::EndOverlap => postrider.end_overlap(id).await,
     }
 }
 

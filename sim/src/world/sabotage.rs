@@ -343,14 +343,16 @@ impl Sabotage {
                 for (name, value) in &mut wire.headers {
                     let parted = match name.as_str() {
                         "webhook-signature" => value.split_once(' '),
-                        "x-signature" => value.split_once(','),
                         _ => None,
                     };
                     if let Some((first, _)) = parted {
                         *value = first.to_owned();
                     }
                 }
+                new_signature_first(&mut wire.headers);
+                wire.headers.retain(|(name, _)| !name.contains("-next"));
             }
+            Some(Bug::NewSignatureFirst) => new_signature_first(&mut wire.headers),
             _ => (),
         }
         resent && self.is(Bug::SendTwiceAfterResend)
@@ -400,5 +402,15 @@ fn less(retry: &mut RetryPolicy) {
         Schedule::Delays(delays) => {
             delays.pop();
         }
+    }
+}
+
+/// Gives the signatures of the oldest and the newest secret each other's header.
+fn new_signature_first(headers: &mut [(String, String)]) {
+    let place = |wanted: &str| headers.iter().position(|(name, _)| name == wanted);
+    let (old, new) = (place("x-signature"), place("x-signature-next"));
+    if let (Some(old), Some(new)) = (old, new) {
+        let value = headers[old].1.clone();
+        headers[old].1 = std::mem::replace(&mut headers[new].1, value);
     }
 }

@@ -46,7 +46,7 @@ fn an_endpoint_is_made_shown_changed_and_deleted() {
     let id = server.endpoint("https://other.example/", &more);
     let shown = server.json(&["endpoints", "get", &id]);
     assert_eq!(shown["rate_limit"]["requests"], 5);
-    assert_eq!(shown["headers"], json!({"x-team": "a"}));
+    assert_eq!(shown["headers"], json!({"x-team": "[secret]"}));
     assert_eq!(server.json(&["endpoints", "secret", &id])["secret"], SECRET);
 
     let list = server.json(&["endpoints", "list"]);
@@ -69,7 +69,17 @@ fn an_endpoint_is_made_shown_changed_and_deleted() {
         (&changed["description"], &changed["rate_limit"]),
         (&json!("new"), &Value::Null)
     );
-    assert_eq!(changed["headers"], json!({"x-team": "a"}), "the rest stays");
+    let kept = json!({"x-team": "[secret]"});
+    assert_eq!(changed["headers"], kept, "the rest stays");
+    let shown = format!(
+        "--spec={}",
+        json!({"headers": changed["headers"], "concurrency": 2})
+    );
+    let again = server.json(&["endpoints", "update", &id, &shown]);
+    assert_eq!(again["headers"], kept);
+    let spec = r#"{"headers": {"x-other": "[secret]"}}"#;
+    let refused = server.refused(1, &["endpoints", "update", &id, "--spec", spec]);
+    assert!(refused.contains("give the value"), "{refused}");
 
     assert_eq!(
         server.text(&["endpoints", "delete", &id]),
@@ -104,10 +114,12 @@ fn a_secret_is_rotated_with_an_overlap() {
     assert_ne!(rotated["secret"], before);
     assert!(rotated["previous_expire_at"].is_string(), "{rotated}");
     let shown = server.text(&["endpoints", "secret", &id]);
-    assert!(has_line(
-        &shown,
-        &["secret", rotated["secret"].as_str().unwrap()]
-    ));
+    let new = rotated["secret"].as_str().unwrap();
+    assert!(has_line(&shown, &["secret", new]));
+    let ended = server.text(&["endpoints", "end-overlap", &id]);
+    assert!(has_line(&ended, &["secret", new]), "{ended}");
+    let shown = server.json(&["endpoints", "secret", &id]);
+    assert!(shown["previous_expire_at"].is_null(), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,12 @@
 //! `/v1/sources`.
 
-use super::{Hook, SECRET, source, types};
+use super::{Hook, SECRET, send, source, source_with, types};
 use crate::api::Server;
+use postrider::Secret;
+use postrider::signature::{Message, Scheme, Signer};
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 const OLD: &str = SECRET;
 const NEW: &str = "whsec_the_new_one";
@@ -58,6 +61,30 @@ async fn a_source_is_made_shown_changed_and_deleted_and_shows_no_secret() {
     hook.send(&server, &format!("/in/{id}"))
         .await
         .problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_request_that_both_secrets_of_a_provider_have_signed_is_taken_with_either() {
+    let server = Server::start().await;
+    let secrets = [NEW, OLD].map(|text| Secret::parse(text).unwrap());
+    for scheme in [Scheme::BodyHex, Scheme::TimestampedV1, Scheme::Github] {
+        for (name, secret) in [("new", NEW), ("old", OLD)] {
+            let name = format!("{name}-{scheme}");
+            let custom = json!({ "scheme": scheme.name() });
+            let fields = json!({ "name": name, "secrets": [secret], "custom": custom });
+            let path = source_with(&server, "custom", fields).await;
+            let signer = Signer::new(scheme, &secrets).unwrap();
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+            let message = Message {
+                id: "",
+                timestamp: now.as_secs(),
+                body: b"{}",
+            };
+            let headers = signer.sign(&message).unwrap().into_iter();
+            let headers: Vec<_> = headers.map(|it| (it.name.to_owned(), it.value)).collect();
+            send(&server, &path, &headers, "{}").await.expect(200);
+        }
+    }
 }
 
 #[tokio::test]

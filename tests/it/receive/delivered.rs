@@ -15,15 +15,15 @@ async fn no_delivery_is_refused_while_the_secret_is_rotated() {
             Service::start(way, receiver).await
         };
         // One receiver has changed over already, the other one has not begun.
-        let changed = service(&["new secret", "old secret"]).await;
-        let unchanged = service(&["old secret"]).await;
+        let changed = service(&["a new secret, long enough", "an old secret, long enough"]).await;
+        let unchanged = service(&["an old secret, long enough"]).await;
         let builder = Postrider::builder().egress(loopback());
         let postrider = builder.clock(clock.clone()).start().await.unwrap();
         let mut endpoints = Vec::new();
         for service in [&changed, &unchanged] {
             // Without retries: whatever is refused has failed.
             let spec = hasty(&service.url(), 0);
-            let secret = Secret::parse("old secret").unwrap();
+            let secret = Secret::parse("an old secret, long enough").unwrap();
             endpoints.push(postrider.register(spec, Some(secret)).await.unwrap().id);
         }
         let overlap = Duration::from_secs(60);
@@ -32,7 +32,7 @@ async fn no_delivery_is_refused_while_the_secret_is_rotated() {
             for endpoint in &endpoints {
                 if number == 15 {
                     end_of(&postrider, &events[0]).await;
-                    let new = Secret::parse("new secret").unwrap();
+                    let new = Secret::parse("a new secret, long enough").unwrap();
                     let rotated = postrider.rotate_secret(endpoint, Some(new), overlap);
                     rotated.await.unwrap();
                 }

@@ -1,7 +1,7 @@
 //! What becomes of deliveries when their endpoint changes.
 
 use super::harness::{Bench, event, ms, no_answer, retrying, spec, status};
-use crate::signature::{Scheme, Verifier};
+use crate::signature::{Message, Scheme, Signer, Verifier};
 use crate::{
     Answer, BreakerPolicy, Command, CommitError, DeliveryState, EndpointChange, EndpointError,
     EndpointSpec, EndpointStatus, Fact, Full, Limits, Ordering, PublishError, Reason, Request,
@@ -392,6 +392,99 @@ fn both_secrets_sign_during_the_overlap_of_a_rotation_and_then_only_the_new_one(
         verified,
         [[true, false], [true, true], [true, true], [false, true]]
     );
+}
+
+/// What a receiver that compares the whole of `X-Signature` with what this secret signs says of
+/// each request; and of `X-Signature-Next`.
+fn compared_whole(bench: &Bench, secret: &Secret) -> Vec<(bool, bool)> {
+    let requests = bench.host.sent.iter().map(|sent| {
+        let prepared = sent.request.prepare().unwrap();
+        let signer = Signer::new(Scheme::BodyHex, std::slice::from_ref(secret)).unwrap();
+        let message = Message {
+            id: "",
+            timestamp: 0,
+            body: &prepared.body,
+        };
+        let expected = signer.sign(&message).unwrap().remove(0).value;
+        let has = |name: &str| {
+            let mut headers = prepared.headers.iter().filter(|header| header.0 == name);
+            headers.any(|(_, value)| **value == *expected)
+        };
+        (has("x-signature"), has("x-signature-next"))
+    });
+    requests.collect()
+}
+
+#[test]
+fn a_receiver_that_compares_one_signature_knows_the_old_secret_until_its_overlap_ends() {
+    let mut bench = Bench::new();
+    let endpoint = bench.register(spec()).unwrap();
+    let mut secrets = vec![endpoint.secrets[0].secret.clone()];
+    // Two rotations, half an overlap apart.
+    for _ in 0..2 {
+        let rotate = EndpointChange::RotateSecret {
+            secret: None,
+            overlap: ms(60_000),
+        };
+        let rotated = bench.change(endpoint.id, rotate).unwrap();
+        secrets.push(rotated.secrets[0].secret.clone());
+        bench.publish(endpoint.id, "", "a");
+        bench.respond(status(200));
+        bench.advance(ms(30_000));
+    }
+    // Now the first overlap is over, then the second one.
+    for _ in 0..2 {
+        bench.publish(endpoint.id, "", "a");
+        bench.respond(status(200));
+        bench.advance(ms(30_000));
+    }
+    let (yes, no) = ((true, false), (false, false));
+    let next = (false, true);
+    assert_eq!(compared_whole(&bench, &secrets[0]), [yes, yes, no, no]);
+    assert_eq!(compared_whole(&bench, &secrets[1]), [next, no, yes, no]);
+    assert_eq!(compared_whole(&bench, &secrets[2]), [no, next, next, yes]);
+}
+
+#[test]
+fn an_overlap_that_is_ended_early_leaves_the_new_secret_alone() {
+    let mut bench = Bench::new();
+    let endpoint = bench.register(spec()).unwrap();
+    let old = endpoint.secrets[0].secret.clone();
+    let rotate = EndpointChange::RotateSecret {
+        secret: None,
+        overlap: ms(60_000),
+    };
+    let new = bench.change(endpoint.id, rotate).unwrap().secrets[0]
+        .secret
+        .clone();
+    let ended = bench.change(endpoint.id, EndpointChange::EndOverlap);
+    assert_eq!(ended.unwrap().secrets.len(), 1);
+    // There is none to end any more.
+    bench
+        .change(endpoint.id, EndpointChange::EndOverlap)
+        .unwrap();
+    bench.crash();
+    bench.publish(endpoint.id, "", "a");
+    let sent = &bench.host.sent[0].request;
+    assert_eq!(verified_by(sent, &[&old, &new]), [false, true]);
+    assert_eq!(compared_whole(&bench, &new), [(true, false)]);
+}
+
+#[test]
+fn the_fourth_rotation_in_an_overlap_is_refused_and_one_without_overlap_is_not() {
+    let mut bench = Bench::new();
+    let endpoint = bench.register(spec()).unwrap().id;
+    let rotate = |overlap| EndpointChange::RotateSecret {
+        secret: None,
+        overlap: ms(overlap),
+    };
+    for _ in 0..3 {
+        bench.change(endpoint, rotate(60_000)).unwrap();
+    }
+    let refused = bench.change(endpoint, rotate(60_000)).unwrap_err();
+    assert_eq!(refused, EndpointError::Secrets { most: 4 });
+    assert!(refused.to_string().contains("end the overlap"), "{refused}");
+    assert_eq!(bench.change(endpoint, rotate(0)).unwrap().secrets.len(), 1);
 }
 
 #[test]

@@ -254,6 +254,40 @@ fn a_secret_that_a_form_cannot_use_is_refused_whenever_the_two_meet() {
 }
 
 #[test]
+fn a_secret_that_can_be_guessed_is_refused_and_one_on_record_stays() {
+    let mut bench = Bench::new();
+    let short = || "whsec_AAECAwQFBgcICQoLDA0O".parse::<Secret>().unwrap();
+    let refused = EndpointError::Invalid(InvalidSpec::SecretShort { least: 16 });
+    let register = |secret| crate::Command::Register(Box::new(spec()), Some(secret));
+    let call = bench.command(register(short()));
+    assert_eq!(bench.endpoint_answer(call).unwrap_err(), refused);
+    let call = bench.command(register("0123456789abcdef".parse().unwrap()));
+    let endpoint = bench.endpoint_answer(call).unwrap().id;
+    let rotation = EndpointChange::RotateSecret {
+        secret: Some(short()),
+        overlap: ms(1_000),
+    };
+    let error = bench.change(endpoint, rotation).unwrap_err();
+    assert_eq!(error, refused);
+    assert!(error.to_string().contains("24 or more"), "{error}");
+    // One of before there was a bound signs on, also after a restart and a change.
+    let limits = Limits {
+        secret_bytes_min: 0,
+        ..Limits::default()
+    };
+    let mut before = Bench::with(limits);
+    let call = before.command(register(short()));
+    let endpoint = before.endpoint_answer(call).unwrap().id;
+    before.limits = Limits::default();
+    before.crash();
+    before
+        .change(endpoint, EndpointChange::Spec(Box::new(spec())))
+        .unwrap();
+    before.publish(endpoint, "", "{}");
+    assert!(before.host.under_way[0].request.prepare().is_ok());
+}
+
+#[test]
 fn a_secret_that_is_over_keeps_no_form_from_being_chosen() {
     let mut bench = Bench::new();
     let call = bench.command(crate::Command::Register(Box::new(spec()), Some(ed25519())));

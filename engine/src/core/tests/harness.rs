@@ -160,7 +160,7 @@ pub(super) struct Bench {
     pub(super) core: Core,
     pub(super) host: Host,
     pub(super) reason: Reason,
-    limits: Limits,
+    pub(super) limits: Limits,
     calls: u64,
     lives: u8,
 }

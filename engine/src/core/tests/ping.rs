@@ -103,7 +103,11 @@ fn what_could_not_be_registered_is_not_pinged() {
     let mut bench = Bench::new();
     let ping = |spec: EndpointSpec| {
         let event = event(EndpointId::from_u128(7), "", "7");
-        Command::PingUnregistered(Box::new(spec), "x".parse().unwrap(), Box::new(event))
+        Command::PingUnregistered(
+            Box::new(spec),
+            "a secret of its own".parse().unwrap(),
+            Box::new(event),
+        )
     };
     let no_time = EndpointSpec {
         timeout: Duration::ZERO,

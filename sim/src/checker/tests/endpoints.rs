@@ -209,6 +209,40 @@ fn a_secret_whose_overlap_is_over_signs() {
 }
 
 #[test]
+fn a_header_with_one_signature_has_that_of_another_secret() {
+    let swapped = |scene: &mut Scene, id| {
+        let mut wire = scene.wire(id);
+        for (name, _) in &mut wire.headers {
+            *name = match name.as_str() {
+                "x-signature" => "x-signature-next".to_owned(),
+                "x-signature-next" => "x-signature".to_owned(),
+                _ => continue,
+            };
+        }
+        wire
+    };
+    let said = rotated(499, swapped);
+    assert!(said.unwrap_err().contains("is not what its secret signs"));
+    let listed = |scene: &mut Scene, id| {
+        let mut wire = scene.wire(id);
+        let next = wire
+            .headers
+            .iter()
+            .position(|(name, _)| name == "x-signature-next");
+        let (_, next) = wire.headers.remove(next.unwrap());
+        let first = wire
+            .headers
+            .iter_mut()
+            .find(|(name, _)| name == "x-signature");
+        let (_, value) = first.unwrap();
+        *value = format!("{value},{next}");
+        wire
+    };
+    let said = rotated(499, listed);
+    assert!(said.unwrap_err().contains("1 headers hold one signature"));
+}
+
+#[test]
 fn a_body_or_a_header_is_not_as_it_should_be() {
     let said = rotated(0, |scene, id| {
         let mut wire = scene.wire(id);
