@@ -1,5 +1,6 @@
 //! One HTTP request, as the core wants it sent.
 
+use crate::custom_headers;
 use crate::delivery::{Event, HeaderLines};
 use crate::endpoint::Endpoint;
 use crate::error::InvalidSpec;
@@ -9,6 +10,7 @@ use crate::time::Wall;
 use bytes::Bytes;
 use postrider_signature::{Message, SignError, Signer, content_digest};
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 /// The value of `User-Agent`.
@@ -18,7 +20,6 @@ pub const USER_AGENT: &str = concat!("Postrider/", env!("CARGO_PKG_VERSION"));
 const CONTENT_TYPE: &str = "application/json";
 
 /// Where the requests of an endpoint go and how they are signed, as of one revision of it.
-#[derive(Debug)]
 pub struct Route {
     /// The endpoint.
     pub endpoint: EndpointId,
@@ -73,11 +74,14 @@ pub struct Behind {
 }
 
 /// What goes out: the exact body, and headers that sign it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Prepared<'r> {
     /// Content type, identification, signatures in every form of the endpoint by every secret that
-    /// is live, and the endpoint's own. Names are in lower case.
+    /// is live, all with names in lower case; and last the endpoint's own, as its owner wrote them.
     pub headers: Vec<(&'r str, Cow<'r, str>)>,
+    /// How many of the headers, at the end, are the endpoint's own: their values are as secret as
+    /// its secrets.
+    pub own: usize,
     /// The exact bytes to send.
     pub body: Bytes,
 }
@@ -91,6 +95,60 @@ pub enum PrepareError {
     /// It cannot be signed. Never for a request that the core made: its ids are signable.
     #[error(transparent)]
     Sign(#[from] SignError),
+}
+
+impl fmt::Debug for Route {
+    /// Without the values of its custom headers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("endpoint", &self.endpoint)
+            .field("revision", &self.revision)
+            .field("url", &self.url)
+            .field("headers", &custom_headers::Names(&self.headers))
+            .field("signers", &self.signers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Prepared<'_> {
+    /// The headers as they are recorded: the endpoint's own lose their values, whatever their names.
+    /// Signatures are no secrets: they were sent to the receiver, and help it to find out why it
+    /// does not verify them.
+    #[must_use]
+    pub fn header_lines(&self) -> HeaderLines {
+        let bytes = self
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + 3);
+        let mut lines = String::with_capacity(bytes.sum());
+        for (place, (name, value)) in self.headers.iter().enumerate() {
+            let kept = if self.is_own(place) {
+                HeaderLines::SECRET
+            } else {
+                value
+            };
+            for part in [name, ": ", kept, "\n"] {
+                lines.push_str(part);
+            }
+        }
+        HeaderLines::from_lines(lines)
+    }
+
+    /// Whether the header at this place is one of the endpoint's own.
+    #[must_use]
+    pub fn is_own(&self, place: usize) -> bool {
+        place + self.own >= self.headers.len()
+    }
+}
+
+impl fmt::Debug for Prepared<'_> {
+    /// Without the values of the endpoint's own headers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared")
+            .field("headers", &self.header_lines())
+            .field("body", &self.body)
+            .finish()
+    }
 }
 
 impl Route {
@@ -172,28 +230,6 @@ impl Request {
         id::of_batch(content_digest(&ids))
     }
 
-    /// These headers as they are recorded: an endpoint's own headers whose name speaks of
-    /// credentials lose their value. Signatures are no secrets: they were sent to the receiver,
-    /// and help it to find out why it does not verify them.
-    #[must_use]
-    pub fn header_lines(headers: &[(&str, Cow<'_, str>)]) -> HeaderLines {
-        let bytes = headers
-            .iter()
-            .map(|(name, value)| name.len() + value.len() + 3);
-        let mut lines = String::with_capacity(bytes.sum());
-        for (name, value) in headers {
-            let kept = if speaks_of_credentials(name) {
-                HeaderLines::SECRET
-            } else {
-                value
-            };
-            for part in [name, ": ", kept, "\n"] {
-                lines.push_str(part);
-            }
-        }
-        HeaderLines::from_lines(lines)
-    }
-
     /// Renders the body and signs it. Takes as long as that takes: for the task that sends it.
     ///
     /// # Errors
@@ -228,7 +264,8 @@ impl Request {
         }
         let own = self.route.headers.iter();
         headers.extend(own.map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str()))));
-        Ok(Prepared { headers, body })
+        let own = self.route.headers.len();
+        Ok(Prepared { headers, own, body })
     }
 }
 
@@ -244,9 +281,11 @@ const CREDENTIALS: [&str; 8] = [
     "token",
 ];
 
-/// Whether a header of this name may carry a credential, so that its value is not shown.
+/// Whether a header of this name, in any case, may carry a credential. For the records of attempts
+/// that were made before the values of all custom headers were left out of them.
 #[must_use]
 pub fn speaks_of_credentials(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
     CREDENTIALS.iter().any(|word| name.contains(word))
 }
 
@@ -255,24 +294,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn recorded_headers_are_what_was_sent_less_what_is_secret() {
-        let headers = [
-            ("webhook-signature", Cow::Borrowed("v1,abc=")),
-            ("authorization", Cow::Borrowed("Bearer xyz")),
-            ("x-team-api-key", Cow::Borrowed("k1")),
-            ("x-team", Cow::Borrowed("a: b")),
-        ];
-        let lines = Request::header_lines(&headers);
+    fn recorded_headers_are_what_was_sent_less_what_the_endpoints_own_say() {
+        let prepared = Prepared {
+            headers: vec![
+                ("x-event-id", Cow::Borrowed("evt_1")),
+                ("webhook-signature", Cow::Borrowed("v1,abc=")),
+                ("Authorization", Cow::Borrowed("Bearer xyz")),
+                ("X-API-Key", Cow::Borrowed("k1")),
+                ("x-team", Cow::Borrowed("a: b")),
+            ],
+            own: 3,
+            body: Bytes::new(),
+        };
+        let lines = prepared.header_lines();
         let read: Vec<_> = lines.iter().collect();
         let secret = HeaderLines::SECRET;
         assert_eq!(
             read,
             [
+                ("x-event-id", "evt_1"),
                 ("webhook-signature", "v1,abc="),
-                ("authorization", secret),
-                ("x-team-api-key", secret),
-                ("x-team", "a: b"),
+                ("Authorization", secret),
+                ("X-API-Key", secret),
+                ("x-team", secret),
             ]
         );
+        let written = format!("{prepared:?}");
+        assert!(
+            !written.contains("xyz") && !written.contains("k1"),
+            "{written}"
+        );
+    }
+
+    #[test]
+    fn names_that_speak_of_credentials_do_so_in_any_case() {
+        for name in ["authorization", "Authorization", "X-API-KEY", "Set-COOKIE"] {
+            assert!(speaks_of_credentials(name), "{name}");
+        }
+        assert!(!speaks_of_credentials("X-Team"));
     }
 }

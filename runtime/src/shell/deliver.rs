@@ -132,8 +132,8 @@ fn wire_of(
 ) -> Result<(WireRequest, HeaderLines), Failure> {
     let internal = |detail: &dyn Display| Failure::new(FailureKind::Internal, detail);
     let prepared = request.prepare().map_err(|error| internal(&error))?;
-    let lines = Request::header_lines(&prepared.headers);
-    let headers = headers_of(prepared.headers)
+    let lines = prepared.header_lines();
+    let headers = headers_of(prepared.headers, prepared.own)
         .ok_or_else(|| internal(&"the request's headers are not valid"))?;
     let wire = WireRequest {
         tenant: request.event.tenant.clone(),
@@ -145,10 +145,16 @@ fn wire_of(
     Ok((wire, lines))
 }
 
-fn headers_of(headers: Vec<(&str, Cow<'_, str>)>) -> Option<Vec<(HeaderName, HeaderValue)>> {
+/// The last `own` are the endpoint's: sensitive, so that nothing prints them, nor keeps them in the
+/// compression of HTTP/2 (RFC 7541, section 7.1.3).
+fn headers_of(
+    headers: Vec<(&str, Cow<'_, str>)>,
+    own: usize,
+) -> Option<Vec<(HeaderName, HeaderValue)>> {
+    let first_own = headers.len().saturating_sub(own);
     let mut wire = Vec::with_capacity(headers.len());
     let mut known = NAMES.into_iter();
-    for (name, value) in headers {
+    for (place, (name, value)) in headers.into_iter().enumerate() {
         // They come in the order of the list; what does not is looked up the long way.
         let next = known.next().filter(|next| next.as_str() == name);
         let name = match next {
@@ -159,7 +165,9 @@ fn headers_of(headers: Vec<(&str, Cow<'_, str>)>) -> Option<Vec<(HeaderName, Hea
             Cow::Borrowed(text) => HeaderValue::from_str(text),
             Cow::Owned(text) => HeaderValue::try_from(text),
         };
-        wire.push((name, value.ok()?));
+        let mut value = value.ok()?;
+        value.set_sensitive(place >= first_own);
+        wire.push((name, value));
     }
     Some(wire)
 }

@@ -115,6 +115,16 @@ fn created_at(record: &DeliveryRecord) -> Time {
     Time(postrider::Wall(ms))
 }
 
+/// A header of a request as it is shown. Those that were recorded before the values of all custom
+/// headers were left out are judged by their names.
+fn shown((name, value): (&str, &str)) -> (String, String) {
+    let value = match postrider::engine::speaks_of_credentials(name) {
+        true => postrider::HeaderLines::SECRET,
+        false => value,
+    };
+    (name.to_owned(), value.to_owned())
+}
+
 impl AttemptView {
     pub(crate) fn of(attempt: &Attempt) -> Self {
         let lines = attempt.request_headers.iter();
@@ -123,9 +133,7 @@ impl AttemptView {
             number: attempt.number,
             started_at: attempt.started_at.into(),
             duration_ms: attempt.duration_ms,
-            request_headers: lines
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
+            request_headers: lines.map(shown).collect(),
             status: None,
             response_headers: BTreeMap::new(),
             response_body: None,

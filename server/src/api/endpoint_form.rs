@@ -1,7 +1,9 @@
 //! An endpoint as JSON: what its owner writes, and what is shown of it.
 
+mod headers;
 mod policies;
 
+pub(crate) use headers::restored;
 pub(crate) use policies::{BatchForm, BreakerForm, RateLimitForm, RetryForm, SignatureEntry};
 
 use super::Api;
@@ -11,7 +13,8 @@ use super::time::Time;
 use postrider::engine::json::compact;
 use postrider::engine::{Health, PayloadForm, SignatureForm, Wall};
 use postrider::{
-    DisabledReason, Endpoint, EndpointSpec, EndpointStatus, OnFailed, Ordering, Template, TenantId,
+    DisabledReason, Endpoint, EndpointSpec, EndpointStatus, HeaderLines, OnFailed, Ordering,
+    Template, TenantId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -60,8 +63,9 @@ pub(crate) struct EndpointForm {
     /// When to try again.
     #[serde(default)]
     pub(crate) retry: RetryForm,
-    /// Headers added to every request, at most 32. Values of headers whose name speaks of
-    /// credentials are never shown again.
+    /// Headers added to every request, at most 32. Their values are kept as secrets are, and never
+    /// shown again: `[secret]` stands for each. In a change `[secret]` keeps the value that is there.
+    /// Names are compared without regard to case.
     #[serde(default)]
     #[schema(example = json!({"x-team": "payments"}))]
     pub(crate) headers: BTreeMap<String, String>,
@@ -308,7 +312,7 @@ impl EndpointForm {
     }
 
     /// What an owner would have written to get this spec. Values of headers are as they are: see
-    /// [`EndpointForm::without_credentials`].
+    /// [`EndpointForm::without_values`].
     pub(crate) fn of(spec: &EndpointSpec) -> Self {
         let (payload_form, template) = match &spec.payload_form {
             PayloadForm::Raw => (PayloadFormName::Raw, None),
@@ -352,12 +356,10 @@ impl EndpointForm {
         }
     }
 
-    /// The same, less the values of headers that may be credentials.
-    fn without_credentials(mut self) -> Self {
-        for (name, value) in &mut self.headers {
-            if postrider::engine::speaks_of_credentials(name) {
-                *value = postrider::HeaderLines::SECRET.to_owned();
-            }
+    /// The same, less the values of headers: whether one is a credential, no name tells.
+    fn without_values(mut self) -> Self {
+        for value in self.headers.values_mut() {
+            HeaderLines::SECRET.clone_into(value);
         }
         self
     }
@@ -377,7 +379,7 @@ impl EndpointView {
             tenant: api.tenants().name_of(&endpoint.spec.tenant),
             tenant_id: endpoint.spec.tenant.to_string(),
             name: endpoint.spec.name.as_ref().map(ToString::to_string),
-            form: EndpointForm::of(&endpoint.spec).without_credentials(),
+            form: EndpointForm::of(&endpoint.spec).without_values(),
             status,
             disabled_reason,
             failures: endpoint.health.failures,

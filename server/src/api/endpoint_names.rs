@@ -3,7 +3,7 @@
 use super::Api;
 use super::caller::{Caller, Manage};
 use super::endpoint_form::{EndpointForm, EndpointView};
-use super::endpoints::{NewEndpoint, parse_secret, payload_form, take};
+use super::endpoints::{NewEndpoint, parse_secret, payload_form, restore_headers, take};
 use super::extract::{Json, parse};
 use super::problem::Problem;
 use super::raw::Members;
@@ -58,6 +58,7 @@ pub(crate) async fn ensure(
     let tenant = caller.tenant();
     let secret: Option<String> = take(&mut body, "secret")?;
     api.fill_defaults(tenant, &mut body)?;
+    restore_headers(&mut body, &[])?;
     let form: EndpointForm = parse(body.text()?.get().as_bytes())?;
     let spec = form.spec(tenant, payload_form(&api, tenant, &form, None)?)?;
     let secret = secret.as_deref().map(parse_secret).transpose()?;

@@ -3,7 +3,7 @@
 use super::Api;
 use super::caller::{Caller, Manage, Read};
 use super::deliveries::AttemptView;
-use super::endpoint_form::{EndpointForm, EndpointView, PayloadFormName};
+use super::endpoint_form::{EndpointForm, EndpointView, PayloadFormName, restored};
 use super::extract::{Id, Json, MaybeJson, Query, parse};
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
@@ -60,7 +60,7 @@ impl PartialSchema for NewEndpoint {
                 .max_length(Some(SECRET_CHARS_MAX))
                 .description(Some(
                     "Sign with this secret instead of a new one: `whsec_…`, `whsk_…` (ed25519), or \
-                     any text.",
+                     any text. At least 16 bytes, the prefix not counted; 24 or more are recommended.",
                 ));
             let verify = ObjectBuilder::new()
                 .schema_type(nullable(Type::Boolean))
@@ -120,6 +120,7 @@ pub(crate) async fn create(
     let secret: Option<String> = take(&mut body, "secret")?;
     let verify: Option<bool> = take(&mut body, "verify")?;
     api.fill_defaults(tenant, &mut body)?;
+    restore_headers(&mut body, &[])?;
     let form: EndpointForm = parse(body.text()?.get().as_bytes())?;
     let spec = form.spec(tenant, payload_form(&api, tenant, &form, None)?)?;
     let secret = secret.as_deref().map(parse_secret).transpose()?;
@@ -210,17 +211,20 @@ pub(crate) async fn get(
     summary = "Change an endpoint",
     description = "A JSON merge patch (RFC 7396): what is left out stays; `null` means none for \
                    `batch`, `filter`, `rate_limit`, `breaker`, `disable_after_ms` and `template`, and the \
-                   default for everything else. Lists and `retry` are replaced as a whole.",
+                   default for everything else. Lists and `retry` are replaced as a whole. Names of headers \
+                   are compared without regard to case, and `[secret]`, as which a value is shown, \
+                   keeps it.",
     responses((status = OK, description = "The endpoint as it is now.", body = EndpointView))
 )]
 pub(crate) async fn patch(
     State(api): State<Api>,
     caller: Caller<Manage>,
     Id(id): Id<EndpointId>,
-    Json(patch): Json<Members>,
+    Json(mut patch): Json<Members>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
     let tenant = caller.tenant();
     let endpoint = owned(&api, tenant, id).await?;
+    restore_headers(&mut patch, &endpoint.spec.headers)?;
     let current = serde_json::to_string(&EndpointForm::of(&endpoint.spec));
     let current = current.map_err(|error| Problem::new(Code::Internal, error))?;
     let mut form: Members = parse(current.as_bytes())?;
@@ -336,10 +340,11 @@ pub(crate) struct SecretView {
 }
 
 impl SecretView {
-    fn of(endpoint: &Endpoint) -> Result<Self, Problem> {
+    fn of(endpoint: &Endpoint, api: &Api) -> Result<Self, Problem> {
         let current = endpoint.secrets.first();
         let nothing = || Problem::not_found("secret");
         let previous = endpoint.secrets.iter().filter_map(|it| it.expires_at);
+        let previous = previous.filter(|at| *at > api.now());
         Ok(Self {
             secret: current
                 .ok_or_else(nothing)?
@@ -355,7 +360,7 @@ impl SecretView {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rotation {
-    /// The new secret; left out, one is made.
+    /// The new secret, of at least 16 bytes, better 24 or more; left out, one is made.
     #[serde(default)]
     #[schema(max_length = 1024)]
     secret: Option<String>,
@@ -370,7 +375,9 @@ pub(crate) struct Rotation {
     params(("id" = String, Path)), request_body = Option<Rotation>,
     summary = "Sign with a new secret",
     description = "The old ones go on signing beside it for a while, so that the receiver can \
-                   change over without a gap.",
+                   change over without a gap: where a header holds one signature, the oldest signs \
+                   there and the new one in a header named `…-next` (see *Rotation* in \
+                   docs/receiving.md). The fourth rotation in an overlap is refused (`in_use`).",
     responses((status = OK, description = "The new secret.", body = SecretView))
 )]
 pub(crate) async fn rotate_secret(
@@ -388,7 +395,24 @@ pub(crate) async fn rotate_secret(
     }
     let overlap = overlap.unwrap_or(EndpointChange::OVERLAP);
     let endpoint = api.postrider().rotate_secret(&id, secret, overlap).await?;
-    Ok(axum::Json(SecretView::of(&endpoint)?))
+    Ok(axum::Json(SecretView::of(&endpoint, &api)?))
+}
+
+#[utoipa::path(
+    post, path = "/v1/endpoints/{id}/end-overlap", tag = "Endpoints", params(("id" = String, Path)),
+    summary = "Sign with the newest secret alone",
+    description = "Ends the overlap of the rotations before: when the receiver has changed over, or \
+                   an old secret has leaked. If there is none, nothing changes.",
+    responses((status = OK, description = "The secret that signs now.", body = SecretView))
+)]
+pub(crate) async fn end_overlap(
+    State(api): State<Api>,
+    caller: Caller<Manage>,
+    Id(id): Id<EndpointId>,
+) -> Result<axum::Json<SecretView>, Problem> {
+    owned(&api, caller.tenant(), id).await?;
+    let endpoint = api.postrider().end_overlap(&id).await?;
+    Ok(axum::Json(SecretView::of(&endpoint, &api)?))
 }
 
 #[utoipa::path(
@@ -403,7 +427,7 @@ pub(crate) async fn secret(
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<SecretView>, Problem> {
     let endpoint = owned(&api, caller.tenant(), id).await?;
-    Ok(axum::Json(SecretView::of(&endpoint)?))
+    Ok(axum::Json(SecretView::of(&endpoint, &api)?))
 }
 
 /// What is to be sent as a test.
@@ -468,6 +492,22 @@ pub(crate) fn parse_secret(text: &str) -> Result<Secret, Problem> {
         return Err(Problem::new(Code::InvalidEndpoint, &detail).at("/secret", detail));
     }
     Ok(Secret::parse(text).map_err(InvalidSpec::from)?)
+}
+
+/// Puts back what a view has hidden of the headers that are kept.
+pub(crate) fn restore_headers(
+    body: &mut Members,
+    kept: &[(String, String)],
+) -> Result<(), Problem> {
+    let Some(headers) = body.get("headers").filter(|value| raw::is_object(value)) else {
+        return Ok(());
+    };
+    let headers = parse(headers.get().as_bytes());
+    let headers = headers.map_err(|problem: Problem| problem.below("/headers"))?;
+    let restored = serde_json::value::to_raw_value(&restored(headers, kept)?);
+    let restored = restored.map_err(|error| Problem::new(Code::Internal, error))?;
+    body.set("headers".to_owned(), restored);
+    Ok(())
 }
 
 /// The payload form that the body names, with its template in full.

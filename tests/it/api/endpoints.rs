@@ -113,7 +113,10 @@ async fn everything_an_owner_decides_is_kept_and_shown_as_it_was_given() {
     let server = server.restart().await;
     let shown = server.get(&path).await.expect(200);
     for (name, value) in given.as_object().unwrap() {
-        assert_eq!(&shown[name], value, "{name}");
+        match &**name {
+            "headers" => assert_eq!(shown[name], json!({ "x-team": "[secret]" })),
+            _ => assert_eq!(&shown[name], value, "{name}"),
+        }
     }
 }
 
@@ -137,6 +140,9 @@ fn refused() -> Vec<(Value, u16, &'static str, &'static str)> {
         (json!({ "batch": { "events_max": 1, "wait_ms": 5 } }), 422, meaning, "/batch"),
         (json!({ "timeout_ms": 0 }), 422, meaning, "/timeout_ms"),
         (json!({ "secret": "whsec_%" }), 422, meaning, "/secret"),
+        (json!({ "secret": "fifteen bytes.." }), 422, meaning, "/secret"),
+        (json!({ "secret": "whsec_AAECAwQFBgcICQoLDA0O" }), 422, meaning, "/secret"),
+        (json!({ "headers": { "x-signature-next": "x" } }), 422, meaning, "/headers"),
         (json!({ "metadata": [] }), 400, form, "/metadata"),
         (json!({ "evnt_types": ["*"] }), 400, form, "/evnt_types"),
     ]
@@ -181,7 +187,7 @@ async fn a_patch_changes_what_it_names_and_nothing_else() {
     });
     let changed = server.patch(&path, patch).await.expect(200);
     assert_eq!(changed["description"], "one");
-    assert_eq!(changed["headers"], json!({ "b": "2" }));
+    assert_eq!(changed["headers"], json!({ "b": "[secret]" }));
     assert_eq!(changed["rate_limit"], Value::Null);
     assert_eq!(changed["breaker"], Value::Null);
     assert_eq!(changed["metadata"], json!({ "x": { "y": 3, "z": 2 } }));
@@ -192,27 +198,101 @@ async fn a_patch_changes_what_it_names_and_nothing_else() {
     wrong.problem(400, "invalid_body");
 }
 
+/// Headers of an endpoint, all of which hold "hunter2".
+fn with_credentials() -> Value {
+    json!({
+        "Authorization": "Bearer hunter2", "X-API-Key": "hunter2", "x-team": "hunter2",
+        "COOKIE": "sid=hunter2", "Ocp-Apim-Subscription": "hunter2"
+    })
+}
+
+async fn kept(server: &Server, id: &Value) -> Vec<(String, String)> {
+    let id = id.as_str().unwrap().parse().unwrap();
+    let endpoint = server.postrider.endpoint(&id).await.unwrap();
+    endpoint.spec.headers.clone()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn credentials_in_headers_are_never_shown() {
+async fn the_values_of_headers_are_never_shown_whatever_their_names_and_their_case() {
     let server = Server::start().await;
-    let headers = json!({ "authorization": "Bearer hunter2", "x-team": "a" });
-    let body = json!({ "url": "https://merchant.example/", "headers": headers });
+    let receiver = Receiver::answering(200).await;
+    let body = json!({ "url": receiver.url(), "headers": with_credentials() });
     let made = server.post("/v1/endpoints", body).await.expect(201);
-    assert!(!made.to_string().contains("hunter2"));
-    assert_eq!(made["headers"]["x-team"], "a");
     let path = format!("/v1/endpoints/{}", made["id"].as_str().unwrap());
-    let changed = server
-        .patch(&path, json!({ "description": "new" }))
+    let event = server.publish("a.b", json!({})).await;
+    server.event_in(&event, "delivered").await;
+    let test = server.send(reqwest::Method::POST, &format!("{path}/test"), None, &[]);
+    let deliveries = format!("/v1/deliveries?event_id={event}");
+    let delivery = server.get(&deliveries).await.expect(200)["data"][0]["id"].clone();
+    let delivery = format!("/v1/deliveries/{}", delivery.as_str().unwrap());
+    for shown in [
+        made,
+        server.get(&path).await.expect(200),
+        server.get("/v1/endpoints").await.expect(200),
+        server
+            .patch(&path, json!({ "description": "x" }))
+            .await
+            .expect(200),
+        server.get(&delivery).await.expect(200),
+        test.await.expect(200),
+    ] {
+        let shown = shown.to_string();
+        assert!(!shown.contains("hunter2"), "{shown}");
+        for name in with_credentials().as_object().unwrap().keys() {
+            let hidden = format!("\"{}\":\"[secret]\"", name.to_lowercase());
+            assert!(shown.to_lowercase().contains(&hidden), "{name}: {shown}");
+        }
+    }
+    for received in receiver.received() {
+        assert_eq!(received.header("authorization"), "Bearer hunter2");
+        assert_eq!(received.header("x-api-key"), "hunter2");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patch_with_what_was_shown_keeps_what_is_hidden() {
+    let server = Server::start().await;
+    let body = json!({ "url": "https://merchant.example/", "headers": with_credentials() });
+    let made = server.post("/v1/endpoints", body).await.expect(201);
+    let path = format!("/v1/endpoints/{}", made["id"].as_str().unwrap());
+    let before = kept(&server, &made["id"]).await;
+    let shown = server.get(&path).await.expect(200);
+    let patched = server
+        .patch(&path, json!({ "headers": shown["headers"] }))
+        .await;
+    assert_eq!(patched.expect(200)["headers"], shown["headers"]);
+    assert_eq!(kept(&server, &made["id"]).await, before);
+
+    // Names are the same in any case: one value is kept, one is new, one goes.
+    let patch = json!({ "AUTHORIZATION": "[secret]", "x-api-key": "new", "cookie": null });
+    server
+        .patch(&path, json!({ "headers": patch }))
         .await
         .expect(200);
-    assert_eq!(changed["headers"]["authorization"], "[secret]");
-    let id = made["id"].as_str().unwrap().parse().unwrap();
-    let kept = server.postrider.endpoint(&id).await.unwrap();
-    let kept = &kept.spec.headers[0];
-    assert_eq!(
-        kept,
-        &("authorization".to_owned(), "Bearer hunter2".to_owned())
-    );
+    let after = kept(&server, &made["id"]).await;
+    let value = |name: &str| {
+        let found = after.iter().filter(|(it, _)| it.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(value("authorization"), ["Bearer hunter2"]);
+    assert_eq!(value("x-api-key"), ["new"]);
+    assert_eq!(value("cookie"), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hidden_value_that_stands_for_nothing_is_refused() {
+    let server = Server::start().await;
+    let body = json!({ "url": "https://merchant.example/", "headers": { "x-a": "[secret]" } });
+    let refused = server.post("/v1/endpoints", body).await;
+    let problem = refused.problem(422, "invalid_endpoint");
+    assert_eq!(problem["errors"][0]["pointer"], "/headers/x-a");
+    let body = json!({ "url": "https://merchant.example/" });
+    let made = server.post("/v1/endpoints", body).await.expect(201);
+    let path = format!("/v1/endpoints/{}", made["id"].as_str().unwrap());
+    let patch = json!({ "headers": { "x-a": "[secret]" } });
+    let refused = server.patch(&path, patch).await;
+    refused.problem(422, "invalid_endpoint");
+    assert!(kept(&server, &made["id"]).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -265,6 +345,7 @@ async fn a_rotated_secret_signs_beside_the_old_one() {
     let received = &receiver.received()[0];
     let signatures = received.header("webhook-signature").split(' ').count();
     assert_eq!(signatures, 2);
+    assert!(received.is_signed_with(SECRET) && received.is_signed_with(new));
     // Without a body: a new secret, and a day to change over.
     let again = server
         .send(reqwest::Method::POST, &rotate, None, &[])
@@ -275,6 +356,49 @@ async fn a_rotated_secret_signs_beside_the_old_one() {
         .post(&rotate, json!({ "overlap_seconds": 2_678_401 }))
         .await;
     long.problem(422, "invalid_endpoint");
+    let short = server
+        .post(&rotate, json!({ "secret": "fifteen bytes.." }))
+        .await;
+    short.problem(422, "invalid_endpoint");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_overlap_is_ended_by_hand_and_makes_room_for_the_fourth_rotation() {
+    let server = Server::start().await;
+    let receiver = Receiver::answering(200).await;
+    let body = json!({ "url": receiver.url(), "secret": SECRET });
+    let made = server.post("/v1/endpoints", body).await.expect(201);
+    let path = format!("/v1/endpoints/{}", made["id"].as_str().unwrap());
+    let post = |what: &str| {
+        let (server, path) = (&server, format!("{path}/{what}"));
+        async move { server.send(reqwest::Method::POST, &path, None, &[]).await }
+    };
+    for _ in 0..3 {
+        post("rotate-secret").await.expect(200);
+    }
+    let fourth = post("rotate-secret").await;
+    let detail = fourth.problem(409, "in_use")["detail"].clone();
+    assert!(
+        detail.as_str().unwrap().contains("end the overlap"),
+        "{detail}"
+    );
+    let secret = server.get(&format!("{path}/secret")).await.expect(200);
+    assert!(secret["previous_expire_at"].is_string());
+
+    let ended = post("end-overlap").await.expect(200);
+    assert_eq!(ended["secret"], secret["secret"]);
+    assert_eq!(ended["previous_expire_at"], Value::Null);
+    assert_eq!(
+        post("end-overlap").await.expect(200),
+        ended,
+        "nothing to end"
+    );
+    let event = server.publish("a.b", json!({})).await;
+    server.event_in(&event, "delivered").await;
+    let received = &receiver.received()[0];
+    assert!(received.is_signed_with(secret["secret"].as_str().unwrap()));
+    assert!(!received.is_signed_with(SECRET));
+    post("rotate-secret").await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -183,6 +183,56 @@ async fn secrets_are_sealed_in_the_file_and_sealed_anew_with_a_new_key() {
 }
 
 #[tokio::test]
+async fn custom_headers_are_sealed_in_the_file_also_those_that_a_version_of_before_has_written() {
+    const VALUE: &str = "Bearer the-token-of-the-receiver";
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("events.db");
+    let (old, new) = ("1".repeat(64), "2".repeat(64));
+    let with = |keys: &[&String]| {
+        let ring = KeyRing::new(keys.iter().map(|key| key.as_str())).unwrap();
+        Arc::new(SqliteStore::options().keys(ring).open(&path).unwrap())
+    };
+    let is_written = || {
+        let files = std::fs::read_dir(directory.path()).unwrap();
+        let written = |file: std::io::Result<std::fs::DirEntry>| {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            let mut parts = bytes.windows(VALUE.len());
+            parts.any(|part| part == VALUE.as_bytes())
+        };
+        files.into_iter().any(written)
+    };
+    let headers = vec![("X-API-Key".to_owned(), VALUE.to_owned())];
+    let Change::AddEndpoint(mut record) = endpoint(ENDPOINT) else {
+        unreachable!("an endpoint is added")
+    };
+    Arc::make_mut(&mut record.spec).headers = headers.clone();
+    let store = with(&[&old]);
+    commit(&store, vec![Change::AddEndpoint(record)]).await;
+    drop(store);
+    assert!(!is_written());
+
+    // As it was before headers were sealed.
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let select = "SELECT spec FROM postrider_endpoint";
+    let spec: String = connection.query_row(select, [], |row| row.get(0)).unwrap();
+    let mut spec: serde_json::Value = serde_json::from_str(&spec).unwrap();
+    spec["headers"] = serde_json::json!(headers);
+    let update = "UPDATE postrider_endpoint SET spec = ?1";
+    connection.execute(update, [spec.to_string()]).unwrap();
+    drop(connection);
+    assert!(is_written());
+    for keys in [&[&old][..], &[&new, &old], &[&new]] {
+        let store = with(keys);
+        Arc::clone(&store).recover().await.unwrap();
+        let found = Arc::clone(&store).endpoint(ENDPOINT).await.unwrap();
+        assert_eq!(found.unwrap().spec.headers, headers);
+        drop(store);
+        assert!(!is_written(), "nothing of it is left in the file");
+    }
+    assert!(with(&[&old]).endpoint(ENDPOINT).await.is_err());
+}
+
+#[tokio::test]
 async fn what_was_under_way_to_a_deleted_endpoint_ends_at_the_next_start() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("events.db");

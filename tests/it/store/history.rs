@@ -117,14 +117,14 @@ async fn pages_follow_each_other_without_gap_or_repeat_while_more_is_published()
 }
 
 #[tokio::test]
-async fn an_attempt_shows_what_was_sent_less_what_is_secret() {
+async fn an_attempt_shows_what_was_sent_less_what_the_endpoints_own_headers_say() {
     let directory = tempfile::tempdir().unwrap();
     let postrider = started(directory.path()).await;
     let receiver = Receiver::answering(200).await;
     let mut spec = hasty(&receiver.url(), 1);
     spec.headers = vec![
-        ("authorization".to_owned(), "Bearer very-secret".to_owned()),
-        ("x-team".to_owned(), "payments".to_owned()),
+        ("Authorization".to_owned(), "Bearer very-secret".to_owned()),
+        ("X-Team".to_owned(), "payments".to_owned()),
     ];
     let secret = Secret::parse(SECRET).unwrap();
     let endpoint = postrider.register(spec, Some(secret)).await.unwrap();
@@ -136,7 +136,7 @@ async fn an_attempt_shows_what_was_sent_less_what_is_secret() {
     for (name, value) in attempt.request_headers.iter() {
         let sent = received.header(name);
         let expected = match name {
-            "authorization" => HeaderLines::SECRET,
+            "Authorization" | "X-Team" => HeaderLines::SECRET,
             _ => sent,
         };
         assert_eq!(value, expected, "{name}");

@@ -296,7 +296,7 @@ impl Changes<'_> {
             params![
                 endpoint.id.as_u128().to_be_bytes(),
                 tenant.as_str(),
-                spec::to_json(&endpoint.spec).map_err(|error| fault(&error))?,
+                self.spec_text(endpoint.id, &endpoint.spec)?,
                 secrets,
                 rows::status(endpoint.status),
                 health.failures,
@@ -319,7 +319,7 @@ impl Changes<'_> {
             self.write_health(update.endpoint, health)?;
         }
         if let Some(spec) = &update.spec {
-            let text = spec::to_json(spec).map_err(|error| fault(&error))?;
+            let text = self.spec_text(update.endpoint, spec)?;
             self.connection.execute(
                 "UPDATE postrider_endpoint SET spec = ?2 WHERE id = ?1",
                 params![id, text],
@@ -350,6 +350,16 @@ impl Changes<'_> {
             )?;
         }
         Ok(Receipt::Applied)
+    }
+
+    /// The spec as it is recorded, with its headers sealed.
+    fn spec_text(&self, endpoint: EndpointId, spec: &EndpointSpec) -> Result<String, StoreFault> {
+        let place = spec::Place {
+            keys: self.keys,
+            tenant: &spec.tenant,
+            endpoint,
+        };
+        spec::to_json(spec, &place)
     }
 
     fn write_status(&self, id: EndpointId, status: EndpointStatus) -> Result<(), StoreFault> {
@@ -426,25 +436,40 @@ impl Changes<'_> {
         Ok(())
     }
 
-    /// Seals with the first key what another one has sealed.
+    /// Seals with the first key what another one has sealed, and what a version of before has
+    /// written as it is: of that the file keeps nothing.
     pub(super) fn seal_anew(&self) -> Result<(), StoreFault> {
         let mut select = self
             .connection
-            .prepare_cached("SELECT id, secrets FROM postrider_endpoint")?;
-        let sealed = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let sealed: Vec<([u8; 16], Vec<u8>)> = sealed.collect::<Result<_, _>>()?;
-        for (id, _) in sealed.iter().filter(|(_, sealed)| self.keys.is_old(sealed)) {
-            let endpoint = EndpointId::from_u128(u128::from_be_bytes(*id));
+            .prepare_cached("SELECT id, secrets, spec FROM postrider_endpoint")?;
+        let mut rows = select.query([])?;
+        let mut old: Vec<[u8; 16]> = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (secrets, spec): (Vec<u8>, String) = (row.get(1)?, row.get(2)?);
+            if self.keys.is_old(&secrets) || spec::has_old_seal(&spec, self.keys) {
+                old.push(row.get(0)?);
+            }
+        }
+        if old.is_empty() {
+            return Ok(());
+        }
+        let overwrite = |on: bool| {
+            let set = self.connection.pragma_update(None, "secure_delete", on);
+            set.map_err(StoreFault::from)
+        };
+        overwrite(true)?;
+        for id in old {
+            let endpoint = EndpointId::from_u128(u128::from_be_bytes(id));
             if let Some(known) = reads::endpoint(self.connection, self.keys, endpoint)? {
                 let tenant = &known.spec.tenant;
                 let sealed = self.keys.seal_secrets(tenant, endpoint, &known.secrets)?;
                 self.connection.execute(
-                    "UPDATE postrider_endpoint SET secrets = ?2 WHERE id = ?1",
-                    params![id, sealed],
+                    "UPDATE postrider_endpoint SET secrets = ?2, spec = ?3 WHERE id = ?1",
+                    params![id, sealed, self.spec_text(endpoint, &known.spec)?],
                 )?;
             }
         }
-        Ok(())
+        overwrite(false)
     }
 
     /// Ends what has not ended in a lane, except some of it: however much it is, little of it is

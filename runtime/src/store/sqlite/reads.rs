@@ -28,14 +28,19 @@ fn endpoint_of(row: &Row<'_>, keys: &KeyRing) -> Result<Endpoint, StoreFault> {
         .get::<_, String>(1)?
         .parse()
         .map_err(|_| StoreFault::Damaged(format!("the tenant of {id} is no name")))?;
-    let spec = spec::from_json(&row.get::<_, String>(2)?);
+    let place = spec::Place {
+        keys,
+        tenant: &tenant,
+        endpoint: id,
+    };
+    let spec = spec::from_json(&row.get::<_, String>(2)?, &place)?;
     let time = |at: usize| -> Result<Option<Wall>, StoreFault> {
         let value: Option<i64> = row.get(at)?;
         value.map(|at| rows::unsigned(at).map(Wall)).transpose()
     };
     Ok(Endpoint {
         id,
-        spec: Arc::new(spec.map_err(|error| StoreFault::Damaged(format!("{id}: {error}")))?),
+        spec: Arc::new(spec),
         secrets: keys.open_secrets(&tenant, id, &row.get::<_, Vec<u8>>(3)?)?,
         status: rows::read_status(row.get(4)?)?,
         health: Health {

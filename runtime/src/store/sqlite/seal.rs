@@ -1,6 +1,6 @@
-//! Endpoint secrets and records at rest: sealed with XChaCha20-Poly1305 (RFC 8439, with the extended
+//! Endpoint secrets, custom headers and records at rest: sealed with XChaCha20-Poly1305 (RFC 8439, with the extended
 //! nonce of draft-irtf-cfrg-xchacha-03), bound to what they are and the key that sealed them:
-//! secrets to tenant and endpoint, records to kind, tenant and id.
+//! secrets and headers to tenant and endpoint, records to kind, tenant and id.
 //!
 //! A sealed text is a version byte, the key's id (8 bytes), the nonce (24 bytes) and the
 //! ciphertext with its tag.
@@ -20,7 +20,7 @@ const VERSION: u8 = 1;
 const KEY_ID_BYTES: usize = 8;
 const NONCE_BYTES: usize = 24;
 
-/// Keys that endpoint secrets and records are sealed with. The first one seals; all of them open.
+/// Keys that endpoint secrets, custom headers and records are sealed with. The first one seals; all of them open.
 #[derive(Clone)]
 pub struct KeyRing(Vec<SealingKey>);
 
@@ -58,6 +58,8 @@ pub enum SealError {
 pub(super) enum Sealed<'a> {
     /// The secrets of an endpoint.
     Secrets(&'a TenantId, EndpointId),
+    /// The custom headers of an endpoint.
+    Headers(&'a TenantId, EndpointId),
     /// A record of this kind, tenant and id.
     Record(&'a str, &'a TenantId, &'a str),
 }
@@ -239,6 +241,11 @@ impl Sealed<'_> {
                 let endpoint = endpoint.as_u128().to_be_bytes();
                 [tenant.as_str().as_bytes(), &[0], &endpoint, &key].concat()
             }
+            Self::Headers(tenant, endpoint) => {
+                // Nor does a tenant begin so.
+                let endpoint = endpoint.as_u128().to_be_bytes();
+                [&[1], tenant.as_str().as_bytes(), &[0], &endpoint, &key].concat()
+            }
             Self::Record(kind, tenant, id) => {
                 // No tenant begins so: what is bound to a record is never bound to an endpoint.
                 let mut bound = vec![0];
@@ -261,6 +268,7 @@ impl fmt::Display for Sealed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Secrets(_, endpoint) => write!(f, "the secrets of {endpoint}"),
+            Self::Headers(_, endpoint) => write!(f, "the headers of {endpoint}"),
             Self::Record(kind, tenant, id) => write!(f, "the record {kind} {id} of {tenant}"),
         }
     }
@@ -359,6 +367,7 @@ mod tests {
             Sealed::Record("key", &stranger, "ab"),
             Sealed::Record("key", &tenant, "a"),
             Sealed::Secrets(&tenant, EndpointId::from_u128(5)),
+            Sealed::Headers(&tenant, EndpointId::from_u128(5)),
         ] {
             let opened = ring.open(&other, &sealed);
             assert!(matches!(opened, Err(SealError::Damaged(_))), "{other}");

@@ -1,13 +1,16 @@
 //! An endpoint's spec as JSON: a form of its own, so that the engine's types may change while the
-//! records stay readable.
+//! records stay readable. Its custom headers are sealed in it.
 
+use super::StoreFault;
+use super::seal::{KeyRing, SealError, Sealed};
 use postrider_engine::signature::HeaderNames;
 use postrider_engine::{
-    BatchPolicy, BreakerPolicy, EndpointSpec, OnFailed, Ordering, PayloadForm, RateLimit,
-    RetryPolicy, Schedule, SignatureForm, Template,
+    BatchPolicy, BreakerPolicy, EndpointId, EndpointSpec, OnFailed, Ordering, PayloadForm,
+    RateLimit, RetryPolicy, Schedule, SignatureForm, Template, TenantId,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 #[derive(Serialize, Deserialize)]
 struct SpecRecord {
@@ -16,7 +19,7 @@ struct SpecRecord {
     name: Option<String>,
     url: String,
     event_types: Vec<String>,
-    headers: Vec<(String, String)>,
+    headers: HeadersRecord,
     fifo: bool,
     stop_on_failed: bool,
     timeout_ms: u64,
@@ -37,6 +40,68 @@ struct SpecRecord {
     signatures: Vec<SignatureRecord>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     batch: Option<BatchRecord>,
+}
+
+/// Custom headers: sealed, in hexadecimal digits, unless there are none. Files of before have them
+/// as they are.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum HeadersRecord {
+    Plain(Vec<(String, String)>),
+    Sealed(String),
+}
+
+impl HeadersRecord {
+    fn seal(headers: &[(String, String)], place: &Place<'_>) -> Result<Self, StoreFault> {
+        if headers.is_empty() {
+            return Ok(Self::Plain(Vec::new()));
+        }
+        let text = Zeroizing::new(serde_json::to_vec(headers).map_err(|error| fault(&error))?);
+        let sealed = place.keys.seal(&place.sealed(), &text)?;
+        Ok(Self::Sealed(hex::encode(sealed)))
+    }
+
+    fn open(self, place: &Place<'_>) -> Result<Vec<(String, String)>, StoreFault> {
+        match self {
+            Self::Plain(headers) => Ok(headers),
+            Self::Sealed(text) => {
+                let damaged = || SealError::Damaged(place.sealed().to_string());
+                let sealed = hex::decode(text).map_err(|_| damaged())?;
+                let text = place.keys.open(&place.sealed(), &sealed)?;
+                Ok(serde_json::from_slice(&text).map_err(|_| damaged())?)
+            }
+        }
+    }
+
+    /// Whether they are not sealed, or with another key than the first.
+    fn is_old(&self, keys: &KeyRing) -> bool {
+        match self {
+            Self::Plain(headers) => !headers.is_empty(),
+            Self::Sealed(text) => hex::decode(text).is_ok_and(|sealed| keys.is_old(&sealed)),
+        }
+    }
+}
+
+/// Whose spec it is, and with what it is sealed.
+pub(super) struct Place<'a> {
+    pub(super) keys: &'a KeyRing,
+    pub(super) tenant: &'a TenantId,
+    pub(super) endpoint: EndpointId,
+}
+
+impl Place<'_> {
+    fn sealed(&self) -> Sealed<'_> {
+        Sealed::Headers(self.tenant, self.endpoint)
+    }
+}
+
+/// Whether the headers in this record are to be sealed anew.
+pub(super) fn has_old_seal(text: &str, keys: &KeyRing) -> bool {
+    #[derive(Deserialize)]
+    struct Headers {
+        headers: HeadersRecord,
+    }
+    serde_json::from_str(text).is_ok_and(|record: Headers| record.headers.is_old(keys))
 }
 
 #[derive(Serialize, Deserialize)]
@@ -126,8 +191,8 @@ struct BreakerRecord {
 }
 
 /// The spec as it is recorded.
-pub(super) fn to_json(spec: &EndpointSpec) -> Result<String, serde_json::Error> {
-    serde_json::to_string(&SpecRecord {
+pub(super) fn to_json(spec: &EndpointSpec, place: &Place<'_>) -> Result<String, StoreFault> {
+    let record = SpecRecord {
         tenant: spec.tenant.as_str().to_owned(),
         name: spec.name.as_ref().map(ToString::to_string),
         url: spec.url.to_string(),
@@ -136,7 +201,7 @@ pub(super) fn to_json(spec: &EndpointSpec) -> Result<String, serde_json::Error> 
             .iter()
             .map(|pattern| pattern.as_str().to_owned())
             .collect(),
-        headers: spec.headers.clone(),
+        headers: HeadersRecord::seal(&spec.headers, place)?,
         fifo: spec.ordering == Ordering::Fifo,
         stop_on_failed: spec.on_failed == OnFailed::Stop,
         timeout_ms: ms(spec.timeout),
@@ -162,12 +227,25 @@ pub(super) fn to_json(spec: &EndpointSpec) -> Result<String, serde_json::Error> 
             events_max: batch.events_max,
             wait_ms: ms(batch.wait),
         }),
-    })
+    };
+    serde_json::to_string(&record).map_err(|error| fault(&error))
 }
 
 /// Reads it back.
-pub(super) fn from_json(text: &str) -> Result<EndpointSpec, String> {
-    let record: SpecRecord = serde_json::from_str(text).map_err(|error| error.to_string())?;
+pub(super) fn from_json(text: &str, place: &Place<'_>) -> Result<EndpointSpec, StoreFault> {
+    let damaged = |why| StoreFault::Damaged(format!("{}: {why}", place.endpoint));
+    let mut record: SpecRecord =
+        serde_json::from_str(text).map_err(|error| damaged(error.to_string()))?;
+    let headers = std::mem::replace(&mut record.headers, HeadersRecord::Plain(Vec::new()));
+    let headers = headers.open(place)?;
+    Ok(EndpointSpec {
+        headers,
+        ..spec_of(record).map_err(damaged)?
+    })
+}
+
+/// The spec in a record, without its headers.
+fn spec_of(record: SpecRecord) -> Result<EndpointSpec, String> {
     let patterns = record.event_types.iter().map(|pattern| pattern.parse());
     let event_types = patterns.collect::<Result<_, _>>();
     let filter = record.filter.map(|filter| filter.parse()).transpose();
@@ -187,7 +265,7 @@ pub(super) fn from_json(text: &str) -> Result<EndpointSpec, String> {
             events_max: batch.events_max,
             wait: Duration::from_millis(batch.wait_ms),
         }),
-        headers: record.headers,
+        headers: Vec::new(),
         ordering: if record.fifo {
             Ordering::Fifo
         } else {
@@ -319,6 +397,10 @@ fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+fn fault(error: &serde_json::Error) -> StoreFault {
+    StoreFault::Damaged(error.to_string())
+}
+
 fn told(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
@@ -328,10 +410,25 @@ mod tests {
     use super::*;
     use postrider_engine::signature::Scheme;
 
+    const OLD: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    const NEW: &str = "ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+    fn sealed_and_read(spec: &EndpointSpec, keys: &KeyRing, tenant: &TenantId) -> EndpointSpec {
+        let endpoint = EndpointId::from_u128(5);
+        let place = Place {
+            keys,
+            tenant,
+            endpoint,
+        };
+        from_json(&to_json(spec, &place).unwrap(), &place).unwrap()
+    }
+
     #[test]
     fn a_spec_with_everything_in_it_is_read_back_as_it_was() {
+        let keys = KeyRing::new([OLD]).unwrap();
+        let read_back = |spec: &EndpointSpec| sealed_and_read(spec, &keys, &spec.tenant);
         let mut spec = EndpointSpec::new("https://example.com/hooks?a=b");
-        assert_eq!(from_json(&to_json(&spec).unwrap()), Ok(spec.clone()));
+        assert_eq!(read_back(&spec), spec);
         spec.tenant = "acme".parse().unwrap();
         spec.event_types = vec!["payment.*".parse().unwrap(), "x".parse().unwrap()];
         spec.headers = vec![("x-team".to_owned(), "ünï".to_owned())];
@@ -358,7 +455,42 @@ mod tests {
             events_max: 50,
             wait: Duration::from_millis(1_500),
         });
-        assert_eq!(from_json(&to_json(&spec).unwrap()), Ok(spec));
+        assert_eq!(read_back(&spec), spec);
+    }
+
+    #[test]
+    fn headers_are_sealed_to_their_endpoint_and_sealed_anew_when_they_are_not_or_the_key_is_old() {
+        let tenant = TenantId::default();
+        let (old, both) = (KeyRing::new([OLD]), KeyRing::new([NEW, OLD]));
+        let (old, both) = (old.unwrap(), both.unwrap());
+        let place = |endpoint, keys| Place {
+            keys,
+            tenant: &tenant,
+            endpoint: EndpointId::from_u128(endpoint),
+        };
+        let mut spec = EndpointSpec::new("https://example.com/");
+        assert!(!has_old_seal(
+            &to_json(&spec, &place(5, &old)).unwrap(),
+            &both
+        ));
+        spec.headers = vec![("X-Team".to_owned(), "hunter2".to_owned())];
+        let text = to_json(&spec, &place(5, &old)).unwrap();
+        assert!(
+            !text.contains("hunter2") && !text.contains("X-Team"),
+            "{text}"
+        );
+        assert!(!has_old_seal(&text, &old) && has_old_seal(&text, &both));
+        assert_eq!(from_json(&text, &place(5, &both)).unwrap(), spec);
+        let other = from_json(&text, &place(6, &both));
+        assert!(matches!(
+            other,
+            Err(StoreFault::Seal(SealError::Damaged(_)))
+        ));
+        let (start, end) = text.split_once(r#""headers":""#).unwrap();
+        let (_, end) = end.split_once('"').unwrap();
+        let plain = format!(r#"{start}"headers":[["X-Team","hunter2"]]{end}"#);
+        assert!(has_old_seal(&plain, &old), "a file of before");
+        assert_eq!(from_json(&plain, &place(5, &old)).unwrap(), spec);
     }
 
     fn named() -> SignatureForm {
@@ -388,12 +520,15 @@ mod tests {
             cap: Duration::from_secs(3_600),
             retries: 5,
         };
-        assert_eq!(from_json(old), Ok(spec));
-    }
-
-    #[test]
-    fn what_is_no_spec_is_an_error() {
-        assert!(from_json("{}").is_err());
-        assert!(from_json("not json").is_err());
+        let keys = KeyRing::new([OLD]).unwrap();
+        let place = Place {
+            keys: &keys,
+            tenant: &TenantId::default(),
+            endpoint: EndpointId::from_u128(5),
+        };
+        assert_eq!(from_json(old, &place).unwrap(), spec);
+        for text in ["{}", "not json"] {
+            assert!(from_json(text, &place).is_err(), "what is no spec: {text}");
+        }
     }
 }
