@@ -221,7 +221,8 @@ async fn the_values_of_headers_are_never_shown_whatever_their_names_and_their_ca
     let path = format!("/v1/endpoints/{}", made["id"].as_str().unwrap());
     let event = server.publish("a.b", json!({})).await;
     server.event_in(&event, "delivered").await;
-    let test = server.send(reqwest::Method::POST, &format!("{path}/test"), None, &[]);
+    let test = format!("{path}/test");
+    let test = server.send(reqwest::Method::POST, &test, None, &[]).await;
     let deliveries = format!("/v1/deliveries?event_id={event}");
     let delivery = server.get(&deliveries).await.expect(200)["data"][0]["id"].clone();
     let delivery = format!("/v1/deliveries/{}", delivery.as_str().unwrap());
@@ -234,7 +235,7 @@ async fn the_values_of_headers_are_never_shown_whatever_their_names_and_their_ca
             .await
             .expect(200),
         server.get(&delivery).await.expect(200),
-        test.await.expect(200),
+        test.expect(200),
     ] {
         let shown = shown.to_string();
         assert!(!shown.contains("hunter2"), "{shown}");

@@ -193,13 +193,13 @@ async fn custom_headers_are_sealed_in_the_file_also_those_that_a_version_of_befo
         Arc::new(SqliteStore::options().keys(ring).open(&path).unwrap())
     };
     let is_written = || {
-        let files = std::fs::read_dir(directory.path()).unwrap();
+        let mut files = std::fs::read_dir(directory.path()).unwrap();
         let written = |file: std::io::Result<std::fs::DirEntry>| {
             let bytes = std::fs::read(file.unwrap().path()).unwrap();
             let mut parts = bytes.windows(VALUE.len());
             parts.any(|part| part == VALUE.as_bytes())
         };
-        files.into_iter().any(written)
+        files.any(written)
     };
     let headers = vec![("X-API-Key".to_owned(), VALUE.to_owned())];
     let Change::AddEndpoint(mut record) = endpoint(ENDPOINT) else {

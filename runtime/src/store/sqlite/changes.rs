@@ -7,8 +7,9 @@ use super::rows::{self, DELIVERY_COLUMNS, DeliveryRow, signed};
 use super::seal::KeyRing;
 use super::spec;
 use postrider_engine::{
-    Attempt, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId, EndpointStatus,
-    EndpointUpdate, EventId, FailReason, LaneId, Outcome, Placed, Publish, Receipt, Refusal,
+    Attempt, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId, EndpointSpec,
+    EndpointStatus, EndpointUpdate, EventId, FailReason, LaneId, Outcome, Placed, Publish, Receipt,
+    Refusal,
     ReplayId, Seq, TenantId, Wall,
 };
 use rusqlite::{Connection, OptionalExtension, params};
