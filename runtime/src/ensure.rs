@@ -98,6 +98,21 @@ impl Postrider {
             .unwrap_or_else(|_| Err(EndpointError::Closed(Closed::Crashed).into()))
     }
 
+    /// The endpoint of the tenant that has this name, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] if the store cannot say.
+    pub async fn named_endpoint(
+        &self,
+        tenant: &TenantId,
+        name: &EndpointName,
+    ) -> Result<Option<Endpoint>, ReadError> {
+        let mut known = self.names().0.lock().await;
+        let place = (tenant.clone(), name.clone());
+        self.find_named(&mut known, &place).await
+    }
+
     async fn ensure_known(
         &self,
         known: &mut Known,
@@ -105,21 +120,8 @@ impl Postrider {
         spec: EndpointSpec,
         secret: Option<Secret>,
     ) -> Result<(Endpoint, Ensured), EnsureError> {
-        if known.is_none() {
-            let endpoints = self.endpoints().await?;
-            *known = Some(endpoints.iter().filter_map(named).collect());
-        }
-        let names = known.get_or_insert_default();
         let place = (spec.tenant.clone(), name);
-        let there = match names.get(&place) {
-            Some(id) => match self.endpoint(id).await {
-                Ok(endpoint) => Some(endpoint),
-                Err(ReadError::NoSuchEndpoint(_)) => None,
-                Err(error) => return Err(error.into()),
-            },
-            None => None,
-        };
-        if let Some(endpoint) = there {
+        if let Some(endpoint) = self.find_named(known, &place).await? {
             match self.adapt(endpoint, &spec, secret.as_ref()).await {
                 // It was deleted meanwhile.
                 Err(EndpointError::NoSuchEndpoint(_)) => (),
@@ -127,8 +129,27 @@ impl Postrider {
             }
         }
         let endpoint = self.register_vetted(spec, secret).await?;
-        names.insert(place, endpoint.id);
+        known.get_or_insert_default().insert(place, endpoint.id);
         Ok((endpoint, Ensured::Made))
+    }
+
+    async fn find_named(
+        &self,
+        known: &mut Known,
+        place: &(TenantId, EndpointName),
+    ) -> Result<Option<Endpoint>, ReadError> {
+        if known.is_none() {
+            let endpoints = self.endpoints().await?;
+            *known = Some(endpoints.iter().filter_map(named).collect());
+        }
+        let Some(id) = known.get_or_insert_default().get(place) else {
+            return Ok(None);
+        };
+        match self.endpoint(id).await {
+            Ok(endpoint) => Ok(Some(endpoint)),
+            Err(ReadError::NoSuchEndpoint(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Changes what differs.

@@ -7,6 +7,7 @@
 mod agenda;
 mod backup;
 mod changes;
+mod endpoints;
 mod events;
 mod file;
 mod history;

@@ -43,7 +43,7 @@ impl PartialSchema for NamedEndpoint {
                    the tenant has one endpoint of the name. If there is one it becomes as the body \
                    says (what is left out gets its default), keeps its id and its status, and keeps \
                    its secret unless the body has another one: then the one before goes on signing \
-                   for a day.",
+                   for a day. The value `[secret]` of a header keeps the one that it has.",
     responses(
         (status = OK, description = "It was there, and is as the body says.", body = EndpointView),
         (status = CREATED, description = "Registered. `secret` is shown this once.", body = EndpointView),
@@ -58,7 +58,13 @@ pub(crate) async fn ensure(
     let tenant = caller.tenant();
     let secret: Option<String> = take(&mut body, "secret")?;
     api.fill_defaults(tenant, &mut body)?;
-    restore_headers(&mut body, &[])?;
+    let there = match name.parse() {
+        Ok(name) => api.postrider().named_endpoint(tenant, &name).await?,
+        // The name is refused below.
+        Err(_) => None,
+    };
+    let kept = there.as_ref().map_or(&[][..], |it| &it.spec.headers);
+    restore_headers(&mut body, kept)?;
     let form: EndpointForm = parse(body.text()?.get().as_bytes())?;
     let spec = form.spec(tenant, payload_form(&api, tenant, &form, None)?)?;
     let secret = secret.as_deref().map(parse_secret).transpose()?;

@@ -281,6 +281,23 @@ async fn a_patch_with_what_was_shown_keeps_what_is_hidden() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_is_named_keeps_the_values_that_its_view_hides() {
+    let server = Server::start().await;
+    let put = async |value: &str| {
+        let body = json!({ "url": "https://merchant.example/", "headers": { "x-a": value } });
+        let path = "/v1/endpoints/by-name/ledger";
+        let body = Some(body.to_string());
+        server.send(Method::PUT, path, body, &[]).await
+    };
+    put("[secret]").await.problem(422, "invalid_endpoint");
+    let made = put("hunter2").await.expect(201);
+    let again = put("[secret]").await.expect(200);
+    assert_eq!(again["revision"], made["revision"]);
+    let headers = [("x-a".to_owned(), "hunter2".to_owned())];
+    assert_eq!(kept(&server, &made["id"]).await, headers);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hidden_value_that_stands_for_nothing_is_refused() {
     let server = Server::start().await;
     let body = json!({ "url": "https://merchant.example/", "headers": { "x-a": "[secret]" } });
