@@ -1,5 +1,9 @@
 //! Looking at what was delivered: by endpoint, state, event type and time, page by page.
 
+mod room;
+
+pub(crate) use room::{READ_BYTES_MAX, Room};
+
 use crate::statistics::Hour;
 use postrider_engine::{
     AttemptResult, DeliveryId, DeliveryRecord, DeliveryState, EndpointId, EventId, EventPattern,
@@ -97,7 +101,9 @@ pub struct DeliveryQuery {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryPage {
     /// Deliveries that match, each with its attempts. There may be fewer than were asked for, or
-    /// none, while there are more to come: a page looks at a bounded number of records.
+    /// none, while there are more to come: a page looks at a bounded number of records, and holds
+    /// 4 MiB of payloads and attempts, or one delivery. Of one that has more, the headers and bodies
+    /// of its later attempts are left out, and the bodies marked as cut.
     pub deliveries: Vec<DeliveryRecord>,
     /// Where the next page begins; `None` if there is nothing more.
     pub next: Option<Cursor>,

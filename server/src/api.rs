@@ -16,6 +16,7 @@ mod extract;
 mod handlers;
 mod health;
 mod inbound;
+mod intake;
 mod keys;
 mod keys_routes;
 mod listeners;
@@ -46,6 +47,8 @@ mod validators;
 mod workers;
 
 pub use endpoint_defaults::{EndpointDefaults, InvalidDefaults};
+pub(crate) use intake::Turned;
+
 pub use handlers::Inbound;
 pub use listeners::{ListenError, Listening};
 pub use networks::{InvalidNetwork, Networks};
@@ -79,6 +82,7 @@ struct Shared {
     endpoint_defaults: Registry<EndpointDefaults>,
     validators: validators::Validators,
     live: Live,
+    intake: intake::Intake,
     sources: sources::Sources,
     handlers: handlers::Handlers,
 }
@@ -147,6 +151,7 @@ impl Api {
             sources: sources::Sources::load(records).await?,
             handlers: handlers::Handlers::default(),
             live: Live::default(),
+            intake: intake::Intake::default(),
         });
         // They end with the last handle, or with Postrider.
         tokio::spawn(Publisher::new(Arc::downgrade(&shared)).run(operations));
@@ -206,6 +211,10 @@ impl Api {
         &self.0.live
     }
 
+    pub(crate) fn intake(&self) -> &intake::Intake {
+        &self.0.intake
+    }
+
     pub(crate) fn keys(&self) -> &Keys {
         &self.0.keys
     }
@@ -253,6 +262,7 @@ pub fn router(api: &Api) -> Router {
     routes
         .merge(openapi::pages())
         .fallback(edge::no_route)
+        .layer(from_fn_with_state(api.clone(), intake::bound))
         .layer(axum::middleware::from_fn(edge::pass))
         .layer(from_fn_with_state(api.clone(), metrics_route::time))
         .with_state(api.clone())

@@ -17,6 +17,7 @@ use postrider_server::{EndpointDefaults, Networks};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -58,6 +59,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("default_retry", Some(""), "the retry policy of endpoints that are registered without one: JSON, as POST /v1/endpoints takes it"),
     setting("default_timeout_ms", Some(""), "their time for one attempt, in milliseconds"),
     setting("default_signatures", Some(""), "how their requests are signed, with the names of the headers: JSON, as POST /v1/endpoints takes it"),
+    setting("connections_max", Some("10000"), "connections to the API at the same time; those beyond are closed"),
     setting("known_event_types_only", Some("false"), "refuse events whose type is not in the catalogue"),
     setting("open_metrics", Some("false"), "show /metrics without a key"),
     setting("shutdown_timeout_s", Some("35"), "how long requests under way may take once the server is asked to end"),
@@ -188,6 +190,7 @@ pub(crate) struct Config {
     pub(crate) egress: EgressGuard,
     pub(crate) trusted_proxies: Networks,
     pub(crate) endpoint_defaults: EndpointDefaults,
+    pub(crate) connections_max: NonZeroU32,
     pub(crate) known_event_types_only: bool,
     pub(crate) open_metrics: bool,
     pub(crate) shutdown_timeout: Duration,
@@ -224,6 +227,7 @@ impl Config {
             egress: egress(values, listen)?,
             trusted_proxies: values.parsed("trusted_proxies")?,
             endpoint_defaults: endpoint_defaults(values)?,
+            connections_max: values.parsed("connections_max")?,
             known_event_types_only: values.parsed("known_event_types_only")?,
             open_metrics: values.parsed("open_metrics")?,
             shutdown_timeout: Duration::from_secs(values.parsed("shutdown_timeout_s")?),

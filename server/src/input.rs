@@ -12,6 +12,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Where a secret is looked for if the command line gives none.
 const SECRET_VARIABLE: &str = "POSTRIDER_SECRET";
 
+/// The most that is read of a file or of the standard input, in bytes.
+const INPUT_BYTES_MAX: u64 = 64 << 20;
+
 /// Why something that was to be read is not there.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InputError {
@@ -100,14 +103,24 @@ fn standard_input() -> io::Result<Vec<u8>> {
         // Help for a person; the body is read with or without it.
         let _ = writeln!(io::stderr().lock(), "Type the body; Ctrl-D ends it.");
     }
-    let mut body = Vec::new();
-    input.read_to_end(&mut body)?;
-    Ok(body)
+    bounded(&mut input)
+}
+
+/// All that it gives, unless that is more than anything could be done with.
+fn bounded(input: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    input.take(INPUT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > INPUT_BYTES_MAX {
+        let detail = format!("it has more than {} MiB", INPUT_BYTES_MAX >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, detail));
+    }
+    Ok(bytes)
 }
 
 /// The exact bytes of a file.
 pub(crate) fn file(path: &Path) -> Result<Vec<u8>, InputError> {
-    fs::read(path).map_err(|error| InputError::File {
+    let read = fs::File::open(path).and_then(|mut file| bounded(&mut file));
+    read.map_err(|error| InputError::File {
         path: path.into(),
         error,
     })
@@ -118,4 +131,17 @@ pub(crate) fn unix_seconds() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_without_an_end_is_refused_at_a_bound() {
+        let error = bounded(&mut io::repeat(b'x')).unwrap_err();
+        assert_eq!(error.to_string(), "it has more than 64 MiB");
+        let whole = bounded(&mut io::repeat(b'x').take(INPUT_BYTES_MAX)).unwrap();
+        assert_eq!(whole.len() as u64, INPUT_BYTES_MAX);
+    }
 }

@@ -20,13 +20,15 @@
 //! ```
 
 mod api;
+mod budget;
 mod lenient;
 mod listen;
 mod metrics;
+mod quiet;
 
 pub use api::{
     Api, ApiError, ApiOptions, EndpointDefaults, Inbound, InvalidDefaults, InvalidNetwork,
     ListenError, Listening, Networks, Place, Problem, Provider, document, problems_page, router,
 };
-pub use listen::serve;
+pub use listen::{ServeOptions, serve};
 pub use metrics::{METRICS_MEDIA_TYPE, Metrics, metrics_page};

@@ -23,6 +23,8 @@ mod table;
 
 pub use table::metrics_page;
 
+use crate::api::Turned;
+use crate::listen::Closed;
 use facts::Counters;
 use gauges::Gauges;
 use postrider::{Fact, Observer, Postrider};
@@ -55,6 +57,10 @@ struct Inner {
     gauges: Gauges,
     api_requests: Family<ApiLabels, Histogram, fn() -> Histogram>,
     inbound_unreadable: Counter,
+    /// In the order of [`Closed::ALL`].
+    connections_closed: [Counter; Closed::ALL.len()],
+    /// In the order of [`Turned::ALL`].
+    requests_turned: [Counter; Turned::ALL.len()],
 }
 
 /// Names and values of the labels of a request: its route, method and class of status. All values
@@ -80,6 +86,14 @@ impl Default for Metrics {
         let api_requests = Family::new_with_constructor(buckets);
         let api_requests = registrar.add(&table::API_REQUEST_DURATION, api_requests);
         let inbound_unreadable = registrar.add(&table::INBOUND_UNREADABLE, Counter::default());
+        let closed: Family<[(&str, &str); 1], Counter> = Family::default();
+        let connections_closed =
+            Closed::ALL.map(|why| closed.get_or_create_owned(&[("why", why.name())]));
+        registrar.add(&table::CONNECTIONS_CLOSED, closed);
+        let turned: Family<[(&str, &str); 1], Counter> = Family::default();
+        let requests_turned =
+            Turned::ALL.map(|why| turned.get_or_create_owned(&[("why", why.name())]));
+        registrar.add(&table::REQUESTS_TURNED, turned);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         let mut registry = registrar.0;
         registry.register(table::BUILD.name, table::BUILD.help, build);
@@ -89,6 +103,8 @@ impl Default for Metrics {
             gauges,
             api_requests,
             inbound_unreadable,
+            connections_closed,
+            requests_turned,
         }))
     }
 }
@@ -131,6 +147,23 @@ impl Metrics {
         ];
         let histogram = self.0.api_requests.get_or_create(&labels);
         histogram.observe(took.as_secs_f64());
+    }
+}
+
+impl Metrics {
+    /// A connection to the API was refused or given up.
+    pub(crate) fn connection_closed(&self, why: Closed) {
+        self.0.connections_closed[why as usize].inc();
+    }
+
+    /// A request was refused before anybody looked at what it says.
+    pub(crate) fn request_turned(&self, why: Turned) {
+        self.0.requests_turned[why as usize].inc();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn connections_closed(&self, why: Closed) -> u64 {
+        self.0.connections_closed[why as usize].get()
     }
 }
 

@@ -33,6 +33,7 @@ mod replay;
 mod report;
 mod scenarios;
 mod scheduled;
+mod siege;
 mod simulation;
 mod std_thread;
 mod store;

@@ -5,7 +5,7 @@ mod records;
 
 use super::{Store, StoreError, StoreFuture};
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
-use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery, accepted_at};
+use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery, Room, accepted_at};
 use crate::readiness::NotReady;
 use crate::reading::LaneRecord;
 use crate::records::Records;
@@ -126,7 +126,11 @@ impl Store for MemoryStore {
         self: Arc<Self>,
         event: EventId,
     ) -> StoreFuture<Result<Option<Vec<DeliveryRecord>>, StoreError>> {
-        self.answer(|held| held.deliveries_of(event))
+        self.answer(|held| {
+            let mut room = Room::new();
+            let all = held.deliveries_of(event)?.into_iter();
+            Some(all.map(|record| room.fit_record(record)).collect())
+        })
     }
 
     fn event(self: Arc<Self>, id: EventId) -> StoreFuture<Result<Option<EventRecord>, StoreError>> {
@@ -145,7 +149,7 @@ impl Store for MemoryStore {
         self: Arc<Self>,
         id: DeliveryId,
     ) -> StoreFuture<Result<Option<DeliveryRecord>, StoreError>> {
-        self.answer(|held| held.delivery(id))
+        self.answer(|held| held.delivery(id).map(|it| Room::new().fit_record(it)))
     }
 
     fn dead_letters(
@@ -158,7 +162,8 @@ impl Store for MemoryStore {
             let dead = held
                 .dead_letters(endpoint)
                 .filter(|record| Some(record.id) > after);
-            dead.take(most).collect()
+            let mut room = Room::new();
+            dead.take(most).map(|it| room.fit_record(it)).collect()
         })
     }
 

@@ -1,9 +1,12 @@
 //! What every request passes on its way in and out: a request id, the last touch of a problem,
 //! the headers that keep browsers careful.
 
+use super::caller::TENANT_HEADER;
 use super::problem::{Code, Problem};
+use crate::quiet::Quiet;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::time::Instant;
@@ -14,6 +17,26 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// An id that comes with a request is taken over if it is no longer than this.
 const REQUEST_ID_BYTES_MAX: usize = 64;
 
+/// Headers of which a request has one at most: of two, one part of what stands in front of the server
+/// might read the first, and another the second.
+const SINGLE: [&str; 12] = [
+    "host",
+    "authorization",
+    TENANT_HEADER,
+    "idempotency-key",
+    "content-type",
+    "content-length",
+    "last-event-id",
+    "x-github-event",
+    "x-github-delivery",
+    "x-shopify-topic",
+    "x-shopify-webhook-id",
+    "x-shopify-event-id",
+];
+
+/// Lines of the log about refusals that are the server's, in a second.
+static REFUSED: Quiet = Quiet::per_second(10);
+
 /// Wraps the whole router.
 pub(crate) async fn pass(mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
@@ -23,7 +46,10 @@ pub(crate) async fn pass(mut request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&id) {
         request.headers_mut().insert(REQUEST_ID, value);
     }
-    let response = next.run(request).await;
+    let response = match check_headers(&request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    };
     let mut response = complete(response, &id);
     let ms = start.elapsed().as_millis();
     let status = response.status().as_u16();
@@ -40,9 +66,11 @@ pub(crate) async fn pass(mut request: Request, next: Next) -> Response {
 fn complete(mut response: Response, id: &str) -> Response {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         let status = response.status().as_u16();
-        if status >= 500 {
+        if (status >= 500 || status == 408)
+            && let Some(left_out) = REFUSED.turn()
+        {
             let (code, detail) = (problem.code(), problem.detail());
-            tracing::warn!(request = %id, code, detail, "postrider.api.refused");
+            tracing::warn!(request = %id, code, detail, left_out, "postrider.api.refused");
         }
         return problem.request_id(id).render();
     }
@@ -66,10 +94,45 @@ pub(crate) async fn no_route(request: Request) -> Response {
     Problem::not_found(detail).into_response()
 }
 
+/// Refuses headers that come more than once.
+pub(super) fn check_single<'n>(
+    headers: &HeaderMap,
+    names: impl IntoIterator<Item = &'n str>,
+) -> Result<(), Problem> {
+    let is_twice = |name: &&str| headers.get_all(*name).iter().nth(1).is_some();
+    match names.into_iter().find(is_twice) {
+        Some(name) => {
+            let detail = format!("{name}: send it once");
+            Err(Problem::new(Code::InvalidHeader, detail))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Refuses a request that says something twice that can be so once only.
+fn check_headers(request: &Request) -> Result<(), Problem> {
+    let headers = request.headers();
+    check_single(headers, SINGLE)?;
+    // Over HTTP/2 the authority is in the request, and may be in this header as well (RFC 9113, section
+    // 8.3.1).
+    let is_http2 = request.version() == Version::HTTP_2;
+    let host = headers.get(header::HOST).filter(|_| is_http2);
+    let authority = request.uri().authority().map(Authority::as_str);
+    let differs = |host: &HeaderValue| {
+        authority.is_some_and(|it| !host.as_bytes().eq_ignore_ascii_case(it.as_bytes()))
+    };
+    if host.is_some_and(differs) {
+        let detail = "host: it is not the :authority of the request";
+        return Err(Problem::new(Code::InvalidHeader, detail));
+    }
+    Ok(())
+}
+
 fn request_id(headers: &HeaderMap) -> String {
-    let given = headers
-        .get(REQUEST_ID)
-        .and_then(|value| value.to_str().ok());
+    let mut lines = headers.get_all(REQUEST_ID).iter();
+    // Of two, nobody knows which one is meant.
+    let given = lines.next().filter(|_| lines.next().is_none());
+    let given = given.and_then(|value| value.to_str().ok());
     let fits = |text: &&str| {
         (1..=REQUEST_ID_BYTES_MAX).contains(&text.len())
             && text
@@ -104,5 +167,25 @@ fn secure(headers: &mut HeaderMap) {
         headers
             .entry(name)
             .or_insert(HeaderValue::from_static(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+
+    fn checked(version: Version, uri: &str, host: &str) -> Result<(), Problem> {
+        let request = Request::builder().version(version).uri(uri);
+        check_headers(&request.header("host", host).body(Body::empty()).unwrap())
+    }
+
+    #[test]
+    fn a_host_that_is_not_the_authority_of_the_request_is_refused() {
+        assert!(checked(Version::HTTP_2, "http://a.example/x", "A.example").is_ok());
+        let refused = checked(Version::HTTP_2, "http://a.example/x", "b.example");
+        assert_eq!(refused.unwrap_err().code(), "invalid_header");
+        // Over HTTP/1 the request's line goes before the header (RFC 9112, section 3.2.2).
+        assert!(checked(Version::HTTP_11, "http://a.example/x", "b.example").is_ok());
     }
 }

@@ -5,7 +5,7 @@ use super::caller::{Caller, Manage, Read};
 use super::deliveries::AttemptView;
 use super::endpoint_form::{EndpointForm, EndpointView, PayloadFormName, restored};
 use super::extract::{Id, Json, MaybeJson, Query, parse};
-use super::page::{self, Page};
+use super::page::{self, Filling, Page};
 use super::problem::{Code, Problem};
 use super::raw::{self, Members};
 use super::time::Time;
@@ -178,17 +178,26 @@ pub(crate) async fn list(
 ) -> Result<axum::Json<Page<EndpointView>>, Problem> {
     let tenant = caller.tenant();
     let most = page::most(query.limit)?;
-    let after: Option<EndpointId> = page::cursor(query.cursor.as_deref())?;
-    let found = api
-        .postrider()
-        .endpoints_of(tenant, after.as_ref(), most + 1)
-        .await?;
-    let next = found.get(most).and(found.get(most - 1));
-    let next = next.map(|last| last.id.to_string());
-    let shown = found.iter().take(most);
-    let data = shown.map(|it| EndpointView::of(&api, it)).collect();
-    Ok(axum::Json(Page { data, next }))
+    let mut after: Option<EndpointId> = page::cursor(query.cursor.as_deref())?;
+    let mut filling = Filling::new(most);
+    loop {
+        let found = api
+            .postrider()
+            .endpoints_of(tenant, after.as_ref(), READ_MAX);
+        let found = found.await?;
+        let mut rest = found.iter();
+        if rest.any(|it| !filling.add(&it.id.to_string(), EndpointView::of(&api, it))) {
+            return Ok(axum::Json(filling.page(true)));
+        }
+        if found.len() < READ_MAX {
+            return Ok(axum::Json(filling.page(false)));
+        }
+        after = found.last().map(|last| last.id);
+    }
 }
+
+/// Endpoints that are read at once: some are large.
+const READ_MAX: usize = 16;
 
 #[utoipa::path(
     get, path = "/v1/endpoints/{id}", tag = "Endpoints", params(("id" = String, Path)),

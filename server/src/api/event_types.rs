@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use postrider::{EventType, TenantId};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -41,11 +42,12 @@ pub(crate) struct EventTypeView {
 pub(crate) struct Version {
     /// Counts from 1.
     version: u32,
-    /// A JSON Schema of its payloads.
+    /// A JSON Schema of its payloads. It is kept as text: a tree of values takes many times as much.
     #[schema(value_type = Option<Object>)]
-    schema: Option<Map<String, Value>>,
-    /// A payload to show.
-    example: Option<Value>,
+    schema: Option<Box<RawValue>>,
+    /// A payload to show, kept as text.
+    #[schema(value_type = Option<Value>)]
+    example: Option<Box<RawValue>>,
     /// When it was added.
     created_at: Time,
 }
@@ -102,13 +104,13 @@ pub(crate) struct EventTypePatch {
 }
 
 impl Version {
-    fn new(number: usize, form: VersionForm, at: Time) -> Self {
-        Self {
+    fn new(number: usize, form: &VersionForm, at: Time) -> Result<Self, Problem> {
+        Ok(Self {
             version: u32::try_from(number).unwrap_or(u32::MAX),
-            schema: form.schema,
-            example: form.example,
+            schema: form.schema.as_ref().map(text).transpose()?,
+            example: form.example.as_ref().map(text).transpose()?,
             created_at: at,
-        }
+        })
     }
 }
 
@@ -128,10 +130,14 @@ impl VersionForm {
 
 impl EventTypeView {
     /// The schema that payloads are checked against, if they are.
-    pub(super) fn checked_schema(&self) -> Option<&Map<String, Value>> {
+    pub(super) fn checked_schema(&self) -> Option<&RawValue> {
         let newest = self.versions.last().filter(|_| self.validate);
-        newest.and_then(|newest| newest.schema.as_ref())
+        newest.and_then(|newest| newest.schema.as_deref())
     }
+}
+
+fn text(value: &impl Serialize) -> Result<Box<RawValue>, Problem> {
+    serde_json::value::to_raw_value(value).map_err(|error| Problem::new(Code::Internal, error))
 }
 
 fn check_description(text: &str) -> Result<(), Problem> {
@@ -168,7 +174,7 @@ pub(crate) async fn create(
         name: form.name,
         description: form.description,
         validate: form.validate,
-        versions: vec![Version::new(1, first, now)],
+        versions: vec![Version::new(1, &first, now)?],
         created_at: now,
     };
     let view = api.event_types().add(tenant, name.as_str(), view).await?;
@@ -231,7 +237,7 @@ pub(crate) async fn add_version(
             return Err(Problem::new(Code::Full, detail));
         }
         let mut known = known.clone();
-        let version = Version::new(known.versions.len() + 1, form, now);
+        let version = Version::new(known.versions.len() + 1, &form, now)?;
         known.versions.push(version);
         Ok(known)
     });

@@ -5,7 +5,7 @@ use super::caller::{Caller, Publish, Read};
 use super::cursors::Of;
 use super::deliveries::{DeliveryView, Order};
 use super::extract::{self, Id, Query, check_media_type, parse, read};
-use super::page::{self, Page};
+use super::page::{self, Filling, Page};
 use super::problem::{Code, Problem};
 use super::time::Time;
 use axum::extract::{Request, State};
@@ -16,8 +16,10 @@ use postrider::{
     EventState, EventType, FailReason, Limits, Published, ReadError, Scheduled, Submission,
     TenantId,
 };
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
+use std::fmt;
 use utoipa::{IntoParams, ToSchema};
 
 /// Events in one batch.
@@ -91,8 +93,35 @@ impl std::str::FromStr for KeyText {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Batch {
     /// The events.
+    #[serde(deserialize_with = "up_to_batch_max")]
     #[schema(min_items = 1, max_items = 100)]
     events: Vec<BatchItem>,
+}
+
+/// No more than [`BATCH_MAX`]: what comes after is not read.
+fn up_to_batch_max<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<BatchItem>, D::Error> {
+    struct Items;
+
+    impl<'de> Visitor<'de> for Items {
+        type Value = Vec<BatchItem>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of events")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut items = Vec::new();
+            while let Some(item) = list.next_element()? {
+                if items.len() == BATCH_MAX {
+                    return Err(Error::custom(format_args!("use 1 to {BATCH_MAX} events")));
+                }
+                items.push(item);
+            }
+            Ok(items)
+        }
+    }
+
+    deserializer.deserialize_seq(Items)
 }
 
 /// An event that was accepted: it is durable.
@@ -277,7 +306,7 @@ pub(crate) async fn publish_batch(
     check_media_type(&head.headers)?;
     let most = body_bytes_max() * 16;
     let batch: Batch = parse(&read(body, most).await?)?;
-    if batch.events.is_empty() || batch.events.len() > BATCH_MAX {
+    if batch.events.is_empty() {
         let detail = format!("use 1 to {BATCH_MAX} events");
         return Err(Problem::new(Code::InvalidBody, &detail).at("/events", detail));
     }
@@ -394,7 +423,11 @@ pub(crate) struct EventDetail {
     /// templates and envelopes have the payload as a string.
     payload_unreadable: Option<String>,
     /// Its deliveries, resends included.
+    /// Its deliveries, resends included: the first 4 MiB of them. `GET /v1/deliveries` with `event_id`
+    /// lists all, page by page.
     deliveries: Vec<DeliveryView>,
+    /// How many of its deliveries are not shown.
+    deliveries_left_out: usize,
 }
 
 /// Which events.
@@ -466,6 +499,10 @@ pub(crate) async fn get(
     let status = api.postrider().event_status(&id).await?;
     let payload: Option<Box<RawValue>> = serde_json::from_slice(&record.event.payload).ok();
     let text = || String::from_utf8_lossy(&record.event.payload).into_owned();
+    let mut filling = Filling::new(usize::MAX);
+    let mut all = status.deliveries.iter().map(DeliveryView::of);
+    while all.next().is_some_and(|it| filling.add("", it)) {}
+    let deliveries = filling.data();
     Ok(axum::Json(EventDetail {
         id: id.to_string(),
         event_type: record.event.event_type.to_string(),
@@ -482,7 +519,8 @@ pub(crate) async fn get(
             .err()
             .map(|why| why.to_string()),
         payload,
-        deliveries: status.deliveries.iter().map(DeliveryView::of).collect(),
+        deliveries_left_out: status.deliveries.len() - deliveries.len(),
+        deliveries,
     }))
 }
 

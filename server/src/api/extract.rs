@@ -1,5 +1,6 @@
 //! What a request brings, checked at the edge: JSON bodies, queries and ids.
 
+use super::intake::{Room, broken_off, tree_bytes};
 use super::problem::{Code, Problem};
 use super::strict::Strict;
 use axum::body::Body;
@@ -31,8 +32,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         check_media_type(request.headers())?;
+        let room = request.extensions().get().cloned();
         let body = read(request.into_body(), BODY_BYTES_MAX).await?;
-        parse(&body).map(Self)
+        parse_within(room.as_ref(), &body).map(Self)
     }
 }
 
@@ -44,12 +46,13 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeJson
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let headers = request.headers().clone();
+        let room = request.extensions().get().cloned();
         let body = read(request.into_body(), BODY_BYTES_MAX).await?;
         if body.is_empty() {
             return Ok(Self(T::default()));
         }
         check_media_type(&headers)?;
-        let value: Option<T> = parse(&body)?;
+        let value: Option<T> = parse_within(room.as_ref(), &body)?;
         Ok(Self(value.unwrap_or_default()))
     }
 }
@@ -136,9 +139,7 @@ pub(crate) async fn read(mut body: Body, most: usize) -> Result<Bytes, Problem> 
     let mut kept = BytesMut::new();
     let mut seen = 0_usize;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| {
-            Problem::new(Code::BadJson, format_args!("the body broke off: {error}"))
-        })?;
+        let frame = frame.map_err(|error| broken_off(&error))?;
         let Ok(data) = frame.into_data() else {
             continue;
         };
@@ -177,6 +178,14 @@ where
     let text = Option::<String>::deserialize(deserializer)?;
     text.map(|text| text.parse().map_err(de::Error::custom))
         .transpose()
+}
+
+/// The same as [`parse`], where the form may hold values of any kind: what they take is counted.
+fn parse_within<T: DeserializeOwned>(room: Option<&Room>, body: &[u8]) -> Result<T, Problem> {
+    if let Some(room) = room {
+        room.grow(tree_bytes(body))?;
+    }
+    parse(body)
 }
 
 /// JSON of this form, or which place is wrong. A byte order mark before it is passed over.

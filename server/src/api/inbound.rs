@@ -7,11 +7,13 @@ mod reading;
 pub(crate) use reading::header;
 
 use super::Api;
+use super::edge::check_single;
 use super::extract::{Id, read};
 use super::handlers::Inbound;
+use super::intake::{Room, tree_bytes};
 use super::problem::{Code, Problem};
 use super::sources::Source;
-use axum::body::Body;
+use crate::quiet::Quiet;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use bytes::Bytes;
@@ -22,13 +24,13 @@ use postrider::signature::Verified;
 use postrider::{EventId, Limits, PublishError, Submission};
 use reading::{Named, Reading};
 use serde::Serialize;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-use tokio::time::timeout;
 use utoipa::ToSchema;
 
-/// A provider has this long to send the body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Lines of the log about requests that are refused, for all sources, in a second.
+static REFUSALS: Quiet = Quiet::per_second(20);
+
+/// Lines about bodies that cannot be read, likewise.
+static UNREADABLE: Quiet = Quiet::per_second(1);
 
 /// What a provider is answered.
 #[derive(Debug, Serialize, ToSchema)]
@@ -71,8 +73,14 @@ pub(crate) async fn receive(
     let source = source.ok_or_else(|| Problem::not_found(format_args!("source {id}")))?;
     let (head, body) = request.into_parts();
     check_network(&api, &source, &head)?;
-    let body = read_in_time(body).await?;
+    if let Some(custom) = source.custom() {
+        check_single(&head.headers, custom.reads())?;
+    }
+    let body = read(body, Limits::default().payload_bytes_max).await?;
     let verified = verify(&api, &source, &head, &body)?;
+    if let Some(room) = head.extensions.get::<Room>() {
+        room.grow(tree_bytes(&body))?;
+    }
     let content = Content::of(&head.headers, body.clone());
     let said = content.read();
     let reading = Reading::of(&source, &verified, &head.headers, &said);
@@ -108,14 +116,19 @@ pub(crate) async fn receive(
 }
 
 /// A verified body whose type or id cannot be read, as it is not JSON, is published all the same. It is
-/// counted, and told in the log once a second at most.
+/// counted, and told in the log.
 fn unreadable(api: &Api, source: &Source, why: Unreadable) {
-    static TOLD_AT_S: AtomicU64 = AtomicU64::new(0);
     api.0.options.metrics.inbound_unreadable();
-    let now_s = api.now().0 / 1_000;
-    if TOLD_AT_S.swap(now_s, Ordering::Relaxed) != now_s {
-        tracing::warn!(source = %source.id(), %why, "postrider.inbound.unreadable");
+    if let Some(left_out) = UNREADABLE.turn() {
+        tracing::warn!(source = %source.id(), %why, left_out, "postrider.inbound.unreadable");
     }
+}
+
+/// Whether a line about a request to this source may be written to the log now: how many were left out
+/// since the last one.
+fn turn(source: &Source) -> Option<u64> {
+    let left_out = source.refusals().turn()?;
+    REFUSALS.turn().map(|_| left_out)
 }
 
 fn check_network(api: &Api, source: &Source, head: &Parts) -> Result<(), Problem> {
@@ -124,7 +137,9 @@ fn check_network(api: &Api, source: &Source, head: &Parts) -> Result<(), Problem
         return Ok(());
     }
     let refused = |detail: String| {
-        tracing::warn!(source = %source.id(), detail, "postrider.inbound.refused");
+        if let Some(left_out) = turn(source) {
+            tracing::warn!(source = %source.id(), detail, left_out, "postrider.inbound.refused");
+        }
         Err(Problem::new(Code::SourceNetworkRefused, detail))
     };
     match peer::sender(head, api.trusted_proxies()) {
@@ -134,18 +149,6 @@ fn check_network(api: &Api, source: &Source, head: &Parts) -> Result<(), Problem
         )),
         None => refused("it is not known which address the request comes from".to_owned()),
     }
-}
-
-async fn read_in_time(body: Body) -> Result<Bytes, Problem> {
-    let read = timeout(
-        BODY_TIMEOUT,
-        read(body, Limits::default().payload_bytes_max),
-    )
-    .await;
-    read.unwrap_or_else(|_| {
-        let detail = format!("the body was not complete after {BODY_TIMEOUT:?}");
-        Err(Problem::new(Code::InvalidBody, detail))
-    })
 }
 
 /// The sender is told the code of a refusal, the log is told why.
@@ -161,7 +164,9 @@ fn verify<'h>(
     let verified = source.verifier().verify(headers, body, now_unix_seconds);
     verified.map_err(|error| {
         let code = error.code();
-        tracing::warn!(source = %source.id(), code, %error, "postrider.inbound.refused");
+        if let Some(left_out) = turn(source) {
+            tracing::warn!(source = %source.id(), code, %error, left_out, "postrider.inbound.refused");
+        }
         Problem::new(Code::SignatureRefused, code)
     })
 }
@@ -181,7 +186,9 @@ async fn publish(
         Ok(published) => Ok((published.event, published.duplicate)),
         Err(PublishError::IdempotencyKeyReused(event)) => {
             // The provider says that it is the same. To refuse it would only make it come again.
-            tracing::warn!(source = %source.id(), %event, "postrider.inbound.repeat_differs");
+            if let Some(left_out) = turn(source) {
+                tracing::warn!(source = %source.id(), %event, left_out, "postrider.inbound.repeat_differs");
+            }
             Ok((event, true))
         }
         Err(error) => Err(error.into()),

@@ -9,8 +9,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// Events that are read in one go, and held until they are asked for.
-const PAGE: usize = 32;
+/// Events that are read in one go, and held until they are asked for: a payload may have 256 KiB, and
+/// every stream holds so many.
+const PAGE: usize = 4;
 
 /// The log is read so often whatever the facts say: an event that was scheduled enters it when it
 /// is due, and a reader that was too slow has missed facts.

@@ -10,7 +10,7 @@ use postrider::{Record, RecordError, Records};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, MutexGuard, PoisonError, RwLock};
 use tokio::sync::Mutex;
 
 /// Of each kind at most so many are kept: they are all in memory.
@@ -19,8 +19,15 @@ const KEPT_MAX: usize = 10_000;
 /// Of these, those of one tenant: half.
 const KEPT_TENANT_MAX: usize = KEPT_MAX / 2;
 
-/// Read in one go at the start.
-const PAGE: usize = 500;
+/// The largest record, in bytes of JSON.
+const RECORD_BYTES_MAX: usize = 1 << 20;
+
+/// The records of one kind, in bytes of JSON; and of these, those of one tenant.
+const KEPT_BYTES_MAX: usize = 32 << 20;
+const KEPT_TENANT_BYTES_MAX: usize = KEPT_BYTES_MAX / 8;
+
+/// Read in one go at the start: no more than so many of the largest are held twice.
+const PAGE: usize = 32;
 
 type Name = (TenantId, Arc<str>);
 
@@ -30,7 +37,10 @@ pub(crate) struct Registry<T> {
     records: Arc<dyn Records>,
     /// How many one tenant may have.
     tenant_max: usize,
+    /// How many bytes.
+    tenant_bytes_max: usize,
     known: RwLock<BTreeMap<Name, Arc<T>>>,
+    bytes: std::sync::Mutex<Bytes>,
     /// Held while something changes, so that memory and store see changes in one order.
     changing: Mutex<()>,
 }
@@ -42,6 +52,7 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
         records: Arc<dyn Records>,
     ) -> Result<Self, RecordError> {
         let mut known = BTreeMap::new();
+        let mut bytes = Bytes::default();
         let mut after: Option<(TenantId, Arc<str>)> = None;
         loop {
             let page = Arc::clone(&records).list(kind, None, after, PAGE).await?;
@@ -54,13 +65,19 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
                         record.id
                     ))
                 })?;
-                known.insert((record.tenant, record.id), Arc::new(value));
+                let name = (record.tenant, record.id);
+                // What is on record already is there, whatever it holds.
+                bytes.set(&name, Some(record.value.len()));
+                known.insert(name, Arc::new(value));
             }
         }
+        bytes.warn(kind);
         Ok(Self {
             kind,
             records,
             tenant_max: KEPT_TENANT_MAX,
+            tenant_bytes_max: KEPT_TENANT_BYTES_MAX,
+            bytes: std::sync::Mutex::new(bytes),
             known: RwLock::new(known),
             changing: Mutex::new(()),
         })
@@ -69,7 +86,12 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
     /// For what is all kept under one tenant, whose it is not.
     pub(crate) fn without_share(mut self) -> Self {
         self.tenant_max = KEPT_MAX;
+        self.tenant_bytes_max = KEPT_BYTES_MAX;
         self
+    }
+
+    fn bytes(&self) -> MutexGuard<'_, Bytes> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The one with this name.
@@ -144,6 +166,10 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
     async fn write(&self, tenant: &TenantId, id: &str, value: T) -> Result<Arc<T>, Problem> {
         let bytes =
             serde_json::to_vec(&value).map_err(|error| Problem::new(Code::Internal, error))?;
+        let name: Name = (tenant.clone(), id.into());
+        let share = self.tenant_bytes_max;
+        self.bytes().check((self.kind, share), &name, bytes.len())?;
+        let size = bytes.len();
         let record = Record {
             kind: self.kind,
             tenant: tenant.clone(),
@@ -152,8 +178,9 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
         };
         Arc::clone(&self.records).put(record).await?;
         let value = Arc::new(value);
+        self.bytes().set(&name, Some(size));
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.insert((tenant.clone(), id.into()), Arc::clone(&value));
+        known.insert(name, Arc::clone(&value));
         Ok(value)
     }
 
@@ -162,9 +189,83 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
         let _changing = self.changing.lock().await;
         let records = Arc::clone(&self.records);
         let removed = records.remove(self.kind, tenant.clone(), id.into()).await?;
+        let name: Name = (tenant.clone(), id.into());
+        self.bytes().set(&name, None);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.remove(&(tenant.clone(), id.into()));
+        known.remove(&name);
         Ok(removed)
+    }
+}
+
+/// How large the records are, as JSON.
+#[derive(Default)]
+struct Bytes {
+    sizes: BTreeMap<Name, usize>,
+    by_tenant: BTreeMap<TenantId, usize>,
+    total: usize,
+}
+
+impl Bytes {
+    /// Whether there is room for a record of this size in the place of the one with this name.
+    fn check(
+        &self,
+        (kind, share): (&'static str, usize),
+        name: &Name,
+        size: usize,
+    ) -> Result<(), Problem> {
+        let full = |code, detail: String| Err(Problem::new(code, detail));
+        if size > RECORD_BYTES_MAX {
+            return full(
+                Code::TenantFull,
+                format!(
+                    "a record of kind {kind} has at most {RECORD_BYTES_MAX} bytes, all versions together"
+                ),
+            );
+        }
+        let before = self.sizes.get(name).copied().unwrap_or(0);
+        // One that becomes smaller always finds room.
+        if size <= before {
+            return Ok(());
+        }
+        let own = self.by_tenant.get(&name.0).copied().unwrap_or(0);
+        if own - before + size > share {
+            return full(
+                Code::TenantFull,
+                format!("the records of kind {kind} of one tenant have at most {share} bytes"),
+            );
+        }
+        if self.total - before + size > KEPT_BYTES_MAX {
+            return full(
+                Code::Full,
+                format!("the records of kind {kind} have at most {KEPT_BYTES_MAX} bytes"),
+            );
+        }
+        Ok(())
+    }
+
+    /// The record with this name has this size now.
+    fn set(&mut self, name: &Name, size: Option<usize>) {
+        let before = match size {
+            Some(size) => self.sizes.insert(name.clone(), size),
+            None => self.sizes.remove(name),
+        };
+        let (before, now) = (before.unwrap_or(0), size.unwrap_or(0));
+        self.total = self.total - before + now;
+        let own = self.by_tenant.entry(name.0.clone()).or_default();
+        *own = *own - before + now;
+        if *own == 0 {
+            self.by_tenant.remove(&name.0);
+        }
+    }
+
+    /// Tells of what an earlier version has let in.
+    fn warn(&self, kind: &'static str) {
+        for (tenant, bytes) in &self.by_tenant {
+            if *bytes > KEPT_TENANT_BYTES_MAX {
+                let most = KEPT_TENANT_BYTES_MAX;
+                tracing::warn!(kind, %tenant, bytes, most, "postrider.api.records_large");
+            }
+        }
     }
 }
 
@@ -199,5 +300,43 @@ mod tests {
         add("other", "a").await.unwrap();
         one.remove(&"acme".parse().unwrap(), "a").await.unwrap();
         add("acme", "c").await.unwrap();
+    }
+
+    async fn registry(records: &Arc<MemoryStore>) -> Registry<String> {
+        let records = Arc::clone(records) as Arc<dyn Records>;
+        Registry::load("text", records).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_records_of_one_tenant_are_bounded_in_their_bytes_and_leave_room_to_others() {
+        let records = Arc::new(MemoryStore::default());
+        let texts = registry(&records).await;
+        let (acme, other): (TenantId, TenantId) =
+            ("acme".parse().unwrap(), "other".parse().unwrap());
+        let half_mib = "x".repeat(512 << 10);
+        let mut added = 0;
+        let refused = loop {
+            match texts.add(&acme, &added.to_string(), half_mib.clone()).await {
+                Ok(_) => added += 1,
+                Err(problem) => break problem,
+            }
+        };
+        assert_eq!((added, refused.code()), (7, "tenant_full"));
+        texts.add(&other, "0", half_mib.clone()).await.unwrap();
+        let texts = registry(&records).await;
+        assert!(texts.add(&acme, "7", half_mib.clone()).await.is_err());
+        let smaller = texts.change(&acme, "0", |_| Ok(String::new())).await;
+        assert!(smaller.unwrap().is_some());
+        texts.add(&acme, "7", half_mib).await.unwrap();
+        assert!(texts.remove(&acme, "7").await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn one_record_is_bounded_in_its_bytes() {
+        let texts = registry(&Arc::new(MemoryStore::default())).await;
+        let tenant = TenantId::default();
+        let large = "x".repeat(RECORD_BYTES_MAX);
+        let refused = texts.add(&tenant, "0", large).await.unwrap_err();
+        assert_eq!(refused.code(), "tenant_full");
     }
 }

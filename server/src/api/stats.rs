@@ -5,13 +5,13 @@ use super::caller::{Caller, Read};
 use super::deliveries::DeliveryView;
 use super::endpoints::owned;
 use super::extract::{Id, Query};
-use super::page;
+use super::page::{self, Filling};
 use super::problem::{Code, Problem};
 use super::time::Time;
 use axum::extract::State;
 use postrider::Hour as HourRecord;
 use postrider::engine::OrderingKey;
-use postrider::{EndpointId, Wall};
+use postrider::{EndpointId, LaneRecord, Wall};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
@@ -188,27 +188,48 @@ pub(crate) async fn lanes(
 ) -> Result<axum::Json<Lanes>, Problem> {
     owned(&api, caller.tenant(), id).await?;
     let most = page::most(query.limit)?;
-    let after = match query.cursor.as_deref() {
+    let mut after = match query.cursor.as_deref() {
         None => None,
         // The endpoint's own lane comes first and has no key.
         Some("-") => Some(OrderingKey::none()),
         Some(text) => page::cursor(text.strip_prefix('='))?,
     };
-    let mut found = api.postrider().lanes(&id, after, most + 1).await?;
-    let more = found.len() > most;
-    found.truncate(most);
-    let next = found
-        .last()
-        .filter(|_| more)
-        .map(|last| match last.key.get() {
-            None => "-".to_owned(),
-            Some(key) => format!("={key}"),
-        });
     let now = api.now();
-    let data = found.iter().map(|lane| {
+    let mut filling = Filling::new(most);
+    let more = loop {
+        let found = api.postrider().lanes(&id, after, READ_MAX).await?;
+        let mut rest = found.iter();
+        if rest.any(|lane| !filling.add(&cursor(lane), LaneView::of(lane, now))) {
+            break true;
+        }
+        after = found.last().map(|last| last.key.clone());
+        if found.len() < READ_MAX {
+            break false;
+        }
+    };
+    let page = filling.page(more);
+    Ok(axum::Json(Lanes {
+        data: page.data,
+        next: page.next,
+    }))
+}
+
+/// Lanes that are read at once: each comes with the payload of its head.
+const READ_MAX: usize = 16;
+
+/// The place of a lane in the list.
+fn cursor(lane: &LaneRecord) -> String {
+    match lane.key.get() {
+        None => "-".to_owned(),
+        Some(key) => format!("={key}"),
+    }
+}
+
+impl LaneView {
+    fn of(lane: &LaneRecord, now: Wall) -> Self {
         let head = lane.head.as_ref();
         let failed = head.and_then(|head| head.attempts.last());
-        LaneView {
+        Self {
             ordering_key: lane.key.get().map(str::to_owned),
             depth: lane.pending,
             head: head.map(DeliveryView::of),
@@ -219,9 +240,5 @@ pub(crate) async fn lanes(
             error: failed.map(|attempt| attempt.outcome.to_string()),
             stopped_at: lane.stopped_at.map(|id| id.to_string()),
         }
-    });
-    Ok(axum::Json(Lanes {
-        data: data.collect(),
-        next,
-    }))
+    }
 }

@@ -35,9 +35,14 @@ pub(crate) struct Step {
 pub(crate) struct Timeline {
     /// The event.
     event_id: String,
-    /// What happened, oldest first.
+    /// What happened, oldest first: the first 10,000 steps.
     steps: Vec<Step>,
+    /// How many are not shown.
+    steps_left_out: usize,
 }
+
+/// Steps in one answer.
+const STEPS_MAX: usize = 10_000;
 
 #[utoipa::path(
     get, path = "/v1/events/{id}/timeline", tag = "Events", params(("id" = String, Path)),
@@ -66,9 +71,12 @@ pub(crate) async fn timeline(
         steps_of(delivery, &mut steps);
     }
     steps.sort_by_key(|step| step.at);
+    let steps_left_out = steps.len().saturating_sub(STEPS_MAX);
+    steps.truncate(STEPS_MAX);
     Ok(axum::Json(Timeline {
         event_id: id.to_string(),
         steps,
+        steps_left_out,
     }))
 }
 

@@ -156,7 +156,9 @@ fn check(
     let compiled = match compiled {
         Some(compiled) => compiled,
         None => {
-            let compiled = Schema::compile(schema).map_err(|error| refused(&error))?;
+            let schema = serde_json::from_str(schema.get())
+                .map_err(|error| Problem::new(Code::Internal, error))?;
+            let compiled = Schema::compile(&schema).map_err(|error| refused(&error))?;
             let compiled = Arc::new(compiled);
             lock().add(name.clone(), Arc::clone(known), Arc::clone(&compiled));
             compiled

@@ -22,6 +22,21 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// take, which is ten minutes at most.
 const TIMEOUT: Duration = Duration::from_secs(11 * 60);
 
+/// The most that is read of an answer, in bytes: no server of ours sends as much.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// An answer as text. One that is too long ends where it is, and is no JSON then.
+async fn text(mut response: Response) -> Result<String, reqwest::Error> {
+    let mut bytes = Vec::new();
+    while let Some(more) = response.chunk().await? {
+        bytes.extend_from_slice(&more);
+        if bytes.len() > ANSWER_BYTES_MAX {
+            break;
+        }
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// The most that a server shows on one page.
 const PAGE_MAX: usize = 250;
 
@@ -236,7 +251,7 @@ impl Client {
             return Ok(response);
         }
         let status = response.status();
-        let text = response.text().await.unwrap_or_default();
+        let text = text(response).await.unwrap_or_default();
         Err(self.refused(status, &text))
     }
 
@@ -281,7 +296,7 @@ impl Client {
     async fn read(&self, request: reqwest::RequestBuilder) -> Result<Reply, ClientError> {
         let response = request.send().await.map_err(|error| self.failed(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let text = response.text().await.map_err(|error| self.failed(&error))?;
+        let text = text(response).await.map_err(|error| self.failed(&error))?;
         if !status.is_success() {
             return Err(self.refused(status, &text));
         }

@@ -3,6 +3,7 @@
 use postrider::egress::EgressGuard;
 use postrider_server::Networks;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 /// A value that is written as text.
@@ -23,18 +24,25 @@ impl Kind for bool {
 
 impl Kind for u32 {
     fn read(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| whole_number(Self::MAX.into()))
+        text.parse().map_err(|_| whole_number(0, Self::MAX.into()))
+    }
+}
+
+impl Kind for NonZeroU32 {
+    fn read(text: &str) -> Result<Self, String> {
+        let most = u64::from(u32::MAX);
+        text.parse().map_err(|_| whole_number(1, most))
     }
 }
 
 impl Kind for u64 {
     fn read(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| whole_number(Self::MAX))
+        text.parse().map_err(|_| whole_number(0, Self::MAX))
     }
 }
 
-fn whole_number(most: u64) -> String {
-    format!("write a whole number from 0 to {most}, in digits alone")
+fn whole_number(least: u64, most: u64) -> String {
+    format!("write a whole number from {least} to {most}, in digits alone")
 }
 
 impl Kind for SocketAddr {

@@ -44,6 +44,8 @@ table! {
     COMMIT_DURATION = "histogram" "postrider_commit_duration_seconds" [""] "How long the store took to make a group of changes durable";
     API_REQUEST_DURATION = "histogram" "postrider_api_request_duration_seconds" ["`route`, `method`, `status`"] "How long requests of the API took until the head of the answer";
     INBOUND_UNREADABLE = "counter" "postrider_inbound_unreadable" [""] "Verified webhooks whose type or id is not known because the body cannot be read as JSON: they are published as they are";
+    CONNECTIONS_CLOSED = "counter" "postrider_connections_closed" ["`why`"] "Connections to the API that were refused or given up";
+    REQUESTS_TURNED = "counter" "postrider_requests_turned_away" ["`why`"] "Requests that were refused before anybody looked at what they say";
     PENDING = "gauge" "postrider_pending_deliveries" [""] "Deliveries that have not ended";
     PENDING_BYTES = "gauge" "postrider_pending_bytes" [""] "Payload bytes of the deliveries that have not ended";
     OLDEST_PENDING = "gauge" "postrider_oldest_pending_seconds" [""] "The age of the oldest delivery that has not ended; 0 if there is none";
@@ -103,6 +105,12 @@ Labels have few values, whatever happens:
   `exhausted` or `queue_full` for those that failed, and `none` for the others.
 - `route` is a template such as `/v1/events/{id}`, or `none` where there is no such route; `method` is
   one of HTTP's, or `other`; `status` is the class, such as `2xx`.
+- `why` of a connection is `full` if there were as many as there may be, `share` if its address had as
+  many as it may have, `head` if no request came in time, `idle` if none came any more, and `unread` if
+  its client did not read what it was sent.
+- `why` of a request is `late` if its body was not complete in time, `full` if all requests together held
+  as many bytes as they may, `share` if those from its address did, `reads` if too many waited to read,
+  and `unread` if too many bytes of answers had not been read.
 - `status` of an endpoint is `active`, `paused` or `disabled`.
 
 An attempt of a batch counts for each of its deliveries. Deliveries that are discarded with their

@@ -4,7 +4,7 @@ use crate::Answer;
 use crate::config::{Config, ConfigError};
 use postrider::store::sqlite::{OpenError, Retention};
 use postrider::{Limits, Postrider, SqliteStore, StartError};
-use postrider_server::{Api, ApiError, ApiOptions, Metrics, router, serve};
+use postrider_server::{Api, ApiError, ApiOptions, Metrics, ServeOptions, router, serve};
 use serde_json::json;
 use std::io;
 use std::net::SocketAddr;
@@ -50,7 +50,7 @@ pub(crate) struct Running {
     listener: TcpListener,
     address: SocketAddr,
     first_key: Option<String>,
-    shutdown_timeout: Duration,
+    serving: ServeOptions,
 }
 
 /// How a server has ended.
@@ -89,6 +89,12 @@ pub(crate) async fn start(config: &Config) -> Result<Running, ServeError> {
         .shutdown_timeout(config.shutdown_timeout)
         .start()
         .await?;
+    let serving = ServeOptions {
+        connections_max: config.connections_max.get() as usize,
+        trusted_proxies: config.trusted_proxies.clone(),
+        metrics: metrics.clone(),
+        grace: config.shutdown_timeout,
+    };
     let options = ApiOptions {
         known_event_types_only: config.known_event_types_only,
         open_metrics: config.open_metrics,
@@ -119,7 +125,7 @@ pub(crate) async fn start(config: &Config) -> Result<Running, ServeError> {
         listener,
         address,
         first_key,
-        shutdown_timeout: config.shutdown_timeout,
+        serving,
     })
 }
 
@@ -153,16 +159,11 @@ impl Running {
             // Streams would hold up what waits for requests under way.
             self.api.close_streams();
         };
-        serve(
-            self.listener,
-            router(&self.api),
-            stop,
-            self.shutdown_timeout,
-        )
-        .await;
+        let patience = self.serving.grace;
+        serve(self.listener, router(&self.api), stop, self.serving).await;
         let started = Instant::now();
         let took = asked.get().map_or(Duration::ZERO, Instant::elapsed);
-        let grace = drain_grace(self.shutdown_timeout, took);
+        let grace = drain_grace(patience, took);
         let drained = self.postrider.shutdown_within(grace).await;
         Ended {
             took: started.elapsed(),

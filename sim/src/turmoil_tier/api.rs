@@ -5,7 +5,7 @@ use super::stage::{Stage, Who};
 use crate::plan::{Act, Plan, To};
 use postrider::records::{Record, Records};
 use postrider::{MemoryStore, Postrider, TenantId};
-use postrider_server::{Api, ApiOptions, router};
+use postrider_server::{Api, ApiOptions, ServeOptions, router};
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::future::pending;
@@ -109,8 +109,11 @@ async fn try_serve(stage: &Arc<Stage>, postrider: Postrider) -> Result<(), Box<d
         api.close_streams();
     };
     // `Door::close` does not wait for ever.
-    let grace = Duration::MAX;
-    postrider_server::serve(listener, router(&api), stop, grace).await;
+    let options = ServeOptions {
+        grace: Duration::MAX,
+        ..ServeOptions::default()
+    };
+    postrider_server::serve(listener, router(&api), stop, options).await;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use crate::receiver::loopback;
 use postrider::{Limits, Postrider, SqliteStore};
-use postrider_server::{Api, ApiOptions, router, serve};
+use postrider_server::{Api, ApiOptions, ServeOptions, router, serve};
 use reqwest::Method;
 use serde_json::Value;
 use std::path::Path;
@@ -90,11 +90,14 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
-        let grace = Duration::from_secs(5);
+        let serving_options = ServeOptions {
+            grace: Duration::from_secs(5),
+            ..ServeOptions::default()
+        };
         let stopped = async {
             let _ = stopped.await;
         };
-        let serving = tokio::spawn(serve(listener, router(&api), stopped, grace));
+        let serving = tokio::spawn(serve(listener, router(&api), stopped, serving_options));
         // Another test may have done so before.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -172,6 +175,17 @@ impl Server {
             body,
             text,
         }
+    }
+
+    /// What comes back for these bytes, to the end of the connection.
+    pub(crate) async fn raw(&self, request: &str) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let address = self.base.strip_prefix("http://").unwrap();
+        let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        answer
     }
 
     /// A key of a tenant, which is made if it is not there, with these scopes.

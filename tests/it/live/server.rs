@@ -3,7 +3,7 @@
 use crate::programs::program;
 use crate::receiver::loopback;
 use postrider::{Postrider, SqliteStore};
-use postrider_server::{Api, ApiOptions, Metrics, router, serve};
+use postrider_server::{Api, ApiOptions, Metrics, ServeOptions, router, serve};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use std::ffi::OsStr;
@@ -49,8 +49,11 @@ impl Server {
             let _ = stopped.await;
             streams.close_streams();
         };
-        let grace = Duration::from_secs(20);
-        let serving = tokio::spawn(serve(listener, router(&api), stopped, grace));
+        let serving_options = ServeOptions {
+            grace: Duration::from_secs(20),
+            ..ServeOptions::default()
+        };
+        let serving = tokio::spawn(serve(listener, router(&api), stopped, serving_options));
         Self {
             base,
             postrider,

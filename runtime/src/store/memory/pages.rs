@@ -2,7 +2,8 @@
 
 use crate::events::{EventCursor, EventPage, EventPlace, EventQuery, EventRecord};
 use crate::history::{
-    Cursor, DeadLetterGroup, DeliveryFilter, DeliveryPage, DeliveryQuery, Direction, accepted_at,
+    Cursor, DeadLetterGroup, DeliveryFilter, DeliveryPage, DeliveryQuery, Direction,
+    READ_BYTES_MAX, Room, accepted_at,
 };
 use postrider_engine::{
     AttemptResult, DeliveryRecord, DeliveryState, LoggedEvent, MemoryStore, TenantId,
@@ -29,8 +30,9 @@ pub(super) fn events(held: &MemoryStore, query: &EventQuery) -> EventPage {
     };
     let mut page = EventPage::default();
     let filter = &query.filter;
+    let mut bytes = 0;
     for logged in &mut between {
-        if page.events.len() >= query.most {
+        if page.events.len() >= query.most || bytes >= READ_BYTES_MAX {
             page.next = page.through;
             break;
         }
@@ -38,6 +40,7 @@ pub(super) fn events(held: &MemoryStore, query: &EventQuery) -> EventPage {
         let given = logged.event;
         let is_theirs = filter.tenant.as_ref().is_none_or(|it| *it == given.tenant);
         if is_theirs && filter.takes(given.published_at, &given.event_type) {
+            bytes += given.payload.len();
             page.events.push(event(logged));
         }
     }
@@ -50,18 +53,23 @@ pub(super) fn deliveries(held: &MemoryStore, query: &DeliveryQuery) -> DeliveryP
     let between = held.deliveries().filter(|record| {
         (from..until).contains(&record.id.as_u128()) && is_asked_for(&query.filter, record)
     });
-    let most = query.most.saturating_add(1);
-    let mut deliveries: Vec<DeliveryRecord> = match query.direction {
-        Direction::NewestFirst => between.rev().take(most).collect(),
-        Direction::OldestFirst => between.take(most).collect(),
+    let between: Box<dyn Iterator<Item = DeliveryRecord>> = match query.direction {
+        Direction::NewestFirst => Box::new(between.rev()),
+        Direction::OldestFirst => Box::new(between),
     };
-    let is_more = deliveries.len() > query.most;
-    deliveries.truncate(query.most);
-    let next = deliveries.last().filter(|_| is_more);
-    DeliveryPage {
-        next: next.map(|last| Cursor(last.id)),
-        deliveries,
+    let mut page = DeliveryPage::default();
+    let mut room = Room::new();
+    for record in between {
+        let mut own = Room::new();
+        let record = own.fit_record(record);
+        let fits = room.add(&own) || page.deliveries.is_empty();
+        if !fits || page.deliveries.len() >= query.most {
+            page.next = page.deliveries.last().map(|last| Cursor(last.id));
+            break;
+        }
+        page.deliveries.push(record);
     }
+    page
 }
 
 fn is_asked_for(filter: &DeliveryFilter, record: &DeliveryRecord) -> bool {

@@ -4,13 +4,10 @@ use super::StoreFault;
 use super::history::LOOKED_AT_MAX;
 use super::rows::{self, EVENT_COLUMNS, EVENT_WIDTH};
 use crate::events::{EventCursor, EventPage, EventPlace, EventQuery, EventRecord};
-use crate::history::Direction;
+use crate::history::{Direction, READ_BYTES_MAX};
 use postrider_engine::{EventId, EventType, TenantId, Wall};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use std::sync::Arc;
-
-/// Payload bytes after which a page ends.
-const PAGE_BYTES: usize = 8 << 20;
 
 /// The calendar may have been set back by so much between two events: searched by time, they are
 /// found all the same.
@@ -54,7 +51,7 @@ pub(super) fn page(connection: &Connection, query: &EventQuery) -> Result<EventP
     let mut rows = select.query(bound)?;
     let (mut looked_at, mut bytes) = (0, 0);
     while let Some(row) = rows.next()? {
-        let is_full = page.events.len() >= query.most || bytes >= PAGE_BYTES;
+        let is_full = page.events.len() >= query.most || bytes >= READ_BYTES_MAX;
         if is_full || looked_at >= LOOKED_AT_MAX {
             page.next = page.through;
             break;

@@ -7,7 +7,8 @@ use super::merge::{Merged, Stream};
 use super::reads::{self, RECORD};
 use super::rows::{self, DELIVERY_COLUMNS, DELIVERY_WIDTH, DeliveryRow, EVENT_COLUMNS};
 use crate::history::{
-    Cursor, DeadLetterGroup, DeliveryFilter, DeliveryPage, DeliveryQuery, StateKind, accepted_at,
+    Cursor, DeadLetterGroup, DeliveryFilter, DeliveryPage, DeliveryQuery, Room, StateKind,
+    accepted_at,
 };
 use crate::statistics::{Hour, MS_PER_HOUR};
 use postrider_engine::{
@@ -36,13 +37,14 @@ pub(super) fn page(
     let mut attempts = reads::attempts(&snapshot)?;
     let mut last = None;
     let mut looked_at = 0;
+    let mut room = Room::new();
     while let Some((id, number)) = candidates.next()? {
         if page.deliveries.len() >= query.most || looked_at >= LOOKED_AT_MAX {
             page.next = last.map(Cursor);
             break;
         }
         looked_at += 1;
-        last = Some(id);
+        let before = last.replace(id);
         let mut rows = select.query([number])?;
         let missing = || StoreFault::Damaged(format!("delivery {id} is missing"));
         let row = rows.next()?.ok_or_else(missing)?;
@@ -54,7 +56,12 @@ pub(super) fn page(
         if query.filter.takes(delivery.state, was_resent, &event_type)
             && ended_so(&snapshot, &query.filter, &delivery)?
         {
-            let record = reads::record(row, &delivery, &mut attempts)?;
+            let mut own = Room::new();
+            let record = reads::record(row, &delivery, &mut attempts, (None, &mut own))?;
+            if !room.add(&own) && !page.deliveries.is_empty() {
+                page.next = before.map(Cursor);
+                break;
+            }
             page.deliveries.push(record);
         }
     }

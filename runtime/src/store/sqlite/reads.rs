@@ -9,11 +9,11 @@ use super::rows::{
 };
 use super::seal::KeyRing;
 use super::spec;
-use crate::history::accepted_at;
+use crate::history::{Room, accepted_at};
 use crate::reading::LaneRecord;
 use postrider_engine::{
-    DeliveryId, DeliveryRecord, DeliveryState, Endpoint, EndpointId, EventId, Health, LaneId,
-    Ledger, Load, Loaded, LoadedDelivery, OrderingKey, Recovered, RecoveredDelivery,
+    DeliveryId, DeliveryRecord, DeliveryState, Endpoint, EndpointId, Event, EventId, Health,
+    LaneId, Ledger, Load, Loaded, LoadedDelivery, OrderingKey, Recovered, RecoveredDelivery,
     RecoveredEndpoint, RecoveredLane, ReplayId, Seq, TenantId, Wall,
 };
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
@@ -251,22 +251,37 @@ pub(super) fn attempts(connection: &Connection) -> rusqlite::Result<CachedStatem
     ))
 }
 
-/// A whole record, from the columns of its delivery and its event, and [`RECORD`].
+/// A whole record, from the columns of its delivery and its event, and [`RECORD`]. `before` is the
+/// event of the record before, which may be the same.
 pub(super) fn record(
     row: &Row<'_>,
     delivery: &DeliveryRow,
     attempts: &mut CachedStatement<'_>,
+    (before, room): (Option<&Arc<Event>>, &mut Room),
 ) -> Result<DeliveryRecord, StoreFault> {
+    let id = rows::id(
+        row.get_ref(DELIVERY_WIDTH)?
+            .as_blob()
+            .map_err(rows::damaged)?,
+    )?;
+    let event = match before.filter(|before| before.id.as_u128() == id) {
+        Some(before) => Arc::clone(before),
+        None => {
+            let event = rows::event(row, DELIVERY_WIDTH)?;
+            room.hold(&event.payload);
+            Arc::new(event)
+        }
+    };
     let mut made = Vec::new();
     let mut found = attempts.query([delivery.number])?;
     while let Some(row) = found.next()? {
-        made.push(rows::attempt(row)?);
+        made.push(rows::attempt(row, room)?);
     }
     let ended_at = delivery.ended_at.map(rows::unsigned).transpose()?;
     let lane = DELIVERY_WIDTH + EVENT_WIDTH;
     Ok(DeliveryRecord {
         id: DeliveryId::from_u128(delivery.id),
-        event: Arc::new(rows::event(row, DELIVERY_WIDTH)?),
+        event,
         lane: lane_id(row.get(lane)?, &row.get::<_, String>(lane + 1)?)?,
         seq: Seq(rows::unsigned(delivery.seq)?),
         state: delivery.state,
@@ -282,9 +297,10 @@ fn records(
     connection: &Connection,
     what: &str,
     by: &[&dyn rusqlite::ToSql],
+    room: &mut Room,
 ) -> Result<Vec<DeliveryRecord>, StoreFault> {
     let snapshot = connection.unchecked_transaction()?;
-    records_in(&snapshot, what, by)
+    records_in(&snapshot, what, by, room)
 }
 
 /// Of this snapshot.
@@ -292,16 +308,19 @@ fn records_in(
     snapshot: &Connection,
     what: &str,
     by: &[&dyn rusqlite::ToSql],
+    room: &mut Room,
 ) -> Result<Vec<DeliveryRecord>, StoreFault> {
     let mut select = snapshot.prepare_cached(&format!(
         "SELECT {DELIVERY_COLUMNS}, {EVENT_COLUMNS}, {RECORD} {what}"
     ))?;
     let mut attempts = attempts(snapshot)?;
     let mut rows = select.query(by)?;
-    let mut records = Vec::new();
+    let mut records: Vec<DeliveryRecord> = Vec::new();
     while let Some(row) = rows.next()? {
         let delivery = DeliveryRow::read(row)?;
-        records.push(record(row, &delivery, &mut attempts)?);
+        let before = records.last().map(|record| &record.event);
+        let next = record(row, &delivery, &mut attempts, (before, &mut *room))?;
+        records.push(next);
     }
     Ok(records)
 }
@@ -311,7 +330,8 @@ pub(super) fn delivery(
     id: DeliveryId,
 ) -> Result<Option<DeliveryRecord>, StoreFault> {
     let id = id.as_u128().to_be_bytes();
-    Ok(records(connection, "WHERE d.id = ?1", &[&id])?.pop())
+    let mut room = Room::new();
+    Ok(records(connection, "WHERE d.id = ?1", &[&id], &mut room)?.pop())
 }
 
 pub(super) fn deliveries_of(
@@ -326,9 +346,10 @@ pub(super) fn deliveries_of(
         return Ok(None);
     };
     let made = "WHERE d.number >= ?1 AND d.number < ?2 ORDER BY d.number";
-    let mut found = records(connection, made, &[&first, &(first + count)])?;
+    let mut room = Room::new();
+    let mut found = records(connection, made, &[&first, &(first + count)], &mut room)?;
     let again = "WHERE d.event = ?1 AND d.resend_of IS NOT NULL ORDER BY d.number";
-    found.extend(records(connection, again, &[&number])?);
+    found.extend(records(connection, again, &[&number], &mut room)?);
     Ok(Some(found))
 }
 
@@ -345,7 +366,7 @@ pub(super) fn dead_letters(
     let most = rows::signed(most as u64);
     let what = "WHERE d.owner = ?1 AND d.state = 3 AND d.resent_as IS NULL AND d.id > ?2
          ORDER BY d.id LIMIT ?3";
-    records(connection, what, &[&owner, &after, &most])
+    records(connection, what, &[&owner, &after, &most], &mut Room::new())
 }
 
 /// At most so many lanes of an endpoint that hold something or have stopped, after this key.
@@ -367,15 +388,16 @@ pub(super) fn lanes(
     ))?;
     let endpoint = endpoint.as_u128().to_be_bytes();
     let mut rows = select.query(params![endpoint, after, rows::signed(most as u64)])?;
+    let mut room = Room::new();
     let mut lanes = Vec::new();
     while let Some(row) = rows.next()? {
         let number: i64 = row.get(0)?;
         let stopped: Option<[u8; 16]> = row.get(4)?;
         let head = match &stopped {
-            Some(id) => records_in(&snapshot, "WHERE d.id = ?1", &[id])?,
+            Some(id) => records_in(&snapshot, "WHERE d.id = ?1", &[id], &mut room)?,
             None => {
                 let first = "WHERE d.lane = ?1 AND d.state <= 1 ORDER BY d.seq LIMIT 1";
-                records_in(&snapshot, first, &[&number])?
+                records_in(&snapshot, first, &[&number], &mut room)?
             }
         };
         lanes.push(LaneRecord {

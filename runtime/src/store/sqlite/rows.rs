@@ -1,6 +1,7 @@
 //! How values stand in columns.
 
 use super::StoreFault;
+use crate::history::Room;
 use postrider_engine::{
     Attempt, AttemptId, DeliveryState, DisabledReason, EndpointStatus, Event, FailReason, Failure,
     FailureKind, HeaderLines, OrderingKey, Outcome, Phase, Repeat, Response, Wall,
@@ -155,19 +156,25 @@ pub(super) fn headers(headers: &[(String, String)]) -> String {
     serde_json::to_string(headers).unwrap_or_else(|_| "[]".to_owned())
 }
 
-/// Reads an attempt, from [`ATTEMPT_COLUMNS`].
-pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt, StoreFault> {
+/// Reads an attempt, from [`ATTEMPT_COLUMNS`], as far as there is room for it.
+pub(super) fn attempt(row: &Row<'_>, room: &mut Room) -> Result<Attempt, StoreFault> {
+    // What has no room is not even looked at: bodies are on pages of their own.
+    let is_whole = !room.is_full();
     let status: Option<u16> = row.get(4)?;
     let marks: i64 = row.get(9)?;
     let repeated = read_repeat(marks)?;
     let outcome = if let Some(status) = status {
-        let headers: String = row.get(7)?;
-        let headers = serde_json::from_str(&headers);
+        let (headers, body) = if is_whole {
+            let headers = serde_json::from_str(row.get_ref(7)?.as_str().map_err(damaged)?);
+            (headers, row.get::<_, Vec<u8>>(8)?.into())
+        } else {
+            (Ok(Vec::new()), bytes::Bytes::new())
+        };
         Outcome::Response(Response {
             status,
             headers: headers.map_err(|error| StoreFault::Damaged(error.to_string()))?,
-            body: row.get::<_, Vec<u8>>(8)?.into(),
-            body_cut: marks & BODY_CUT != 0,
+            body,
+            body_cut: !is_whole || marks & BODY_CUT != 0,
             head_ms: unsigned(row.get(10)?)?,
             repeated,
         })
@@ -178,14 +185,20 @@ pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt, StoreFault> {
             repeated,
         })
     };
-    Ok(Attempt {
-        request_headers: HeaderLines::from_lines(row.get::<_, String>(11)?),
+    let request_headers = match is_whole {
+        true => HeaderLines::from_lines(row.get::<_, String>(11)?),
+        false => HeaderLines::default(),
+    };
+    let mut attempt = Attempt {
+        request_headers,
         id: AttemptId::from_u128(id(row.get_ref(1)?.as_blob().map_err(damaged)?)?),
         number: row.get(0)?,
         started_at: Wall(unsigned(row.get(2)?)?),
         duration_ms: unsigned(row.get(3)?)?,
         outcome,
-    })
+    };
+    room.fit(&mut attempt);
+    Ok(attempt)
 }
 
 /// Reads an event, from [`EVENT_COLUMNS`] at this place.

@@ -110,6 +110,12 @@ impl Custom {
         }
     }
 
+    /// The headers that it reads beside those of the signature.
+    pub(crate) fn reads(&self) -> impl Iterator<Item = &str> {
+        let names = [&self.type_header, &self.id_header];
+        names.into_iter().filter_map(|name| name.as_deref())
+    }
+
     /// The provider's type of an event; `text_at` finds text in its body.
     pub(crate) fn event_type(
         &self,

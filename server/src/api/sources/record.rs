@@ -4,6 +4,7 @@ use super::custom::Custom;
 use crate::api::networks::Networks;
 use crate::api::problem::{Code, Problem};
 use crate::api::time::Time;
+use crate::quiet::Quiet;
 use postrider::engine::SourceId;
 use postrider::signature::{Scheme, Verifier};
 use postrider::{Secret, TenantId};
@@ -103,7 +104,12 @@ pub(crate) struct Source {
     tenant: TenantId,
     record: Arc<SourceRecord>,
     verifier: Verifier,
+    /// What is logged of requests that are refused.
+    refusals: Quiet,
 }
+
+/// Lines of the log about requests to one source that are refused, in a second.
+const REFUSALS_PER_SECOND: u32 = 2;
 
 impl Source {
     /// A problem if the record cannot be used: it names the place.
@@ -130,6 +136,7 @@ impl Source {
             tenant: record.tenant.parse()?,
             verifier: verifier.tolerance_seconds(record.tolerance_s.into()),
             record,
+            refusals: Quiet::per_second(REFUSALS_PER_SECOND),
         })
     }
 
@@ -159,6 +166,10 @@ impl Source {
 
     pub(crate) fn verifier(&self) -> &Verifier {
         &self.verifier
+    }
+
+    pub(crate) fn refusals(&self) -> &Quiet {
+        &self.refusals
     }
 
     pub(crate) fn custom(&self) -> Option<&Custom> {

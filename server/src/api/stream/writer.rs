@@ -16,16 +16,20 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-/// Items that are written and not taken by the connection yet. Beyond, the stream waits.
-const WRITTEN_MAX: usize = 4;
+/// Items that are written and not taken by the connection yet; one may be an event with its payload.
+/// Beyond, the stream waits.
+const WRITTEN_MAX: usize = 1;
 
 /// Between two looks at whether the key is still valid.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// After so many of them there is a comment that keeps the connection.
 const CHECKS_PER_COMMENT: u64 = 15;
+
+/// A reader that takes nothing of what is there for it is cut off after this.
+const READER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A reader that does not take the end of the stream is cut off after this.
 const END_GRACE: Duration = Duration::from_millis(500);
@@ -103,6 +107,14 @@ impl Writer {
         }
     }
 
+    /// Hands it to the connection as soon as that takes it. False if it does not.
+    async fn give(&self, bytes: Bytes) -> bool {
+        matches!(
+            timeout(READER_TIMEOUT, self.out.send(bytes)).await,
+            Ok(Ok(()))
+        )
+    }
+
     async fn while_valid(&self) {
         let mut tick = interval(CHECK_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -124,7 +136,7 @@ impl Writer {
         let first = || "0".repeat(16);
         let beginning = tail.place().map_or_else(first, |place| place.to_string());
         let beginning = text::beginning(&self.hidden(&beginning));
-        if self.out.send(beginning).await.is_err() {
+        if !self.give(beginning).await {
             return;
         }
         loop {
@@ -142,7 +154,7 @@ impl Writer {
                     let place = record.place.cursor();
                     let place = place.map(|place| self.hidden(&place.to_string()));
                     let event = text::event(&record, place.as_deref());
-                    if self.out.send(event).await.is_err() {
+                    if !self.give(event).await {
                         return;
                     }
                 }
@@ -179,7 +191,7 @@ impl Writer {
 
     async fn items(&self, mut items: mpsc::Receiver<Item>) {
         while let Some(item) = items.recv().await {
-            if self.out.send(text::item(&item)).await.is_err() {
+            if !self.give(text::item(&item)).await {
                 return;
             }
         }

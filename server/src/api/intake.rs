@@ -1,0 +1,455 @@
+//! What requests and their answers hold in memory, and for how long a body may come: bounded over all
+//! of them, with a share for each address.
+
+use super::Api;
+use super::problem::{Code, Problem};
+use crate::budget::{Budget, Held, Peer, Spent};
+use crate::metrics::Metrics;
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Frame, SizeHint};
+use std::error::Error;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+/// What all requests under way may hold, in bytes.
+const REQUESTS_BYTES_MAX: u64 = 64 << 20;
+
+/// What answers may hold that are made and not yet sent, in bytes.
+const ANSWERS_BYTES_MAX: u64 = 48 << 20;
+
+/// What a request counts for beside its head and its body, in bytes.
+const REQUEST_BYTES: u64 = 8 << 10;
+
+/// How often a body is in memory while its request is worked on: as it came, read, and handed on.
+const COPIES: u64 = 3;
+
+/// An answer up to this size is not counted, in bytes: it fits into a socket's buffer.
+const SMALL_ANSWER_BYTES: u64 = 4 << 10;
+
+/// What is handed to a connection at once, in bytes.
+const CHUNK_BYTES: usize = 16 << 10;
+
+/// A body has this long, from its head on.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Requests that read, under way or in the queue for it, and those that read at once.
+const READS_MAX: u64 = 256;
+const READS_AT_ONCE_MAX: usize = 6;
+
+/// A request that reads waits this long for its turn.
+const READ_WAIT: Duration = Duration::from_secs(10);
+
+/// The only route below `/v1` that is read for as long as its reader likes: it has bounds of its own.
+const STREAM: &str = "/v1/stream";
+
+/// What the requests share.
+pub(crate) struct Intake {
+    requests: Arc<Budget>,
+    answers: Arc<Budget>,
+    reads: Arc<Budget>,
+    turns: Semaphore,
+}
+
+/// Why a request was refused before anybody looked at what it says: the values of a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turned {
+    /// Its body was not complete in time.
+    Late,
+    /// All requests together hold as much as they may.
+    Full,
+    /// Those from its address do.
+    Share,
+    /// Too many wait to read.
+    Reads,
+    /// Too much of what was answered has not been read.
+    Unread,
+}
+
+impl Turned {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Late,
+        Self::Full,
+        Self::Share,
+        Self::Reads,
+        Self::Unread,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Late => "late",
+            Self::Full => "full",
+            Self::Share => "share",
+            Self::Reads => "reads",
+            Self::Unread => "unread",
+        }
+    }
+
+    fn of(spent: Spent) -> Self {
+        match spent {
+            Spent::Total => Self::Full,
+            Spent::Share => Self::Share,
+        }
+    }
+
+    fn problem(self) -> Problem {
+        let busy = |detail: &str| Problem::new(Code::Busy, detail).retry_after(1);
+        match self {
+            Self::Late => {
+                let detail = format!("the body was not complete after {BODY_TIMEOUT:?}");
+                Problem::new(Code::RequestTimeout, detail)
+            }
+            Self::Full => busy("the requests under way hold as many bytes as they may"),
+            Self::Share => {
+                busy("the requests under way from this address hold as many bytes as they may")
+            }
+            Self::Reads => busy("too many requests wait to read"),
+            Self::Unread => busy("too many bytes of answers have not been read yet"),
+        }
+    }
+}
+
+/// What a request holds; shared with whatever reads its body.
+#[derive(Clone)]
+pub(super) struct Room {
+    held: Arc<Mutex<Held>>,
+    metrics: Metrics,
+}
+
+impl Room {
+    /// Room for so many bytes more, until the request has been answered.
+    pub(super) fn grow(&self, bytes: u64) -> Result<(), Problem> {
+        self.try_grow(bytes).map_err(Turned::problem)
+    }
+
+    fn try_grow(&self, bytes: u64) -> Result<(), Turned> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.grow(bytes).map_err(|spent| {
+            let why = Turned::of(spent);
+            self.metrics.request_turned(why);
+            why
+        })
+    }
+}
+
+impl Default for Intake {
+    fn default() -> Self {
+        Self {
+            requests: Budget::new(REQUESTS_BYTES_MAX, REQUEST_BYTES),
+            answers: Budget::new(ANSWERS_BYTES_MAX, SMALL_ANSWER_BYTES),
+            reads: Budget::new(READS_MAX, 1),
+            turns: Semaphore::new(READS_AT_ONCE_MAX),
+        }
+    }
+}
+
+/// Wraps the routes.
+pub(super) async fn bound(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let metrics = api.options().metrics.clone();
+    let turned = |why: Turned| {
+        metrics.request_turned(why);
+        why.problem().into_response()
+    };
+    let intake = api.intake();
+    let peer = peer(&request, &api);
+    let bytes = REQUEST_BYTES + head_bytes(request.headers());
+    let held = match intake.requests.take(peer, bytes) {
+        Ok(held) => Arc::new(Mutex::new(held)),
+        Err(spent) => return turned(Turned::of(spent)),
+    };
+    let reads = is_read(&request);
+    let room = Room {
+        held,
+        metrics: metrics.clone(),
+    };
+    let request = bounded(request, room);
+    let response = if reads {
+        let Ok(_place) = intake.reads.take(peer, 1) else {
+            return turned(Turned::Reads);
+        };
+        let Ok(Ok(_turn)) = timeout(READ_WAIT, intake.turns.acquire()).await else {
+            return turned(Turned::Reads);
+        };
+        next.run(request).await
+    } else {
+        next.run(request).await
+    };
+    let bytes = response.body().size_hint().exact().unwrap_or(0);
+    if bytes <= SMALL_ANSWER_BYTES {
+        return response;
+    }
+    match intake.answers.take(peer, bytes) {
+        Ok(held) => handed_out(response, held).await,
+        Err(_) => turned(Turned::Unread),
+    }
+}
+
+fn is_read(request: &Request) -> bool {
+    let path = request.uri().path();
+    request.method() == Method::GET && path.starts_with("/v1/") && path != STREAM
+}
+
+/// Whoever is at the other end of the connection, if that is known.
+fn peer(request: &Request, api: &Api) -> Peer {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    peer.map_or_else(Peer::default, |ConnectInfo(address)| {
+        Peer::of(address.ip(), api.trusted_proxies())
+    })
+}
+
+fn head_bytes(headers: &HeaderMap) -> u64 {
+    let lines = headers.iter();
+    let lines = lines.map(|(name, value)| name.as_str().len() + value.len());
+    lines.sum::<usize>() as u64
+}
+
+/// The request with a body that is counted and has a deadline.
+fn bounded(mut request: Request, room: Room) -> Request {
+    request.extensions_mut().insert(room.clone());
+    let until = Instant::now() + BODY_TIMEOUT;
+    request.map(|body| {
+        Body::new(Counted {
+            body,
+            room,
+            until,
+            sleep: None,
+        })
+    })
+}
+
+/// A body whose bytes are counted as they come.
+struct Counted {
+    body: Body,
+    room: Room,
+    until: Instant,
+    /// There is one as soon as something has to be waited for.
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+/// Why a body is not read to its end.
+#[derive(Debug, thiserror::Error)]
+enum CutShort {
+    #[error("{}", .0.name())]
+    Turned(Turned),
+    #[error(transparent)]
+    Broken(axum::Error),
+}
+
+impl hyper::body::Body for Counted {
+    type Data = Bytes;
+    type Error = CutShort;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            return Poll::Ready(frame.map(|frame| {
+                let frame = frame.map_err(CutShort::Broken)?;
+                let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+                self.room
+                    .try_grow(bytes * COPIES)
+                    .map_err(CutShort::Turned)?;
+                Ok(frame)
+            }));
+        }
+        let until = self.until;
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if sleep.as_mut().poll(context).is_pending() {
+            return Poll::Pending;
+        }
+        self.room.metrics.request_turned(Turned::Late);
+        Poll::Ready(Some(Err(CutShort::Turned(Turned::Late))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Why a body broke off.
+pub(super) fn broken_off(error: &axum::Error) -> Problem {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(CutShort::Turned(why)) = error.downcast_ref() {
+            return why.problem();
+        }
+        cause = error.source();
+    }
+    Problem::new(Code::BadJson, format_args!("the body broke off: {error}"))
+}
+
+/// What a JSON text takes in memory as a tree of values, at most, in bytes: every object has a node of
+/// its own, and every element a place.
+pub(super) fn tree_bytes(text: &[u8]) -> u64 {
+    const OBJECT: u64 = 640;
+    const ELEMENT: u64 = 72;
+    let byte = |byte: &u8| match byte {
+        b'{' => OBJECT,
+        b'[' | b',' | b':' => ELEMENT,
+        _ => 1,
+    };
+    text.iter().map(byte).sum()
+}
+
+/// An answer that is held until it has been sent.
+struct Kept {
+    bytes: Bytes,
+    #[expect(dead_code, reason = "held, not looked at")]
+    held: Held,
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The answer, handed to the connection as that takes it. What is held goes back when the last byte
+/// has been sent, wherever it waits until then.
+async fn handed_out(response: Response, held: Held) -> Response {
+    let (head, body) = response.into_parts();
+    match body.collect().await {
+        Ok(all) => {
+            let bytes = all.to_bytes();
+            let rest = Bytes::from_owner(Kept { bytes, held });
+            Response::from_parts(head, Body::new(Chunks { rest }))
+        }
+        Err(error) => Problem::new(Code::Internal, error).into_response(),
+    }
+}
+
+struct Chunks {
+    rest: Bytes,
+}
+
+impl hyper::body::Body for Chunks {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if self.rest.is_empty() {
+            return Poll::Ready(None);
+        }
+        let most = self.rest.len().min(CHUNK_BYTES);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(most)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.rest.len() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    #[test]
+    fn a_tree_of_values_takes_no_more_than_what_is_counted() {
+        for text in [
+            "[1,1,1,1]",
+            r#"[{"":0},{"":0}]"#,
+            "[[],[],[]]",
+            r#"{"a":{"b":[{}]}}"#,
+        ] {
+            let value: Value = serde_json::from_str(text).unwrap();
+            let places = places(&value) * std::mem::size_of::<Value>() as u64;
+            assert!(tree_bytes(text.as_bytes()) >= places, "{text}");
+        }
+    }
+
+    fn places(value: &Value) -> u64 {
+        match value {
+            Value::Array(all) => 1 + all.iter().map(places).sum::<u64>(),
+            // A node has room for eleven.
+            Value::Object(all) => 12 + all.values().map(places).sum::<u64>(),
+            _ => 1,
+        }
+    }
+
+    /// A body of which nothing comes.
+    struct Never;
+
+    impl hyper::body::Body for Never {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            Poll::Pending
+        }
+    }
+
+    fn room(most: u64) -> Room {
+        let budget = Budget::new(most, 1);
+        Room {
+            held: Arc::new(Mutex::new(budget.take(Peer::default(), 0).unwrap())),
+            metrics: Metrics::new(),
+        }
+    }
+
+    async fn read(room: &Room, body: Body) -> Result<Bytes, Problem> {
+        let request = bounded(Request::new(body), room.clone());
+        super::super::extract::read(request.into_body(), 1 << 20).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_end_is_refused_when_its_time_is_over() {
+        let room = room(1 << 20);
+        let start = Instant::now();
+        let refused = read(&room, Body::new(Never)).await.unwrap_err();
+        assert_eq!((refused.status(), start.elapsed()), (408, BODY_TIMEOUT));
+    }
+
+    #[tokio::test]
+    async fn a_body_beyond_what_requests_may_hold_is_told_to_come_again() {
+        let small = room(299);
+        let refused = read(&small, Body::from(vec![b' '; 100])).await;
+        assert_eq!(refused.unwrap_err().status(), 503);
+        let enough = room(300);
+        assert!(read(&enough, Body::from(vec![b' '; 100])).await.is_ok());
+        assert_eq!(enough.grow(1).unwrap_err().code(), "busy");
+    }
+
+    #[tokio::test]
+    async fn what_an_answer_holds_goes_back_with_its_last_byte() {
+        let budget = Budget::new(100_000, 1);
+        let held = budget.take(Peer::default(), 100_000).unwrap();
+        let response = Response::new(Body::from(vec![b'x'; 100_000]));
+        let mut body = handed_out(response, held).await.into_body();
+        let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(first.len(), CHUNK_BYTES);
+        drop(body);
+        assert!(
+            budget.take(Peer::default(), 1).is_err(),
+            "a part of it is there"
+        );
+        drop(first);
+        assert!(budget.take(Peer::default(), 100_000).is_ok());
+    }
+}
