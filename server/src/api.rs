@@ -193,6 +193,7 @@ impl Api {
             tenant: None,
             requests_per_second: None,
             expires_at: None,
+            made_by: None,
         };
         let made = self.0.keys.make(new, self.now()).await;
         made.map(|(_, text)| text)

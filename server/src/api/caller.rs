@@ -41,6 +41,9 @@ pub(crate) struct Manage;
 /// [`Scope::Read`].
 pub(crate) struct Read;
 
+/// One of the two.
+pub(crate) struct Either<A, B>(PhantomData<(A, B)>);
+
 /// A key for all tenants, which has this as well.
 pub(crate) struct AllTenants<N>(PhantomData<N>);
 
@@ -59,6 +62,12 @@ impl Need for Manage {
 impl Need for Read {
     fn check(key: &KeyRecord) -> Result<(), Problem> {
         check(key, Scope::Read)
+    }
+}
+
+impl<A: Need, B: Need> Need for Either<A, B> {
+    fn check(key: &KeyRecord) -> Result<(), Problem> {
+        B::check(key).or_else(|_| A::check(key))
     }
 }
 
@@ -96,6 +105,11 @@ impl<N> Caller<N> {
     /// The tenant that the key is bound to; `None` for a key for all tenants.
     pub(crate) fn bound_to(&self) -> Option<TenantId> {
         self.key.tenant.as_ref().map(|_| self.tenant.clone())
+    }
+
+    /// The key itself.
+    pub(crate) fn key(&self) -> &Arc<KeyRecord> {
+        &self.key
     }
 
     /// Whether it has all of these scopes, so that it may hand them on.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
 
@@ -52,9 +52,21 @@ pub(crate) struct KeyRecord {
     pub(crate) requests_per_second: Option<NonZeroU32>,
     pub(crate) created_at: Time,
     pub(crate) expires_at: Option<Time>,
+    /// The key that made it, without which it is none. Keys of earlier versions have none.
+    #[serde(default)]
+    pub(crate) made_by: Option<String>,
 }
 
 impl KeyRecord {
+    /// Whether the operator has given it, for as long as the process runs.
+    fn is_given(&self) -> bool {
+        self.id == GIVEN
+    }
+
+    fn has_expired(&self, now: Wall) -> bool {
+        self.expires_at.is_some_and(|at| at.0 <= now)
+    }
+
     /// Whether it has this scope, or one that includes it.
     pub(crate) fn has(&self, scope: Scope) -> bool {
         let implied = scope == Scope::Read && self.scopes.contains(&Scope::Manage);
@@ -69,13 +81,76 @@ pub(crate) struct NewKey {
     pub(crate) tenant: Option<TenantId>,
     pub(crate) requests_per_second: Option<NonZeroU32>,
     pub(crate) expires_at: Option<Time>,
+    /// The key that makes it.
+    pub(crate) made_by: Option<Arc<KeyRecord>>,
 }
+
+/// The id of a key that the operator has given.
+const GIVEN: &str = "key_given_at_start";
+
+/// How many keys there may be from one to the one that nobody made.
+const GENERATIONS_MAX: usize = 8;
 
 /// All keys.
 pub(crate) struct Keys {
     registry: Registry<KeyRecord>,
-    by_digest: RwLock<BTreeMap<[u8; 32], Arc<KeyRecord>>>,
+    known: RwLock<Known>,
     limiter: RwLock<BTreeMap<NonZeroU32, Arc<DefaultKeyedRateLimiter<String>>>>,
+}
+
+/// The same keys, by digest and by id.
+#[derive(Default)]
+struct Known {
+    by_digest: BTreeMap<[u8; 32], Arc<KeyRecord>>,
+    by_id: BTreeMap<String, Arc<KeyRecord>>,
+}
+
+impl Known {
+    fn insert(&mut self, digest: [u8; 32], key: Arc<KeyRecord>) {
+        self.by_id.insert(key.id.clone(), Arc::clone(&key));
+        self.by_digest.insert(digest, key);
+    }
+
+    fn remove(&mut self, key: &KeyRecord) {
+        self.by_id.remove(&key.id);
+        if let Some(digest) = digest_bytes(&key.digest) {
+            self.by_digest.remove(&digest);
+        }
+    }
+
+    /// The key, the one that made it, and so on, as far as they are known.
+    fn line(&self, key: &Arc<KeyRecord>) -> impl Iterator<Item = Arc<KeyRecord>> {
+        let next = |key: &Arc<KeyRecord>| self.by_id.get(key.made_by.as_ref()?).cloned();
+        std::iter::successors(Some(Arc::clone(key)), next).take(GENERATIONS_MAX)
+    }
+
+    /// Whether all of those are keys that it ends with.
+    fn is_live(&self, key: &Arc<KeyRecord>, now: Wall) -> bool {
+        let is_known = |key: &KeyRecord| self.by_id.contains_key(&key.id);
+        let mut last = None;
+        let all = self.line(key).all(|key| {
+            let is_live = is_known(&key) && !key.has_expired(now);
+            last = Some(key);
+            is_live
+        });
+        all && last.is_some_and(|last| last.made_by.is_none())
+    }
+
+    /// Those that this one made, those that these made, and so on.
+    fn descendants(&self, id: &str) -> Vec<Arc<KeyRecord>> {
+        let made_by = |id: &str| {
+            let all = self.by_id.values();
+            let made = all.filter(|key| key.made_by.as_deref() == Some(id));
+            made.cloned().collect::<Vec<_>>()
+        };
+        let mut found = made_by(id);
+        let mut place = 0;
+        while let Some(key) = found.get(place).cloned() {
+            found.extend(made_by(&key.id));
+            place += 1;
+        }
+        found
+    }
 }
 
 /// Where keys for all tenants are kept.
@@ -87,22 +162,30 @@ fn home(tenant: Option<&str>) -> TenantId {
 
 impl Keys {
     pub(crate) fn new(registry: Registry<KeyRecord>) -> Self {
-        let by_digest = registry.all().into_iter();
-        let by_digest = by_digest.filter_map(|key| Some((digest_bytes(&key.digest)?, key)));
-        let by_digest = RwLock::new(by_digest.collect());
+        let mut known = Known::default();
+        for key in registry.all() {
+            if let Some(digest) = digest_bytes(&key.digest) {
+                known.insert(digest, key);
+            }
+        }
         Self {
             registry,
-            by_digest,
+            known: RwLock::new(known),
             limiter: RwLock::default(),
         }
     }
 
+    fn read(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether there is any.
     pub(crate) fn is_empty(&self) -> bool {
-        self.by_digest
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_empty()
+        self.read().by_digest.is_empty()
     }
 
     /// A key that the operator has chosen: for all tenants, with every scope, until the process
@@ -110,7 +193,7 @@ impl Keys {
     pub(crate) fn accept(&self, text: &str, now: Wall) {
         let digest = digest(text);
         let key = KeyRecord {
-            id: "key_given_at_start".to_owned(),
+            id: GIVEN.to_owned(),
             digest: hex::encode(digest),
             name: "given at the start".to_owned(),
             scopes: Scope::ALL.to_vec(),
@@ -118,12 +201,9 @@ impl Keys {
             requests_per_second: None,
             created_at: now.into(),
             expires_at: None,
+            made_by: None,
         };
-        let mut by_digest = self
-            .by_digest
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        by_digest.insert(digest, Arc::new(key));
+        self.write().insert(digest, Arc::new(key));
     }
 
     /// Makes a key. Its text is given this once.
@@ -139,6 +219,17 @@ impl Keys {
         let id = KeyId::from_parts(now, for_id).to_string();
         let text = format!("{id}_{}", hex::encode(secret));
         let digest = digest(&text);
+        // What the operator has given may be another one at the next start.
+        let made_by = new.made_by.filter(|key| !key.is_given());
+        let generations = made_by
+            .as_ref()
+            .map_or(0, |key| self.read().line(key).count());
+        if generations >= GENERATIONS_MAX {
+            let detail = format!(
+                "this key is the last of {GENERATIONS_MAX} that made each other: make it with an earlier one"
+            );
+            return Err(Problem::new(Code::Forbidden, detail));
+        }
         let record = KeyRecord {
             id: id.clone(),
             digest: hex::encode(digest),
@@ -148,14 +239,11 @@ impl Keys {
             requests_per_second: new.requests_per_second,
             created_at: now.into(),
             expires_at: new.expires_at,
+            made_by: made_by.map(|key| key.id.clone()),
         };
         let home = new.tenant.unwrap_or_default();
         let record = self.registry.add(&home, &id, record).await?;
-        let mut by_digest = self
-            .by_digest
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        by_digest.insert(digest, Arc::clone(&record));
+        self.write().insert(digest, Arc::clone(&record));
         Ok((record, text))
     }
 
@@ -168,8 +256,8 @@ impl Keys {
         self.registry.all().into_iter().filter(seen).collect()
     }
 
-    /// From now on it is no key any more. False if there is none with this id that the caller may
-    /// see.
+    /// From now on it is no key any more, nor is any that it has made. False if there is none with this
+    /// id that the caller may see.
     pub(crate) async fn revoke(
         &self,
         tenant: Option<&TenantId>,
@@ -182,13 +270,22 @@ impl Keys {
             .registry
             .remove(&home(key.tenant.as_deref()), id)
             .await?;
-        if let Some(digest) = digest_bytes(&key.digest) {
-            let mut by_digest = self
-                .by_digest
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
-            by_digest.remove(&digest);
+        let with_it = {
+            let mut known = self.write();
+            let with_it = known.descendants(id);
+            known.remove(&key);
+            with_it.iter().for_each(|key| known.remove(key));
+            with_it
+        };
+        // They are none without the first one, whether or not this comes to its end.
+        for key in with_it {
+            let home = home(key.tenant.as_deref());
+            self.registry.remove(&home, &key.id).await?;
         }
+        let limiters = self.limiter.read().unwrap_or_else(PoisonError::into_inner);
+        limiters
+            .values()
+            .for_each(|limiter| limiter.retain_recent());
         Ok(removed)
     }
 
@@ -196,11 +293,8 @@ impl Keys {
     /// bits; what is found is compared in constant time all the same.
     pub(crate) fn recognise(&self, text: &str, now: Wall) -> Result<Arc<KeyRecord>, Problem> {
         let digest = digest(text);
-        let by_digest = self
-            .by_digest
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let found = by_digest.get_key_value(&digest);
+        let known = self.read();
+        let found = known.by_digest.get_key_value(&digest);
         let found = found.filter(|(known, _)| bool::from(known.ct_eq(&digest)));
         let (_, key) = found.ok_or_else(|| {
             Problem::new(
@@ -208,24 +302,28 @@ impl Keys {
                 "the key is unknown: it was revoked, or never made",
             )
         })?;
-        if key.expires_at.is_some_and(|at| at.0 <= now) {
+        if key.has_expired(now) {
             return Err(Problem::new(Code::Unauthorized, "the key has expired"));
+        }
+        if !known.is_live(key, now) {
+            let detail = "the key has ended with the one that made it";
+            return Err(Problem::new(Code::Unauthorized, detail));
         }
         Ok(Arc::clone(key))
     }
 
     /// Whether this one has neither been revoked nor expired.
-    pub(crate) fn knows(&self, key: &KeyRecord, now: Wall) -> bool {
-        let by_digest = self
-            .by_digest
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let known = digest_bytes(&key.digest).is_some_and(|digest| by_digest.contains_key(&digest));
-        known && key.expires_at.is_none_or(|at| at.0 > now)
+    pub(crate) fn knows(&self, key: &Arc<KeyRecord>, now: Wall) -> bool {
+        self.read().is_live(key, now)
     }
 
-    /// Counts a request against the key's rate.
-    pub(crate) fn count(&self, key: &KeyRecord) -> Result<(), Problem> {
+    /// Counts a request against the rates of the key and of those that it comes from.
+    pub(crate) fn count(&self, key: &Arc<KeyRecord>) -> Result<(), Problem> {
+        let line: Vec<_> = self.read().line(key).collect();
+        line.iter().try_for_each(|key| self.count_one(key))
+    }
+
+    fn count_one(&self, key: &KeyRecord) -> Result<(), Problem> {
         let Some(rate) = key.requests_per_second else {
             return Ok(());
         };

@@ -12,6 +12,7 @@ use axum::http::StatusCode;
 use postrider::TenantId;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
 /// A key of the API.
@@ -34,6 +35,8 @@ pub(crate) struct KeyView {
     created_at: Time,
     /// When it ends; `null` for never.
     expires_at: Option<Time>,
+    /// The key that made it, with which it ends; `null` for one that the operator made.
+    made_by: Option<String>,
     /// The key itself: shown this once.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
@@ -51,6 +54,7 @@ impl KeyView {
             requests_per_second: record.requests_per_second.map(NonZeroU32::get),
             created_at: record.created_at,
             expires_at: record.expires_at,
+            made_by: record.made_by.clone(),
             key: None,
         }
     }
@@ -71,11 +75,12 @@ pub(crate) struct KeyForm {
     #[serde(default)]
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$")]
     tenant: Option<String>,
-    /// How many requests it may make in a second.
+    /// How many requests it may make in a second. No more than the key that makes it, whose rate it
+    /// has if this is left out; they count for that key, too.
     #[serde(default)]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000_000)]
     requests_per_second: Option<NonZeroU32>,
-    /// When it ends.
+    /// When it ends. No later than the key that makes it, with which it ends if this is left out.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Time>,
@@ -118,6 +123,7 @@ pub(crate) async fn create(
         return Err(Problem::new(Code::Forbidden, detail));
     }
     let tenant = bound_tenant(&api, &caller, form.tenant.as_deref())?;
+    let (requests_per_second, expires_at) = handed_on(caller.key(), &form)?;
     let mut scopes = form.scopes;
     scopes.sort_unstable();
     scopes.dedup();
@@ -125,8 +131,9 @@ pub(crate) async fn create(
         name: form.name,
         scopes,
         tenant,
-        requests_per_second: form.requests_per_second,
-        expires_at: form.expires_at,
+        requests_per_second,
+        expires_at,
+        made_by: Some(Arc::clone(caller.key())),
     };
     let (record, text) = api.keys().make(new, api.now()).await?;
     let view = KeyView {
@@ -134,6 +141,31 @@ pub(crate) async fn create(
         ..KeyView::of(&api, &record)
     };
     Ok((StatusCode::CREATED, axum::Json(view)))
+}
+
+/// Rate and end of a key that this one makes: what is asked for, if it has as much itself.
+fn handed_on(
+    key: &KeyRecord,
+    form: &KeyForm,
+) -> Result<(Option<NonZeroU32>, Option<Time>), Problem> {
+    let refused = |pointer: &str, detail: String| {
+        Err(Problem::new(Code::Forbidden, &detail).at(pointer, detail))
+    };
+    let rate = match (key.requests_per_second, form.requests_per_second) {
+        (Some(own), Some(wanted)) if wanted > own => {
+            let detail = format!("the key that makes it has {own} requests a second");
+            return refused("/requests_per_second", detail);
+        }
+        (own, wanted) => wanted.or(own),
+    };
+    let end = match (key.expires_at, form.expires_at) {
+        (Some(own), Some(wanted)) if wanted.0 > own.0 => {
+            let detail = "the key that makes it ends earlier".to_owned();
+            return refused("/expires_at", detail);
+        }
+        (own, wanted) => wanted.or(own),
+    };
+    Ok((rate, end))
 }
 
 fn bound_tenant(
@@ -180,7 +212,7 @@ pub(crate) async fn list(
 
 #[utoipa::path(
     delete, path = "/v1/keys/{id}", tag = "Keys", params(("id" = String, Path)),
-    summary = "Revoke a key", description = "At once, and for good.",
+    summary = "Revoke a key", description = "At once, and for good; and with it the keys that it has made, and those that they have made.",
     responses((status = NO_CONTENT, description = "Revoked."))
 )]
 pub(crate) async fn revoke(

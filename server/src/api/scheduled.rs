@@ -1,7 +1,7 @@
 //! `/v1/scheduled-events`: events that are accepted and wait for their time.
 
 use super::Api;
-use super::caller::{Caller, Publish, Read};
+use super::caller::{Caller, Either, Manage, Publish, Read};
 use super::cursors::Of;
 use super::events::owned;
 use super::extract::{Id, Query};
@@ -75,12 +75,13 @@ pub(crate) async fn list(
 #[utoipa::path(
     delete, path = "/v1/scheduled-events/{id}", tag = "Events", params(("id" = String, Path)),
     summary = "Drop an event that waits for its time",
-    description = "Of this and its being published, one happens. Its idempotency key is free again.",
+    description = "With the scope `publish` or `manage`. Of this and its being published, one happens. Its \
+                   idempotency key is free again.",
     responses((status = NO_CONTENT, description = "Dropped."))
 )]
 pub(crate) async fn cancel(
     State(api): State<Api>,
-    caller: Caller<Publish>,
+    caller: Caller<Either<Publish, Manage>>,
     Id(id): Id<EventId>,
 ) -> Result<StatusCode, Problem> {
     owned(&api, caller.tenant(), id).await?;

@@ -24,7 +24,7 @@ enum What {
     Create(Create),
     /// List keys, without their text
     List(Paging),
-    /// Revoke a key, at once and for good
+    /// Revoke a key and those that it has made, at once and for good
     Revoke(One),
 }
 
@@ -69,6 +69,7 @@ const COLUMNS: &[Column] = &[
     ("TENANT", "/tenant"),
     ("CREATED", "/created_at"),
     ("EXPIRES", "/expires_at"),
+    ("MADE BY", "/made_by"),
 ];
 
 pub(crate) fn run(args: &Args) -> Result<Answer, ClientError> {

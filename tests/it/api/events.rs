@@ -268,7 +268,7 @@ async fn an_event_for_later_waits_and_can_be_dropped() {
 }
 
 /// A time so many seconds from now.
-fn jiff_after(seconds: u64) -> String {
+pub(super) fn jiff_after(seconds: u64) -> String {
     let now = std::time::SystemTime::now();
     let now = now.duration_since(std::time::UNIX_EPOCH).unwrap();
     let ms = u64::try_from(now.as_millis()).unwrap() + seconds * 1_000;

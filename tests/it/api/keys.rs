@@ -239,3 +239,156 @@ async fn a_key_expires_by_the_clock_that_its_postrider_was_given() {
         assert_eq!(list.send().await.unwrap().status(), status);
     }
 }
+
+/// A key made with this one: the answer.
+async fn made_with(server: &Server, key: &str, form: Value) -> super::server::Answer {
+    let bearer = format!("Bearer {key}");
+    let headers = [("authorization", bearer.as_str())];
+    let body = Some(form.to_string());
+    server.send(Method::POST, "/v1/keys", body, &headers).await
+}
+
+async fn reads(server: &Server, key: &str) -> super::server::Answer {
+    let bearer = format!("Bearer {key}");
+    let headers = [("authorization", bearer.as_str())];
+    server.send(Method::GET, "/v1/events", None, &headers).await
+}
+
+fn key_in(made: &Value) -> String {
+    made["key"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_hands_on_neither_a_later_end_nor_a_higher_rate() {
+    let server = Server::start().await;
+    let form = json!({
+        "name": "parent", "scopes": ["manage"],
+        "requests_per_second": 10, "expires_at": "2999-01-01T00:00:00Z",
+    });
+    let parent = server.post("/v1/keys", form).await.expect(201);
+    assert_eq!(
+        parent["made_by"],
+        Value::Null,
+        "the operator's key is no record"
+    );
+    let parent_key = key_in(&parent);
+    for (field, value) in [
+        ("requests_per_second", json!(11)),
+        ("expires_at", json!("2999-01-01T00:00:01Z")),
+    ] {
+        let form = json!({ "name": "more", "scopes": ["read"], field: value });
+        let refused = made_with(&server, &parent_key, form).await;
+        let refused = refused.problem(403, "forbidden");
+        assert_eq!(refused["errors"][0]["pointer"], format!("/{field}"));
+    }
+    let form = json!({ "name": "same", "scopes": ["read"] });
+    let child = made_with(&server, &parent_key, form).await.expect(201);
+    assert_eq!(child["requests_per_second"], 10);
+    assert_eq!(child["expires_at"], parent["expires_at"]);
+    assert_eq!(child["made_by"], parent["id"]);
+    let form = json!({ "name": "less", "scopes": ["read"], "requests_per_second": 1 });
+    let child = made_with(&server, &parent_key, form).await.expect(201);
+    assert_eq!(child["requests_per_second"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_the_keys_that_a_key_has_made_count_for_its_own_rate() {
+    let server = Server::start().await;
+    let form = json!({ "name": "parent", "scopes": ["manage"], "requests_per_second": 5 });
+    let parent = key_in(&server.post("/v1/keys", form).await.expect(201));
+    let mut children = Vec::new();
+    for _ in 0..4 {
+        let form = json!({ "name": "child", "scopes": ["read"] });
+        children.push(key_in(&made_with(&server, &parent, form).await.expect(201)));
+    }
+    let mut refused = 0;
+    for child in children.iter().cycle().take(60) {
+        refused += u32::from(reads(&server, child).await.status == 429);
+    }
+    assert!(refused > 20, "{refused} of 60 were too fast for 5 a second");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_end_with_the_key_that_made_them_over_a_restart_too() {
+    let server = Server::start().await;
+    let form = json!({ "name": "first", "scopes": ["manage", "read"] });
+    let first = server.post("/v1/keys", form.clone()).await.expect(201);
+    let other = server.post("/v1/keys", form.clone()).await.expect(201);
+    let second = made_with(&server, &key_in(&first), form.clone())
+        .await
+        .expect(201);
+    let third = made_with(&server, &key_in(&second), form).await.expect(201);
+    let server = server.restart().await;
+    reads(&server, &key_in(&third)).await.expect(200);
+    let path = format!("/v1/keys/{}", first["id"].as_str().unwrap());
+    server.delete(&path).await.expect(204);
+    let server = server.restart().await;
+    for ended in [&first, &second, &third] {
+        reads(&server, &key_in(ended))
+            .await
+            .problem(401, "unauthorized");
+    }
+    reads(&server, &key_in(&other)).await.expect(200);
+    let listed = server.get("/v1/keys").await.expect(200);
+    assert_eq!(listed["data"].as_array().unwrap().len(), 1, "{listed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_that_can_be_there_once_is_refused_twice() {
+    let server = Server::start().await;
+    let key = format!("authorization: Bearer {KEY}\r\n");
+    for twice in [
+        "host: a\r\n",
+        "authorization: Bearer x\r\n",
+        "postrider-tenant: default\r\npostrider-tenant: default\r\n",
+        "idempotency-key: a\r\nidempotency-key: b\r\n",
+        "content-type: application/json\r\ncontent-type: text/plain\r\n",
+        "last-event-id: a\r\nlast-event-id: b\r\n",
+        "x-github-event: a\r\nx-github-event: b\r\n",
+    ] {
+        let request =
+            format!("GET /v1/events HTTP/1.1\r\nhost: a\r\n{key}{twice}connection: close\r\n\r\n");
+        let answer = server.raw(&request).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{twice}: {answer}");
+        let name = twice.split(':').next().unwrap();
+        assert!(
+            answer.contains("invalid_header") && answer.contains(name),
+            "{answer}"
+        );
+    }
+    let request = format!("GET /v1/events HTTP/1.1\r\nhost: a\r\n{key}connection: close\r\n\r\n");
+    assert!(server.raw(&request).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_for_later_is_cancelled_by_a_key_that_publishes_or_manages_in_its_tenant() {
+    let server = Server::start().await;
+    let publisher = server.key_of("acme", &["publish"]).await;
+    for (tenant, scope, status) in [
+        ("acme", "read", 403),
+        ("other", "read", 403),
+        ("other", "publish", 404),
+        ("other", "manage", 404),
+        ("acme", "publish", 204),
+        ("acme", "manage", 204),
+    ] {
+        let event = json!({
+            "type": "a.b", "payload": {}, "deliver_after": super::events::jiff_after(3_600),
+        });
+        let headers = [("authorization", publisher.as_str())];
+        let body = Some(event.to_string());
+        let made = server
+            .send(Method::POST, "/v1/events", body, &headers)
+            .await;
+        let made = made.expect(202);
+        let path = format!("/v1/scheduled-events/{}", made["id"].as_str().unwrap());
+        let key = server.key_of(tenant, &[scope]).await;
+        let headers = [("authorization", key.as_str())];
+        let answer = server.send(Method::DELETE, &path, None, &headers).await;
+        assert_eq!(
+            answer.status, status,
+            "{scope} of {tenant}: {}",
+            answer.body
+        );
+    }
+}
