@@ -422,7 +422,6 @@ pub(crate) struct EventDetail {
     /// Why the payload cannot be read, if it cannot: endpoints with a filter did not get the event, and
     /// templates and envelopes have the payload as a string.
     payload_unreadable: Option<String>,
-    /// Its deliveries, resends included.
     /// Its deliveries, resends included: the first 4 MiB of them. `GET /v1/deliveries` with `event_id`
     /// lists all, page by page.
     deliveries: Vec<DeliveryView>,
