@@ -32,6 +32,16 @@ pub enum Fact {
         /// 1 for the first one of its delivery.
         number: u32,
     },
+    /// An attempt that had started did not leave the host, which is short of something: it is
+    /// none. Its delivery is sent a little later, with the same number.
+    AttemptPutBack {
+        /// Its delivery.
+        of: Of,
+        /// The attempt that was none.
+        attempt: AttemptId,
+        /// The number that the next one has, too.
+        number: u32,
+    },
     /// An attempt ended and its result is recorded.
     AttemptEnded {
         /// Its delivery.

@@ -80,6 +80,9 @@ pub enum FailureKind {
     TooLarge,
     /// The host itself failed: a task panicked or was cancelled. Counted like any failure.
     Internal,
+    /// The host is short of something (descriptors, ports, buffers, threads, memory), and nothing
+    /// was sent. No attempt of the receiver's: the delivery is put back and sent a little later.
+    Local,
 }
 
 /// What an attempt was doing when its time was up.
@@ -168,7 +171,7 @@ impl Outcome {
 
 impl FailureKind {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Dns,
         Self::BlockedAddress,
         Self::Connect,
@@ -182,6 +185,7 @@ impl FailureKind {
         Self::Malformed,
         Self::TooLarge,
         Self::Internal,
+        Self::Local,
     ];
 
     /// The one with this [`name`](Self::name).
@@ -207,6 +211,7 @@ impl FailureKind {
             Self::Malformed => "malformed",
             Self::TooLarge => "too_large",
             Self::Internal => "internal",
+            Self::Local => "local",
         }
     }
 }

@@ -61,6 +61,9 @@ pub(crate) fn trace(fact: &Fact) {
                 "postrider.attempt.started"
             );
         }
+        Fact::AttemptPutBack { of, .. } => {
+            tracing::debug!(delivery = %of.delivery, "postrider.attempt.put_back");
+        }
         Fact::AttemptEnded {
             of,
             attempt,

@@ -385,7 +385,7 @@ fn of(outcome: &Outcome) -> &'static str {
             FailureKind::Reset => "reset",
             FailureKind::Malformed => "malformed",
             FailureKind::TooLarge => "endless_head",
-            FailureKind::Internal => "panic",
+            FailureKind::Internal | FailureKind::Local => "panic",
         },
     }
 }

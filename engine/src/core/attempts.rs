@@ -19,6 +19,9 @@ use crate::timers::Alarm;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A host that is short of something is left alone for so long.
+const LOCAL_PAUSE: Duration = Duration::from_secs(1);
+
 /// A request that is under way.
 pub(super) struct InFlight {
     pub(super) endpoint: Key,
@@ -48,6 +51,9 @@ impl Core {
     pub(super) fn attempt_done(&mut self, id: AttemptId, outcome: Outcome, headers: HeaderLines) {
         // One that was cancelled, or answered twice, is not known any more.
         match self.attempts.remove(&id) {
+            Some(flight) if is_local(&outcome) && self.is_here(flight.endpoint) => {
+                self.put_back(id, &flight);
+            }
             Some(flight) => self.end_attempt(id, flight, outcome, headers),
             None => self.ping_done(id, outcome, headers),
         }
@@ -89,6 +95,34 @@ impl Core {
         let attempts = self.attempts.iter().map(|(id, it)| (*id, it.deadline));
         let pings = self.pings.iter().map(|(id, it)| (*id, it.deadline));
         attempts.chain(pings)
+    }
+
+    fn is_here(&self, endpoint: Key) -> bool {
+        let state = self.endpoints.get(endpoint);
+        state.is_some_and(|state| state.existence == Existence::Here)
+    }
+
+    /// The host could not send the request. Its receiver has had no part in that: nothing is recorded,
+    /// and its deliveries are sent after a pause.
+    fn put_back(&mut self, id: AttemptId, flight: &InFlight) {
+        self.abandon(flight);
+        let due = self.now.mono.after(LOCAL_PAUSE);
+        for member in flight.members() {
+            self.wait(
+                flight.endpoint,
+                flight.lane,
+                (member.seq, flight.number - 1),
+                due,
+            );
+            self.observe(Fact::AttemptPutBack {
+                of: member.of,
+                attempt: id,
+                number: flight.number,
+            });
+        }
+        self.wake_lane(flight.lane);
+        self.settle(flight.lane);
+        self.forget_if_gone(flight.endpoint);
     }
 
     fn end_attempt(
@@ -284,7 +318,9 @@ impl Core {
         if *receipt == Receipt::Applied {
             self.tell(end, of);
             match end.state {
-                DeliveryState::Retrying { .. } => self.wait(endpoint, lane_key, end, due),
+                DeliveryState::Retrying { .. } => {
+                    self.wait(endpoint, lane_key, (end.seq, end.attempt.number), due);
+                }
                 _ => self.end_delivery(endpoint, lane_key, end),
             }
             if let Some(reason) = end.disable {
@@ -325,18 +361,19 @@ impl Core {
         });
     }
 
-    /// A delivery waits for its next attempt; its lane lets go of what it holds.
-    fn wait(&mut self, endpoint: Key, lane_key: Key, end: &Attempted, due: Mono) {
+    /// A delivery that has had so many attempts waits for its next one; its lane lets go of what it
+    /// holds.
+    fn wait(&mut self, endpoint: Key, lane_key: Key, (seq, attempts): (Seq, u32), due: Mono) {
         let Some(lane) = self.lanes.get_mut(lane_key) else {
             return;
         };
-        let Some(entry) = lane.entry_mut(end.seq) else {
+        let Some(entry) = lane.entry_mut(seq) else {
             return;
         };
-        entry.attempts = end.attempt.number;
+        entry.attempts = attempts;
         let alarm = Alarm::Retry {
             lane: lane_key,
-            seq: end.seq,
+            seq,
         };
         entry.phase = Phase::Waiting(self.timers.set(due, alarm));
         let bytes = entry.bytes_at_hand();
@@ -385,6 +422,10 @@ impl Core {
         });
         self.shed(endpoint);
     }
+}
+
+fn is_local(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Failure(failure) if failure.kind == FailureKind::Local)
 }
 
 /// An answer whose head came after the timeout is none: it counts as failed, and the event is sent again.

@@ -21,7 +21,7 @@ const COMMIT_BUCKETS: [f64; 11] = [
 ];
 
 /// How an attempt ended, as a label.
-const OUTCOMES: [&str; 14] = [
+const OUTCOMES: [&str; 15] = [
     "2xx",
     "3xx",
     "4xx",
@@ -36,6 +36,7 @@ const OUTCOMES: [&str; 14] = [
     "malformed",
     "too_large",
     "internal",
+    "local",
 ];
 
 /// How a delivery ended, as labels.
@@ -64,6 +65,7 @@ pub(super) struct Counters {
     /// In the order of [`ENDS`].
     ended: [Counter; ENDS.len()],
     attempt_duration: Histogram,
+    put_back: Counter,
     commit_duration: Histogram,
 }
 
@@ -85,6 +87,7 @@ impl Counters {
             ended: ENDS.map(|(state, reason)| {
                 ended.get_or_create_owned(&[("state", state), ("reason", reason)])
             }),
+            put_back: registrar.add(&table::PUT_BACK, Counter::default()),
             commit_duration: registrar.add(&table::COMMIT_DURATION, Histogram::new(COMMIT_BUCKETS)),
         };
         registrar.add(&table::ATTEMPTS, attempts);
@@ -132,6 +135,9 @@ impl Counters {
             Fact::Resent { .. } => {
                 self.deliveries.inc();
             }
+            Fact::AttemptPutBack { .. } => {
+                self.put_back.inc();
+            }
             Fact::AttemptStarted { .. }
             | Fact::EndpointChanged { .. }
             | Fact::EndpointDisabled { .. }
@@ -164,6 +170,7 @@ fn outcome(result: AttemptResult) -> usize {
         AttemptResult::Failure(FailureKind::Malformed) => 11,
         AttemptResult::Failure(FailureKind::TooLarge) => 12,
         AttemptResult::Failure(FailureKind::Internal) => 13,
+        AttemptResult::Failure(FailureKind::Local) => 14,
     }
 }
 

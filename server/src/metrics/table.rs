@@ -41,6 +41,7 @@ table! {
     ATTEMPT_DURATION = "histogram" "postrider_attempt_duration_seconds" [""] "How long attempts took, from the look-up of the name to the last byte";
     RETRIES = "counter" "postrider_retries_scheduled" [""] "Attempts after which another one was scheduled";
     ENDED = "counter" "postrider_deliveries_ended" ["`state`, `reason`"] "Deliveries that came to an end; a dead letter that is discarded comes to a second one";
+    PUT_BACK = "counter" "postrider_attempts_put_back" [""] "Requests that could not be sent because this machine is short of descriptors, ports or the like; they are no attempts, and are sent a little later";
     COMMIT_DURATION = "histogram" "postrider_commit_duration_seconds" [""] "How long the store took to make a group of changes durable";
     API_REQUEST_DURATION = "histogram" "postrider_api_request_duration_seconds" ["`route`, `method`, `status`"] "How long requests of the API took until the head of the answer";
     INBOUND_UNREADABLE = "counter" "postrider_inbound_unreadable" [""] "Verified webhooks whose type or id is not known because the body cannot be read as JSON: they are published as they are";

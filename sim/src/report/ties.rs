@@ -192,6 +192,7 @@ fn of_fact(fact: &Fact) -> Vec<Subject> {
             vec![Subject::Event(event)]
         }
         Fact::AttemptStarted { of, .. }
+        | Fact::AttemptPutBack { of, .. }
         | Fact::AttemptEnded { of, .. }
         | Fact::RetryScheduled { of, .. }
         | Fact::Delivered { of, .. }

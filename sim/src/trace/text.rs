@@ -460,6 +460,9 @@ fn fact(known: &Fact, names: &mut Names, out: &mut String) -> fmt::Result {
                 names.delivery(of.delivery)
             )
         }
+        Fact::AttemptPutBack { of, number, .. } => {
+            write!(out, "put back {} #{number}", names.delivery(of.delivery))
+        }
         Fact::AttemptEnded {
             of,
             number,

@@ -3,8 +3,8 @@
 use super::harness::{Bench, asking, event, ms, no_answer, retrying, spec, status};
 use crate::{
     AttemptResult, CommitError, DeliveryState, DisabledReason, EndpointChange, EndpointSpec,
-    EndpointStatus, Fact, FailReason, FailureKind, Input, Outcome, Phase, PublishError, Reason,
-    RetryPolicy,
+    EndpointStatus, Fact, FailReason, Failure, FailureKind, Input, Outcome, Phase, PublishError,
+    Reason, RetryPolicy,
 };
 use std::time::Duration;
 
@@ -280,4 +280,68 @@ fn a_result_that_finds_the_store_full_is_recorded_later_and_holds_its_lane() {
     bench.release_commits();
     assert_eq!(bench.state_of(event), DeliveryState::Delivered);
     assert_eq!(bench.sent(), ["a", "b"]);
+}
+
+/// What a host says that is short of something.
+fn short() -> Outcome {
+    Outcome::Failure(Failure::new(FailureKind::Local, "no descriptors"))
+}
+
+#[test]
+fn what_the_host_could_not_send_is_no_attempt() {
+    let mut bench = Bench::new();
+    let endpoint = bench.endpoint(retrying(&[10]));
+    let event = bench.publish(endpoint, "", "a");
+    let behind = bench.publish(endpoint, "", "b");
+    for _ in 0..5 {
+        bench.respond(short());
+        assert_eq!(bench.state_of(event), DeliveryState::Pending);
+        assert!(bench.delivery_of(event).attempts.is_empty());
+        assert_eq!(bench.advance_to_alarm(), ms(1_000));
+    }
+    bench.respond(status(503));
+    assert_eq!(bench.advance_to_alarm(), ms(10));
+    bench.respond(status(200));
+    assert_eq!(bench.state_of(event), DeliveryState::Delivered);
+    assert_eq!(bench.delivery_of(event).attempts.len(), 2);
+    bench.respond(status(200));
+    assert_eq!(bench.state_of(behind), DeliveryState::Delivered, "in order");
+    let put_back = |fact: &&Fact| matches!(fact, Fact::AttemptPutBack { number: 1, .. });
+    assert_eq!(bench.host.facts.iter().filter(put_back).count(), 5);
+    assert_eq!(bench.reason, Reason::Idle);
+}
+
+#[test]
+fn a_host_that_is_short_says_nothing_about_its_endpoint() {
+    let mut bench = Bench::new();
+    let breaking = EndpointSpec {
+        retry: RetryPolicy::never(),
+        ..EndpointSpec::new("https://example.com/")
+    };
+    let endpoint = bench.endpoint(breaking);
+    let event = bench.publish(endpoint, "", "a");
+    for _ in 0..50 {
+        bench.respond(short());
+        bench.advance_to_alarm();
+    }
+    bench.respond(status(200));
+    assert_eq!(bench.state_of(event), DeliveryState::Delivered);
+    let is_health = |fact: &Fact| {
+        matches!(
+            fact,
+            Fact::BreakerOpened { .. } | Fact::EndpointDisabled { .. }
+        )
+    };
+    assert!(!bench.host.facts.iter().any(is_health));
+}
+
+#[test]
+fn a_delivery_whose_endpoint_is_gone_ends_though_the_host_was_short() {
+    let mut bench = Bench::new();
+    let endpoint = bench.endpoint(retrying(&[10]));
+    let event = bench.publish(endpoint, "", "a");
+    bench.delete(endpoint);
+    bench.respond(short());
+    assert_eq!(bench.state_of(event), DeliveryState::Discarded);
+    assert_eq!(bench.reason, Reason::Idle);
 }

@@ -92,7 +92,7 @@ pub(super) fn read_state(state: i64, detail: i64) -> Result<DeliveryState, Store
     })
 }
 
-const KINDS: [FailureKind; 13] = [
+const KINDS: [FailureKind; 14] = [
     FailureKind::Dns,
     FailureKind::BlockedAddress,
     FailureKind::Connect,
@@ -106,11 +106,13 @@ const KINDS: [FailureKind; 13] = [
     FailureKind::Malformed,
     FailureKind::TooLarge,
     FailureKind::Internal,
+    FailureKind::Local,
 ];
 
 /// A failure's place among [`KINDS`], which is never changed, only added to.
 pub(super) fn failure(kind: FailureKind) -> i64 {
     let place = KINDS.iter().position(|known| *known == kind);
+    // All of them are there.
     signed(place.unwrap_or(KINDS.len() - 1) as u64)
 }
 

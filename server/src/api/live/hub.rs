@@ -99,8 +99,10 @@ impl Hub {
 
     async fn take(&mut self, api: &Api, fact: Fact) {
         match fact {
-            Fact::Accepted { .. } | Fact::FiltersUndecided { .. } | Fact::AttemptStarted { .. } => {
-            }
+            Fact::Accepted { .. }
+            | Fact::FiltersUndecided { .. }
+            | Fact::AttemptStarted { .. }
+            | Fact::AttemptPutBack { .. } => (),
             Fact::AttemptEnded { of, number, .. } => {
                 self.last = Some((of, number));
                 self.show(api, of, &fact, None).await;

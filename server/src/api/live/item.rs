@@ -116,6 +116,7 @@ impl Item {
             Fact::Accepted { .. }
             | Fact::FiltersUndecided { .. }
             | Fact::AttemptStarted { .. }
+            | Fact::AttemptPutBack { .. }
             | Fact::EndpointChanged { .. }
             | Fact::EndpointDisabled { .. }
             | Fact::EndpointDeleted { .. }
