@@ -24,6 +24,7 @@
 pub mod agenda;
 mod builder;
 mod clock;
+pub mod descriptors;
 pub mod egress;
 mod endpoint_url;
 mod ensure;

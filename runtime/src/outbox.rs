@@ -49,12 +49,20 @@ pub trait OutboxSource: Send + Sync + 'static {
     /// When the next event of the agenda is due.
     fn next_due(self: Arc<Self>) -> StoreFuture<Result<Option<Wall>, StoreError>>;
 
-    /// Whether something may have come since `waiting` was asked last. Asked 20 times a second.
+    /// Whether something may have come since `waiting` was asked last. Asked whenever
+    /// [`look_again`](Self::look_again) ends.
     fn has_changed(self: Arc<Self>) -> StoreFuture<Result<bool, StoreError>>;
 
     /// Ends when someone says that something has come: at once, if they said so since it last
     /// ended.
     fn hinted(self: Arc<Self>) -> StoreFuture<()>;
+
+    /// Ends when it is time to look whether others have written: 20 times a second or so, by the
+    /// time of the system, since a runtime's may be paused and jump. Never if only this process
+    /// writes, and gives a hint each time: then nobody looks for nothing.
+    fn look_again(self: Arc<Self>) -> StoreFuture<()> {
+        Box::pin(std::future::pending())
+    }
 
     /// Marks these as refused, with the reason.
     fn refuse(

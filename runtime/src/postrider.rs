@@ -537,8 +537,12 @@ impl Postrider {
         }
     }
 
-    /// An error if nothing is accepted any more.
-    pub(crate) fn check_open(&self) -> Result<(), Closed> {
+    /// Whether it still accepts something, without asking the store: see [`Postrider::probe`].
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if it has stopped, or is about to.
+    pub fn check_open(&self) -> Result<(), Closed> {
         if self.0.calls.is_closed() || self.0.shutting_down.load(Ordering::Relaxed) {
             return Err(self.why_closed());
         }

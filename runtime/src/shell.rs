@@ -140,6 +140,7 @@ impl Shell {
     /// Runs until the core has drained or its store has failed.
     pub(crate) async fn run(mut self, mut inputs: mpsc::UnboundedReceiver<Input>) {
         self.turn(Input::Tick);
+        let mut failed = Arc::clone(&self.host.store).failed();
         let mut calls = Vec::with_capacity(CALLS_PER_TURN);
         let mut orphaned = false;
         loop {
@@ -157,6 +158,7 @@ impl Shell {
                         self.turn(input);
                     }
                 }
+                error = &mut failed => self.turn(loaded(Err(error))),
                 () = alarm(self.host.alarm.map(|at| self.host.start.instant(at))) => {
                     self.turn(Input::Tick);
                 }

@@ -137,6 +137,12 @@ pub trait Store: Send + Sync + 'static {
     /// Makes a tiny change durable, as [`Store::commit`] would.
     fn probe(self: Arc<Self>) -> StoreFuture<Result<(), NotReady>>;
 
+    /// Ends when the store cannot be used any more, with the reason: also if nobody asks anything of
+    /// it. Never for a store that cannot fail by itself.
+    fn failed(self: Arc<Self>) -> StoreFuture<StoreError> {
+        Box::pin(std::future::pending())
+    }
+
     /// Where replays are kept, if this store keeps any.
     fn replay_log(self: Arc<Self>) -> Option<Arc<dyn ReplayLog>> {
         None

@@ -12,6 +12,7 @@
 //! - A redirect is an answer like any other and is never followed.
 //! - Nothing of a response is unbounded: see [`TransportLimits`]. No body is ever decompressed.
 //! - No proxy is taken from the environment.
+//! - What this machine is short of is no fault of the receiver's: see [`Shortage`].
 //! - A pooled connection that turns out to be dead costs no attempt.
 
 mod answer;
@@ -30,6 +31,7 @@ mod progress;
 mod request;
 #[cfg(feature = "reqwest")]
 mod reqwest;
+mod shortage;
 mod stream;
 pub mod tls;
 
@@ -41,6 +43,8 @@ pub use limits::{PoolLimits, TransportLimits};
 pub use request::WireRequest;
 #[cfg(feature = "reqwest")]
 pub use reqwest::ReqwestTransport;
+pub use shortage::Shortage;
+pub(crate) use shortage::{has_no_descriptors, tell as tell_of_shortage};
 
 use crate::EndpointUrl;
 use postrider_engine::Outcome;

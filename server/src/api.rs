@@ -83,6 +83,7 @@ struct Shared {
     validators: validators::Validators,
     live: Live,
     intake: intake::Intake,
+    ready: health::Ready,
     sources: sources::Sources,
     handlers: handlers::Handlers,
 }
@@ -152,6 +153,7 @@ impl Api {
             handlers: handlers::Handlers::default(),
             live: Live::default(),
             intake: intake::Intake::default(),
+            ready: health::Ready::default(),
         });
         // They end with the last handle, or with Postrider.
         tokio::spawn(Publisher::new(Arc::downgrade(&shared)).run(operations));
@@ -206,6 +208,10 @@ impl Api {
 
     pub(crate) fn options(&self) -> &ApiOptions {
         &self.0.options
+    }
+
+    pub(crate) fn ready(&self) -> &health::Ready {
+        &self.0.ready
     }
 
     pub(crate) fn live(&self) -> &Live {

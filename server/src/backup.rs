@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// The copy is what the database held at one moment, without gaps, and is on the disk when this
 /// returns. It does not hold the key that opens the secrets in it, `postrider.db-key`: keep that
 /// in another place. To restore it, stop the server, put the copy in the place of `postrider.db`,
-/// and remove `postrider.db-wal` and `postrider.db-shm`.
+/// and remove `postrider.db-wal`, `postrider.db-shm` and `postrider.db-lock`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The file to make; it must not be there

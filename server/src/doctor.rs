@@ -9,6 +9,8 @@ use crate::client::{Client, ClientError, Connection, block_on};
 use crate::config::Config;
 use crate::serve::DataArgs;
 use clap::ValueEnum;
+use postrider::Limits;
+use postrider::descriptors::Budget;
 use postrider::egress::EgressGuard;
 use serde::Serialize;
 use serde_json::json;
@@ -44,6 +46,8 @@ enum Check {
     Settings,
     /// The data directory can be written, has room, and keeps what is synced
     Disk,
+    /// How many descriptors a server may have
+    Descriptors,
     /// The version of SQLite
     Sqlite,
     /// Names resolve
@@ -177,11 +181,36 @@ impl Args {
         if let Some(config) = config.as_ref().ok().filter(|_| self.wants(Check::Disk)) {
             findings.extend(disk::check(&config.data));
         }
+        if self.wants(Check::Descriptors) {
+            findings.push(descriptors(&Budget::of_process()));
+        }
         if self.wants(Check::Sqlite) {
             let version = postrider::rusqlite::version();
             findings.push(Finding::ok("sqlite", format!("{version}, built in")));
         }
         (findings, config.map(|it| it.egress).unwrap_or_default())
+    }
+}
+
+/// Fewer are enough for a small server.
+const DESCRIPTORS: u64 = 4_096;
+
+/// This program has raised its limit, as a server does.
+fn descriptors(budget: &Budget) -> Finding {
+    let detail = format!(
+        "{} for {} requests under way, {} clients and {} kept connections at the same time",
+        budget.descriptors,
+        budget.bound(Limits::default()).attempts_max,
+        budget.connections_max,
+        budget.idle_max
+    );
+    match budget.descriptors {
+        ..DESCRIPTORS => {
+            let remedy = "if that is too few, raise the hard limit (LimitNOFILE= in a systemd unit, \
+                          --ulimit nofile= of docker)";
+            Finding::warn("limits", detail, remedy)
+        }
+        _ => Finding::ok("limits", detail),
     }
 }
 

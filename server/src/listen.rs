@@ -19,6 +19,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use io::Watched;
+use postrider::descriptors;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -58,8 +59,8 @@ const PONG_TIMEOUT: Duration = Duration::from_secs(10);
 /// How connections are served.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
-    /// Connections at the same time: 10,000 unless something else is said. One that comes beyond is
-    /// closed at once. An address, or an IPv6 network of 64 bits, may have half of those that no
+    /// Connections at the same time: 10,000 unless something else is said, and no more than the
+    /// process may have open files for. One that comes beyond is closed at once. An address, or an IPv6 network of 64 bits, may have half of those that no
     /// other has.
     pub connections_max: usize,
     /// Networks of proxies: these may have all of the connections. None, unless they are named.
@@ -173,7 +174,8 @@ pub async fn serve<L>(
 ) where
     L: Listener<Addr = SocketAddr>,
 {
-    let places = Budget::new(options.connections_max as u64, 1);
+    let room = descriptors::Budget::of_process().connections_max;
+    let places = Budget::new(options.connections_max.min(room) as u64, 1);
     let doorman = Arc::new(Doorman {
         metrics: options.metrics,
         lines: std::array::from_fn(|_| Quiet::per_second(1)),

@@ -93,6 +93,8 @@ fn main() -> ExitCode {
         Ok(line) => line.command,
         Err(status) => return status,
     };
+    // If the system refuses, the bounds are those of what there is.
+    let _ = postrider::descriptors::raise();
     if !matches!(command, Command::Serve(_)) {
         log::begin("error", false);
     }

@@ -2,7 +2,7 @@
 
 mod start;
 
-pub(crate) use start::{Running, ServeError, database, start};
+pub(crate) use start::{Running, ServeError, database, start, start_anew};
 
 use crate::Answer;
 use crate::config::{Config, Origin, Values};
@@ -10,6 +10,7 @@ use crate::stop::Stop;
 use serde_json::json;
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Run the server
 ///
@@ -21,6 +22,9 @@ use std::path::PathBuf;
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) settings: SettingArgs,
+    /// Make a new database, also beside a key that is there; refused if there is a database
+    #[arg(long)]
+    new: bool,
     /// Print JSON, an object a line: when it listens, and when it has ended
     #[arg(long)]
     json: bool,
@@ -105,11 +109,16 @@ pub(crate) fn run(args: &Args) -> Result<Answer, ServeError> {
     crate::log::warn_of_rust_log();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .thread_keep_alive(KEEP_THREADS)
         .build()
         .map_err(ServeError::Runtime)?;
     let stop = Stop::listen(Some(2 * config.shutdown_timeout)).map_err(ServeError::Runtime)?;
     let answer = runtime.block_on(async {
-        let running = start(&config).await?;
+        keep_some_threads();
+        let running = match args.new {
+            true => start_anew(&config).await?,
+            false => start(&config).await?,
+        };
         let given_key = config.api_key.as_ref().and(values.origin("api_key"));
         announce(&running, given_key, args.json);
         Ok(running.until(stop.asked()).await.answer(args.json))
@@ -117,6 +126,20 @@ pub(crate) fn run(args: &Args) -> Result<Answer, ServeError> {
     // What has not ended by now is not waited for.
     runtime.shutdown_background();
     answer
+}
+
+/// Threads that wait for the disk or the resolver are kept for as long: later there may be none.
+const KEEP_THREADS: Duration = Duration::from_secs(24 * 3_600);
+
+/// So many are there from the start.
+const THREADS: usize = 4;
+
+/// None of them is free for the task of the next one.
+fn keep_some_threads() {
+    const BUSY: Duration = Duration::from_millis(50);
+    for _ in 0..THREADS {
+        tokio::task::spawn_blocking(|| std::thread::sleep(BUSY));
+    }
 }
 
 /// What whoever starts the server wants to see at once.

@@ -2,9 +2,12 @@
 
 mod catalogue;
 mod dead_letters;
+mod descriptors;
 mod endpoints;
 mod events;
 mod failures;
+mod idle;
+mod lost_files;
 mod machine;
 mod settings;
 mod stream;

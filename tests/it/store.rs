@@ -4,6 +4,7 @@ mod backlog;
 mod changes;
 mod differential;
 mod durable;
+mod files;
 mod history;
 mod records;
 mod tenants;

@@ -3,20 +3,21 @@
 use super::{OutboxSource, Waiting};
 use crate::clock::Clock;
 use crate::shell::{Call, Taken};
-use postrider_engine::{Answer, EventId, NewEvent, PublishError};
+use postrider_engine::{Answer, EventId, NewEvent, PublishError, Wall};
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
 /// Events brought to the engine at once.
 const BATCH: usize = 256;
 
-/// How often it is asked whether anything has changed.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// After so many looks the outbox is read whatever has changed.
+const LOOKS: usize = 20;
 
-/// How often the outbox is read whatever has changed.
-const READ_EVERY: Duration = Duration::from_secs(1);
+/// How often the calendar is looked at while an event waits for its time.
+const CALENDAR_EVERY: Duration = Duration::from_secs(1);
 
 /// How long it waits if there is no room.
 const FULL: Duration = Duration::from_millis(100);
@@ -172,31 +173,150 @@ impl Pump {
         marked.is_ok()
     }
 
+    /// Nobody is asked for anything meanwhile, unless others may write into the outbox.
     async fn until_something_may_wait(&self) {
-        let latest = Instant::now() + self.until_next_due().await.min(READ_EVERY);
-        while Instant::now() < latest && !self.is_over() {
+        let Ok(due) = Arc::clone(&self.source).next_due().await else {
+            // Reading the outbox says why.
+            return sleep(BROKEN).await;
+        };
+        let mut looks = 0;
+        while !self.is_over() {
             tokio::select! {
                 biased;
                 () = Arc::clone(&self.source).hinted() => return,
-                () = sleep_until(latest.min(Instant::now() + LOOK_EVERY)) => {}
-            }
-            // If it cannot be asked, reading the outbox says why.
-            if Arc::clone(&self.source).has_changed().await != Ok(false) {
-                return;
+                () = Arc::clone(&self.source).look_again() => {
+                    looks += 1;
+                    // If it cannot be asked, reading the outbox says why.
+                    if looks == LOOKS || Arc::clone(&self.source).has_changed().await != Ok(false) {
+                        return;
+                    }
+                }
+                () = self.calendar(due) => {
+                    if due.is_some_and(|due| due <= self.clock.wall()) {
+                        return;
+                    }
+                }
             }
         }
     }
 
-    /// How long it is until the next event is due. The calendar may jump: it is asked again soon.
-    async fn until_next_due(&self) -> Duration {
-        let due = Arc::clone(&self.source).next_due().await;
-        // If it cannot be asked, reading the outbox says why.
-        due.ok().flatten().map_or(READ_EVERY, |due| {
-            Duration::from_millis(due.0.saturating_sub(self.clock.wall().0))
-        })
+    /// Ends when the next event is due, or earlier: the calendar may jump.
+    async fn calendar(&self, due: Option<Wall>) {
+        match due {
+            Some(due) => {
+                let left = due.0.saturating_sub(self.clock.wall().0);
+                sleep(Duration::from_millis(left).min(CALENDAR_EVERY)).await;
+            }
+            None => pending().await,
+        }
     }
 
     fn is_over(&self) -> bool {
         self.calls.upgrade().is_none_or(|calls| calls.is_closed())
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "sqlite")]
+mod tests {
+    use crate::transport::{Transport, WireRequest};
+    use crate::{
+        Clock, EndpointSpec, EventState, Postrider, RetryPolicy, Schedule, SqliteStore, Submission,
+        Wall,
+    };
+    use postrider_engine::{Failure, FailureKind, Outcome};
+    use std::pin::Pin;
+    use std::time::{Duration, Instant as Real};
+    use tokio::time::Instant;
+
+    /// Reaches nobody.
+    struct Nobody;
+
+    impl Transport for Nobody {
+        fn send(
+            &self,
+            _: WireRequest,
+            _: Instant,
+        ) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>> {
+            let refused = Failure::new(FailureKind::Connect, "refused");
+            Box::pin(std::future::ready(Outcome::Failure(refused)))
+        }
+    }
+
+    /// A calendar that goes with the runtime's clock.
+    struct WithTheRuntime(Instant);
+
+    impl Clock for WithTheRuntime {
+        fn wall(&self) -> Wall {
+            let passed = u64::try_from(self.0.elapsed().as_millis()).unwrap();
+            Wall(1_700_000_000_000 + passed)
+        }
+    }
+
+    async fn started(directory: &std::path::Path) -> Postrider {
+        let store = SqliteStore::open(directory.join("events.db")).unwrap();
+        let builder = Postrider::builder().store(store).transport(Nobody);
+        let builder = builder.clock(WithTheRuntime(Instant::now()));
+        builder.start().await.unwrap()
+    }
+
+    fn directory(name: &str) -> std::path::PathBuf {
+        let name = format!("postrider-{name}-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        let _ = std::fs::remove_dir_all(&directory);
+        std::fs::create_dir_all(&directory).unwrap();
+        directory
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn three_days_of_retries_in_a_file_take_a_moment_of_a_paused_clock() {
+        let (real, start) = (Real::now(), Instant::now());
+        let directory = directory("three-days");
+        let postrider = started(&directory).await;
+        let hours = Schedule::Delays(vec![Duration::from_secs(4 * 3_600); 18]);
+        let spec = EndpointSpec {
+            retry: RetryPolicy::with_schedule(hours),
+            breaker: None,
+            disable_after: None,
+            ..EndpointSpec::new("https://merchant.example/")
+        };
+        let endpoint = postrider.register(spec, None).await.unwrap().id;
+        let event = postrider
+            .submit_event(&endpoint, "a.b", "{}")
+            .await
+            .unwrap();
+        while postrider.event_status(&event).await.unwrap().state != EventState::Failed {
+            tokio::time::sleep(Duration::from_secs(3_600)).await;
+        }
+        assert!(start.elapsed() > Duration::from_secs(50 * 3_600));
+        let took = real.elapsed();
+        assert!(took < Duration::from_secs(20), "{took:?}");
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_for_in_three_days_is_published_then() {
+        let real = Real::now();
+        let directory = directory("in-three-days");
+        let postrider = started(&directory).await;
+        let days = Duration::from_secs(3 * 86_400);
+        let submission = Submission::new("a.b", "{}");
+        let due = postrider.wall().after(days);
+        let later = postrider.schedule(submission, due).await;
+        let crate::agenda::Scheduled::Later { event, .. } = later.unwrap() else {
+            panic!("it is not due")
+        };
+        while postrider.event_status(&event).await.unwrap().state == EventState::Scheduled {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        let published = postrider.event(&event).await.unwrap().event.published_at;
+        let late = due.after(Duration::from_secs(60));
+        assert!(
+            (due..late).contains(&published),
+            "{published:?}, not {due:?}"
+        );
+        let took = real.elapsed();
+        assert!(took < Duration::from_secs(60), "{took:?}");
+        std::fs::remove_dir_all(directory).unwrap();
     }
 }

@@ -1,7 +1,7 @@
 //! The requests under way: a task each.
 
 use crate::EndpointUrl;
-use crate::transport::{Transport, WireRequest};
+use crate::transport::{Transport, WireRequest, tell_of_shortage};
 use http::{HeaderName, HeaderValue};
 use postrider_engine::{
     AttemptId, EndpointId, Failure, FailureKind, HeaderLines, Input, Limits, Outcome, Request,
@@ -62,6 +62,10 @@ impl Attempts {
                     done.headers = lines;
                     match caught(transport.send(wire, deadline)).await {
                         Ok(outcome) => outcome,
+                        // So tokio says that it has no thread, and can get none.
+                        Err(said) if said.contains("can't spawn worker thread") => {
+                            Outcome::Failure(Failure::new(FailureKind::Local, said))
+                        }
                         Err(said) => internal(&format!("the transport panicked: {said}")),
                     }
                 }
@@ -206,6 +210,11 @@ struct Done {
 impl Done {
     fn with(&mut self, outcome: Outcome) {
         if let Some(inputs) = self.inputs.take() {
+            if let Outcome::Failure(failure) = &outcome
+                && failure.kind == FailureKind::Local
+            {
+                tell_of_shortage(&failure.detail);
+            }
             // The shell may have stopped.
             let headers = std::mem::take(&mut self.headers);
             let _ = inputs.send(Input::AttemptDone(self.attempt, outcome, headers));

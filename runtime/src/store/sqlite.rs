@@ -1,8 +1,9 @@
 //! The durable store: one SQLite file.
 //!
 //! One thread writes, in transactions that are synced before they are answered
-//! (`synchronous=FULL`, in a write-ahead log); readers have connections of their own. A lock file
-//! keeps a second process away.
+//! (`synchronous=FULL`, in a write-ahead log); readers have connections of their own. A lock on the
+//! file keeps a second process away, and nothing is acknowledged into a file that is not there any
+//! more.
 
 mod agenda;
 mod backup;
@@ -10,14 +11,20 @@ mod changes;
 mod endpoints;
 mod events;
 mod file;
+mod held;
 mod history;
 mod hours;
+mod key_file;
 mod lanes;
 mod merge;
+mod modes;
+mod open_error;
 mod options;
 mod outbox;
+mod patience;
 mod reads;
 mod records;
+mod remains;
 mod replays;
 mod reserve;
 mod retention;
@@ -25,10 +32,13 @@ mod rows;
 mod schema;
 mod seal;
 mod spec;
+mod watch;
 mod writer;
 
 pub use backup::BackupError;
 pub use file::SqliteFile;
+pub use modes::{Loose, loose, loose_files};
+pub use open_error::OpenError;
 pub use options::SqliteOptions;
 pub use retention::Retention;
 pub use schema::SchemaError;
@@ -44,20 +54,21 @@ use crate::reading::LaneRecord;
 use crate::records::Records;
 use crate::replay::ReplayLog;
 use crate::statistics::Hour;
+use crate::transport::has_no_descriptors;
+use held::Lock;
 use outbox::SqliteOutbox;
+use patience::Patience;
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
     Loaded, OrderingKey, Receipt, Recovered, TenantId, Wall,
 };
-use reserve::Reserve;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
+use schema::Home;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot, watch as told};
 use writer::{Housekeeping, Job};
 
 /// Reads for the engine at once, and as many for people: a thread and a connection each. The
@@ -87,30 +98,7 @@ pub struct SqliteStore {
     for_people: Arc<Semaphore>,
     beside: Arc<Semaphore>,
     outbox: Arc<SqliteOutbox>,
-    /// Held for as long as the store is open.
-    _lock: File,
-}
-
-/// Why a store was not opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process has it open.
-    #[error("{0} is in use by another process: stop that one first, or use another file")]
-    InUse(PathBuf),
-    /// A file could not be used.
-    #[error("{path} cannot be used: {error}")]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// It is no database of this Postrider.
-    #[error(transparent)]
-    Schema(#[from] SchemaError),
-    /// Secrets cannot be sealed.
-    #[error(transparent)]
-    Seal(#[from] SealError),
+    failure: told::Receiver<Option<String>>,
 }
 
 /// What goes wrong between this store and its file.
@@ -122,6 +110,9 @@ enum StoreFault {
     Damaged(String),
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// The files are not there any more.
+    #[error(transparent)]
+    Lost(#[from] watch::Lost),
     #[error("there is no room")]
     Full,
     #[error("the store has stopped")]
@@ -141,6 +132,17 @@ impl StoreFault {
     }
 }
 
+impl StoreFault {
+    /// A file could not be opened for want of descriptors: nothing has changed.
+    fn is_shortage(&self) -> bool {
+        let code = match self {
+            Self::Sqlite(error) => error.sqlite_error_code(),
+            _ => None,
+        };
+        code == Some(ErrorCode::CannotOpen) && has_no_descriptors()
+    }
+}
+
 impl From<StoreFault> for StoreError {
     fn from(fault: StoreFault) -> Self {
         Self(fault.to_string())
@@ -148,8 +150,8 @@ impl From<StoreFault> for StoreError {
 }
 
 impl SqliteStore {
-    /// Opens the file, or makes it. The secrets of endpoints are sealed with a key in a file
-    /// beside it.
+    /// Opens the file. Makes it if nothing beside it says that there was one before. The secrets of
+    /// endpoints are sealed with a key in a file beside it.
     ///
     /// # Errors
     ///
@@ -165,27 +167,29 @@ impl SqliteStore {
     }
 
     fn with(path: &Path, options: SqliteOptions) -> Result<Self, OpenError> {
-        let lock = lock(path)?;
-        let keys = match options.keys {
-            Some(keys) => keys,
-            None => key_in_file(path)?,
-        };
-        let keys = Arc::new(keys);
-        let reserve = Reserve::open(beside(path, "reserve"));
-        let file = SqliteFile::open(path, Arc::clone(&keys), reserve, options.home)?;
-        seal::sync_directory(path).map_err(|error| OpenError::File {
+        let at = |error| OpenError::File {
             path: path.to_owned(),
             error,
-        })?;
+        };
+        let lock = Lock::take(path, options.home, options.anew)?;
+        let descriptor = lock.descriptor();
+        let file = SqliteFile::open(path, lock, options.keys, options.home)?;
+        seal::sync_directory(path).map_err(at)?;
+        if options.home == Home::Own {
+            tell_loose(path);
+        }
+        let keys = file.keys();
         let (jobs, asked) = mpsc::channel();
+        let (tells, failure) = told::channel(None);
         let thread = thread::Builder::new().name("postrider-writer".to_owned());
         let housekeeping = Housekeeping::new(options.retention, options.clock);
-        let writer = thread.spawn(move || writer::run(file, &asked, housekeeping));
-        let writer = writer.map_err(|error| OpenError::File {
-            path: path.to_owned(),
-            error,
-        })?;
-        Ok(Self {
+        let writer = thread.spawn(move || writer::run(file, &asked, housekeeping, &tells));
+        let writer = writer.map_err(at)?;
+        let outbox = Arc::new(SqliteOutbox::new(path, descriptor));
+        if options.home == Home::Shared {
+            outbox.look_for_others();
+        }
+        let store = Self {
             path: path.to_owned(),
             keys,
             jobs: Some(jobs),
@@ -194,9 +198,11 @@ impl SqliteStore {
             for_engine: Arc::new(Semaphore::new(READS_MAX)),
             for_people: Arc::new(Semaphore::new(READS_MAX)),
             beside: Arc::new(Semaphore::new(BESIDE_MAX)),
-            outbox: Arc::new(SqliteOutbox::new(path)),
-            _lock: lock,
-        })
+            outbox,
+            failure,
+        };
+        store.open_readers();
+        Ok(store)
     }
 
     /// What an application publishes with, in its own transactions on this file: see
@@ -233,20 +239,29 @@ impl SqliteStore {
         })
     }
 
+    /// All that are ever used at once: later there may be no descriptors for them.
+    fn open_readers(&self) {
+        let opened = (0..2 * READS_MAX).map_while(|_| open_reader(&self.path).ok());
+        self.readers().extend(opened);
+    }
+
+    fn readers(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection that only reads. If there are no descriptors for one, it waits for them.
     fn reader(&self) -> Result<Connection, StoreFault> {
-        let kept = self
-            .readers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+        let kept = self.readers().pop();
         if let Some(kept) = kept {
             return Ok(kept);
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags)?;
-        connection.busy_timeout(BUSY)?;
-        connection.set_prepared_statement_cache_capacity(32);
-        Ok(connection)
+        let mut waited = Patience::default();
+        loop {
+            match open_reader(&self.path) {
+                Err(error) if self.failure.borrow().is_none() && waited.for_room(&error) => (),
+                opened => return Ok(opened?),
+            }
+        }
     }
 
     /// Reads for people.
@@ -270,9 +285,8 @@ impl SqliteStore {
             let reading = tokio::task::spawn_blocking(move || {
                 let connection = self.reader()?;
                 let done = read(&connection, &self.keys);
-                let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
                 if done.is_ok() {
-                    readers.push(connection);
+                    self.readers().push(connection);
                 }
                 done
             });
@@ -423,6 +437,21 @@ impl Store for SqliteStore {
         })
     }
 
+    fn failed(self: Arc<Self>) -> StoreFuture<StoreError> {
+        let mut failure = self.failure.clone();
+        Box::pin(async move {
+            let reason = match failure.wait_for(Option::is_some).await {
+                Ok(reason) => reason.clone(),
+                // The writer has ended: somebody is closing the store.
+                Err(_) => None,
+            };
+            match reason {
+                Some(reason) => StoreFault::Failed(reason).into(),
+                None => std::future::pending().await,
+            }
+        })
+    }
+
     fn replay_log(self: Arc<Self>) -> Option<Arc<dyn ReplayLog>> {
         Some(self)
     }
@@ -455,13 +484,23 @@ impl Drop for SqliteStore {
     }
 }
 
-fn key_in_file(path: &Path) -> Result<KeyRing, OpenError> {
-    let key = beside(path, "key");
-    let (keys, is_new) = KeyRing::in_file(&key)?;
-    if is_new {
-        tracing::info!(key = %key.display(), "postrider.store.key_made");
+/// What others may read is told, and left as it is: somebody may have meant it.
+fn tell_loose(path: &Path) {
+    for Loose { path, mode } in loose_files(path) {
+        let file = path.display();
+        tracing::warn!(%file, mode = %format_args!("{mode:o}"), "postrider.store.others_may_use: chmod 600");
     }
-    Ok(keys)
+}
+
+fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    // What it sorts needs no descriptor, and the log is opened now.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    Ok(connection)
 }
 
 /// The log is not there before anything was written.
@@ -475,20 +514,4 @@ fn beside(path: &Path, what: &str) -> PathBuf {
     name.push("-");
     name.push(what);
     path.with_file_name(name)
-}
-
-/// The operating system lets go of it when the process ends, however it does.
-fn lock(path: &Path) -> Result<File, OpenError> {
-    let name = beside(path, "lock");
-    let mut options = OpenOptions::new();
-    let opened = options.create(true).truncate(false).write(true).open(&name);
-    let file = opened.map_err(|error| OpenError::File {
-        path: name.clone(),
-        error,
-    })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
-        Err(TryLockError::Error(error)) => Err(OpenError::File { path: name, error }),
-    }
 }

@@ -1,11 +1,12 @@
 //! From a URL to a connection: resolve, vet, dial, check, shake hands.
 
 use super::dial::Dial;
-use super::failure::{describe, of_hyper};
+use super::failure::{carries, describe, of_hyper};
 use super::http1::Http1;
 use super::http2::Http2;
 use super::limits::TransportLimits;
 use super::progress::Progress;
+use super::shortage::Shortage;
 use super::stream::{HeadWatch, Stream};
 use super::tls::ALPN_HTTP2;
 use crate::EndpointUrl;
@@ -109,7 +110,7 @@ impl<D: Dial> Connector<D> {
             Host::Name(name) => {
                 progress.enter(Phase::Resolve);
                 let found = self.dial.resolve(name, url.port()).await;
-                found.map_err(|error| Failure::new(FailureKind::Dns, describe(&error)))?
+                found.map_err(|error| failed(FailureKind::Dns, &error))?
             }
         };
         if addresses.is_empty() {
@@ -141,6 +142,9 @@ impl<D: Dial> Connector<D> {
             let until = if left == 1 { deadline } else { now + share };
             failure = match timeout_at(until, self.dial.connect(*address)).await {
                 Ok(Ok(stream)) => return self.check_peer(stream, vetted),
+                Ok(Err(error)) if carries::<Shortage>(&error) => {
+                    return Err(failed(FailureKind::Local, &error));
+                }
                 Ok(Err(error)) => {
                     let shown = vetted.shown(address);
                     let detail = format_args!("{shown}: {}", describe(&error));
@@ -207,6 +211,15 @@ fn blocked_host(why: Blocked, is_name: bool) -> Failure {
         return Failure::new(FailureKind::BlockedAddress, BlockedName);
     }
     blocked(why)
+}
+
+/// This kind of failure, unless it is this machine's.
+fn failed(kind: FailureKind, error: &std::io::Error) -> Failure {
+    let kind = match carries::<Shortage>(error) {
+        true => FailureKind::Local,
+        false => kind,
+    };
+    Failure::new(kind, describe(error))
 }
 
 pub(crate) fn blocked(blocked: Blocked) -> Failure {

@@ -1,5 +1,6 @@
 //! The network, as far as a transport needs it.
 
+use super::shortage;
 use std::io;
 use std::net::SocketAddr;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -50,11 +51,13 @@ impl Dial for TokioDial {
     type Stream = TcpStream;
 
     async fn resolve(&self, name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok(lookup_host((name, port)).await?.collect())
+        let found = lookup_host((name, port)).await;
+        Ok(found.map_err(shortage::of_resolve)?.collect())
     }
 
     async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect(address).await?;
+        let stream = TcpStream::connect(address).await;
+        let stream = stream.map_err(|error| shortage::of_connect(error, address))?;
         // A request leaves in one or two writes; waiting to fill a packet only costs time.
         stream.set_nodelay(true)?;
         Ok(stream)

@@ -7,7 +7,7 @@ use super::connect::blocked;
 use super::limits::TransportLimits;
 use super::progress::Progress;
 use super::request::WireRequest;
-use super::{Transport, failure};
+use super::{Transport, failure, shortage};
 use crate::egress::{BlockedName, EgressGuard};
 use crate::{EndpointUrl, Host};
 use http::Method;
@@ -208,7 +208,12 @@ fn failure_of(error: reqwest::Error, is_https: bool) -> Failure {
         return Failure::new(FailureKind::BlockedAddress, BlockedName);
     }
     let io_cause = || causes().find_map(|cause| cause.downcast_ref::<io::Error>());
-    let kind = if error.is_dns() {
+    let is_short = || io_cause().is_some_and(|it| shortage::is_shortage(failure::innermost(it)));
+    let kind = if error.is_connect()
+        && (is_short() || error.is_dns() && shortage::has_no_descriptors())
+    {
+        FailureKind::Local
+    } else if error.is_dns() {
         FailureKind::Dns
     } else if error.is_connect() {
         match io_cause() {

@@ -1,6 +1,8 @@
 //! The disk: whether it can be written, how much room it has, and whether it keeps its word.
 
 use super::Finding;
+use crate::serve::database;
+use postrider::store::sqlite::{loose, loose_files};
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -43,7 +45,26 @@ pub(super) fn check(data: &Path) -> Vec<Finding> {
             Finding::warn("disk", detail, "look for yourself")
         }
     };
-    vec![room, judge_sync(measured)]
+    let mut findings = vec![room, judge_sync(measured)];
+    findings.extend(judge_modes(data));
+    findings
+}
+
+/// What is in the data is for the user of the server alone.
+fn judge_modes(data: &Path) -> Option<Finding> {
+    let directory = loose(data).filter(|_| data.is_dir());
+    let files = loose_files(&database(data));
+    let first = directory.iter().chain(&files).next()?;
+    let chmod: Vec<String> = [("700", directory.as_slice()), ("600", &files)]
+        .into_iter()
+        .filter(|(_, loose)| !loose.is_empty())
+        .map(|(mode, loose)| {
+            let paths = loose.iter().map(|it| format!(" {}", it.path.display()));
+            format!("chmod {mode}{}", paths.collect::<String>())
+        })
+        .collect();
+    let detail = format!("others may use {} ({:o})", first.path.display(), first.mode);
+    Some(Finding::warn("modes", detail, chmod.join(" && ")))
 }
 
 /// An empty path is where we are.

@@ -2,7 +2,9 @@
 
 use crate::Answer;
 use crate::config::{Config, ConfigError};
-use postrider::store::sqlite::{OpenError, Retention};
+use postrider::descriptors::Budget;
+use postrider::store::sqlite::{Loose, OpenError, Retention, SqliteOptions, loose};
+use postrider::transport::{HyperTransport, TransportConfig};
 use postrider::{Limits, Postrider, SqliteStore, StartError};
 use postrider_server::{Api, ApiError, ApiOptions, Metrics, ServeOptions, router, serve};
 use serde_json::json;
@@ -63,7 +65,16 @@ pub(crate) struct Ended {
 
 /// Opens the store, starts the engine and listens. Nothing is served yet: see [`Running::until`].
 pub(crate) async fn start(config: &Config) -> Result<Running, ServeError> {
-    std::fs::create_dir_all(&config.data).map_err(|error| ServeError::Data {
+    start_with(config, SqliteStore::options()).await
+}
+
+/// The same, with a database that is not there yet.
+pub(crate) async fn start_anew(config: &Config) -> Result<Running, ServeError> {
+    start_with(config, SqliteStore::options().anew()).await
+}
+
+async fn start_with(config: &Config, options: SqliteOptions) -> Result<Running, ServeError> {
+    make_directory(&config.data).map_err(|error| ServeError::Data {
         path: config.data.clone(),
         error,
     })?;
@@ -72,17 +83,26 @@ pub(crate) async fn start(config: &Config) -> Result<Running, ServeError> {
         failed: config.keep_failed,
         ..Retention::default()
     };
-    let store = SqliteStore::options().retention(retention);
+    let store = options.retention(retention);
     let store = store.open(database(&config.data))?;
-    let limits = Limits {
+    let budget = Budget::of_process();
+    let limits = budget.bound(Limits {
         pending_deliveries_max: config.pending_deliveries_max,
         pending_bytes_max: config.pending_bytes_max,
         timeout_max: config.attempt_timeout_max,
         ..Limits::default()
-    };
+    });
+    tracing::info!(
+        descriptors = budget.descriptors,
+        attempts_max = limits.attempts_max,
+        idle_connections_max = budget.idle_max,
+        connections_max = budget.connections_max,
+        "postrider.descriptors"
+    );
     let metrics = Metrics::new();
     let postrider = Postrider::builder()
         .store(store)
+        .transport(transport(config, &budget)?)
         .observer(Arc::new(metrics.clone()))
         .egress(config.egress.clone())
         .limits(limits)
@@ -127,6 +147,38 @@ pub(crate) async fn start(config: &Config) -> Result<Running, ServeError> {
         first_key,
         serving,
     })
+}
+
+/// Requests go out within the egress guard, and within the budget of descriptors.
+fn transport(config: &Config, budget: &Budget) -> Result<HyperTransport, ServeError> {
+    let transport = TransportConfig::new(config.egress.clone());
+    let mut transport = transport.map_err(StartError::Tls)?;
+    let pool = &mut transport.limits.pool;
+    pool.idle_max = pool.idle_max.min(budget.idle_max);
+    Ok(HyperTransport::new(transport))
+}
+
+/// Makes the data directory, for its owner alone, if it is not there; tells if others may look into
+/// one that is.
+fn make_directory(data: &Path) -> io::Result<()> {
+    if data.is_dir() {
+        if let Some(Loose { path, mode }) = loose(data) {
+            let (directory, mode) = (path.display(), format!("{mode:o}"));
+            tracing::warn!(%directory, %mode, "postrider.data.others_may_use: chmod 700");
+        }
+        return Ok(());
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(data)?;
+        // A umask takes from the owner, too.
+        std::fs::set_permissions(data, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+    }
+    #[cfg(not(unix))]
+    builder.create(data)
 }
 
 /// The database in a data directory.

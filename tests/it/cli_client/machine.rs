@@ -105,7 +105,7 @@ fn the_doctor_finds_a_machine_and_a_server_well() {
     assert_eq!(
         names,
         [
-            "settings", "disk", "fsync", "sqlite", "dns", "server", "clock"
+            "settings", "disk", "fsync", "limits", "sqlite", "dns", "server", "clock"
         ]
     );
     let check = "--check=http://127.0.0.1:9000/";

@@ -200,6 +200,10 @@ impl OutboxSource for Blind {
         self.0.clone().hinted()
     }
 
+    fn look_again(self: Arc<Self>) -> StoreFuture<()> {
+        self.0.clone().look_again()
+    }
+
     fn refuse(
         self: Arc<Self>,
         refused: Vec<(EventId, String)>,

@@ -1,13 +1,13 @@
 //! Changes as an engine would ask for them.
 
 use bytes::Bytes;
-use postrider::SqliteStore;
 use postrider::store::sqlite::Retention;
+use postrider::{SqliteStore, Store};
 use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
     EndpointSecret, EndpointSpec, EndpointStatus, Event, EventId, Failure, FailureKind,
-    HeaderLines, Health, LaneId, NewDelivery, OrderingKey, Outcome, Publish, Repeat, Response,
-    Secret, Seq, Wall,
+    HeaderLines, Health, LaneId, NewDelivery, OrderingKey, Outcome, Publish, Receipt, Repeat,
+    Response, Secret, Seq, Wall,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -103,4 +103,10 @@ pub(super) fn attempted(
 pub(super) fn open(path: impl AsRef<Path>) -> Arc<SqliteStore> {
     let options = SqliteStore::options().retention(Retention::FOREVER);
     Arc::new(options.open(path).unwrap())
+}
+
+/// Makes them, and gives what became of them.
+pub(super) async fn commit(store: &Arc<SqliteStore>, changes: Vec<Change>) -> Vec<Receipt> {
+    let answers = Arc::clone(store).commit(changes).await;
+    answers.into_iter().map(Result::unwrap).collect()
 }

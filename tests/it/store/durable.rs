@@ -1,7 +1,7 @@
 //! What stands in a file is there when it is opened again, is found when it is damaged, and is
 //! nobody else's meanwhile.
 
-use super::changes::{attempted, endpoint, lane, open, publish};
+use super::changes::{attempted, commit, endpoint, lane, open, publish};
 use postrider::store::sqlite::{KeyRing, OpenError, SchemaError};
 use postrider::store::{SqliteStore, Store};
 use postrider::{NotReady, RecordError};
@@ -13,11 +13,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 const ENDPOINT: EndpointId = EndpointId::from_u128(9);
-
-async fn commit(store: &Arc<SqliteStore>, changes: Vec<Change>) -> Vec<Receipt> {
-    let answers = Arc::clone(store).commit(changes).await;
-    answers.into_iter().map(Result::unwrap).collect()
-}
 
 /// Three events for one endpoint; the first is delivered, the second waits for a retry.
 async fn filled(path: &Path) -> Arc<SqliteStore> {

@@ -1,6 +1,6 @@
 //! What is old goes, what is kept stays whole, and a copy can be made at any time.
 
-use super::changes::{attempted, endpoint, lane, open, publish};
+use super::changes::{attempted, commit, endpoint, lane, open, publish};
 use postrider::store::Store;
 use postrider::store::sqlite::{BackupError, Retention, SqliteStore};
 use postrider::{Clock, DeliveryQuery, Direction, EventQuery, Wall};
@@ -36,11 +36,6 @@ fn keeping(path: &Path, calendar: &Calendar) -> Arc<SqliteStore> {
     };
     let options = SqliteStore::options().retention(retention);
     Arc::new(options.clock(calendar.clone()).open(path).unwrap())
-}
-
-async fn commit(store: &Arc<SqliteStore>, changes: Vec<Change>) -> Vec<Receipt> {
-    let answers = Arc::clone(store).commit(changes).await;
-    answers.into_iter().map(Result::unwrap).collect()
 }
 
 fn own(key: &str) -> LaneId {

@@ -23,7 +23,11 @@ const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 impl Agenda for SqliteStore {
     fn schedule(self: Arc<Self>, new: NewScheduled) -> StoreFuture<Result<Noted, StoreError>> {
-        let done = self.beside(move |file| file.schedule(&new));
+        let outbox = Arc::clone(&self.outbox);
+        let done = self.beside(move |file| {
+            // Its time may come before that of all others.
+            file.schedule(&new).inspect(|_| outbox.hint())
+        });
         Box::pin(async move {
             match done.await {
                 Err(fault) if fault.is_full() => Ok(Noted::Full),

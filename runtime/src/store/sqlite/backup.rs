@@ -1,7 +1,7 @@
 //! A copy of the database while it is in use.
 
-use super::SqliteStore;
 use super::seal::sync_directory;
+use super::{SqliteStore, modes, schema};
 use super::{StoreFault, beside};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, File};
@@ -19,6 +19,9 @@ pub enum BackupError {
     /// There is nothing to copy.
     #[error("there is no database {0}")]
     NoDatabase(PathBuf),
+    /// What is there is no database of Postrider's, or nothing is left in it.
+    #[error("{0} has no tables of Postrider's: nothing was copied")]
+    NothingInIt(PathBuf),
     /// There is a file of that name.
     #[error("{0} is there already: give the copy a name of its own")]
     Exists(PathBuf),
@@ -58,7 +61,7 @@ impl SqliteStore {
     /// the secrets of the endpoints in the copy cannot be read.
     ///
     /// To restore it, open it, or put it in the place of a database that nobody has open; the
-    /// `-wal` and `-shm` files of that one must go.
+    /// `-wal`, `-shm` and `-lock` files of that one must go.
     ///
     /// # Errors
     ///
@@ -69,7 +72,9 @@ impl SqliteStore {
         let copying = tokio::task::spawn_blocking(move || {
             let copy = |fault: StoreFault| BackupError::Copy(fault.to_string());
             let reader = store.reader().map_err(copy)?;
-            copy_to(&reader, &path)
+            let copied = copy_to(&reader, &path);
+            store.readers().push(reader);
+            copied
         });
         let stopped = |error: tokio::task::JoinError| BackupError::Copy(error.to_string());
         copying.await.map_err(stopped)?
@@ -93,6 +98,9 @@ impl SqliteStore {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(from, flags).map_err(copy)?;
         connection.busy_timeout(BUSY).map_err(copy)?;
+        if !schema::is_ours(&connection).map_err(copy)? {
+            return Err(BackupError::NothingInIt(from.to_owned()));
+        }
         copy_to(&connection, to.as_ref())
     }
 }
@@ -133,6 +141,8 @@ fn fill(connection: &Connection, path: &Path) -> Result<u64, BackupError> {
         let error = io::Error::new(io::ErrorKind::InvalidInput, "the name is not UTF-8");
         file(error)
     })?;
+    // Made for its owner alone; SQLite fills an empty file.
+    modes::make(path).map_err(file)?;
     let copied = connection.execute("VACUUM INTO ?1", [name]);
     copied.map_err(|error| BackupError::Copy(error.to_string()))?;
     // A write handle: some systems sync nothing through another one.

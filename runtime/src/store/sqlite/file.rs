@@ -3,19 +3,24 @@
 
 use super::agenda;
 use super::changes::Changes;
+use super::held::Lock;
+use super::key_file::KeyFile;
 use super::lanes::Lanes;
+use super::patience::Patience;
+use super::remains;
 use super::reserve::Reserve;
 use super::retention::Retention;
-use super::schema::{self, Home, PROBES};
+use super::schema::{self, COMMITS, Home, PROBES};
 use super::seal::KeyRing;
-use super::{BUSY, OpenError, SchemaError, StoreFault, reads, records};
+use super::watch::{self, Watch};
+use super::{BUSY, OpenError, SchemaError, StoreFault, beside, reads, records};
 use crate::store::StoreError;
 use postrider_engine::{
     Change, CommitError, DeliveryRecord, EndpointId, EventId, Ledger, Load, Loaded, Receipt,
     Recovered, Wall,
 };
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, ffi};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -31,6 +36,8 @@ pub struct SqliteFile {
     pub(super) scheduled: agenda::Count,
     /// What is recorded is not known any more.
     failed: Option<String>,
+    /// After the connection: the last to go.
+    watch: Option<Watch>,
 }
 
 /// The log is brought into the database when it has so many pages, of 4 KiB: pages that every
@@ -63,42 +70,51 @@ impl SqliteFile {
         let connection = connection.map_err(SchemaError::Sqlite)?;
         let exclusive = connection.pragma_update(None, "locking_mode", "EXCLUSIVE");
         exclusive.map_err(SchemaError::Sqlite)?;
-        Self::prepared(connection, Arc::new(keys), Home::Own)
+        let connection = migrated(connection, Home::Own)?;
+        Self::prepared(connection, Arc::new(keys))
     }
 
-    /// Opens the file of the system's, without asking whether another process has it. On a full
-    /// disk the reserve's room goes to SQLite's own files, which a clean end has taken away.
+    /// Opens the file of the system's that the lock keeps. On a full disk the reserve's room goes to
+    /// SQLite's own files, which a clean end has taken away.
     pub(super) fn open(
         path: &Path,
-        keys: Arc<KeyRing>,
-        mut reserve: Reserve,
+        lock: Lock,
+        keys: Option<KeyRing>,
         home: Home,
     ) -> Result<Self, OpenError> {
-        let open = || {
-            let connection = Connection::open(path).map_err(SchemaError::Sqlite)?;
-            Self::prepared(connection, Arc::clone(&keys), home)
+        watch::check_log(path, &lock)?;
+        let left = remains::of_tables(path);
+        let reserve = beside(path, "reserve");
+        let mut reserve = match reserve.exists() {
+            true => Reserve::open(reserve),
+            // It says that there is a database, so it comes after that.
+            false => Reserve::later(reserve),
         };
-        let file = match open() {
+        let connection = match connected(path, (&lock, &left), home) {
             Err(OpenError::Schema(SchemaError::Sqlite(error)))
                 if is_full(&error) && reserve.give_up() =>
             {
-                open()?
+                connected(path, (&lock, &left), home)?
             }
-            opened => opened?,
+            connected => connected?,
         };
+        let (key_file, keys) = match keys {
+            Some(keys) => (None, keys),
+            None => {
+                let (file, keys) = KeyFile::of(&connection, path)?;
+                (Some(file), keys)
+            }
+        };
+        reserve.is_there();
+        let watch = Watch::begin(path, lock, key_file, &connection)?;
         Ok(Self {
             reserve: Some(reserve),
-            ..file
+            watch: Some(watch),
+            ..Self::prepared(connection, Arc::new(keys))?
         })
     }
 
-    fn prepared(
-        mut connection: Connection,
-        keys: Arc<KeyRing>,
-        home: Home,
-    ) -> Result<Self, OpenError> {
-        prepare(&connection).map_err(SchemaError::Sqlite)?;
-        schema::migrate(&mut connection, home)?;
+    fn prepared(mut connection: Connection, keys: Arc<KeyRing>) -> Result<Self, OpenError> {
         let patient = connection.busy_handler(Some(wait_for_application));
         patient.map_err(SchemaError::Sqlite)?;
         Ok(Self {
@@ -109,7 +125,42 @@ impl SqliteFile {
             full_at: None,
             scheduled: agenda::Count::default(),
             failed: None,
+            watch: None,
         })
+    }
+
+    /// What opens what it has sealed.
+    pub(super) fn keys(&self) -> Arc<KeyRing> {
+        Arc::clone(&self.keys)
+    }
+
+    /// Why it cannot be used any more, if it cannot.
+    pub(super) fn failure(&self) -> Option<&str> {
+        self.failed.as_deref()
+    }
+
+    /// How long it is until [`Self::look_if_due`] does something.
+    pub(super) fn until_look(&self) -> Duration {
+        const NEVER: Duration = Duration::from_secs(3_600);
+        let watch = self.watch.as_ref().filter(|_| self.failed.is_none());
+        watch.map_or(NEVER, Watch::left)
+    }
+
+    /// Looks whether the files are still there, if nobody has looked for a second.
+    pub(super) fn look_if_due(&mut self) {
+        if self.until_look().is_zero() {
+            self.look();
+        }
+    }
+
+    fn look(&mut self) {
+        if let Some(reserve) = &mut self.reserve {
+            reserve.look();
+        }
+        let looked = self.watch.as_mut().map(|it| it.look(&self.connection));
+        if let Some(Err(lost)) = looked {
+            self.failed = Some(lost.to_string());
+        }
     }
 
     /// The connection: for planting faults in it.
@@ -131,6 +182,7 @@ impl SqliteFile {
         }
         // Without the reserve there is no room for anything that makes more.
         let mut may_grow = self.reserve.as_mut().is_none_or(Reserve::is_there);
+        let mut waited = Patience::default();
         loop {
             let error = match self.transact(changes, may_grow) {
                 Ok(receipts) => {
@@ -140,6 +192,13 @@ impl SqliteFile {
                 Err(error) => error,
             };
             self.lanes.forget();
+            // It was rolled back: SQLite opens nothing once it has begun to commit.
+            if let StoreFault::Sqlite(error) = &error
+                && self.watch.is_some()
+                && waited.for_room(error)
+            {
+                continue;
+            }
             if !error.is_full() {
                 let reason = error.to_string();
                 self.failed = Some(reason.clone());
@@ -226,6 +285,7 @@ impl SqliteFile {
     /// Makes a tiny change durable. It may find room where nothing else does, so it believes what
     /// others were told a moment ago.
     pub(super) fn probe(&mut self) -> Result<(), StoreFault> {
+        self.look();
         if self.full_at.is_some_and(|at| at.elapsed() < FULL_FOR) {
             return Err(StoreFault::Full);
         }
@@ -268,7 +328,7 @@ impl SqliteFile {
         }
         self.in_transaction(make).inspect_err(|fault| {
             self.lanes.forget();
-            if !fault.is_full() {
+            if !fault.is_full() && !fault.is_shortage() {
                 self.failed = Some(fault.to_string());
             }
         })
@@ -288,7 +348,13 @@ impl SqliteFile {
         };
         let made = make(&mut changes)?;
         self.lanes.flush(&transaction)?;
+        if let Some(watch) = &self.watch {
+            schema::set_meta(&transaction, COMMITS, watch.next_commit())?;
+        }
         transaction.commit()?;
+        if let Some(watch) = &mut self.watch {
+            watch.committed(&self.connection)?;
+        }
         Ok(made)
     }
 
@@ -329,6 +395,36 @@ impl SqliteFile {
             reads::recover(changes.connection, &keys)
         })
     }
+}
+
+/// A connection to the file that the lock keeps. It makes none: there is one.
+fn connected(
+    path: &Path,
+    (lock, left): (&Lock, &[PathBuf]),
+    home: Home,
+) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(SchemaError::Sqlite)?;
+    connection.busy_timeout(BUSY).map_err(SchemaError::Sqlite)?;
+    let is_ours = schema::is_ours(&connection).map_err(SchemaError::Sqlite)?;
+    match (is_ours, lock.anew) {
+        (true, true) => return Err(OpenError::IsThere(path.to_owned())),
+        (false, true) => watch::forget_note(lock)?,
+        (_, false) => watch::check_note(path, lock, &connection)?,
+    }
+    let is_lost = !is_ours && !lock.anew && !left.is_empty();
+    // Another application's tables are not lost.
+    let empty = schema::has_no_tables(&connection).map_err(SchemaError::Sqlite)?;
+    if is_lost && (empty || home == Home::Shared) {
+        return Err(remains::missing(path, left));
+    }
+    migrated(connection, home)
+}
+
+fn migrated(mut connection: Connection, home: Home) -> Result<Connection, OpenError> {
+    prepare(&connection).map_err(SchemaError::Sqlite)?;
+    schema::migrate(&mut connection, home)?;
+    Ok(connection)
 }
 
 /// Whether a file could not be opened for want of room: SQLite's index of the log is made then, and

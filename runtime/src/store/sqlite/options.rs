@@ -12,6 +12,7 @@ pub struct SqliteOptions {
     pub(super) home: Home,
     pub(super) retention: Retention,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) anew: bool,
 }
 
 impl Default for SqliteOptions {
@@ -21,6 +22,7 @@ impl Default for SqliteOptions {
             home: Home::default(),
             retention: Retention::default(),
             clock: Arc::new(SystemClock),
+            anew: false,
         }
     }
 }
@@ -54,6 +56,14 @@ impl SqliteOptions {
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Makes a new database, also beside a key that is there already; refused if there is one.
+    /// Default: it is made only where nothing says that there was one before.
+    #[must_use]
+    pub fn anew(mut self) -> Self {
+        self.anew = true;
         self
     }
 

@@ -1,5 +1,6 @@
 //! The outbox as the engine sees it: on a connection of its own, which writes no other table.
 
+use super::held::Descriptor;
 use super::{BUSY, StoreFault, rows};
 use crate::outbox::{Outbox, OutboxSource, RefusedEvent, Waiting};
 use crate::store::{StoreError, StoreFuture};
@@ -7,16 +8,25 @@ use bytes::Bytes;
 use postrider_engine::{EndpointId, EventId, NewEvent, OrderingKey, Target, Wall};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::thread;
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Payload bytes after which no more events are read at once.
 const BYTES_AT_ONCE: usize = 4 << 20;
 
+/// How often the outbox is looked at if others may write into it, by the time of the system.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// Knows the file, not the store: it does not keep that open.
 pub(super) struct SqliteOutbox {
     path: PathBuf,
+    descriptor: Descriptor,
     hint: Arc<Notify>,
+    /// Given 20 times a second, as soon as others may write.
+    look: Notify,
+    looks: Once,
     opened: Mutex<Option<Opened>>,
 }
 
@@ -28,16 +38,43 @@ struct Opened {
 }
 
 impl SqliteOutbox {
-    pub(super) fn new(path: &Path) -> Self {
+    /// What was written by this process waits, and can be looked at.
+    pub(super) fn hint(&self) {
+        self.hint.notify_one();
+    }
+
+    pub(super) fn new(path: &Path, descriptor: Descriptor) -> Self {
         Self {
             path: path.to_owned(),
+            descriptor,
             hint: Arc::default(),
+            look: Notify::new(),
+            looks: Once::new(),
             opened: Mutex::new(None),
         }
     }
 
-    pub(super) fn for_application(&self) -> Outbox {
+    pub(super) fn for_application(self: &Arc<Self>) -> Outbox {
+        self.look_for_others();
         Outbox::hinting(Arc::clone(&self.hint))
+    }
+
+    /// Others may write from now on.
+    pub(super) fn look_for_others(self: &Arc<Self>) {
+        self.looks.call_once(|| {
+            let outbox = Arc::downgrade(self);
+            let thread = thread::Builder::new().name("postrider-outbox".to_owned());
+            let started = thread.spawn(move || {
+                while let Some(outbox) = outbox.upgrade() {
+                    outbox.look.notify_one();
+                    drop(outbox);
+                    thread::sleep(LOOK_EVERY);
+                }
+            });
+            if let Err(error) = started {
+                tracing::warn!(%error, "postrider.outbox.not_looked_at: only hints are heard");
+            }
+        });
     }
 
     fn open(&self) -> Result<Opened, StoreFault> {
@@ -73,6 +110,16 @@ impl SqliteOutbox {
     }
 }
 
+impl Drop for SqliteOutbox {
+    /// The connection goes before the descriptor.
+    fn drop(&mut self) {
+        let opened = self.opened.get_mut();
+        if let Some(open) = opened.unwrap_or_else(PoisonError::into_inner).take() {
+            self.descriptor.before_close(&open.connection);
+        }
+    }
+}
+
 impl OutboxSource for SqliteOutbox {
     fn waiting(
         self: Arc<Self>,
@@ -96,6 +143,10 @@ impl OutboxSource for SqliteOutbox {
 
     fn hinted(self: Arc<Self>) -> StoreFuture<()> {
         Box::pin(async move { self.hint.notified().await })
+    }
+
+    fn look_again(self: Arc<Self>) -> StoreFuture<()> {
+        Box::pin(async move { self.look.notified().await })
     }
 
     fn refuse(

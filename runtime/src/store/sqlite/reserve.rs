@@ -1,7 +1,8 @@
 //! Room that is kept for results. When the disk is full, publishing is refused; what is under way
 //! must still be recorded, and a file that is there for nothing else makes the room for it.
 
-use std::fs::{self, File};
+use super::modes;
+use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -29,6 +30,20 @@ impl Reserve {
         };
         reserve.there = reserve.make().is_ok();
         reserve
+    }
+
+    /// As [`Reserve::open`], but it is made when it is first asked for.
+    pub(super) fn later(path: PathBuf) -> Self {
+        Self {
+            path,
+            there: false,
+            tried: None,
+        }
+    }
+
+    /// If somebody has removed it, it is made again when it is next asked for.
+    pub(super) fn look(&mut self) {
+        self.there = self.there && self.path.exists();
     }
 
     /// Whether there is room for more than results. Tries to make it, now and then.
@@ -62,7 +77,8 @@ impl Reserve {
     }
 
     fn fill(&self) -> io::Result<()> {
-        let mut file = File::create(&self.path)?;
+        let _ = fs::remove_file(&self.path);
+        let mut file = modes::make(&self.path)?;
         let block = vec![0x5a; 1 << 20];
         for _ in 0..BYTES / block.len() {
             file.write_all(&block)?;

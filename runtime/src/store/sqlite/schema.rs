@@ -246,6 +246,9 @@ pub(super) const FORGOTTEN_TAIL: &str = "forgotten_tail";
 /// In `postrider_meta`: no event that was dropped had a number above this one.
 pub(super) const FORGOTTEN_EVENT: &str = "forgotten_event";
 
+/// In `postrider_meta`: how many transactions the writer has committed; the lock file remembers it.
+pub(super) const COMMITS: &str = "commits";
+
 /// In `postrider_meta`: how often it was tried whether a change becomes durable.
 pub(super) const PROBES: &str = "probes";
 
@@ -314,11 +317,24 @@ pub(super) fn migrate(connection: &mut Connection, home: Home) -> Result<(), Sch
 
 /// How many migrations the tables have seen; 0 if there are none.
 fn version(connection: &Connection) -> rusqlite::Result<usize> {
-    if !connection.table_exists(None, "postrider_meta")? {
+    if !is_ours(connection)? {
         return Ok(0);
     }
     let version = meta(connection, VERSION)?;
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}
+
+/// Whether there are tables of Postrider's.
+pub(super) fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.table_exists(None, "postrider_meta")
+}
+
+/// How many transactions the writer has committed; 0 if there are no tables.
+pub(super) fn commits(connection: &Connection) -> rusqlite::Result<i64> {
+    match is_ours(connection)? {
+        true => meta(connection, COMMITS),
+        false => Ok(0),
+    }
 }
 
 /// A number of `postrider_meta`; 0 if it is not there.
@@ -337,7 +353,7 @@ pub(super) fn set_meta(connection: &Connection, name: &str, value: i64) -> rusql
     Ok(())
 }
 
-fn has_no_tables(connection: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn has_no_tables(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| {
         row.get(0)
     })

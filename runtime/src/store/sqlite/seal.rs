@@ -5,14 +5,14 @@
 //! A sealed text is a version byte, the key's id (8 bytes), the nonce (24 bytes) and the
 //! ciphertext with its tag.
 
+use super::key_file::KeyFile;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use postrider_engine::{EndpointId, EndpointSecret, Secret, TenantId, Wall};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
-use std::fs::OpenOptions;
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -92,27 +92,9 @@ impl KeyRing {
     ///
     /// [`SealError::File`], [`SealError::Key`], [`SealError::Randomness`].
     pub fn in_file(path: &Path) -> Result<(Self, bool), SealError> {
-        match OpenOptions::new().read(true).open(path) {
-            Ok(mut file) => {
-                let mut text = Zeroizing::new(String::new());
-                file.read_to_string(&mut text)?;
-                Ok((Self::new([text.trim()])?, false))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let mut key = Zeroizing::new([0; 32]);
-                getrandom::fill(key.as_mut()).map_err(SealError::Randomness)?;
-                let text = Zeroizing::new(hex::encode(*key));
-                let mut options = OpenOptions::new();
-                options.write(true).create_new(true);
-                #[cfg(unix)]
-                std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-                let mut file = options.open(path)?;
-                file.write_all(text.as_bytes())?;
-                file.sync_all()?;
-                sync_directory(path)?;
-                Ok((Self::new([text.as_str()])?, true))
-            }
-            Err(error) => Err(error.into()),
+        match KeyFile::read(path)? {
+            Some((_, ring)) => Ok((ring, false)),
+            None => Ok((KeyFile::make(path)?.1, true)),
         }
     }
 
@@ -201,6 +183,12 @@ impl KeyRing {
     /// The id of the key that seals; it stands after the first byte of what is sealed.
     pub(super) fn current(&self) -> &[u8] {
         self.0.first().map_or(&[][..], |key| &key.id)
+    }
+
+    /// Whether it has the key with which this was sealed.
+    pub(super) fn knows(&self, sealed: &[u8]) -> bool {
+        let id = sealed.get(1..=KEY_ID_BYTES);
+        self.0.iter().any(|key| Some(&key.id[..]) == id)
     }
 
     /// Whether this was sealed with another key than the first.

@@ -11,7 +11,7 @@ use postrider_engine::{Change, Recovered};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// What the writer is asked for.
 pub(super) enum Job {
@@ -65,11 +65,17 @@ impl Housekeeping {
     }
 }
 
-/// Works until nobody asks any more.
-pub(super) fn run(mut file: SqliteFile, jobs: &Receiver<Job>, mut housekeeping: Housekeeping) {
+/// Works until nobody asks any more. Says when the file cannot be used any more.
+pub(super) fn run(
+    mut file: SqliteFile,
+    jobs: &Receiver<Job>,
+    mut housekeeping: Housekeeping,
+    failure: &watch::Sender<Option<String>>,
+) {
     loop {
+        let left = housekeeping.left().min(file.until_look());
         // Whoever asked may be gone.
-        match jobs.recv_timeout(housekeeping.left()) {
+        match jobs.recv_timeout(left) {
             Ok(Job::Commit(changes, reply)) => drop(reply.send(file.commit(&changes))),
             Ok(Job::Recover(reply)) => drop(reply.send(file.recover())),
             Ok(Job::Beside(work)) => work(&mut file),
@@ -78,6 +84,10 @@ pub(super) fn run(mut file: SqliteFile, jobs: &Receiver<Job>, mut housekeeping: 
         }
         if housekeeping.left().is_zero() {
             housekeeping.step(&mut file);
+        }
+        file.look_if_due();
+        if let Some(reason) = file.failure().filter(|_| failure.borrow().is_none()) {
+            failure.send_replace(Some(reason.to_owned()));
         }
     }
 }
