@@ -235,7 +235,8 @@ impl SqliteStore {
                 let _ = reply.send(work(file));
                 drop(turn);
             })));
-            done.await.unwrap_or(Err(StoreFault::Stopped))
+            let done = writer::answer_to(done).await;
+            done.unwrap_or(Err(StoreFault::Stopped))
         })
     }
 
@@ -302,7 +303,8 @@ impl Store for SqliteStore {
         self.ask(Job::Recover(reply));
         Box::pin(async move {
             let stopped = || Err(StoreFault::Stopped.into());
-            recovered.await.unwrap_or_else(|_| stopped())
+            let recovered = writer::answer_to(recovered).await;
+            recovered.unwrap_or_else(stopped)
         })
     }
 
@@ -315,8 +317,8 @@ impl Store for SqliteStore {
         self.ask(Job::Commit(changes, reply));
         Box::pin(async move {
             let stopped = || Err(CommitError::Failed(StoreFault::Stopped.to_string()));
-            let answers = answers.await;
-            answers.unwrap_or_else(|_| (0..count).map(|_| stopped()).collect())
+            let answers = writer::answer_to(answers).await;
+            answers.unwrap_or_else(|| (0..count).map(|_| stopped()).collect())
         })
     }
 

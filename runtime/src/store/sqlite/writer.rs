@@ -65,6 +65,24 @@ impl Housekeeping {
     }
 }
 
+/// What the writer has answered; `None` if it has ended. The clock of a runtime that is paused goes on
+/// by itself when the runtime has nothing to do, and would jump while the writer works: a blocking
+/// task holds it.
+pub(super) async fn answer_to<T: Send + 'static>(answer: oneshot::Receiver<T>) -> Option<T> {
+    if !is_paused() {
+        return answer.await.ok();
+    }
+    let waiting = tokio::task::spawn_blocking(move || answer.blocking_recv().ok());
+    waiting.await.ok().flatten()
+}
+
+/// Whether the clock of this runtime is not that of the system.
+fn is_paused() -> bool {
+    let before = Instant::now();
+    let shown = tokio::time::Instant::now().into_std();
+    shown < before || Instant::now() < shown
+}
+
 /// Works until nobody asks any more. Says when the file cannot be used any more.
 pub(super) fn run(
     mut file: SqliteFile,
