@@ -425,7 +425,7 @@ impl Store for SqliteStore {
     }
 
     fn size_bytes(self: Arc<Self>) -> StoreFuture<Result<u64, StoreError>> {
-        let files = [self.path.clone(), beside(&self.path, "wal")];
+        let files = [self.path.clone(), beside(&real(&self.path), "wal")];
         self.read(move |_, _| Ok(files.iter().map(|file| size_of_file(file)).sum()))
     }
 
@@ -508,6 +508,11 @@ fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 /// The log is not there before anything was written.
 fn size_of_file(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |file| file.len())
+}
+
+/// Where a symbolic link leads to: SQLite puts its own files there.
+fn real(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// `NAME-what` in the directory of `NAME`.

@@ -93,19 +93,22 @@ impl KeyFile {
         if now.is_some() && now == self.seen {
             return Ok(());
         }
-        let there = fs::read_to_string(&self.path).map(Zeroizing::new);
-        let is_ours = there.as_ref().is_ok_and(|it| it.trim() == *self.text);
-        let is_key = there.is_ok_and(|it| KeyRing::new([it.trim()]).is_ok());
+        let unusable = |error| Lost::Unusable {
+            path: self.path.clone(),
+            error,
+        };
+        let there = match fs::read(&self.path).map(Zeroizing::new) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Zeroizing::new(Vec::new()),
+            there => there.map_err(unusable)?,
+        };
+        let there = there.trim_ascii();
+        let is_ours = there == self.text.as_bytes();
+        let is_key = std::str::from_utf8(there).is_ok_and(|it| KeyRing::new([it]).is_ok());
         if !is_ours && is_key {
             return Err(Lost::OtherKey(self.path.clone()));
         }
         if !is_ours {
-            // What is there is no key; if it cannot be removed, it cannot be written, either.
-            let _ = fs::remove_file(&self.path);
-            write(&self.path, &self.text).map_err(|error| Lost::Unusable {
-                path: self.path.clone(),
-                error,
-            })?;
+            write(&self.path, &self.text).map_err(unusable)?;
             let key = self.path.display();
             tracing::error!(%key, "postrider.store.key_was_gone_and_is_written_again");
         }

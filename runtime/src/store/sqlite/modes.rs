@@ -1,6 +1,6 @@
 //! Who may read the files: their owner alone, whatever the umask.
 
-use super::beside;
+use super::{beside, real};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -67,7 +67,8 @@ pub fn loose(path: &Path) -> Option<Loose> {
 /// The files of the store at this path that others than their owner may use.
 #[must_use]
 pub fn loose_files(path: &Path) -> Vec<Loose> {
-    let names = ["wal", "shm", "key", "lock", "reserve"].map(|what| beside(path, what));
-    let files = [path.to_owned()].into_iter().chain(names);
+    let logs = ["wal", "shm"].map(|what| beside(&real(path), what));
+    let others = ["key", "lock", "reserve"].map(|what| beside(path, what));
+    let files = [path.to_owned()].into_iter().chain(logs).chain(others);
     files.filter_map(|file| loose(&file)).collect()
 }

@@ -1,6 +1,6 @@
 //! What is beside a database before it is opened: whether one should be there.
 
-use super::{OpenError, beside};
+use super::{OpenError, beside, real};
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -53,7 +53,8 @@ fn check_kind(path: &Path, there: &Metadata) -> Result<(), OpenError> {
 fn left_beside(path: &Path, anew: bool) -> Vec<PathBuf> {
     let log = ["wal", "shm"];
     let others: &[&str] = if anew { &[] } else { &["key", "reserve"] };
-    let names = log.iter().chain(others).map(|what| beside(path, what));
+    let log = log.iter().map(|what| beside(&real(path), what));
+    let names = log.chain(others.iter().map(|what| beside(path, what)));
     let mut left: Vec<_> = names.filter(|name| name.exists()).collect();
     // It says how much there was, unless that has ended cleanly.
     let lock = beside(path, "lock");

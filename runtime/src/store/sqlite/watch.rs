@@ -6,7 +6,8 @@
 
 use super::held::{FileId, Lock, take_file};
 use super::key_file::KeyFile;
-use super::{OpenError, SchemaError, beside, schema};
+use super::{OpenError, SchemaError, beside, real, schema};
+use crate::transport::is_shortage;
 use rusqlite::Connection;
 use std::fs::{self, File};
 use std::io;
@@ -96,7 +97,7 @@ impl Watch {
             move |error| OpenError::File { path, error }
         };
         // SQLite puts its files beside the one that a symbolic link leads to.
-        let real = fs::canonicalize(path).map_err(at(path))?;
+        let real = real(path);
         let log_path = beside(&real, "wal");
         let index = beside(&real, "shm");
         let index_is = fs::metadata(&index).map_err(at(&index))?;
@@ -145,7 +146,11 @@ impl Watch {
 
     /// Looks at the files.
     pub(super) fn look(&mut self, connection: &Connection) -> Result<(), Lost> {
-        let looked = self.look_at_all(connection);
+        let looked = match self.look_at_all(connection) {
+            // What this machine is short of says nothing about the files: the next look does.
+            Err(Lost::Unusable { error, .. }) if is_shortage(&error) => Ok(()),
+            looked => looked,
+        };
         if looked.is_err() {
             self.lock.set_lost();
             self.lock.descriptor().before_close(connection);
@@ -350,7 +355,7 @@ pub(super) fn check_note(
         false => Ok(()),
         true => Err(OpenError::Behind {
             path: path.to_owned(),
-            log: beside(path, "wal"),
+            log: beside(&real(path), "wal"),
             lock: lock.file_path.clone(),
             found,
             noted,
@@ -367,7 +372,7 @@ pub(super) fn forget_note(lock: &Lock) -> Result<(), OpenError> {
 
 /// Asks the lock file whether the log is that of this database: SQLite would write it into any.
 pub(super) fn check_log(path: &Path, lock: &Lock) -> Result<(), OpenError> {
-    let log = beside(path, "wal");
+    let log = beside(&real(path), "wal");
     let is_other = noted(lock).is_some_and(|(_, inode)| inode != lock.inode());
     match is_other && fs::metadata(&log).is_ok_and(|it| it.len() > 0) {
         false => Ok(()),
