@@ -104,7 +104,10 @@ pub(crate) enum ConfigError {
         text: String,
         why: String,
     },
-    #[error("{origin}: there is no setting {name:?}; `postrider config show` lists them")]
+    #[error(
+        "{origin}: there is no setting {name:?}; `{program} config show` lists them",
+        program = crate::program::name()
+    )]
     Unknown { origin: Origin, name: String },
     #[error("{path} cannot be read: {error}")]
     Read {
@@ -203,6 +206,9 @@ pub(crate) struct Config {
     pub(crate) log: String,
 }
 
+/// A day: no service manager waits for longer.
+const SHUTDOWN_TIMEOUT_S_MAX: u64 = 86_400;
+
 /// An operator's own key has to be as hard to guess as ours.
 const API_KEY_CHARS_MIN: usize = 24;
 
@@ -230,7 +236,9 @@ impl Config {
             connections_max: values.parsed("connections_max")?,
             known_event_types_only: values.parsed("known_event_types_only")?,
             open_metrics: values.parsed("open_metrics")?,
-            shutdown_timeout: Duration::from_secs(values.parsed("shutdown_timeout_s")?),
+            shutdown_timeout: values.made("shutdown_timeout_s", |text| {
+                kinds::at_most(text, SHUTDOWN_TIMEOUT_S_MAX).map(Duration::from_secs)
+            })?,
             attempt_timeout_max: values.made("attempt_timeout_max_s", |text| {
                 match text.parse::<u64>() {
                     Ok(seconds @ 1..=3_600) => Ok(Duration::from_secs(seconds)),
@@ -387,6 +395,10 @@ mod tests {
                 assert!(!THEIRS.iter().any(|it| error.contains(it)), "{error}");
             }
         }
+        let endless = [("POSTRIDER_SHUTDOWN_TIMEOUT_S", "18446744073709551615")];
+        let error = Config::of(&gathered(&endless, None).unwrap()).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("from 0 to 86400"), "{error}");
         let number = [("POSTRIDER_KEEP_ENDED_DAYS", "a week")];
         let error = Config::of(&gathered(&number, None).unwrap()).unwrap_err();
         let error = error.to_string();

@@ -173,7 +173,8 @@ impl Args {
                     Finding::ok("settings", format!("the data is in {data}"))
                 }
                 Err(error) => {
-                    let remedy = "correct it; `postrider config show` lists the settings";
+                    let program = crate::program::name();
+                    let remedy = format!("correct it; `{program} config show` lists the settings");
                     Finding::fail("settings", error.to_string(), remedy)
                 }
             });

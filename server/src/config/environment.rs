@@ -28,7 +28,8 @@ impl fmt::Display for UnknownVariable {
             }
             None => write!(
                 f,
-                "there is no setting {variable}: it is passed over; `postrider config show` lists the settings"
+                "there is no setting {variable}: it is passed over; `{} config show` lists the settings",
+                crate::program::name()
             ),
         }
     }

@@ -41,6 +41,12 @@ impl Kind for u64 {
     }
 }
 
+/// A number that is no larger than this.
+pub(super) fn at_most(text: &str, most: u64) -> Result<u64, String> {
+    let number = text.parse::<u64>().ok().filter(|number| *number <= most);
+    number.ok_or_else(|| whole_number(0, most))
+}
+
 fn whole_number(least: u64, most: u64) -> String {
     format!("write a whole number from {least} to {most}, in digits alone")
 }

@@ -100,6 +100,19 @@ pub(super) const RULES: &[Rule] = &[
         ],
     },
     Rule {
+        name: "what the documents have one type finds the server wherever it is",
+        remedy: "write \"$POSTRIDER_URL/…\", which `postrider dev` prints: its port may be another one",
+        check: fixed_addresses,
+        bad: &[&[(
+            "docs/a.md",
+            "```sh\ncurl -s http://127.0.0.1:8080/v1/events\n```",
+        )]],
+        good: &[&[(
+            "docs/a.md",
+            "at `http://127.0.0.1:8080`\n```sh\ncurl -s \"$POSTRIDER_URL/v1/events\"\n```",
+        )]],
+    },
+    Rule {
         name: "no document holds a path of one machine",
         remedy: "write the path as it is on the reader's machine, from the root of the repository",
         check: machine_paths,
@@ -160,6 +173,16 @@ fn commands(tree: &Tree) -> Vec<Fault> {
                 wrong.map(|name| Fault::at(&file.path, line, format!("{name} in `{command}`"))),
             );
         }
+    }
+    faults
+}
+
+fn fixed_addresses(tree: &Tree) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for file in tree.with_ending(".md") {
+        let lines = (1..).zip(file.text.lines());
+        let fixed = lines.filter(|(_, text)| text.contains("curl ") && text.contains("127.0.0.1"));
+        faults.extend(fixed.map(|(line, text)| Fault::at(&file.path, line, text.trim())));
     }
     faults
 }
