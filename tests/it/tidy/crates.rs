@@ -136,7 +136,26 @@ pub(super) const RULES: &[Rule] = &[
         bad: &[&[("a/Cargo.toml", "[lints.rust]\nunsafe_code = 'allow'")]],
         good: &[&[("a/Cargo.toml", "[lints]\nworkspace = true")]],
     },
+    Rule {
+        name: "nothing is built with libclang",
+        remedy: "take a crate that brings its bindings: a fresh machine has a C compiler and no more",
+        check: built_with_libclang,
+        bad: &[
+            &[("Cargo.lock", "[[package]]\nname = 'bindgen'")],
+            &[("Cargo.lock", "[[package]]\nname = 'clang-sys'")],
+        ],
+        good: &[&[("Cargo.lock", "[[package]]\nname = 'wasm-bindgen'")]],
+    },
 ];
+
+fn built_with_libclang(tree: &Tree) -> Vec<Fault> {
+    let lock = tree.table("Cargo.lock");
+    let packages = lock.get("package").and_then(Value::as_array);
+    let names = packages.into_iter().flatten();
+    let names = names.filter_map(|package| package.get("name")?.as_str());
+    let found = names.filter(|name| ["bindgen", "clang-sys"].contains(name));
+    found.map(|name| Fault::new("Cargo.lock", name)).collect()
+}
 
 fn arrows(tree: &Tree) -> Vec<Fault> {
     let mut faults = Vec::new();
