@@ -35,7 +35,7 @@ mod spec;
 mod watch;
 mod writer;
 
-pub use backup::BackupError;
+pub use backup::{BackupError, Copied};
 pub use file::SqliteFile;
 pub use modes::{Loose, loose, loose_files};
 pub use open_error::OpenError;
