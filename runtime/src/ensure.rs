@@ -60,7 +60,7 @@ impl Postrider {
     ) -> Result<EndpointId, EnsureError> {
         let secret = Secret::parse(secret).map_err(InvalidSpec::from);
         let secret = secret.map_err(EndpointError::from)?;
-        let spec = EndpointSpec::new(url);
+        let spec = self.default_spec(url);
         let (endpoint, _) = self.ensure(name, spec, Some(secret)).await?;
         Ok(endpoint.id)
     }

@@ -85,10 +85,15 @@ impl Postrider {
         secret: &str,
     ) -> Result<EndpointId, EndpointError> {
         let secret = Secret::parse(secret).map_err(InvalidSpec::from)?;
-        Ok(self
-            .register(EndpointSpec::new(url), Some(secret))
-            .await?
-            .id)
+        let spec = self.default_spec(url);
+        Ok(self.register(spec, Some(secret)).await?.id)
+    }
+
+    /// The defaults of an endpoint, within the bounds.
+    pub(crate) fn default_spec(&self, url: &str) -> EndpointSpec {
+        let mut spec = EndpointSpec::new(url);
+        spec.timeout = spec.timeout.min(self.limits().timeout_max);
+        spec
     }
 
     /// Registers an endpoint with this secret, or a generated one: the answer has it.
@@ -504,7 +509,9 @@ impl Postrider {
         Arc::clone(&self.0.store)
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
+    /// The bounds that hold: those of [`crate::Builder::limits`].
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
         &self.0.limits
     }
 

@@ -9,6 +9,7 @@ mod failures;
 mod idle;
 mod lost_files;
 mod machine;
+mod operators;
 mod settings;
 mod stream;
 

@@ -9,11 +9,12 @@ use super::extract::{Json, parse};
 use super::problem::{Code, Problem};
 use super::raw::Members;
 use axum::extract::State;
-use postrider::TenantId;
 use postrider::engine::PayloadForm;
+use postrider::{EndpointSpec, TenantId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::str::FromStr;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 /// What endpoints have that are registered without it. What is left out is as the operator of the
@@ -81,10 +82,27 @@ impl Api {
         tenant: &TenantId,
         body: &mut Members,
     ) -> Result<(), Problem> {
+        let is_said = body.get("timeout_ms").is_some();
         if let Some(own) = self.endpoint_defaults().get(tenant, ID) {
             own.fill(body)?;
         }
-        self.options().endpoint_defaults.fill(body)
+        self.options().endpoint_defaults.fill(body)?;
+        if !is_said {
+            self.cut_timeout(body)?;
+        }
+        Ok(())
+    }
+
+    /// Cuts a timeout that its owner has not said in this request to what the operator allows now.
+    pub(super) fn cut_timeout(&self, body: &mut Members) -> Result<(), Problem> {
+        let timeout = match body.get("timeout_ms") {
+            Some(decided) => Duration::from_millis(parse(decided.get().as_bytes())?),
+            None => EndpointSpec::new("").timeout,
+        };
+        let cut = timeout.min(self.postrider().limits().timeout_max);
+        let cut = parse(cut.as_millis().to_string().as_bytes())?;
+        body.set("timeout_ms".to_owned(), cut);
+        Ok(())
     }
 }
 

@@ -241,6 +241,7 @@ pub(crate) async fn patch(
         // A policy is one thing: half of the old one would contradict the new one.
         form.remove("retry");
     }
+    let says_timeout = patch.get("timeout_ms").is_some();
     let none: Vec<String> = NULLABLE
         .into_iter()
         .filter(|name| patch.get(name).is_some_and(raw::is_null))
@@ -251,6 +252,9 @@ pub(crate) async fn patch(
         form.set(name, RawValue::NULL.to_owned());
     }
     api.fill_defaults(tenant, &mut form)?;
+    if !says_timeout {
+        api.cut_timeout(&mut form)?;
+    }
     let form: EndpointForm = parse(form.text()?.get().as_bytes())?;
     let current = Some(&endpoint.spec.payload_form);
     let spec = form.spec(tenant, payload_form(&api, tenant, &form, current)?)?;

@@ -381,11 +381,9 @@ async fn a_tenant_s_own_networks_are_open_to_that_tenant_alone() {
     let closed = json!({ "allow_networks": [] });
     server.patch("/v1/tenants/one", closed).await.expect(200);
     one.post("/v1/events", event).await;
-    let path = format!("/v1/endpoints/{}/deliveries?status=none", text(&made["id"]));
-    let path = path.replace("?status=none", "");
+    let path = format!("/v1/endpoints/{}/deliveries", text(&made["id"]));
     eventually("the next is blocked", async || {
-        let page = one.get(&path).await.to_string();
-        page.contains("blocked_address") || page.contains("retrying")
+        one.get(&path).await.to_string().contains("blocked_address")
     })
     .await;
     assert_eq!(receiver.bodies().len(), 1, "a kept connection was used");
