@@ -15,7 +15,6 @@ use crate::signature_form::{self, SignatureForm};
 use crate::time::Wall;
 use postrider_signature::Secret;
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,13 +4,26 @@ mod room;
 
 pub(crate) use room::{READ_BYTES_MAX, Room};
 
+use crate::Postrider;
 use crate::statistics::Hour;
+use crate::status::ReadError;
 use postrider_engine::{
     AttemptResult, DeliveryId, DeliveryRecord, DeliveryState, EndpointId, EventId, EventPattern,
     EventType, FailReason, FailureKind, TenantId, Wall,
 };
 use std::fmt;
 use std::str::FromStr;
+
+impl Postrider {
+    /// A page of deliveries with their attempts, newest first unless said otherwise.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn deliveries(&self, query: DeliveryQuery) -> Result<DeliveryPage, ReadError> {
+        Ok(self.store().deliveries(query).await?)
+    }
+}
 
 /// Which deliveries are asked for. The default asks for all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::egress::EgressGuard;
 use crate::ensure::Names;
 use crate::facts::Facts;
-use crate::history::{DeliveryPage, DeliveryQuery, Statistics};
+use crate::history::Statistics;
 use crate::replay::{ReplayLog, Runner, Running};
 use crate::shell::Call;
 use crate::status::{EventStatus, ReadError};
@@ -439,15 +439,6 @@ impl Postrider {
     /// If the store cannot be read.
     pub async fn ledger(&self, endpoint: &EndpointId) -> Result<Ledger, ReadError> {
         Ok(self.store().ledger(*endpoint).await?)
-    }
-
-    /// A page of deliveries with their attempts, newest first unless said otherwise.
-    ///
-    /// # Errors
-    ///
-    /// If the store cannot be read.
-    pub async fn deliveries(&self, query: DeliveryQuery) -> Result<DeliveryPage, ReadError> {
-        Ok(self.store().deliveries(query).await?)
     }
 
     /// What has come of the deliveries to an endpoint, by the hour: the hours from the one in

@@ -33,10 +33,18 @@ function post(address, { parts, headers = {}, agent, chunked = false }) {
     sent.once("response", async (response) => {
       const chunks = await response.toArray();
       const kept = sent.reusedSocket;
+      if (!sent.writableEnded) sent.destroy();
       done({ status: response.statusCode, text: Buffer.concat(chunks).toString(), kept });
     });
-    for (const part of parts) sent.write(part);
-    sent.end();
+    let answered = false;
+    sent.once("response", () => (answered = true));
+    // Like any sender that is told no amid its body, it stops there.
+    const send = (rest) => {
+      if (answered) return;
+      if (rest.length === 0) return sent.end();
+      sent.write(rest[0], () => send(rest.slice(1)));
+    };
+    send(parts);
   });
 }
 

@@ -117,7 +117,7 @@ fn created_at(record: &DeliveryRecord) -> Time {
 
 /// A header of a request as it is shown. Those that were recorded before the values of all custom
 /// headers were left out are judged by their names.
-fn shown((name, value): (&str, &str)) -> (String, String) {
+fn shown_header((name, value): (&str, &str)) -> (String, String) {
     let value = match postrider::engine::speaks_of_credentials(name) {
         true => postrider::HeaderLines::SECRET,
         false => value,
@@ -133,7 +133,7 @@ impl AttemptView {
             number: attempt.number,
             started_at: attempt.started_at.into(),
             duration_ms: attempt.duration_ms,
-            request_headers: lines.map(shown).collect(),
+            request_headers: lines.map(shown_header).collect(),
             status: None,
             response_headers: BTreeMap::new(),
             response_body: None,

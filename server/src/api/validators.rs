@@ -211,7 +211,8 @@ mod tests {
             "versions": [{ "version": 1, "schema": schema, "example": null,
                 "created_at": "2026-01-01T00:00:00Z" }] });
         let view: EventTypeView = serde_json::from_value(view).unwrap();
-        let schema = Schema::compile(view.checked_schema().unwrap()).unwrap();
+        let schema = serde_json::from_str(view.checked_schema().unwrap().get()).unwrap();
+        let schema = Schema::compile(&schema).unwrap();
         (Arc::new(view), Arc::new(schema))
     }
 

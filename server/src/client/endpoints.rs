@@ -334,7 +334,7 @@ impl Defaults {
         let path = ["v1", "endpoint-defaults"];
         let reply = match &self.set {
             None => client.get(&path, &Query::default()).await?,
-            Some(set) => client.put(&path, &parsed("--set", set)?).await?,
+            Some(set) => client.put(&path, &value::json("--set", set)?).await?,
         };
         Ok(show.answer(&reply, |it| show::fields(it, &["retry", "timeout_ms"])))
     }
