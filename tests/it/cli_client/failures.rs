@@ -1,6 +1,7 @@
 //! What the commands say when they are refused, or nobody answers.
 
 use super::{Server, postrider, said};
+use crate::receiver::closed_port;
 
 #[test]
 fn every_group_tells_the_code_of_a_refusal_with_exit_status_1() {
@@ -52,9 +53,7 @@ fn the_place_of_what_is_wrong_is_named() {
 #[test]
 fn nobody_there_is_no_answer() {
     let directory = tempfile::tempdir().unwrap();
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", closed.local_addr().unwrap());
-    drop(closed);
+    let url = format!("http://{}", closed_port());
     let ask = |args: &[&str]| said(postrider(directory.path()).args(args).args(["--url", &url]));
     for args in [
         &["events", "list"][..],

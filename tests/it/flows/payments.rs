@@ -5,11 +5,22 @@ use crate::receiver::{Receiver, Reply, closed, until};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Registers an endpoint with a secret; retries come fast.
+/// Registers an endpoint with a secret; retries come fast, and an attempt may take longer than
+/// a slow machine needs.
 async fn register(server: &Server, url: &str, secret: &str, retries: u64) -> String {
+    register_with(server, url, secret, retries, 10_000).await
+}
+
+async fn register_with(
+    server: &Server,
+    url: &str,
+    secret: &str,
+    retries: u64,
+    timeout_ms: u64,
+) -> String {
     let retry = json!({ "first_ms": 20, "factor": 2, "cap_ms": 200, "retries": retries });
     let body = json!({
-        "url": url, "secret": secret, "retry": retry, "timeout_ms": 300,
+        "url": url, "secret": secret, "retry": retry, "timeout_ms": timeout_ms,
         "signatures": [{ "scheme": "body-hex" }]
     });
     let made = server.post("/v1/endpoints", body).await.expect(201);
@@ -76,13 +87,13 @@ async fn each_way_to_fail_ends_as_it_should() {
     let hangs = Receiver::start(|_, _| Reply::Never).await;
     let nobody = closed().await;
     let cases = [
-        (refuses.url(), "rejected", 1),
-        (breaks.url(), "exhausted", 3),
-        (hangs.url(), "exhausted", 3),
-        (nobody, "exhausted", 3),
+        (refuses.url(), "rejected", 1, 10_000),
+        (breaks.url(), "exhausted", 3, 10_000),
+        (hangs.url(), "exhausted", 3, 300),
+        (nobody, "exhausted", 3, 10_000),
     ];
-    for (url, reason, attempts) in cases {
-        let endpoint = register(&server, &url, "s", 2).await;
+    for (url, reason, attempts, timeout_ms) in cases {
+        let endpoint = register_with(&server, &url, "s", 2, timeout_ms).await;
         let event = submit(&server, &endpoint, json!({ "url": url })).await;
         let failed = server.event_in(&event, "failed").await;
         assert_eq!(failed["attempts"], attempts, "{url}");

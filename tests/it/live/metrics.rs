@@ -215,7 +215,7 @@ async fn endpoints_whose_filters_cannot_be_judged_are_counted() {
     }
     let list = format!(r#"{{"list": [{}-1]}}"#, "-1,".repeat(60_000));
     for payload in [r#"{"a": 1"#, r#"{"a": 2}"#, &list] {
-        let event = Submission::new("a.b", payload.to_owned());
+        let event = Submission::new("a.b", payload);
         server.postrider.publish(event).await.unwrap();
     }
     let samples = scraped(&server).await;
