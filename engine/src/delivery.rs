@@ -154,6 +154,28 @@ pub struct Attempt {
     pub outcome: Outcome,
 }
 
+/// The headers that Postrider makes itself, under the names that they have unless others are chosen.
+const MADE_HEADERS: [&str; 18] = [
+    "content-type",
+    "stripe-signature",
+    "user-agent",
+    "webhook-id",
+    "webhook-signature",
+    "webhook-timestamp",
+    "x-attempt",
+    "x-batch-size",
+    "x-delivery-id",
+    "x-event-id",
+    "x-event-type",
+    "x-hub-signature-256",
+    "x-shopify-hmac-sha256",
+    "x-signature",
+    "x-slack-request-timestamp",
+    "x-slack-signature",
+    "x-webhook-signature",
+    "x-webhook-timestamp",
+];
+
 /// The headers of a request as they were sent, in one text, without what is secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderLines(Box<str>);
@@ -161,6 +183,27 @@ pub struct HeaderLines(Box<str>);
 impl HeaderLines {
     /// Stands for a value that must not be kept.
     pub const SECRET: &'static str = "[secret]";
+
+    /// At the beginning of lines: none of the endpoint's own headers has its value in them.
+    pub(crate) const WITHOUT_VALUES: &'static str = "\n";
+
+    /// What is on record. Records of before kept the values of some of the endpoint's own headers:
+    /// of those the values are left that Postrider itself has made.
+    #[must_use]
+    pub fn recorded(lines: String) -> Self {
+        if lines.is_empty() || lines.starts_with(Self::WITHOUT_VALUES) {
+            return Self(lines.into());
+        }
+        let mut kept = String::with_capacity(lines.len());
+        for (name, value) in lines.lines().filter_map(|line| line.split_once(": ")) {
+            let is_made = MADE_HEADERS.contains(&name) || name.starts_with("svix-");
+            let value = if is_made { value } else { Self::SECRET };
+            for part in [name, ": ", value, "\n"] {
+                kept.push_str(part);
+            }
+        }
+        Self(kept.into())
+    }
 
     /// Lines of `name: value`, each with a line feed at its end.
     #[must_use]
@@ -177,5 +220,24 @@ impl HeaderLines {
     /// Names and values, in the order in which they were sent.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.lines().filter_map(|line| line.split_once(": "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_of_before_lose_the_values_of_headers_that_are_not_ours() {
+        let before = "x-event-id: evt_1\nsvix-id: a\nAuthorization: Bearer zzz\nx-team: b: c\n";
+        let read = HeaderLines::recorded(before.to_owned());
+        let read: Vec<_> = read.iter().collect();
+        let secret = HeaderLines::SECRET;
+        let expected = [("x-event-id", "evt_1"), ("svix-id", "a")];
+        let hidden = [("Authorization", secret), ("x-team", secret)];
+        assert_eq!(read, [expected, hidden].concat());
+        let own = "\nx-my-signature: v1\nx-team: [secret]\n";
+        assert_eq!(HeaderLines::recorded(own.to_owned()).as_str(), own);
+        assert_eq!(HeaderLines::recorded(String::new()), HeaderLines::default());
     }
 }

@@ -164,6 +164,7 @@ impl fmt::Debug for EndpointSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EndpointSpec")
             .field("tenant", &self.tenant)
+            .field("name", &self.name)
             .field("url", &self.url)
             .field("description", &self.description)
             .field("metadata", &self.metadata)

@@ -74,9 +74,7 @@ pub use payload_form::{BodyTooLarge, PayloadForm};
 pub use postrider_signature as signature;
 pub use postrider_signature::Secret;
 pub use rate::RateLimit;
-pub use request::{
-    Behind, PrepareError, Prepared, Request, Route, USER_AGENT, speaks_of_credentials,
-};
+pub use request::{Behind, PrepareError, Prepared, Request, Route, USER_AGENT};
 pub use retry::{RetryPolicy, Schedule};
 pub use scheduler::{Scheduler, turn};
 pub use signature_form::SignatureForm;

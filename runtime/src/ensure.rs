@@ -65,6 +65,13 @@ impl Postrider {
         Ok(endpoint.id)
     }
 
+    /// The defaults of an endpoint, within the bounds.
+    pub(crate) fn default_spec(&self, url: &str) -> EndpointSpec {
+        let mut spec = EndpointSpec::new(url);
+        spec.timeout = spec.timeout.min(self.limits().timeout_max);
+        spec
+    }
+
     /// Makes sure that the tenant of the spec has an endpoint of this name with this spec. If there
     /// is none it is made, with this secret or a generated one. If there is one, its spec is changed
     /// where it differs; its secret is changed only if another one is given, and then the one before
@@ -159,13 +166,17 @@ impl Postrider {
         spec: &EndpointSpec,
         secret: Option<&Secret>,
     ) -> Result<(Endpoint, Ensured), EndpointError> {
+        let current = endpoint.secrets.first();
+        let other = secret.filter(|secret| current.is_none_or(|it| it.secret != **secret));
+        if let Some(secret) = other {
+            // All of it is done, or none.
+            self.check_rotation(&endpoint, secret)?;
+        }
         let mut adapted = (endpoint, Ensured::Unchanged);
         if *adapted.0.spec != *spec {
             let endpoint = self.update_endpoint(&adapted.0.id, spec.clone()).await?;
             adapted = (endpoint, Ensured::Changed);
         }
-        let current = adapted.0.secrets.first();
-        let other = secret.filter(|secret| current.is_none_or(|it| it.secret != **secret));
         if let Some(secret) = other {
             let (id, secret) = (adapted.0.id, Some(secret.clone()));
             let endpoint = self
@@ -174,6 +185,23 @@ impl Postrider {
             adapted = (endpoint, Ensured::Changed);
         }
         Ok(adapted)
+    }
+
+    /// Whether this secret can be the endpoint's next one now.
+    fn check_rotation(&self, endpoint: &Endpoint, secret: &Secret) -> Result<(), EndpointError> {
+        let limits = self.limits();
+        let least = limits.secret_bytes_min;
+        if secret.strength_bytes() < least {
+            return Err(InvalidSpec::SecretShort { least }.into());
+        }
+        let most = limits.secrets_max;
+        let now = self.wall();
+        let live = endpoint.secrets.iter();
+        let live = live.filter(|it| it.expires_at.is_none_or(|at| at > now));
+        if live.count() >= most {
+            return Err(EndpointError::Secrets { most });
+        }
+        Ok(())
     }
 }
 

@@ -104,6 +104,17 @@ pub(crate) fn trace(fact: &Fact) {
         Fact::Resent { of, original } => {
             tracing::info!(delivery = %of.delivery, %original, "postrider.delivery.resent");
         }
+        Fact::EndpointChanged { .. }
+        | Fact::EndpointDisabled { .. }
+        | Fact::EndpointDeleted { .. }
+        | Fact::EndpointHeld { .. }
+        | Fact::BreakerOpened { .. }
+        | Fact::BreakerClosed { .. } => trace_endpoint(fact),
+    }
+}
+
+fn trace_endpoint(fact: &Fact) {
+    match *fact {
         Fact::EndpointChanged { endpoint, status } => {
             tracing::info!(%endpoint, ?status, "postrider.endpoint.changed");
         }
@@ -122,5 +133,6 @@ pub(crate) fn trace(fact: &Fact) {
         Fact::BreakerClosed { endpoint } => {
             tracing::info!(%endpoint, "postrider.breaker.closed");
         }
+        _ => (),
     }
 }

@@ -89,13 +89,6 @@ impl Postrider {
         Ok(self.register(spec, Some(secret)).await?.id)
     }
 
-    /// The defaults of an endpoint, within the bounds.
-    pub(crate) fn default_spec(&self, url: &str) -> EndpointSpec {
-        let mut spec = EndpointSpec::new(url);
-        spec.timeout = spec.timeout.min(self.limits().timeout_max);
-        spec
-    }
-
     /// Registers an endpoint with this secret, or a generated one: the answer has it.
     ///
     /// # Errors

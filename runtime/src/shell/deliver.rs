@@ -270,7 +270,7 @@ mod tests {
             idempotency_key: None,
         };
         let spec = Box::new(EndpointSpec::new("https://example.com/"));
-        let secret = "a secret".parse::<Secret>().unwrap();
+        let secret = "a secret of its own".parse::<Secret>().unwrap();
         let command = Command::PingUnregistered(spec, secret, Box::new(event));
         while !matches!(core.poll(), Output::Timeout(..)) {}
         core.handle(now, Input::Command(CallId(0), command));

@@ -63,7 +63,7 @@ pub(crate) struct AttemptView {
     started_at: Time,
     /// How long it took, in milliseconds.
     duration_ms: u64,
-    /// The headers as they were sent, less the values that may be credentials.
+    /// The headers as they were sent; `[secret]` stands for each value of the endpoint's own.
     request_headers: BTreeMap<String, String>,
     /// The status of the response; `null` if there was none.
     status: Option<u16>,
@@ -115,25 +115,16 @@ fn created_at(record: &DeliveryRecord) -> Time {
     Time(postrider::Wall(ms))
 }
 
-/// A header of a request as it is shown. Those that were recorded before the values of all custom
-/// headers were left out are judged by their names.
-fn shown_header((name, value): (&str, &str)) -> (String, String) {
-    let value = match postrider::engine::speaks_of_credentials(name) {
-        true => postrider::HeaderLines::SECRET,
-        false => value,
-    };
-    (name.to_owned(), value.to_owned())
-}
-
 impl AttemptView {
     pub(crate) fn of(attempt: &Attempt) -> Self {
-        let lines = attempt.request_headers.iter();
+        let headers = attempt.request_headers.iter();
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let mut view = Self {
             id: attempt.id.to_string(),
             number: attempt.number,
             started_at: attempt.started_at.into(),
             duration_ms: attempt.duration_ms,
-            request_headers: lines.map(shown_header).collect(),
+            request_headers: headers.collect(),
             status: None,
             response_headers: BTreeMap::new(),
             response_body: None,

@@ -86,26 +86,13 @@ async fn start_with(config: &Config, options: SqliteOptions) -> Result<Running, 
     let store = options.retention(retention);
     let store = store.open(database(&config.data))?;
     let budget = Budget::of_process();
-    let limits = budget.bound(Limits {
-        pending_deliveries_max: config.pending_deliveries_max,
-        pending_bytes_max: config.pending_bytes_max,
-        timeout_max: config.attempt_timeout_max,
-        ..Limits::default()
-    });
-    tracing::info!(
-        descriptors = budget.descriptors,
-        attempts_max = limits.attempts_max,
-        idle_connections_max = budget.idle_max,
-        connections_max = budget.connections_max,
-        "postrider.descriptors"
-    );
     let metrics = Metrics::new();
     let postrider = Postrider::builder()
         .store(store)
         .transport(transport(config, &budget)?)
         .observer(Arc::new(metrics.clone()))
         .egress(config.egress.clone())
-        .limits(limits)
+        .limits(limits(config, &budget))
         .shutdown_timeout(config.shutdown_timeout)
         .start()
         .await?;
@@ -147,6 +134,23 @@ async fn start_with(config: &Config, options: SqliteOptions) -> Result<Running, 
         first_key,
         serving,
     })
+}
+
+fn limits(config: &Config, budget: &Budget) -> Limits {
+    let limits = budget.bound(Limits {
+        pending_deliveries_max: config.pending_deliveries_max,
+        pending_bytes_max: config.pending_bytes_max,
+        timeout_max: config.attempt_timeout_max,
+        ..Limits::default()
+    });
+    tracing::info!(
+        descriptors = budget.descriptors,
+        attempts_max = limits.attempts_max,
+        idle_connections_max = budget.idle_max,
+        connections_max = budget.connections_max,
+        "postrider.descriptors"
+    );
+    limits
 }
 
 /// Requests go out within the egress guard, and within the budget of descriptors.

@@ -161,7 +161,7 @@ fn at_rest(held: &Footprint, here: usize, book: &Book) -> Result<(), String> {
     if held.endpoints != here {
         return Err(format!("{here} endpoints are there: {held:?}"));
     }
-    let most = at_hand(book);
+    let most = at_hand(book, held.endpoints_held > 0);
     if held.payload_bytes > most {
         return Err(format!("more than {most} bytes are kept at hand: {held:?}"));
     }
@@ -211,15 +211,17 @@ fn bytes_of(id: DeliveryId, book: &Book) -> usize {
 }
 
 /// Payload bytes that may be at hand while nothing is under way: of lanes that a rate limit holds
-/// back, or a dead letter at which they have stopped, or whose order has come later.
-fn at_hand(book: &Book) -> usize {
+/// back, or a dead letter at which they have stopped, or whose order has come later; and of those
+/// to an endpoint that comes back slowly, which keeps them over the short pauses. Which one it is
+/// the book does not know.
+fn at_hand(book: &Book, is_any_held: bool) -> usize {
     let waits = book.lanes.iter().filter(|(id, lane)| {
         let page = book.endpoints.get(&id.endpoint);
         let limited = page.is_some_and(|page| page.told.spec.rate_limit.is_some());
         let is_fifo = page.is_some_and(|page| page.told.spec.ordering == Ordering::Fifo);
         // A batch waits for more.
         let batches = page.is_some_and(|page| page.told.spec.batch.is_some());
-        limited || batches || lane.stopped_at.is_some() || lane.unordered && is_fifo
+        is_any_held || limited || batches || lane.stopped_at.is_some() || lane.unordered && is_fifo
     });
     let pending = waits.flat_map(|(_, lane)| lane.pending.values());
     pending.map(|id| bytes_of(*id, book)).sum()

@@ -11,7 +11,9 @@ mod waits;
 
 use super::{Checker, all};
 use crate::book::Book;
-use crate::plan::{Answer, Bounds, Disk, End, EndpointPlan, Plan, Receiver, Tier, Weighted};
+use crate::plan::{
+    Answer, Bounds, Delays, Disk, End, EndpointPlan, Plan, Receiver, Tier, Weighted,
+};
 use crate::trace::{Audit, Audited, Line, Reply, What, Wire, Wish};
 use crate::verdict::Verdict;
 use crate::world::EPOCH;
@@ -137,7 +139,14 @@ impl Scene {
     }
 
     fn endpoint(&mut self) -> EndpointId {
-        self.endpoint_of(&EndpointPlan::of(0))
+        let mut plan = EndpointPlan::of(0);
+        plan.retry.delays = Delays::Exponential {
+            first_ms: 1_000,
+            factor: 2.0,
+            cap_ms: 3_600_000,
+            retries: 5,
+        };
+        self.endpoint_of(&plan)
     }
 
     /// Registers an endpoint.

@@ -166,7 +166,8 @@ fn tell_recovered(told: &mut String, recovered: &Recovered) {
         let secrets = secrets
             .map(|it| it.secret.expose_secret_text())
             .collect::<Vec<_>>();
-        line(told, format_args!("{it:?} {secrets:?}"));
+        let headers = &it.endpoint.spec.headers;
+        line(told, format_args!("{it:?} {secrets:?} {headers:?}"));
     }
     for lane in &recovered.lanes {
         let retrying = lane.retrying.iter().map(|it| {

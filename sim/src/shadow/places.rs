@@ -163,7 +163,7 @@ impl Places {
                 let secrets = it.endpoint.secrets.iter();
                 let secrets = secrets.map(|it| it.secret.expose_secret_text().to_owned());
                 let secrets = secrets.collect::<Vec<_>>();
-                (format!("{it:?}"), secrets)
+                (format!("{it:?}"), secrets, it.endpoint.spec.headers.clone())
             });
             told.collect::<Vec<_>>()
         };

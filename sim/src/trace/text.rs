@@ -449,36 +449,8 @@ fn fact(known: &Fact, names: &mut Names, out: &mut String) -> fmt::Result {
         Fact::Accepted { event, deliveries } => {
             write!(out, "accepted {} for {deliveries}", names.event(event))
         }
-        Fact::AttemptStarted {
-            of,
-            attempt,
-            number,
-        } => {
-            write!(
-                out,
-                "started {} #{number} {attempt}",
-                names.delivery(of.delivery)
-            )
-        }
-        Fact::AttemptPutBack { of, number, .. } => {
-            write!(out, "put back {} #{number}", names.delivery(of.delivery))
-        }
-        Fact::AttemptEnded {
-            of,
-            number,
-            result,
-            duration_ms,
-            ..
-        } => {
-            write!(
-                out,
-                "ended {} #{number} after {duration_ms} ms: ",
-                names.delivery(of.delivery)
-            )?;
-            match result {
-                AttemptResult::Status(status) => write!(out, "{status}"),
-                AttemptResult::Failure(kind) => write!(out, "{kind}"),
-            }
+        Fact::AttemptStarted { .. } | Fact::AttemptPutBack { .. } | Fact::AttemptEnded { .. } => {
+            fact_of_attempt(known, names, out)
         }
         Fact::RetryScheduled { of, due } => {
             write!(out, "retries {} at {}", names.delivery(of.delivery), due.0)
@@ -515,6 +487,43 @@ fn fact(known: &Fact, names: &mut Names, out: &mut String) -> fmt::Result {
         | Fact::EndpointHeld { .. }
         | Fact::BreakerOpened { .. }
         | Fact::BreakerClosed { .. } => fact_of_endpoint(known, names, out),
+    }
+}
+
+fn fact_of_attempt(known: &Fact, names: &mut Names, out: &mut String) -> fmt::Result {
+    match *known {
+        Fact::AttemptStarted {
+            of,
+            attempt,
+            number,
+        } => {
+            write!(
+                out,
+                "started {} #{number} {attempt}",
+                names.delivery(of.delivery)
+            )
+        }
+        Fact::AttemptPutBack { of, number, .. } => {
+            write!(out, "put back {} #{number}", names.delivery(of.delivery))
+        }
+        Fact::AttemptEnded {
+            of,
+            number,
+            result,
+            duration_ms,
+            ..
+        } => {
+            write!(
+                out,
+                "ended {} #{number} after {duration_ms} ms: ",
+                names.delivery(of.delivery)
+            )?;
+            match result {
+                AttemptResult::Status(status) => write!(out, "{status}"),
+                AttemptResult::Failure(kind) => write!(out, "{kind}"),
+            }
+        }
+        _ => Ok(()),
     }
 }
 

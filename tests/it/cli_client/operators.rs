@@ -46,7 +46,7 @@ async fn a_network_that_is_denied_stays_closed_whatever_is_allowed() {
     assert_eq!(attempts[0]["failure"], "blocked_address", "{attempts:?}");
     let refused = server.refused(1, &["endpoints", "create", &receiver.url()]);
     assert!(refused.contains("deny list"), "{refused}");
-    server.endpoint("http://127.0.0.2:9/", &[]);
+    server.endpoint("http://127.0.0.2:8443/", &[]);
     assert_eq!(receiver.count(), 1);
 }
 

@@ -1,7 +1,7 @@
 //! A payment platform and its five calls: register, submit, status, dead letters, shutdown.
 
 use crate::api::Server;
-use crate::receiver::{Receiver, Reply, closed, until};
+use crate::receiver::{Receiver, Reply, SECRET, closed, until};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ async fn merchants_get_charges_refunds_and_disputes_in_order_through_a_restart()
     let server = Server::start().await;
     // Down for the first four requests, up afterwards.
     let receiver = Receiver::start(|n, _| Reply::Status(if n < 4 { 503 } else { 200 })).await;
-    let endpoint = register(&server, &receiver.url(), "merchant-secret", 10).await;
+    let endpoint = register(&server, &receiver.url(), SECRET, 10).await;
     let mut events = Vec::new();
     for n in 0..3 {
         events.push(submit(&server, &endpoint, json!({ "n": n })).await);
@@ -93,7 +93,7 @@ async fn each_way_to_fail_ends_as_it_should() {
         (nobody, "exhausted", 3, 10_000),
     ];
     for (url, reason, attempts, timeout_ms) in cases {
-        let endpoint = register_with(&server, &url, "s", 2, timeout_ms).await;
+        let endpoint = register_with(&server, &url, SECRET, 2, timeout_ms).await;
         let event = submit(&server, &endpoint, json!({ "url": url })).await;
         let failed = server.event_in(&event, "failed").await;
         assert_eq!(failed["attempts"], attempts, "{url}");
@@ -109,8 +109,8 @@ async fn endpoints_do_not_wait_for_each_other() {
     let server = Server::start().await;
     let slow = Receiver::start(|_, _| Reply::Late(Duration::from_millis(200), 200)).await;
     let fast = Receiver::answering(200).await;
-    let slow_one = register(&server, &slow.url(), "s", 0).await;
-    let fast_one = register(&server, &fast.url(), "s", 0).await;
+    let slow_one = register(&server, &slow.url(), SECRET, 0).await;
+    let fast_one = register(&server, &fast.url(), SECRET, 0).await;
     for n in 0..20 {
         submit(&server, &slow_one, json!(n)).await;
         submit(&server, &fast_one, json!(n)).await;
@@ -123,7 +123,7 @@ async fn endpoints_do_not_wait_for_each_other() {
 async fn a_shutdown_finishes_what_is_under_way_and_takes_nothing_new() {
     let server = Server::start().await;
     let receiver = Receiver::start(|_, _| Reply::Late(Duration::from_millis(150), 200)).await;
-    let endpoint = register(&server, &receiver.url(), "s", 0).await;
+    let endpoint = register(&server, &receiver.url(), SECRET, 0).await;
     let event = submit(&server, &endpoint, json!(1)).await;
     until("it is under way", || async { receiver.count() == 1 }).await;
     let (postrider, body) = (

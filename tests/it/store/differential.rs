@@ -286,7 +286,10 @@ impl<S: Store> Side<S> {
                 .iter_mut()
                 .for_each(|it| it.seq = Seq::default());
         }
-        format!("{found:?}")
+        // Written out without these.
+        let specs = found.endpoints.iter().map(|it| &it.endpoint.spec);
+        let headers: Vec<_> = specs.map(|spec| spec.headers.clone()).collect();
+        format!("{found:?} {headers:?}")
     }
 }
 

@@ -221,8 +221,9 @@ async fn custom_headers_are_sealed_in_the_file_also_those_that_a_version_of_befo
         Arc::clone(&store).recover().await.unwrap();
         let found = Arc::clone(&store).endpoint(ENDPOINT).await.unwrap();
         assert_eq!(found.unwrap().spec.headers, headers);
-        drop(store);
         assert!(!is_written(), "nothing of it is left in the file");
+        drop(store);
+        assert!(!is_written());
     }
     assert!(with(&[&old]).endpoint(ENDPOINT).await.is_err());
 }

@@ -125,8 +125,8 @@ impl Changes<'_> {
     }
 
     /// Seals with the first key what another one has sealed, and what a version of before has
-    /// written as it is: of that the file keeps nothing.
-    pub(super) fn seal_anew(&self) -> Result<(), StoreFault> {
+    /// written as it is: that is overwritten. Whether there was any.
+    pub(super) fn seal_anew(&self) -> Result<bool, StoreFault> {
         let mut select = self
             .connection
             .prepare_cached("SELECT id, secrets, spec FROM postrider_endpoint")?;
@@ -139,7 +139,7 @@ impl Changes<'_> {
             }
         }
         if old.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let overwrite = |on: bool| {
             let set = self.connection.pragma_update(None, "secure_delete", on);
@@ -157,7 +157,8 @@ impl Changes<'_> {
                 )?;
             }
         }
-        overwrite(false)
+        overwrite(false)?;
+        Ok(true)
     }
 }
 

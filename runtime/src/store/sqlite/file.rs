@@ -387,13 +387,19 @@ impl SqliteFile {
 
     fn recovered(&mut self) -> Result<Recovered, StoreFault> {
         let keys = Arc::clone(&self.keys);
-        self.in_transaction(|changes| {
+        let (recovered, is_sealed_anew) = self.in_transaction(|changes| {
             changes.discard_orphans()?;
-            changes.seal_anew()?;
+            let is_sealed_anew = changes.seal_anew()?;
             records::seal_anew(changes.connection, &keys)?;
             changes.lanes.flush(changes.connection)?;
-            reads::recover(changes.connection, &keys)
-        })
+            Ok((reads::recover(changes.connection, &keys)?, is_sealed_anew))
+        })?;
+        if is_sealed_anew {
+            // Until then the database has the old pages, and the log the new ones.
+            let checkpoint = self.connection.prepare("PRAGMA wal_checkpoint(PASSIVE)");
+            checkpoint?.query_row([], |_| Ok(()))?;
+        }
+        Ok(recovered)
     }
 }
 

@@ -188,7 +188,7 @@ pub(super) fn attempt(row: &Row<'_>, room: &mut Room) -> Result<Attempt, StoreFa
         })
     };
     let request_headers = match is_whole {
-        true => HeaderLines::from_lines(row.get::<_, String>(11)?),
+        true => HeaderLines::recorded(row.get(11)?),
         false => HeaderLines::default(),
     };
     let mut attempt = Attempt {

@@ -29,9 +29,9 @@ fn is_held(scene: &mut Scene, id: DeliveryId, outcome: Outcome, seconds: u64) {
     scene.ok(scene.sends(id));
     scene.ok(scene.hears(id, outcome));
     let mut end = scene.end_of(id);
-    if let Some(health) = &mut end.health {
-        health.held_until = Some(Wall(scene.now().wall.0 + seconds * 1_000));
-    }
+    let after = scene.book.recording[&id].health.1;
+    let health = end.health.get_or_insert(after);
+    health.held_until = Some(Wall(scene.now().wall.0 + seconds * 1_000));
     scene.ok(durable(end));
 }
 

@@ -70,7 +70,7 @@ fn ended(dead: Vec<usize>, status: EndpointStatus) -> Result<(), String> {
     scene.publish(endpoint);
     scene.told(|record| record.status = status);
     scene.ok(What::Healed);
-    scene.pass(3_600_000 * 2);
+    scene.pass(3_600_000 * 4);
     scene.ok(What::Stopped(Stop::End));
     scene.checker.end(&scene.book)
 }
