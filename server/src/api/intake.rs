@@ -167,6 +167,7 @@ pub(super) async fn bound(State(api): State<Api>, request: Request, next: Next) 
         Err(spent) => return turned(Turned::of(spent)),
     };
     let reads = is_read(&request);
+    let changes = !request.method().is_safe();
     let room = Room {
         held,
         metrics: metrics.clone(),
@@ -189,6 +190,8 @@ pub(super) async fn bound(State(api): State<Api>, request: Request, next: Next) 
     }
     match intake.answers.take(peer, bytes) {
         Ok(held) => handed_out(response, held).await,
+        // It is done: whoever is told to come again would do it twice.
+        Err(_) if changes => response,
         Err(_) => turned(Turned::Unread),
     }
 }

@@ -1,5 +1,13 @@
+use super::super::{ApiOptions, extract};
 use super::*;
+use axum::Router;
+use axum::handler::Handler;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::routing::any;
+use postrider::Postrider;
 use serde_json::Value;
+use tower_service::Service;
 
 #[test]
 fn a_tree_of_values_takes_no_more_than_what_is_counted() {
@@ -49,7 +57,7 @@ fn room(most: u64) -> Room {
 
 async fn read(room: &Room, body: Body) -> Result<Bytes, Problem> {
     let request = bounded(Request::new(body), room.clone());
-    super::super::extract::read(request.into_body(), 1 << 20).await
+    extract::read(request.into_body(), 1 << 20).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,4 +93,46 @@ async fn what_an_answer_holds_goes_back_with_its_last_byte() {
     );
     drop(first);
     assert!(budget.take(Peer::default(), 100_000).is_ok());
+}
+
+async fn api() -> Api {
+    let postrider = Postrider::builder().start().await.unwrap();
+    Api::open(postrider, ApiOptions::default()).await.unwrap()
+}
+
+/// One handler for every method, behind what is bounded.
+fn routes<H, T>(api: &Api, path: &str, handler: H) -> Router
+where
+    H: Handler<T, ()>,
+    T: 'static,
+{
+    let routes = Router::new().route(path, any(handler));
+    routes.layer(from_fn_with_state(api.clone(), bound))
+}
+
+fn request(method: Method, path: &str, body: Body) -> Request {
+    let request = Request::builder().method(method).uri(path);
+    let request = request.header("content-type", "application/json");
+    request.body(body).unwrap()
+}
+
+async fn status(routes: &Router, request: Request) -> StatusCode {
+    let mut routes = routes.clone();
+    routes.call(request).await.unwrap().status()
+}
+
+#[tokio::test]
+async fn what_is_done_is_answered_though_no_answer_has_room_and_what_reads_comes_again() {
+    let api = api().await;
+    let large = || async { "x".repeat(8 << 10) };
+    let routes = routes(&api, "/v1/large", large);
+    let answers = &api.intake().answers;
+    let taken = answers.take(Peer::default(), ANSWERS_BYTES_MAX).unwrap();
+    for (method, expected) in [(Method::GET, 503), (Method::POST, 200), (Method::PUT, 200)] {
+        let asked = request(method.clone(), "/v1/large", Body::empty());
+        assert_eq!(status(&routes, asked).await, expected, "{method}");
+    }
+    drop(taken);
+    let asked = request(Method::GET, "/v1/large", Body::empty());
+    assert_eq!(status(&routes, asked).await, 200);
 }
