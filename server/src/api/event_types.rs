@@ -103,28 +103,38 @@ pub(crate) struct EventTypePatch {
     validate: Option<bool>,
 }
 
+/// What a version is made of, checked.
+struct Checked {
+    schema: Option<Box<RawValue>>,
+    example: Option<Box<RawValue>>,
+}
+
 impl Version {
-    fn new(number: usize, form: &VersionForm, at: Time) -> Result<Self, Problem> {
-        Ok(Self {
+    fn new(number: usize, checked: Checked, at: Time) -> Self {
+        Self {
             version: u32::try_from(number).unwrap_or(u32::MAX),
-            schema: form.schema.as_ref().map(text).transpose()?,
-            example: form.example.as_ref().map(text).transpose()?,
+            schema: checked.schema,
+            example: checked.example,
             created_at: at,
-        })
+        }
     }
 }
 
 impl VersionForm {
-    /// Whether the schema is one that can be checked, and the example matches it.
-    async fn check(&self, api: &Api, tenant: &TenantId) -> Result<(), Problem> {
-        let schema = self.schema.as_ref();
-        let text = schema.and_then(|schema| serde_json::to_string(schema).ok());
-        if text.is_some_and(|text| text.len() > SCHEMA_BYTES_MAX) {
+    /// The texts, if the schema is one that can be checked, and the example matches it. The trees end
+    /// with the check.
+    async fn checked(self, api: &Api, tenant: &TenantId) -> Result<Checked, Problem> {
+        let checked = Checked {
+            schema: self.schema.as_ref().map(text).transpose()?,
+            example: self.example.as_ref().map(text).transpose()?,
+        };
+        let schema = checked.schema.as_ref();
+        if schema.is_some_and(|schema| schema.get().len() > SCHEMA_BYTES_MAX) {
             let detail = format!("use at most {SCHEMA_BYTES_MAX} bytes");
             return Err(Problem::new(Code::InvalidValue, &detail).at("/schema", detail));
         }
-        api.check_schema(tenant, schema, self.example.as_ref())
-            .await
+        api.check_schema(tenant, self.schema, self.example).await?;
+        Ok(checked)
     }
 }
 
@@ -169,12 +179,12 @@ pub(crate) async fn create(
         schema: form.schema,
         example: form.example,
     };
-    first.check(&api, tenant).await?;
+    let first = first.checked(&api, tenant).await?;
     let view = EventTypeView {
         name: form.name,
         description: form.description,
         validate: form.validate,
-        versions: vec![Version::new(1, &first, now)?],
+        versions: vec![Version::new(1, first, now)],
         created_at: now,
     };
     let view = api.event_types().add(tenant, name.as_str(), view).await?;
@@ -230,14 +240,14 @@ pub(crate) async fn add_version(
     let unknown = || Problem::not_found(format_args!("event type {name}"));
     let known = api.event_types().get(tenant, name.as_str());
     known.ok_or_else(unknown)?;
-    form.check(&api, tenant).await?;
+    let checked = form.checked(&api, tenant).await?;
     let changed = api.event_types().change(tenant, name.as_str(), |known| {
         if known.versions.len() >= VERSIONS_MAX {
             let detail = format!("an event type has at most {VERSIONS_MAX} versions");
             return Err(Problem::new(Code::Full, detail));
         }
         let mut known = known.clone();
-        let version = Version::new(known.versions.len() + 1, &form, now)?;
+        let version = Version::new(known.versions.len() + 1, checked, now);
         known.versions.push(version);
         Ok(known)
     });

@@ -172,7 +172,7 @@ pub(super) async fn bound(State(api): State<Api>, request: Request, next: Next) 
         held,
         metrics: metrics.clone(),
     };
-    let request = bounded(request, room);
+    let request = bounded(request, room.clone());
     let response = if reads {
         let Ok(_place) = intake.reads.take(peer, 1) else {
             return turned(Turned::Reads);
@@ -184,6 +184,8 @@ pub(super) async fn bound(State(api): State<Api>, request: Request, next: Next) 
     } else {
         next.run(request).await
     };
+    // Whoever read the body has let go of it long ago; what became of it is there until now.
+    drop(room);
     let bytes = response.body().size_hint().exact().unwrap_or(0);
     if bytes <= SMALL_ANSWER_BYTES {
         return response;

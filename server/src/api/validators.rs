@@ -85,17 +85,16 @@ impl Kept {
 
 impl Api {
     /// Checks that a schema is one, that it can be checked within bounds, and that the example
-    /// matches it.
+    /// matches it. Both are taken: what a request holds is counted once, and waits here for its turn.
     pub(super) async fn check_schema(
         &self,
         tenant: &TenantId,
-        schema: Option<&Map<String, Value>>,
-        example: Option<&Value>,
+        schema: Option<Map<String, Value>>,
+        example: Option<Value>,
     ) -> Result<(), Problem> {
-        let Some(schema) = schema.cloned() else {
+        let Some(schema) = schema else {
             return Ok(());
         };
-        let example = example.cloned();
         let work = move || {
             let schema = Schema::compile(&schema).map_err(|error| refused(&error))?;
             match example.map_or(Ok(()), |example| schema.check(&example)) {

@@ -136,3 +136,28 @@ async fn what_is_done_is_answered_though_no_answer_has_room_and_what_reads_comes
     let asked = request(Method::GET, "/v1/large", Body::empty());
     assert_eq!(status(&routes, asked).await, 200);
 }
+
+#[tokio::test]
+async fn what_became_of_a_body_is_counted_until_the_request_is_answered() {
+    let api = api().await;
+    let of_handler = api.clone();
+    let handler = move |extract::Json(_): extract::Json<Value>| {
+        let requests = Arc::clone(&of_handler.intake().requests);
+        async move {
+            tokio::task::yield_now().await;
+            match requests.take(Peer::default(), REQUESTS_BYTES_MAX - 100_000) {
+                Ok(_) => StatusCode::CONFLICT,
+                Err(_) => StatusCode::OK,
+            }
+        }
+    };
+    let routes = routes(&api, "/v1/form", handler);
+    let form = format!("[{}[]]", "[],".repeat(1_000));
+    for method in [Method::GET, Method::POST] {
+        let asked = request(method.clone(), "/v1/form", Body::from(form.clone()));
+        assert_eq!(status(&routes, asked).await, 200, "{method}: it is counted");
+        let requests = &api.intake().requests;
+        let all = requests.take(Peer::default(), REQUESTS_BYTES_MAX);
+        assert!(all.is_ok(), "{method}: it came back");
+    }
+}
