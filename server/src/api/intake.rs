@@ -14,11 +14,13 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as _, Frame, SizeHint};
 use std::error::Error;
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::task::JoinError;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 /// What all requests under way may hold, in bytes.
@@ -181,6 +183,14 @@ pub(super) async fn bound(State(api): State<Api>, request: Request, next: Next) 
             return turned(Turned::Reads);
         };
         next.run(request).await
+    } else if changes {
+        let room = room.clone();
+        to_its_end(async move {
+            let response = next.run(request).await;
+            drop(room);
+            response
+        })
+        .await
     } else {
         next.run(request).await
     };
@@ -195,6 +205,18 @@ pub(super) async fn bound(State(api): State<Api>, request: Request, next: Next) 
         // It is done: whoever is told to come again would do it twice.
         Err(_) if changes => response,
         Err(_) => turned(Turned::Unread),
+    }
+}
+
+/// A change comes to its end, whoever still waits for it: given up in the middle it would be on record,
+/// and what is in memory would not know of it.
+async fn to_its_end(change: impl Future<Output = Response> + Send + 'static) -> Response {
+    let ended = tokio::spawn(change).await;
+    match ended.map_err(JoinError::try_into_panic) {
+        Ok(response) => response,
+        Err(Ok(panic)) => resume_unwind(panic),
+        // The process ends.
+        Err(Err(error)) => Problem::new(Code::Internal, error).into_response(),
     }
 }
 
@@ -258,6 +280,11 @@ impl hyper::body::Body for Counted {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            // A stream of HTTP/2 that is given up without an error looks like one that has ended.
+            if frame.is_none() && self.body.size_hint().lower() > 0 {
+                let short = axum::Error::new("it ends before its length");
+                return Poll::Ready(Some(Err(CutShort::Broken(short))));
+            }
             return Poll::Ready(frame.map(|frame| {
                 let frame = frame.map_err(CutShort::Broken)?;
                 let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;

@@ -7,6 +7,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::any;
 use postrider::Postrider;
 use serde_json::Value;
+use tokio::sync::Notify;
 use tower_service::Service;
 
 #[test]
@@ -47,6 +48,25 @@ impl hyper::body::Body for Never {
     }
 }
 
+/// A body that says that it has bytes, and ends without them.
+struct Short;
+
+impl hyper::body::Body for Short {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Poll::Ready(None)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(7)
+    }
+}
+
 fn room(most: u64) -> Room {
     let budget = Budget::new(most, 1);
     Room {
@@ -66,6 +86,17 @@ async fn a_body_that_does_not_end_is_refused_when_its_time_is_over() {
     let start = Instant::now();
     let refused = read(&room, Body::new(Never)).await.unwrap_err();
     assert_eq!((refused.status(), start.elapsed()), (408, BODY_TIMEOUT));
+}
+
+#[tokio::test]
+async fn a_body_that_ends_before_its_length_is_not_taken_for_a_whole_one() {
+    let refused = read(&room(1 << 20), Body::new(Short)).await.unwrap_err();
+    assert_eq!((refused.status(), refused.code()), (400, "bad_json"));
+    assert!(
+        refused.detail().contains("broke off"),
+        "{}",
+        refused.detail()
+    );
 }
 
 #[tokio::test]
@@ -160,4 +191,64 @@ async fn what_became_of_a_body_is_counted_until_the_request_is_answered() {
         let all = requests.take(Peer::default(), REQUESTS_BYTES_MAX);
         assert!(all.is_ok(), "{method}: it came back");
     }
+}
+
+/// What a handler waits for, and what it tells.
+#[derive(Default)]
+struct Signals {
+    begun: Notify,
+    go_on: Notify,
+    ended: Notify,
+}
+
+/// The signals of a request whose client has gone while it was worked on, and whether what it holds
+/// is counted still.
+async fn given_up(api: &Api, method: Method) -> (Arc<Signals>, bool) {
+    let signals = Arc::new(Signals::default());
+    let of_handler = Arc::clone(&signals);
+    let handler = move || {
+        let signals = Arc::clone(&of_handler);
+        async move {
+            signals.begun.notify_one();
+            signals.go_on.notified().await;
+            signals.ended.notify_one();
+        }
+    };
+    let mut routes = routes(api, "/v1/change", handler);
+    let asked = request(method, "/v1/change", Body::empty());
+    let client = tokio::spawn(async move { routes.call(asked).await.is_ok() });
+    signals.begun.notified().await;
+    client.abort();
+    assert!(client.await.is_err(), "nobody waits any more");
+    let requests = &api.intake().requests;
+    let all = requests.take(Peer::default(), REQUESTS_BYTES_MAX);
+    (signals, all.is_err())
+}
+
+#[tokio::test]
+async fn a_change_comes_to_its_end_though_its_client_has_gone() {
+    let api = api().await;
+    for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+        let (signals, is_counted) = given_up(&api, method.clone()).await;
+        assert!(is_counted, "{method}: it holds what it holds");
+        signals.go_on.notify_one();
+        let ended = timeout(Duration::from_secs(30), signals.ended.notified()).await;
+        assert!(ended.is_ok(), "{method}: it was given up in the middle");
+    }
+}
+
+#[tokio::test]
+async fn a_read_ends_with_its_client() {
+    let (_, is_counted) = given_up(&api().await, Method::GET).await;
+    assert!(!is_counted);
+}
+
+#[tokio::test]
+async fn a_change_that_panics_panics_where_it_is_waited_for() {
+    let api = api().await;
+    let handler = || async { assert!(std::hint::black_box(false), "on purpose") };
+    let mut routes = routes(&api, "/v1/change", handler);
+    let asked = request(Method::POST, "/v1/change", Body::empty());
+    let client = tokio::spawn(async move { routes.call(asked).await.is_ok() });
+    assert!(client.await.unwrap_err().is_panic());
 }
