@@ -4,6 +4,7 @@ mod content;
 mod peer;
 mod reading;
 
+pub(crate) use peer::sender;
 pub(crate) use reading::header;
 
 use super::Api;
@@ -142,7 +143,7 @@ fn check_network(api: &Api, source: &Source, head: &Parts) -> Result<(), Problem
         }
         Err(Problem::new(Code::SourceNetworkRefused, detail))
     };
-    match peer::sender(head, api.trusted_proxies()) {
+    match sender(&head.extensions, &head.headers, api.trusted_proxies()) {
         Some(sender) if allowed.contains(sender) => Ok(()),
         Some(sender) => refused(format!(
             "{sender} is in none of the networks of this source"

@@ -1,19 +1,19 @@
 //! What requests and their answers hold in memory, and for how long a body may come: bounded over all
 //! of them, with a share for each address.
 
-use super::Api;
+use super::inbound::sender;
 use super::problem::{Code, Problem};
+use super::{Api, Networks};
 use crate::budget::{Budget, Held, Peer, Spent};
 use crate::metrics::Metrics;
 use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Frame, SizeHint};
 use std::error::Error;
-use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +31,11 @@ const ANSWERS_BYTES_MAX: u64 = 48 << 20;
 
 /// What a request counts for beside its head and its body, in bytes.
 const REQUEST_BYTES: u64 = 8 << 10;
+
+/// What an address may have of the two, as long as there is any: more than a small request takes, and
+/// a small answer that is counted.
+const REQUEST_BYTES_LEAST: u64 = 4 * REQUEST_BYTES;
+const ANSWER_BYTES_LEAST: u64 = 4 * SMALL_ANSWER_BYTES;
 
 /// How often a body is in memory while its request is worked on: as it came, read, and handed on.
 const COPIES: u64 = 3;
@@ -53,6 +58,9 @@ const READ_WAIT: Duration = Duration::from_secs(10);
 
 /// The only route below `/v1` that is read for as long as its reader likes: it has bounds of its own.
 const STREAM: &str = "/v1/stream";
+
+/// Routes that need no room: they read nothing that comes with a request.
+const PROBES: [&str; 2] = ["/livez", "/readyz"];
 
 /// What the requests share.
 pub(crate) struct Intake {
@@ -146,8 +154,8 @@ impl Room {
 impl Default for Intake {
     fn default() -> Self {
         Self {
-            requests: Budget::new(REQUESTS_BYTES_MAX, REQUEST_BYTES),
-            answers: Budget::new(ANSWERS_BYTES_MAX, SMALL_ANSWER_BYTES),
+            requests: Budget::new(REQUESTS_BYTES_MAX, REQUEST_BYTES_LEAST),
+            answers: Budget::new(ANSWERS_BYTES_MAX, ANSWER_BYTES_LEAST),
             reads: Budget::new(READS_MAX, 1),
             turns: Semaphore::new(READS_AT_ONCE_MAX),
         }
@@ -156,13 +164,17 @@ impl Default for Intake {
 
 /// Wraps the routes.
 pub(super) async fn bound(State(api): State<Api>, request: Request, next: Next) -> Response {
+    // Whoever asks whether the server lives asks most of all when it has no room.
+    if PROBES.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
     let metrics = api.options().metrics.clone();
     let turned = |why: Turned| {
         metrics.request_turned(why);
         why.problem().into_response()
     };
     let intake = api.intake();
-    let peer = peer(&request, &api);
+    let peer = peer(&request, api.trusted_proxies());
     let bytes = REQUEST_BYTES + head_bytes(request.headers());
     let held = match intake.requests.take(peer, bytes) {
         Ok(held) => Arc::new(Mutex::new(held)),
@@ -225,12 +237,10 @@ fn is_read(request: &Request) -> bool {
     request.method() == Method::GET && path.starts_with("/v1/") && path != STREAM
 }
 
-/// Whoever is at the other end of the connection, if that is known.
-fn peer(request: &Request, api: &Api) -> Peer {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    peer.map_or_else(Peer::default, |ConnectInfo(address)| {
-        Peer::of(address.ip(), api.trusted_proxies())
-    })
+/// Whoever sent the request, seen through the proxies in front, if that is known.
+fn peer(request: &Request, trusted: &Networks) -> Peer {
+    let sender = sender(request.extensions(), request.headers(), trusted);
+    sender.map_or_else(Peer::default, |address| Peer::of(address, trusted))
 }
 
 fn head_bytes(headers: &HeaderMap) -> u64 {

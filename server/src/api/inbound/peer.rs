@@ -2,8 +2,7 @@
 
 use crate::api::networks::Networks;
 use axum::extract::ConnectInfo;
-use axum::http::HeaderMap;
-use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap};
 use std::net::{IpAddr, SocketAddr};
 
 /// What proxies append the address to that they were asked by.
@@ -11,9 +10,13 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The address of whoever sent the request. `None` if it is not known: the application that serves
 /// the routes does not tell it, or a proxy that is believed has written no address.
-pub(super) fn sender(head: &Parts, trusted: &Networks) -> Option<IpAddr> {
-    let ConnectInfo(peer) = head.extensions.get::<ConnectInfo<SocketAddr>>()?;
-    behind_proxies(peer.ip(), &head.headers, trusted)
+pub(crate) fn sender(
+    extensions: &Extensions,
+    headers: &HeaderMap,
+    trusted: &Networks,
+) -> Option<IpAddr> {
+    let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
+    behind_proxies(peer.ip(), headers, trusted)
 }
 
 /// The rightmost address that no trusted proxy has: what stands left of it, its owner may have made

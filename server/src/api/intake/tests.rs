@@ -1,12 +1,14 @@
 use super::super::{ApiOptions, extract};
 use super::*;
 use axum::Router;
+use axum::extract::ConnectInfo;
 use axum::handler::Handler;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::any;
 use postrider::Postrider;
 use serde_json::Value;
+use std::net::SocketAddr;
 use tokio::sync::Notify;
 use tower_service::Service;
 
@@ -251,4 +253,51 @@ async fn a_change_that_panics_panics_where_it_is_waited_for() {
     let asked = request(Method::POST, "/v1/change", Body::empty());
     let client = tokio::spawn(async move { routes.call(asked).await.is_ok() });
     assert!(client.await.unwrap_err().is_panic());
+}
+
+/// A request from this address of a proxy, for this client.
+fn forwarded(proxy: &str, client: &str) -> Request {
+    let mut request = request(Method::GET, "/v1/small", Body::empty());
+    let proxy: SocketAddr = proxy.parse().unwrap();
+    request.extensions_mut().insert(ConnectInfo(proxy));
+    let client = client.parse().unwrap();
+    request.headers_mut().insert("x-forwarded-for", client);
+    request
+}
+
+#[test]
+fn clients_behind_a_trusted_proxy_have_shares_of_their_own() {
+    let trusted: Networks = "10.0.0.0/8".parse().unwrap();
+    let seen = |client| peer(&forwarded("10.0.0.1:80", client), &trusted);
+    let client = |address: &str| Peer::of(address.parse().unwrap(), &trusted);
+    assert_eq!(seen("198.51.100.1"), client("198.51.100.1"));
+    assert_ne!(seen("198.51.100.1"), seen("198.51.100.2"));
+    assert_eq!(seen("unknown"), Peer::default());
+    let stranger = peer(&forwarded("192.0.2.1:80", "198.51.100.1"), &trusted);
+    assert_eq!(stranger, client("192.0.2.1"), "it is not believed");
+}
+
+#[tokio::test]
+async fn a_small_request_finds_room_as_long_as_there_is_any() {
+    let api = api().await;
+    let routes = routes(&api, "/v1/small", || async {});
+    let requests = &api.intake().requests;
+    let left = 2 * REQUEST_BYTES;
+    let _taken = requests
+        .take(Peer::default(), REQUESTS_BYTES_MAX - left)
+        .unwrap();
+    let asked = forwarded("192.0.2.1:80", "192.0.2.1");
+    assert_eq!(status(&routes, asked).await, 200);
+}
+
+#[tokio::test]
+async fn probes_are_answered_though_requests_have_no_room() {
+    let api = api().await;
+    let routes = super::super::router(&api);
+    let requests = &api.intake().requests;
+    let _taken = requests.take(Peer::default(), REQUESTS_BYTES_MAX).unwrap();
+    for (path, expected) in [("/livez", 200), ("/readyz", 200), ("/v1/events", 503)] {
+        let asked = request(Method::GET, path, Body::empty());
+        assert_eq!(status(&routes, asked).await, expected, "{path}");
+    }
 }
