@@ -7,19 +7,21 @@ use super::{Api, Networks};
 use crate::budget::{Budget, Held, Peer, Spent};
 use crate::metrics::Metrics;
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Frame, SizeHint};
+use std::convert::Infallible;
 use std::error::Error;
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinError;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
@@ -49,8 +51,9 @@ const CHUNK_BYTES: usize = 16 << 10;
 /// A body has this long, from its head on.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Requests that read, under way or in the queue for it, and those that read at once.
-const READS_MAX: u64 = 256;
+/// Requests that read, under way or in the queue for it, and those that read at once. So many that the
+/// last one of the queue has its turn in time, though each of those before it takes a second.
+const READS_MAX: u64 = 48;
 const READS_AT_ONCE_MAX: usize = 6;
 
 /// A request that reads waits this long for its turn.
@@ -162,6 +165,48 @@ impl Default for Intake {
     }
 }
 
+impl Intake {
+    /// Waits for a turn to read.
+    async fn turn(&self, peer: Peer) -> Result<Turn<'_>, Turned> {
+        let place = self.reads.take(peer, 1).map_err(|_| Turned::Reads)?;
+        match timeout(READ_WAIT, self.turns.acquire()).await {
+            Ok(Ok(turn)) => Ok(Turn {
+                _turn: turn,
+                _place: place,
+            }),
+            _ => Err(Turned::Reads),
+        }
+    }
+}
+
+/// A turn to read, until this is dropped.
+pub(super) struct Turn<'i> {
+    _turn: SemaphorePermit<'i>,
+    _place: Held,
+}
+
+/// Whoever asks to read by a request that looks like a change: its handler finds that out.
+pub(crate) struct Reader(Peer);
+
+impl<S: Send + Sync> FromRequestParts<S> for Reader {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<Peer>();
+        Ok(Self(peer.copied().unwrap_or_default()))
+    }
+}
+
+impl Reader {
+    /// Waits for a turn to read.
+    pub(super) async fn turn<'a>(&self, api: &'a Api) -> Result<Turn<'a>, Problem> {
+        api.intake().turn(self.0).await.map_err(|why| {
+            api.options().metrics.request_turned(why);
+            why.problem()
+        })
+    }
+}
+
 /// Wraps the routes.
 pub(super) async fn bound(State(api): State<Api>, request: Request, next: Next) -> Response {
     // Whoever asks whether the server lives asks most of all when it has no room.
@@ -186,13 +231,12 @@ pub(super) async fn bound(State(api): State<Api>, request: Request, next: Next) 
         held,
         metrics: metrics.clone(),
     };
-    let request = bounded(request, room.clone());
+    let mut request = bounded(request, room.clone());
+    request.extensions_mut().insert(peer);
     let response = if reads {
-        let Ok(_place) = intake.reads.take(peer, 1) else {
-            return turned(Turned::Reads);
-        };
-        let Ok(Ok(_turn)) = timeout(READ_WAIT, intake.turns.acquire()).await else {
-            return turned(Turned::Reads);
+        let _turn = match intake.turn(peer).await {
+            Ok(turn) => turn,
+            Err(why) => return turned(why),
         };
         next.run(request).await
     } else if changes {
@@ -234,7 +278,8 @@ async fn to_its_end(change: impl Future<Output = Response> + Send + 'static) -> 
 
 fn is_read(request: &Request) -> bool {
     let path = request.uri().path();
-    request.method() == Method::GET && path.starts_with("/v1/") && path != STREAM
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    reads && path.starts_with("/v1/") && path != STREAM
 }
 
 /// Whoever sent the request, seen through the proxies in front, if that is known.
@@ -382,7 +427,7 @@ struct Chunks {
 
 impl hyper::body::Body for Chunks {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = Infallible;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,

@@ -4,6 +4,7 @@ use super::Api;
 use super::caller::{Caller, Manage, Read};
 use super::deliveries::one;
 use super::extract::{Id, Json};
+use super::intake::Reader;
 use super::problem::{Code, Problem};
 use super::time::Time;
 use axum::extract::State;
@@ -156,10 +157,13 @@ pub(crate) struct Replays {
 pub(crate) async fn create(
     State(api): State<Api>,
     caller: Caller<Manage>,
+    reader: Reader,
     Json(form): Json<ReplayForm>,
 ) -> Result<(StatusCode, axum::Json<ReplayView>), Problem> {
     let request = form.request(caller.tenant())?;
     if form.dry_run {
+        // It reads as much as the largest of lists, and more.
+        let _turn = reader.turn(&api).await?;
         let view = ReplayView {
             id: None,
             state: "dry_run",

@@ -40,7 +40,7 @@ struct Never;
 
 impl hyper::body::Body for Never {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = Infallible;
 
     fn poll_frame(
         self: Pin<&mut Self>,
@@ -55,7 +55,7 @@ struct Short;
 
 impl hyper::body::Body for Short {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = Infallible;
 
     fn poll_frame(
         self: Pin<&mut Self>,
@@ -300,4 +300,54 @@ async fn probes_are_answered_though_requests_have_no_room() {
         let asked = request(Method::GET, path, Body::empty());
         assert_eq!(status(&routes, asked).await, expected, "{path}");
     }
+}
+
+#[tokio::test]
+async fn what_asks_for_a_head_reads_as_what_asks_for_the_whole() {
+    let api = api().await;
+    let routes = routes(&api, "/{*path}", || async {});
+    let reads = &api.intake().reads;
+    let _taken = reads.take(Peer::default(), READS_MAX).unwrap();
+    for (method, path, expected) in [
+        (Method::GET, "/v1/events", 503),
+        (Method::HEAD, "/v1/events", 503),
+        (Method::HEAD, STREAM, 200),
+        (Method::HEAD, "/metrics", 200),
+        (Method::POST, "/v1/events", 200),
+    ] {
+        let asked = request(method.clone(), path, Body::empty());
+        assert_eq!(status(&routes, asked).await, expected, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_of_a_replay_waits_for_its_turn_to_read() {
+    const KEY: &str = "the-operators-key-of-this-test";
+    let api = api().await;
+    api.accept_key(KEY);
+    let routes = super::super::router(&api);
+    let replay = async |form: &str| {
+        let mut asked = request(Method::POST, "/v1/replays", Body::from(form.to_owned()));
+        let bearer = format!("Bearer {KEY}").parse().unwrap();
+        asked.headers_mut().insert("authorization", bearer);
+        status(&routes, asked).await
+    };
+    let reads = &api.intake().reads;
+    let taken = reads.take(Peer::default(), READS_MAX).unwrap();
+    assert_eq!(replay(r#"{"dry_run":true}"#).await, 503);
+    assert_eq!(replay("{}").await, 202);
+    drop(taken);
+    assert_eq!(replay(r#"{"dry_run":true}"#).await, 200);
+}
+
+#[tokio::test]
+async fn one_address_queues_no_further_than_others_can_wait() {
+    let api = api().await;
+    let peer = |last: u8| Peer::of([192, 0, 2, last].into(), api.trusted_proxies());
+    let reads = &api.intake().reads;
+    let queued: Vec<Held> = std::iter::from_fn(|| reads.take(peer(1), 1).ok()).collect();
+    assert_eq!(queued.len() as u64, READS_MAX / 2);
+    // Each of them may take a second, and others are told to come again after ten.
+    assert!((queued.len() as u64) < READS_AT_ONCE_MAX as u64 * READ_WAIT.as_secs());
+    assert!(reads.take(peer(2), 1).is_ok());
 }
