@@ -99,7 +99,7 @@ pub struct ApiOptions {
     /// the requests of the API only.
     pub metrics: Metrics,
     /// Networks of proxies whose `X-Forwarded-For` is believed, when it is asked where a webhook
-    /// comes from. None are, unless they are named here.
+    /// comes from, or whose share of a bound a request takes. None are, unless they are named here.
     pub trusted_proxies: Networks,
     /// What endpoints have that are registered without it, unless their tenant has decided.
     pub endpoint_defaults: EndpointDefaults,
