@@ -3,6 +3,7 @@
 mod heads;
 mod hpack;
 mod huffman;
+mod impatient;
 
 use super::failure;
 use super::http1::{Unanswered, closed};
@@ -16,6 +17,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use impatient::Impatient;
 use postrider_engine::FailureKind;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -48,12 +50,13 @@ impl Http2 {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let head_bytes_max = u32::try_from(limits.head_bytes_max()).unwrap_or(u32::MAX);
+        let io = Impatient::new(Tidied::new(stream, limits.head_bytes_max()));
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .initial_max_send_streams(STREAMS_UNTIL_TOLD)
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_header_list_size(head_bytes_max)
-            .handshake(TokioIo::new(Tidied::new(stream, limits.head_bytes_max())))
+            .handshake(TokioIo::new(io))
             .await?;
         let streams_max = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
         let heard = Arc::clone(&streams_max);
@@ -105,5 +108,34 @@ impl Shared for Http2 {
             STREAMS_UNTIL_TOLD => usize::MAX,
             told => told,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::impatient::BLOCKED_MAX;
+    use super::*;
+    use crate::transport::stream::HeadWatch;
+    use std::io::ErrorKind;
+    use std::time::Duration;
+    use tokio::io::{AsyncWriteExt, duplex};
+    use tokio::time::{sleep, timeout};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_its_receiver_does_not_read_ends_after_its_last_attempt() {
+        // The first frames already fill it.
+        let (ours, mut theirs) = duplex(64);
+        let limits = TransportLimits::default();
+        let stream = Stream::plain(ours, HeadWatch::new(limits.head_bytes_max()));
+        let mut connection = Http2::new(stream, &limits).await.unwrap();
+        let body = Full::new(Bytes::from_static(&[0; 4096]));
+        let request = Request::post("https://example.com/").body(body).unwrap();
+        let sent = timeout(Duration::from_secs(1), connection.send(request)).await;
+        assert!(sent.is_err(), "there is no answer");
+        drop(connection);
+        sleep(BLOCKED_MAX * 2).await;
+        // The other end is still there if this can be written.
+        let wrote = theirs.write(&[0]).await;
+        assert_eq!(wrote.unwrap_err().kind(), ErrorKind::BrokenPipe);
     }
 }
