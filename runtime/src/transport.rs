@@ -7,8 +7,9 @@
 //! - Every address is vetted by the [`EgressGuard`](crate::egress::EgressGuard) before the first
 //!   packet, and the address that was vetted is the one that is dialled.
 //! - One deadline covers everything from the lookup of the name to the last byte read.
-//! - The status decides. What becomes of the body after it does not matter, and a head that is not as
-//!   tidy as it should be is read as far as it can be: the receiver has handled the request.
+//! - The status decides. What becomes of the body after it does not matter, nor is it waited for
+//!   longer than 5 s from the head, and a head that is not as tidy as it should be is read as far as
+//!   it can be: the receiver has handled the request.
 //! - A redirect is an answer like any other and is never followed.
 //! - Nothing of a response is unbounded: see [`TransportLimits`]. No body is ever decompressed.
 //! - No proxy is taken from the environment.
@@ -69,8 +70,8 @@ pub trait Transport: Send + Sync + 'static {
     /// is an [`Outcome`].
     ///
     /// If the head of the response has arrived by the deadline, the outcome is the response with
-    /// as much of its body as came; otherwise it is a timeout that names its phase. Dropping the
-    /// future gives the request up and closes what it was using.
+    /// as much of its body as came, at most 5 s after the head; otherwise it is a timeout that names
+    /// its phase. Dropping the future gives the request up and closes what it was using.
     fn send(
         &self,
         request: WireRequest,

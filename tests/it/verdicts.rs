@@ -99,6 +99,21 @@ async fn the_status_decides_though_the_body_never_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dripping_body_holds_its_lane_no_longer_than_a_few_seconds() {
+    let server = Server::start().await;
+    let head = "HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n";
+    let drip = Behaviour::Drip(head.into(), Duration::from_millis(200));
+    let receiver = Receiver::start(drip).await;
+    endpoint(&server, &receiver, 60_000).await;
+    let event = server.publish("a.b", json!({})).await;
+    let attempts = attempts(&server, &event, "delivered").await;
+    assert_eq!(attempts.len(), 1);
+    assert_eq!(attempts[0]["status"], 200);
+    assert_eq!(attempts[0]["response_body_cut"], true);
+    receiver.until_open(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_was_repeated_on_a_new_connection_is_one_attempt_that_says_so() {
     for (answer, why) in [
         (

@@ -17,6 +17,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 
 /// A connection together with its driver. Whoever awaits a response moves the connection on;
 /// there is no task, so a request costs no hop between tasks, and what is dropped is closed.
@@ -102,13 +103,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http1<S> {
         unread(&came, &error.failure).ok_or(error)
     }
 
-    /// Reads what is kept of the body of the response to the last request. Returns whether the
-    /// connection can be used again.
+    /// Reads what is kept of the body of the response to the last request, whose head came at
+    /// `headed`. Returns whether the connection can be used again.
     pub(crate) async fn read(
         &mut self,
         body: Option<Incoming>,
         answer: &mut Answer,
         drain_bytes_max: u64,
+        headed: Instant,
     ) -> bool {
         let Some(body) = body else {
             answer.cut();
@@ -120,7 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http1<S> {
             // Its end may never come.
             false => body::Rest::Leave,
         };
-        let whole = body::read(body, answer, rest, |cx| driver.poll(cx)).await;
+        let whole = body::read(body, answer, rest, headed, |cx| driver.poll(cx)).await;
         // Not ready: the receiver wants to close, or has not read the request to its end.
         whole && self.is_tidy && self.sender.is_ready()
     }

@@ -137,7 +137,8 @@ impl<D: Dial> HyperTransport<D> {
         let response = lease.send(message).await?;
         let headed = Instant::now();
         let (answer, body) = self.answer(request, response, headed, progress, used_before)?;
-        if lease.read(body, answer, self.limits.drain_bytes_max).await {
+        let drain_bytes_max = self.limits.drain_bytes_max;
+        if lease.read(body, answer, drain_bytes_max, headed).await {
             lease.give_back(headed);
         }
         Ok(())
@@ -165,7 +166,7 @@ impl<D: Dial> HyperTransport<D> {
         }
         let (answer, body) = answer?;
         // To give up a stream costs little; nothing is drained for the sake of the connection.
-        body::read(body, answer, Rest::Drain(0), |_| ()).await;
+        body::read(body, answer, Rest::Drain(0), headed, |_| ()).await;
         Ok(())
     }
 

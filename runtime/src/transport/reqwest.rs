@@ -171,6 +171,7 @@ impl ReqwestTransport {
             body,
             answer,
             Rest::Drain(self.limits.drain_bytes_max),
+            headed,
             |_| (),
         )
         .await;
