@@ -27,6 +27,7 @@ mod http1;
 mod http2;
 mod hyper;
 mod limits;
+mod lookups;
 mod pool;
 mod progress;
 mod request;

@@ -1,10 +1,10 @@
 //! The network, as far as a transport needs it.
 
-use super::shortage;
+use super::{lookups, shortage};
 use std::io;
 use std::net::SocketAddr;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 
 /// Resolves names and makes connections. The transport decides: it vets the addresses that
 /// [`resolve`](Dial::resolve) gives before it connects to one of them, and the
@@ -43,7 +43,9 @@ pub trait Dial: Send + Sync + 'static {
 /// The network of the operating system: its resolver, its TCP sockets, `TCP_NODELAY` set.
 ///
 /// The resolver blocks a thread of tokio's blocking pool for as long as it takes, even when the
-/// attempt that asked has ended.
+/// attempt that asked has ended. So 64 look-ups are under way at most in the whole process, and 8 of
+/// them for names with the same end (`example.com`, `example.co.uk`). One that waits longer than a
+/// second for the others is a [`Shortage`](super::Shortage).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TokioDial;
 
@@ -51,8 +53,11 @@ impl Dial for TokioDial {
     type Stream = TcpStream;
 
     async fn resolve(&self, name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        let found = lookup_host((name, port)).await;
-        Ok(found.map_err(shortage::of_resolve)?.collect())
+        let mut found = lookups::look_up(name).await?.to_vec();
+        for address in &mut found {
+            address.set_port(port);
+        }
+        Ok(found)
     }
 
     async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {

@@ -7,7 +7,7 @@ use super::connect::blocked;
 use super::limits::TransportLimits;
 use super::progress::Progress;
 use super::request::WireRequest;
-use super::{Transport, failure, shortage};
+use super::{Shortage, Transport, failure, lookups, shortage};
 use crate::egress::{BlockedName, EgressGuard};
 use crate::{EndpointUrl, Host};
 use http::Method;
@@ -48,6 +48,8 @@ tokio::task_local! {
 ///   may be used again after such a head.
 /// - The peer's address is checked when the head of the response has arrived, not before the
 ///   request is sent. The address that is dialled was vetted before.
+/// - A connection whose receiver reads nothing may outlive its attempts, until the receiver closes it.
+///   On Linux the builder's `tcp_user_timeout` ends it.
 /// - Of [`PoolLimits`](super::PoolLimits) only `idle_per_origin_max` and `idle_timeout` hold.
 ///
 /// What the builder was given with `resolve`, `resolve_to_addrs`, `unix_socket` or
@@ -209,7 +211,11 @@ fn failure_of(error: reqwest::Error, is_https: bool) -> Failure {
         return Failure::new(FailureKind::BlockedAddress, BlockedName);
     }
     let io_cause = || causes().find_map(|cause| cause.downcast_ref::<io::Error>());
-    let is_short = || io_cause().is_some_and(|it| shortage::is_shortage(failure::innermost(it)));
+    let is_short = || {
+        io_cause().is_some_and(|it| {
+            failure::carries::<Shortage>(it) || shortage::is_shortage(failure::innermost(it))
+        })
+    };
     let kind = if error.is_connect()
         && (is_short() || error.is_dns() && shortage::has_no_descriptors())
     {
@@ -306,8 +312,8 @@ impl Resolve for SystemResolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             // reqwest puts the port of the URL in place of 0.
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            Ok(Box::new(found.collect::<Vec<_>>().into_iter()) as Addrs)
+            let found = lookups::look_up(name.as_str()).await?;
+            Ok(Box::new(found.to_vec().into_iter()) as Addrs)
         })
     }
 }
