@@ -70,6 +70,12 @@ impl Program {
         Some(kib >> 10)
     }
 
+    /// The descriptors that it has open; none where the system does not say.
+    pub(super) fn descriptors(&self) -> usize {
+        let open = format!("/proc/{}/fd", self.child.id());
+        std::fs::read_dir(open).map_or(0, Iterator::count)
+    }
+
     #[track_caller]
     pub(super) fn assert_bounded(&self) {
         if let Some(mib) = self.peak_mib() {
