@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The leading bits of an IPv6 address by which its owner is known: a subscriber has at least so
-/// many networks' worth of addresses (RFC 6177).
-const IPV6_PREFIX_BITS: u32 = 64;
+/// The leading bits of an IPv6 address by which its owner is known. A site gets up to a network of 48
+/// bits and a home one of 56 (RFC 6177): by longer networks a single subscriber would be many peers,
+/// each with a share of its own.
+const IPV6_PREFIX_BITS: u32 = 48;
 
 /// Who takes something: an address, or somebody who has no share of his own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,9 +158,9 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_one_ipv6_network_are_one_peer_and_a_trusted_proxy_is_none() {
-        assert_eq!(peer("2001:db8:1:2::1"), peer("2001:db8:1:2:ffff::9"));
-        assert_ne!(peer("2001:db8:1:2::1"), peer("2001:db8:1:3::1"));
+    fn addresses_of_one_ipv6_site_are_one_peer_and_a_trusted_proxy_is_none() {
+        assert_eq!(peer("2001:db8:1:2::1"), peer("2001:db8:1:ffff:ffff::9"));
+        assert_ne!(peer("2001:db8:1:2::1"), peer("2001:db8:2:2::1"));
         assert_eq!(peer("::ffff:192.0.2.1"), peer("192.0.2.1"));
         let places = Budget::new(10, 1);
         let held = (0..10).map(|_| places.take(peer("10.1.1.1"), 1));

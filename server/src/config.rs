@@ -59,7 +59,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("default_retry", Some(""), "the retry policy of endpoints that are registered without one: JSON, as POST /v1/endpoints takes it"),
     setting("default_timeout_ms", Some(""), "their time for one attempt, in milliseconds"),
     setting("default_signatures", Some(""), "how their requests are signed, with the names of the headers: JSON, as POST /v1/endpoints takes it"),
-    setting("connections_max", Some("10000"), "connections to the API at the same time; those beyond are closed"),
+    setting("connections_max", Some("4096"), "connections to the API at the same time; those beyond are closed"),
     setting("known_event_types_only", Some("false"), "refuse events whose type is not in the catalogue"),
     setting("open_metrics", Some("false"), "show /metrics without a key"),
     setting("shutdown_timeout_s", Some("35"), "how long requests under way may take once the server is asked to end"),

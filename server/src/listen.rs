@@ -30,13 +30,17 @@ use tower_service::Service;
 use watch::{Overdue, Watch};
 
 /// The largest head of a request over HTTP/1, and what is read and written at once there, in bytes.
-const BUFFER_BYTES: usize = 32 << 10;
+const BUFFER_BYTES: usize = 16 << 10;
 
 /// The largest head of a request over HTTP/2, in bytes.
 const HEAD_BYTES_MAX: u32 = 16 << 10;
 
 /// Requests at the same time over one connection of HTTP/2.
 const STREAMS_MAX: u32 = 100;
+
+/// Requests at the same time over all connections, until the last byte of their answers has been sent:
+/// an answer that is too small to be counted in bytes takes a place here.
+const REQUESTS_MAX: u64 = 8_192;
 
 /// Streams of HTTP/2 that were reset before they were looked at, and those that were reset because
 /// they broke a rule: a client that makes more is hung up on.
@@ -59,9 +63,9 @@ const PONG_TIMEOUT: Duration = Duration::from_secs(10);
 /// How connections are served.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
-    /// Connections at the same time: 10,000 unless something else is said, and no more than the
-    /// process may have open files for. One that comes beyond is closed at once. An address, or an IPv6 network of 64 bits, may have half of those that no
-    /// other has.
+    /// Connections at the same time: 4,096 unless something else is said, and no more than the
+    /// process may have open files for. One that comes beyond is closed at once. An address, or an
+    /// IPv6 network of 48 bits, may have half of those that no other has.
     pub connections_max: usize,
     /// Networks of proxies: these may have all of the connections. None, unless they are named.
     pub trusted_proxies: Networks,
@@ -75,7 +79,7 @@ pub struct ServeOptions {
 impl Default for ServeOptions {
     fn default() -> Self {
         Self {
-            connections_max: 10_000,
+            connections_max: 4_096,
             trusted_proxies: Networks::default(),
             metrics: Metrics::default(),
             grace: Duration::from_secs(30),
@@ -96,15 +100,18 @@ pub(crate) enum Closed {
     Idle,
     /// It did not read what it had asked for.
     Unread,
+    /// As many requests are under way as may be, or as its address may have.
+    Requests,
 }
 
 impl Closed {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Full,
         Self::Share,
         Self::Head,
         Self::Idle,
         Self::Unread,
+        Self::Requests,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -114,6 +121,7 @@ impl Closed {
             Self::Head => "head",
             Self::Idle => "idle",
             Self::Unread => "unread",
+            Self::Requests => "requests",
         }
     }
 }
@@ -139,14 +147,25 @@ enum Order {
     End,
 }
 
-/// What is told of connections that were refused or given up.
+/// Lets requests in, and tells of them and of connections that were refused or given up.
 struct Doorman {
+    requests: Arc<Budget>,
     metrics: Metrics,
     /// In the order of [`Closed::ALL`].
     lines: [Quiet; Closed::ALL.len()],
 }
 
 impl Doorman {
+    /// A place for a request of this owner.
+    fn let_in(&self, peer: SocketAddr, owner: Peer) -> Result<Held, h2::Error> {
+        self.requests.take(owner, 1).map_err(|_| {
+            self.tell(peer, Closed::Requests);
+            // An answer would wait to be read, as those do that are too many. Over HTTP/2 the client
+            // is told that nothing was done; a connection of HTTP/1 ends.
+            h2::Reason::REFUSED_STREAM.into()
+        })
+    }
+
     fn tell(&self, peer: SocketAddr, why: Closed) {
         self.metrics.connection_closed(why);
         // That of a client that has no more to ask is no trouble.
@@ -177,6 +196,7 @@ pub async fn serve<L>(
     let room = descriptors::Budget::of_process().connections_max;
     let places = Budget::new(options.connections_max.min(room) as u64, 1);
     let doorman = Arc::new(Doorman {
+        requests: Budget::new(REQUESTS_MAX, 1),
         metrics: options.metrics,
         lines: std::array::from_fn(|_| Quiet::per_second(1)),
     });
@@ -188,7 +208,8 @@ pub async fn serve<L>(
             () = &mut stop => break,
             accepted = listener.accept() => accepted,
         };
-        let place = match places.take(Peer::of(peer.ip(), &options.trusted_proxies), 1) {
+        let owner = Peer::of(peer.ip(), &options.trusted_proxies);
+        let place = match places.take(owner, 1) {
             Ok(place) => place,
             Err(Spent::Total) => {
                 doorman.tell(peer, Closed::Full);
@@ -201,6 +222,7 @@ pub async fn serve<L>(
         };
         let guest = Guest {
             peer,
+            owner,
             place,
             orders: orders.clone(),
             doorman: Arc::clone(&doorman),
@@ -219,6 +241,7 @@ pub async fn serve<L>(
 /// One connection.
 struct Guest {
     peer: SocketAddr,
+    owner: Peer,
     /// Held, not looked at.
     place: Held,
     orders: signal::Receiver<Order>,
@@ -232,7 +255,7 @@ impl Guest {
     {
         let watch = Watch::begin();
         let cut = Cut::default();
-        let service = service((self.peer, cut.clone()), routes, Arc::clone(&watch));
+        let service = self.service(cut.clone(), routes, Arc::clone(&watch));
         let builder = builder();
         let io = TokioIo::new(Watched::new(io, Arc::clone(&watch)));
         let mut connection = pin!(builder.serve_connection(io, service));
@@ -268,6 +291,33 @@ impl Guest {
         drop(self.place);
     }
 
+    fn service(
+        &self,
+        cut: Cut,
+        routes: Router,
+        watch: Arc<Watch>,
+    ) -> impl hyper::service::Service<
+        Request<Incoming>,
+        Response = http::Response<Answer>,
+        Error = h2::Error,
+        Future: Send + 'static,
+    > + use<> {
+        let (peer, owner) = (self.peer, self.owner);
+        let doorman = Arc::clone(&self.doorman);
+        hyper::service::service_fn(move |mut request: Request<Incoming>| {
+            let under_way = watch.request(request.version() == Version::HTTP_2);
+            let place = doorman.let_in(peer, owner);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(cut.clone());
+            let mut routes = routes.clone();
+            async move {
+                let held = (under_way, place?);
+                let Ok(response) = routes.call(request.map(Body::new)).await;
+                Ok::<_, h2::Error>(response.map(|body| Answer::new(body, held)))
+            }
+        })
+    }
+
     async fn asked_to_finish(&self) {
         let mut orders = self.orders.clone();
         // Without a sender there is nobody who would ask.
@@ -283,28 +333,6 @@ impl Closed {
             Overdue::Unread => Self::Unread,
         }
     }
-}
-
-fn service(
-    (peer, cut): (SocketAddr, Cut),
-    routes: Router,
-    watch: Arc<Watch>,
-) -> impl hyper::service::Service<
-    Request<Incoming>,
-    Response = http::Response<Answer>,
-    Error = std::convert::Infallible,
-    Future: Send + 'static,
-> {
-    hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        let under_way = watch.request(request.version() == Version::HTTP_2);
-        request.extensions_mut().insert(ConnectInfo(peer));
-        request.extensions_mut().insert(cut.clone());
-        let mut routes = routes.clone();
-        async move {
-            let response = routes.call(request.map(Body::new)).await;
-            response.map(|response| response.map(|body| Answer::new(body, under_way)))
-        }
-    })
 }
 
 fn builder() -> Builder<TokioExecutor> {

@@ -107,8 +107,9 @@ Labels have few values, whatever happens:
 - `route` is a template such as `/v1/events/{id}`, or `none` where there is no such route; `method` is
   one of HTTP's, or `other`; `status` is the class, such as `2xx`.
 - `why` of a connection is `full` if there were as many as there may be, `share` if its address had as
-  many as it may have, `head` if no request came in time, `idle` if none came any more, and `unread` if
-  its client did not read what it was sent.
+  many as it may have, `head` if no request came in time, `idle` if none came any more, `unread` if its
+  client did not read what it was sent, and `requests` if as many requests were under way as may be, or as
+  its address may have: over HTTP/2 each request that was refused counts, and the connection goes on.
 - `why` of a request is `late` if its body was not complete in time, `full` if all requests together held
   as many bytes as they may, `share` if those from its address did, `reads` if too many waited to read,
   and `unread` if too many bytes of answers had not been read.

@@ -1,7 +1,9 @@
 use super::program::Program;
+use http::Request;
 use serde_json::json;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
+use tokio::time::sleep;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_connections_from_one_address_keep_no_other_out_and_are_told_of() {
@@ -26,6 +28,54 @@ async fn silent_connections_from_one_address_keep_no_other_out_and_are_told_of()
     let lines = lines.count();
     assert!((1..=30).contains(&lines), "{lines} lines for 200 refusals");
     assert!(log.contains("127.0.0.1") && log.contains("share"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn small_answers_that_nobody_reads_are_counted_and_keep_no_other_out() {
+    const CONNECTIONS: u32 = 45;
+    const STREAMS: u32 = 100;
+    // Half of all requests that may be under way.
+    const SHARE: u32 = 4_096;
+    let program = Program::start(&[]);
+    let (mut held, mut senders) = (Vec::new(), Vec::new());
+    let mut refused = 0;
+    for number in 0..CONNECTIONS {
+        let socket = program.connect_from(1).await;
+        // No byte of an answer is taken, or one: then the rest waits behind the end of the body.
+        let (mut sender, connection) = h2::client::Builder::new()
+            .initial_window_size(number % 2)
+            .handshake::<_, super::Bytes>(socket)
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        let mut answers = Vec::new();
+        for _ in 0..STREAMS {
+            sender = sender.ready().await.unwrap();
+            let request = Request::get("http://x/livez").body(()).unwrap();
+            let (answer, _) = sender.send_request(request, true).unwrap();
+            answers.push(answer);
+        }
+        for answer in answers {
+            match answer.await {
+                Ok(answer) => held.push(answer),
+                Err(error) => {
+                    assert_eq!(error.reason(), Some(h2::Reason::REFUSED_STREAM), "{error}");
+                    refused += 1;
+                }
+            }
+        }
+        senders.push(sender);
+    }
+    assert!(refused >= CONNECTIONS * STREAMS - SHARE, "{refused}");
+    let (status, _) = program.ask(2, "GET /livez", b"").await;
+    assert_eq!(status, 200, "another address is served");
+    let told = r#"postrider_connections_closed_total{why="requests"}"#;
+    assert!(program.metric(told).await >= u64::from(refused));
+    program.assert_bounded();
+    drop((held, senders));
+    while program.ask(1, "GET /livez", b"").await.0 != 200 {
+        sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
