@@ -1,9 +1,10 @@
 use super::program::Program;
+use bytes::Bytes;
 use http::Request;
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_connections_from_one_address_keep_no_other_out_and_are_told_of() {
@@ -44,7 +45,7 @@ async fn small_answers_that_nobody_reads_are_counted_and_keep_no_other_out() {
         // No byte of an answer is taken, or one: then the rest waits behind the end of the body.
         let (mut sender, connection) = h2::client::Builder::new()
             .initial_window_size(number % 2)
-            .handshake::<_, super::Bytes>(socket)
+            .handshake::<_, Bytes>(socket)
             .await
             .unwrap();
         tokio::spawn(connection);
@@ -73,9 +74,12 @@ async fn small_answers_that_nobody_reads_are_counted_and_keep_no_other_out() {
     assert!(program.metric(told).await >= u64::from(refused));
     program.assert_bounded();
     drop((held, senders));
-    while program.ask(1, "GET /livez", b"").await.0 != 200 {
-        sleep(Duration::from_millis(50)).await;
-    }
+    let served = async {
+        while program.ask(1, "GET /livez", b"").await.0 != 200 {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_secs(120), served).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
