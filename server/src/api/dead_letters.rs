@@ -15,6 +15,9 @@ use utoipa::{IntoParams, ToSchema};
 /// Dead letters in one request.
 const AT_ONCE_MAX: usize = 100;
 
+/// Groups in one answer.
+const GROUPS_MAX: usize = 1_000;
+
 /// Dead letters of one endpoint with one reason.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DeadLetterGroup {
@@ -30,11 +33,29 @@ pub(crate) struct DeadLetterGroup {
     newest: Time,
 }
 
-/// All groups of a tenant.
+/// The groups of a tenant.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DeadLetterGroups {
-    /// The groups, by endpoint and reason.
+    /// The groups, by endpoint and reason: the first 1,000.
     groups: Vec<DeadLetterGroup>,
+    /// How many are not shown.
+    groups_left_out: usize,
+}
+
+impl DeadLetterGroups {
+    fn of(found: &[postrider::DeadLetterGroup]) -> Self {
+        let groups = found.iter().take(GROUPS_MAX).map(|group| DeadLetterGroup {
+            endpoint_id: group.endpoint.to_string(),
+            reason: group.reason.name(),
+            count: group.count,
+            oldest: group.oldest.into(),
+            newest: group.newest.into(),
+        });
+        Self {
+            groups: groups.collect(),
+            groups_left_out: found.len().saturating_sub(GROUPS_MAX),
+        }
+    }
 }
 
 #[utoipa::path(
@@ -48,16 +69,7 @@ pub(crate) async fn groups(
 ) -> Result<axum::Json<DeadLetterGroups>, Problem> {
     let tenant = caller.tenant();
     let found = api.postrider().dead_letter_groups(tenant).await?;
-    let groups = found.into_iter().map(|group| DeadLetterGroup {
-        endpoint_id: group.endpoint.to_string(),
-        reason: group.reason.name(),
-        count: group.count,
-        oldest: group.oldest.into(),
-        newest: group.newest.into(),
-    });
-    Ok(axum::Json(DeadLetterGroups {
-        groups: groups.collect(),
-    }))
+    Ok(axum::Json(DeadLetterGroups::of(&found)))
 }
 
 /// Which dead letters.
@@ -212,4 +224,26 @@ pub(crate) async fn discard(
 ) -> Result<axum::Json<ChosenResults>, Problem> {
     let tenant = caller.tenant();
     chosen.each(&api, tenant, Act::Discard).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use postrider::{EndpointId, FailReason, Wall};
+
+    #[test]
+    fn groups_beyond_the_most_are_counted() {
+        let group = |number| postrider::DeadLetterGroup {
+            endpoint: EndpointId::from_u128(number),
+            reason: FailReason::Exhausted,
+            count: 1,
+            oldest: Wall(0),
+            newest: Wall(1),
+        };
+        let found: Vec<_> = (0..1_003).map(group).collect();
+        let shown = DeadLetterGroups::of(&found);
+        assert_eq!((shown.groups.len(), shown.groups_left_out), (1_000, 3));
+        let shown = DeadLetterGroups::of(&found[..7]);
+        assert_eq!((shown.groups.len(), shown.groups_left_out), (7, 0));
+    }
 }

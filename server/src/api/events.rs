@@ -25,6 +25,9 @@ use utoipa::{IntoParams, ToSchema};
 /// Events in one batch.
 const BATCH_MAX: usize = 100;
 
+/// Deliveries that are shown of what one request has published.
+const DELIVERIES_SHOWN_MAX: usize = 1_000;
+
 /// The longest key.
 const KEY_CHARS_MAX: usize = 256;
 
@@ -130,8 +133,12 @@ pub(crate) struct Accepted {
     /// The event.
     #[schema(example = "evt_01jd9x2m5tewh8q0v6n3r4y7za")]
     id: String,
-    /// Its deliveries: one for each endpoint that gets it. Empty for one that is scheduled.
+    /// Its deliveries: one for each endpoint that gets it, the first 1,000, or a like share for each
+    /// event of a batch. Empty for one that is scheduled. `GET /v1/deliveries` with `event_id` lists
+    /// all.
     deliveries: Vec<AcceptedDelivery>,
+    /// How many of its deliveries are not shown.
+    deliveries_left_out: usize,
     /// Whether it was accepted before, under the same idempotency key.
     duplicate: bool,
     /// When it will be delivered, if that is later.
@@ -234,39 +241,42 @@ pub(crate) async fn publish(
     api.check_payload(tenant, event_type, &event.payload)
         .await?;
     let submission = event.submission(tenant, key)?;
+    let most = DELIVERIES_SHOWN_MAX;
     let accepted = match event.deliver_after {
-        None => accepted(&api, api.postrider().publish(submission).await?).await?,
-        Some(at) => scheduled(&api, submission, at).await?,
+        None => accepted(&api, api.postrider().publish(submission).await?, most).await?,
+        Some(at) => scheduled(&api, (submission, at), most).await?,
     };
     Ok((StatusCode::ACCEPTED, axum::Json(accepted)))
 }
 
-/// What is answered; the deliveries of a repeat are those of the first time, as far as their record is
-/// still there.
-async fn accepted(api: &Api, published: Published) -> Result<Accepted, Problem> {
+/// What is answered, with so many deliveries; those of a repeat are those of the first time, as far as
+/// their record is still there.
+async fn accepted(api: &Api, published: Published, most: usize) -> Result<Accepted, Problem> {
     let shown = |id: DeliveryId, endpoint: EndpointId, queue_full| AcceptedDelivery {
         id: id.to_string(),
         endpoint_id: endpoint.to_string(),
         queue_full,
     };
     let full = DeliveryState::Failed(FailReason::QueueFull);
-    let deliveries = if published.duplicate {
+    let (deliveries, count): (Vec<_>, _) = if published.duplicate {
         let known = match api.postrider().event_status(&published.event).await {
             Ok(status) => status.deliveries,
             Err(ReadError::NoSuchEvent(_)) => Vec::new(),
             Err(error) => return Err(error.into()),
         };
-        let first = known.iter().filter(|it| it.resend_of.is_none());
-        first
-            .map(|it| shown(it.id, it.lane.endpoint, it.state == full))
-            .collect()
+        let first = || known.iter().filter(|it| it.resend_of.is_none());
+        let of = first().take(most);
+        let of = of.map(|it| shown(it.id, it.lane.endpoint, it.state == full));
+        (of.collect(), first().count())
     } else {
-        let new = published.deliveries.iter();
-        new.map(|it| shown(it.id, it.lane.endpoint, it.queue_full))
-            .collect()
+        let new = &published.deliveries;
+        let of = new.iter().take(most);
+        let of = of.map(|it| shown(it.id, it.lane.endpoint, it.queue_full));
+        (of.collect(), new.len())
     };
     Ok(Accepted {
         id: published.event.to_string(),
+        deliveries_left_out: count - deliveries.len(),
         deliveries,
         duplicate: published.duplicate,
         deliver_after: None,
@@ -274,9 +284,13 @@ async fn accepted(api: &Api, published: Published) -> Result<Accepted, Problem> 
 }
 
 /// Accepts an event for later.
-async fn scheduled(api: &Api, submission: Submission, at: Time) -> Result<Accepted, Problem> {
+async fn scheduled(
+    api: &Api,
+    (submission, at): (Submission, Time),
+    most: usize,
+) -> Result<Accepted, Problem> {
     match api.postrider().schedule(submission, at.0).await? {
-        Scheduled::Now(published) => accepted(api, published).await,
+        Scheduled::Now(published) => accepted(api, published, most).await,
         Scheduled::Later {
             event,
             due,
@@ -284,6 +298,7 @@ async fn scheduled(api: &Api, submission: Submission, at: Time) -> Result<Accept
         } => Ok(Accepted {
             id: event.to_string(),
             deliveries: Vec::new(),
+            deliveries_left_out: 0,
             duplicate,
             deliver_after: Some(due.into()),
         }),
@@ -325,15 +340,16 @@ pub(crate) async fn publish_batch(
     let fit = at_once.filter_map(|(_, submission)| submission.as_ref().ok().cloned());
     let published = api.postrider().publish_all(fit.collect()).await;
     let mut published = published.into_iter();
+    let most = DELIVERIES_SHOWN_MAX / batch.events.len();
     let mut results = Vec::with_capacity(batch.events.len());
     for (item, submission) in batch.events.iter().zip(submissions) {
         let result = match submission {
             Err(problem) => Err(problem),
             Ok(submission) if let Some(at) = item.event.deliver_after => {
-                scheduled(&api, submission, at).await
+                scheduled(&api, (submission, at), most).await
             }
             Ok(_) => match published.next() {
-                Some(Ok(published)) => accepted(&api, published).await,
+                Some(Ok(published)) => accepted(&api, published, most).await,
                 Some(Err(error)) => Err(error.into()),
                 None => Err(Problem::new(Code::Internal, "an event was not answered")),
             },

@@ -156,6 +156,32 @@ async fn a_batch_keeps_its_order_and_answers_for_each() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_batch_shows_a_bounded_number_of_deliveries_and_counts_the_others() {
+    let server = Server::start().await;
+    let receiver = Receiver::answering(200).await;
+    for _ in 0..11 {
+        server.endpoint(&receiver.url()).await;
+    }
+    let event = json!({ "event": { "type": "a.b", "payload": 1 }, "idempotency_key": "k" });
+    let mut events = vec![event];
+    events.resize(100, json!({ "event": { "type": "a.b", "payload": 2 } }));
+    let body = json!({ "events": events });
+    let first = server.post("/v1/events/batch", body.clone()).await;
+    let again = server.post("/v1/events/batch", body).await;
+    for answer in [first.expect(200), again.expect(200)] {
+        for result in answer["results"].as_array().unwrap() {
+            let event = &result["event"];
+            assert_eq!(event["deliveries"].as_array().unwrap().len(), 10);
+            assert_eq!(event["deliveries_left_out"], 1, "{event}");
+        }
+    }
+    let body = json!({ "type": "a.b", "payload": 3 });
+    let alone = server.post("/v1/events", body).await.expect(202);
+    assert_eq!(alone["deliveries"].as_array().unwrap().len(), 11);
+    assert_eq!(alone["deliveries_left_out"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_content_filter_lets_only_orders_over_a_hundred_through() {
     let server = Server::start().await;
     let receiver = Receiver::answering(200).await;
