@@ -2,9 +2,10 @@
 
 use super::Api;
 use super::caller::{Caller, Manage, Read};
-use super::deliveries::one;
-use super::extract::{Id, Json};
+use super::deliveries::{Order, one};
+use super::extract::{Id, Json, Query};
 use super::intake::Reader;
+use super::page::{self, Filling, Page};
 use super::problem::{Code, Problem};
 use super::time::Time;
 use axum::extract::State;
@@ -13,7 +14,7 @@ use postrider::engine::ReplayId;
 use postrider::{DeliveryFilter, Replay, ReplayRequest, ReplayState, StateKind, TenantId};
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// The highest rate; nobody waits for less than that.
 const RATE_MAX: u32 = 1_000_000;
@@ -137,11 +138,19 @@ impl ReplayView {
     }
 }
 
-/// Replays on record.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Replays {
-    /// Oldest first.
-    data: Vec<ReplayView>,
+/// Which replays.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// `newest` (the default) or `oldest` first.
+    #[param(inline)]
+    order: Option<Order>,
+    /// How many at most: 1 to 250.
+    #[param(minimum = 1, maximum = 250, default = 50)]
+    limit: Option<u16>,
+    /// `next` of the page before.
+    cursor: Option<String>,
 }
 
 #[utoipa::path(
@@ -179,20 +188,34 @@ pub(crate) async fn create(
 }
 
 #[utoipa::path(
-    get, path = "/v1/replays", tag = "Replays", summary = "List replays, oldest first",
-    responses((status = OK, description = "The replays on record.", body = Replays))
+    get, path = "/v1/replays", tag = "Replays", params(ListQuery), summary = "List replays",
+    responses((status = OK, description = "A page of the replays on record.", body = Page<ReplayView>))
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
     caller: Caller<Read>,
-) -> Result<axum::Json<Replays>, Problem> {
+    Query(query): Query<ListQuery>,
+) -> Result<axum::Json<Page<ReplayView>>, Problem> {
     let tenant = caller.tenant();
-    let all = api.postrider().replays().await?;
-    let own = all
+    let order = query.order.unwrap_or_default();
+    let after: Option<ReplayId> = page::cursor(query.cursor.as_deref())?;
+    let mut filling = Filling::new(page::most(query.limit)?);
+    let mut all = api.postrider().replays().await?;
+    // An id begins with its time.
+    all.sort_unstable_by_key(|it| it.id);
+    if order == Order::Newest {
+        all.reverse();
+    }
+    let comes_after = |it: &&Replay| match order {
+        Order::Newest => after.is_none_or(|after| it.id < after),
+        Order::Oldest => after.is_none_or(|after| it.id > after),
+    };
+    let mut rest = all
         .iter()
-        .filter(|it| it.request.filter.tenant.as_ref() == Some(tenant));
-    let data = own.map(ReplayView::of).collect();
-    Ok(axum::Json(Replays { data }))
+        .filter(|it| it.request.filter.tenant.as_ref() == Some(tenant))
+        .filter(comes_after);
+    let more = rest.any(|it| !filling.add(&it.id.to_string(), ReplayView::of(it)));
+    Ok(axum::Json(filling.page(more)))
 }
 
 #[utoipa::path(

@@ -2,8 +2,8 @@
 
 use super::http::Query;
 use super::replay::described;
-use super::show::{self, Column};
-use super::{ClientError, Connection};
+use super::show::Column;
+use super::{ClientError, Connection, Paging};
 use crate::Answer;
 use clap::Subcommand;
 
@@ -19,7 +19,7 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum What {
     /// List replays, newest first
-    List,
+    List(Paging),
     /// Show how far a replay is
     Get(One),
     /// Cancel a replay; what it has made anew stays
@@ -43,9 +43,9 @@ const COLUMNS: &[Column] = &[
 pub(crate) fn run(args: &Args) -> Result<Answer, ClientError> {
     let connection = &args.connection;
     super::ask(connection, async |client| match &args.what {
-        What::List => {
-            let reply = client.get(&["v1", "replays"], &Query::default()).await?;
-            Ok(connection.answer(&reply, |it| show::table(show::rows(&it["data"]), COLUMNS)))
+        What::List(paging) => {
+            let list = client.list(&["v1", "replays"], Query::default(), paging);
+            Ok(connection.list(&list.await?, COLUMNS))
         }
         What::Get(one) => {
             let path = ["v1", "replays", &one.id];

@@ -167,8 +167,17 @@ async fn a_replay_is_counted_before_and_followed_to_its_end() {
     assert_eq!(server.get(&path).await.expect(200)["resent"], 5);
     until("all arrive", || async { receiver.count() == 10 }).await;
     assert_eq!(receiver.bodies()[5..], ["0", "1", "2", "3", "4"]);
-    let listed = server.get("/v1/replays").await.expect(200);
-    assert_eq!(listed["data"][0]["id"], replay["id"]);
+    let other = server.post("/v1/replays", json!({})).await.expect(202);
+    let first = server.get("/v1/replays?limit=1").await.expect(200);
+    assert_eq!(ids(&first), [other["id"].as_str().unwrap()]);
+    let next = first["next"].as_str().unwrap();
+    let path_of_next = format!("/v1/replays?limit=1&cursor={next}");
+    let last = server.get(&path_of_next).await.expect(200);
+    assert_eq!(ids(&last), [replay["id"].as_str().unwrap()]);
+    assert_eq!(last["next"], Value::Null);
+    let oldest = server.get("/v1/replays?order=oldest").await.expect(200);
+    let in_order = [&replay, &other].map(|it| it["id"].as_str().unwrap());
+    assert_eq!(ids(&oldest), in_order);
     let ended = server
         .post(&format!("{path}/cancel"), json!({}))
         .await
