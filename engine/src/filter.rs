@@ -186,7 +186,7 @@ impl Filter {
     /// The most conditions, counting each path and each operator.
     pub const CONDITIONS_MAX: usize = 64;
     /// How deep objects and arrays to compare with may stand within each other.
-    pub const OPERAND_DEPTH_MAX: usize = 64;
+    pub const OPERAND_DEPTH_MAX: usize = 128;
     /// The most bytes of a payload that a filter looks at, those of each comparison counted anew.
     /// To read the payload once and to look up names is not counted.
     pub const STEPS_MAX: u64 = 1 << 20;

@@ -531,4 +531,26 @@ mod tests {
             assert!(from_json(text, &place).is_err(), "what is no spec: {text}");
         }
     }
+
+    #[test]
+    fn a_filter_of_before_with_an_operand_as_deep_as_was_taken_then_is_read() {
+        let keys = KeyRing::new([OLD]).unwrap();
+        let tenant = TenantId::default();
+        let place = Place {
+            keys: &keys,
+            tenant: &tenant,
+            endpoint: EndpointId::from_u128(5),
+        };
+        let spec = EndpointSpec {
+            filter: Some(r#"{"a": {"$eq": 7}}"#.parse().unwrap()),
+            ..EndpointSpec::new("https://example.com/")
+        };
+        let text = to_json(&spec, &place).unwrap();
+        let deep = format!("{}7{}", "[".repeat(120), "]".repeat(120));
+        let old = text.replace(r#"{\"$eq\": 7}"#, &format!(r#"{{\"$eq\": {deep}}}"#));
+        assert_ne!(old, text);
+        let read = from_json(&old, &place).unwrap();
+        let payload = format!(r#"{{"a": {deep}}}"#);
+        assert!(read.filter.unwrap().matches_payload(payload.as_bytes()));
+    }
 }
