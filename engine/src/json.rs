@@ -22,6 +22,7 @@ mod write;
 
 pub use number::compare as compare_numbers;
 pub use write::compact;
+pub(crate) use write::is_strict;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -257,7 +258,8 @@ impl<'d, 'j> Value<'d, 'j> {
     }
 
     /// Its text as JSON that every parser takes: its own bytes, but for what JSON does not have. A
-    /// control character becomes its escape, a bare word a string, and what cannot be read U+FFFD.
+    /// control character becomes its escape, a bare word a string, and what cannot be read U+FFFD, half
+    /// a surrogate pair among it.
     #[must_use]
     pub fn json(self) -> Cow<'j, str> {
         write::mended(self.raw())

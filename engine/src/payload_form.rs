@@ -5,11 +5,10 @@ mod tests;
 
 use crate::delivery::Event;
 use crate::id::DeliveryId;
-use crate::json::{Document, without_mark};
+use crate::json::{Document, is_strict, without_mark};
 use crate::template::{self, Template};
 use bytes::Bytes;
 use serde_json::Value;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// What an endpoint is sent of an event. Its requests sign exactly these bytes.
@@ -118,7 +117,7 @@ impl Body {
 pub(crate) enum Data<'p> {
     Json {
         document: Document<'p>,
-        /// It is JSON to the letter: so is each of its values.
+        /// Every parser takes it as it is: so it is with each of its values.
         text: Option<&'p str>,
     },
     Text(String),
@@ -127,7 +126,7 @@ pub(crate) enum Data<'p> {
 impl<'p> Data<'p> {
     pub(crate) fn of(payload: &'p [u8]) -> Self {
         let text = str::from_utf8(without_mark(payload)).ok();
-        let text = text.filter(|text| serde_json::from_str::<&RawValue>(text).is_ok());
+        let text = text.filter(|text| is_strict(text));
         match Document::read(payload) {
             Ok(document) => Self::Json { document, text },
             Err(_) => Self::Text(quoted(String::from_utf8_lossy(payload))),

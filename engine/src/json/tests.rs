@@ -218,10 +218,14 @@ fn what_json_does_not_have_becomes_what_it_has() {
         ),
         (
             b"[\"a\tb\\ud83d\\q\xff\", \"\\\"]\"]",
-            "[\"a\\u0009b\\ud83d\u{fffd}q\u{fffd}\", \"\\\"]\"]",
+            "[\"a\\u0009b\u{fffd}\u{fffd}q\u{fffd}\", \"\\\"]\"]",
         ),
         (b"{\"a\":1, \"a\":01}", r#"{"a":1, "a":"01"}"#),
         (b"\"\\u00e9\"", r#""\u00e9""#),
+        (
+            br#"{"\ud83d": ["\ud83d\ude00", "\\ud83d", "\ude00\ud83d"]}"#,
+            "{\"\u{fffd}\": [\"\\ud83d\\ude00\", \"\\\\ud83d\", \"\u{fffd}\u{fffd}\"]}",
+        ),
     ] {
         assert_eq!(read(odd).root().json(), json);
     }

@@ -56,7 +56,7 @@ fn is_low(unit: u32) -> bool {
 }
 
 /// The number in `\u1234` at the beginning.
-pub(super) fn code_unit(text: &[u8]) -> Option<u32> {
+fn code_unit(text: &[u8]) -> Option<u32> {
     let digits = text.strip_prefix(b"\\u")?.get(..4)?;
     let digit = |digit: &u8| char::from(*digit).to_digit(16);
     digits

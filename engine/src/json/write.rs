@@ -22,10 +22,29 @@ pub fn compact(json: &str) -> String {
     compact
 }
 
-/// These bytes, whose structure is that of JSON, as JSON.
+/// Whether every parser takes this text: it is JSON to the letter, and has no half of a surrogate
+/// pair, which the grammar allows and strict parsers refuse.
+pub(crate) fn is_strict(text: &str) -> bool {
+    serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
+        && !has_half_pair(text.as_bytes())
+}
+
+/// Whether an escape in it stands for no character: in JSON, half a surrogate pair.
+fn has_half_pair(mut json: &[u8]) -> bool {
+    while let Some(place) = json.iter().position(|byte| *byte == b'\\') {
+        let (character, length) = text::escape(&json[place..]);
+        if character.is_none() {
+            return true;
+        }
+        json = &json[place + length..];
+    }
+    false
+}
+
+/// These bytes, whose structure is that of JSON, as JSON that every parser takes.
 pub(super) fn mended(raw: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(raw)
-        && serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
+        && is_strict(text)
     {
         return Cow::Borrowed(text);
     }
@@ -70,9 +89,8 @@ fn string(mut rest: &[u8], json: &mut String) {
             None => return,
             Some(b'\\') => {
                 let (character, length) = text::escape(rest);
-                let is_escape = character.is_some() || text::code_unit(rest).is_some();
                 match std::str::from_utf8(&rest[..length]) {
-                    Ok(escape) if is_escape => json.push_str(escape),
+                    Ok(escape) if character.is_some() => json.push_str(escape),
                     _ => json.push(char::REPLACEMENT_CHARACTER),
                 }
                 length

@@ -47,7 +47,15 @@ fn an_envelope_has_json_as_it_is_without_what_json_does_not_have() {
     for (payload, data) in [
         (
             &b"\xef\xbb\xbf{\"n\": 1e400, \"t\": \"caf\\ud83d\"}"[..],
-            r#"{"n": 1e400, "t": "caf\ud83d"}"#,
+            "{\"n\": 1e400, \"t\": \"caf\u{fffd}\"}",
+        ),
+        (
+            br#"{"half": "\ude00\ud83d", "pair": "\uD83D\uDE00 \u00e9 \\ud83d",  "n": 1.10}"#,
+            "{\"half\": \"\u{fffd}\u{fffd}\", \"pair\": \"\\uD83D\\uDE00 \\u00e9 \\\\ud83d\",  \"n\": 1.10}",
+        ),
+        (
+            br#"{"pair": "\uD83D\uDE00",  "n": 1.10, "slash": "\\ud83d"}"#,
+            r#"{"pair": "\uD83D\uDE00",  "n": 1.10, "slash": "\\ud83d"}"#,
         ),
         (b"{\"a\":1,\"a\":2}", r#"{"a":1,"a":2}"#),
         (
@@ -59,6 +67,25 @@ fn an_envelope_has_json_as_it_is_without_what_json_does_not_have() {
         let body = String::from_utf8(body.into()).unwrap();
         assert!(body.ends_with(&format!("\"data\":{data}}}")), "{body}");
     }
+}
+
+#[test]
+fn an_array_of_events_is_taken_by_a_strict_parser_whatever_one_of_them_has() {
+    let event = |payload: &'static [u8]| Event {
+        id: EventId::from_u128(1),
+        tenant: TenantId::default(),
+        event_type: "payment.made".parse().unwrap(),
+        payload: Bytes::from_static(payload),
+        ordering_key: OrderingKey::none(),
+        published_at: Wall(1_795_341_600_000),
+    };
+    let events = [event(b"{\"n\": 1.10}"), event(br#""caf\ud83d""#)];
+    let deliveries = events.iter().map(|it| (it, DeliveryId::from_u128(2)));
+    let body = PayloadForm::Raw.render_all(deliveries, 200).unwrap();
+    assert_eq!(body, "[{\"n\": 1.10},\"caf\u{fffd}\"]".as_bytes());
+    assert!(serde_json::from_slice::<Value>(&body).is_ok());
+    let half = rendered(&PayloadForm::Raw, br#""caf\ud83d""#, 200).unwrap();
+    assert_eq!(half, br#""caf\ud83d""#.as_slice());
 }
 
 #[test]

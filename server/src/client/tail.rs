@@ -175,7 +175,7 @@ mod tests {
         };
         assert_eq!(
             json_line(&item),
-            r#"{"event":"event","id":null,"data":{"z":1.10,"a":1e400,"t":"caf\ud83d"}}"#
+            "{\"event\":\"event\",\"id\":null,\"data\":{\"z\":1.10,\"a\":1e400,\"t\":\"caf\u{fffd}\"}}"
         );
         assert_eq!(shown("event", &item.data), "event     - -");
     }
