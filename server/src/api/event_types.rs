@@ -71,9 +71,10 @@ pub(crate) struct EventTypeForm {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     schema: Option<Map<String, Value>>,
-    /// A payload to show. It has to match the schema.
+    /// A payload to show. It has to match the schema, and is kept byte for byte.
     #[serde(default)]
-    example: Option<Value>,
+    #[schema(value_type = Option<Value>)]
+    example: Option<Box<RawValue>>,
     /// Whether payloads that do not match the schema are refused.
     #[serde(default)]
     validate: bool,
@@ -87,9 +88,10 @@ pub(crate) struct VersionForm {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     schema: Option<Map<String, Value>>,
-    /// A payload to show. It has to match the schema.
+    /// A payload to show. It has to match the schema, and is kept byte for byte.
     #[serde(default)]
-    example: Option<Value>,
+    #[schema(value_type = Option<Value>)]
+    example: Option<Box<RawValue>>,
 }
 
 /// A change of an event type.
@@ -126,7 +128,7 @@ impl VersionForm {
     async fn checked(self, api: &Api, tenant: &TenantId) -> Result<Checked, Problem> {
         let checked = Checked {
             schema: self.schema.as_ref().map(text).transpose()?,
-            example: self.example.as_ref().map(text).transpose()?,
+            example: self.example.clone(),
         };
         let schema = checked.schema.as_ref();
         if schema.is_some_and(|schema| schema.get().len() > SCHEMA_BYTES_MAX) {

@@ -90,14 +90,21 @@ impl Api {
         &self,
         tenant: &TenantId,
         schema: Option<Map<String, Value>>,
-        example: Option<Value>,
+        example: Option<Box<RawValue>>,
     ) -> Result<(), Problem> {
         let Some(schema) = schema else {
             return Ok(());
         };
         let work = move || {
             let schema = Schema::compile(&schema).map_err(|error| refused(&error))?;
-            match example.map_or(Ok(()), |example| schema.check(&example)) {
+            let Some(example) = example else {
+                return Ok(());
+            };
+            let example = Document::read(example.get().as_bytes());
+            let example = example
+                .map_err(|error| Problem::new(Code::InvalidValue, error).at("/example", error))?;
+            let example = lenient::value(example.root(), lenient::nearest);
+            match schema.check(&example) {
                 Ok(()) => Ok(()),
                 Err(Mismatch::TooCostly) => Err(too_costly("/example")),
                 Err(Mismatch::Violations(places)) => {

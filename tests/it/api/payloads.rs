@@ -162,6 +162,32 @@ async fn a_schema_is_checked_against_what_a_strict_parser_refuses() {
 }
 
 #[tokio::test]
+async fn the_example_of_an_event_type_comes_back_byte_for_byte() {
+    let server = Server::start().await;
+    let schema =
+        r#"{"type": "object", "required": ["z"], "properties": {"z": {"type": "number"}}}"#;
+    let example = r#"{"z":1.10,"a":12345678901234567890123}"#;
+    let form = format!(r#"{{"name": "a.b", "schema": {schema}, "example": {example}}}"#);
+    let made = server.post_text("/v1/event-types", form, 201).await;
+    let has = |text: &str, example: &str| {
+        assert!(text.contains(&format!(r#""example":{example}"#)), "{text}");
+    };
+    has(&made, example);
+    let odd = r#"{"z": 1e400, "t": "caf\ud83d", "a": {"b": 1, "a": 2}}"#;
+    let version = format!(r#"{{"schema": {schema}, "example": {odd}}}"#);
+    let path = "/v1/event-types/a.b/versions";
+    has(&server.post_text(path, version, 201).await, odd);
+    let version = format!(r#"{{"schema": {schema}, "example": {{"z": "1e400"}}}}"#);
+    let refused = server.send(Method::POST, path, Some(version), &[]).await;
+    let problem = refused.problem(422, "invalid_value");
+    assert_eq!(problem["errors"][0]["pointer"], "/example");
+    let server = server.restart().await;
+    let kept = server.get("/v1/event-types/a.b").await.text;
+    has(&kept, example);
+    has(&kept, odd);
+}
+
+#[tokio::test]
 async fn a_payload_that_filters_cannot_read_is_said_where_it_is_asked_about() {
     let server = Server::start().await;
     let filter = json!({ "url": "https://merchant.example/", "filter": { "a": { "$ne": 1 } } });
