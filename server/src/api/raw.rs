@@ -9,6 +9,9 @@ use std::fmt;
 /// How deep a patch may change objects within objects.
 const PATCH_DEPTH_MAX: usize = 64;
 
+/// The most members in one object of a patch: each is looked for among those that are there.
+const PATCH_MEMBERS_MAX: usize = 1_024;
+
 /// The members of an object in their order. Of those with the same name the last one counts.
 #[derive(Debug, Default)]
 pub(crate) struct Members(Vec<(String, Box<RawValue>)>);
@@ -47,11 +50,16 @@ impl Members {
         serde_json::value::to_raw_value(self).map_err(|error| Problem::new(Code::Internal, error))
     }
 
-    fn of(value: &RawValue) -> Option<Self> {
-        // What is an object is read; what is none is another value.
-        is_object(value)
-            .then(|| serde_json::from_str(value.get()).ok())
-            .flatten()
+    /// The members of an object; nothing of another value.
+    fn of(value: &RawValue) -> Result<Option<Self>, Problem> {
+        if !is_object(value) {
+            return Ok(None);
+        }
+        // To take it for another value would lose its members.
+        serde_json::from_str(value.get()).map(Some).map_err(|_| {
+            let detail = "a name cannot be read: it holds half of a surrogate pair";
+            Problem::new(Code::InvalidBody, detail).at("", detail)
+        })
     }
 
     /// Changes it by a JSON merge patch (RFC 7396, section 2).
@@ -64,21 +72,36 @@ impl Members {
             let detail = format!("objects may stand within each other {PATCH_DEPTH_MAX} deep");
             return Err(Problem::new(Code::InvalidBody, detail));
         }
+        if patch.0.len() > PATCH_MEMBERS_MAX {
+            let detail = format!("an object of a patch has at most {PATCH_MEMBERS_MAX} members");
+            return Err(Problem::new(Code::InvalidBody, &detail).at("", detail));
+        }
         for (name, value) in patch.0 {
             if is_null(&value) {
                 self.remove(&name);
                 continue;
             }
-            let Some(inner) = Self::of(&value) else {
-                self.set(name, value);
-                continue;
-            };
-            let mut target = self.get(&name).and_then(Self::of).unwrap_or_default();
-            let below = target.merge_within(inner, depth + 1);
-            below.map_err(|problem| problem.below(&format!("/{name}")))?;
-            self.set(name, target.text()?);
+            let merged = self.merged(&name, value, depth);
+            let merged = merged.map_err(|problem| problem.below(&format!("/{name}")))?;
+            self.set(name, merged);
         }
         Ok(())
+    }
+
+    /// What a member becomes by the value that a patch has for it.
+    fn merged(
+        &self,
+        name: &str,
+        value: Box<RawValue>,
+        depth: usize,
+    ) -> Result<Box<RawValue>, Problem> {
+        let Some(patch) = Self::of(&value)? else {
+            return Ok(value);
+        };
+        let target = self.get(name).map(Self::of).transpose()?.flatten();
+        let mut target = target.unwrap_or_default();
+        target.merge_within(patch, depth + 1)?;
+        target.text()
     }
 }
 
@@ -173,6 +196,44 @@ mod tests {
     #[test]
     fn the_last_of_two_members_of_one_name_counts() {
         assert_eq!(merged(r#"{"a":1,"b":2,"a":3}"#, "{}"), r#"{"a":3,"b":2}"#);
+    }
+
+    #[test]
+    fn a_patch_is_bounded_in_the_members_of_each_of_its_objects() {
+        let wide = |count: usize| {
+            let names: Vec<_> = (0..count).map(|it| format!("\"m{it}\":1")).collect();
+            format!("{{{}}}", names.join(","))
+        };
+        let merge = |patch: &str| members("{}").merge(members(patch));
+        let (most, more) = (wide(PATCH_MEMBERS_MAX), wide(PATCH_MEMBERS_MAX + 1));
+        let below = |object: &str| format!(r#"{{"metadata":{object}}}"#);
+        for (fits, too_wide, pointer) in
+            [(below(&most), below(&more), "/metadata"), (most, more, "")]
+        {
+            assert!(merge(&fits).is_ok());
+            let problem = merge(&too_wide).unwrap_err();
+            let problem = serde_json::to_value(&problem).unwrap();
+            assert_eq!(problem["code"], "invalid_body");
+            assert_eq!(problem["errors"][0]["pointer"], pointer);
+        }
+    }
+
+    #[test]
+    fn a_patch_with_a_name_that_cannot_be_read_is_refused_and_loses_no_member() {
+        let kept = r#"{"metadata":{"a":1}}"#;
+        for (target, patch) in [
+            (kept, r#"{"metadata":{"b\ud83d":1}}"#),
+            (r#"{"metadata":{"b\ud83d":1}}"#, kept),
+        ] {
+            let mut target_members = members(target);
+            let problem = target_members.merge(members(patch)).unwrap_err();
+            let problem = serde_json::to_value(&problem).unwrap();
+            assert_eq!(problem["code"], "invalid_body");
+            assert_eq!(problem["errors"][0]["pointer"], "/metadata");
+            assert_eq!(target_members.text().unwrap().get(), target);
+        }
+        let half = r#"{"metadata":{"a":"b\ud83d"}}"#;
+        assert_eq!(merged(kept, half), half, "a value is not read");
     }
 
     #[test]
