@@ -108,3 +108,20 @@ async fn what_never_had_an_id_is_told_apart_by_when_it_was_sent() {
     let (other, duplicate) = beat.taken(&server, &path).await;
     assert!(other != one && !duplicate);
 }
+
+#[tokio::test]
+async fn what_breaks_off_where_an_id_is_looked_for_by_default_is_published_once() {
+    let server = Server::start().await;
+    let custom = json!({ "custom": { "scheme": "timestamped-sha256" } });
+    let path = source_with(&server, "custom", custom).await;
+    for body in [
+        r#"{"id": "evt_1", "type": "a.b""#,
+        "\u{feff} \n{\"id\": \"evt_2\", \"type",
+    ] {
+        let mut hook = Hook::new(Scheme::TimestampedSha256, &[], body);
+        let (id, duplicate) = hook.taken(&server, &path).await;
+        assert!(!duplicate, "{body}");
+        hook.at -= 7;
+        assert_eq!(hook.taken(&server, &path).await, (id, true), "{body}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
-use postrider::engine::json::{Document, Unreadable};
+use postrider::engine::json::{Document, Unreadable, without_mark};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -54,6 +54,7 @@ impl Content {
     /// The payload, to look things up.
     pub(super) fn read(&self) -> Said<'_> {
         Said {
+            payload: &self.payload,
             json: Document::read(&self.payload),
             kind: self.kind,
         }
@@ -62,6 +63,7 @@ impl Content {
 
 /// What a payload says.
 pub(super) struct Said<'c> {
+    payload: &'c [u8],
     json: Result<Document<'c>, Unreadable>,
     pub(super) kind: Kind,
 }
@@ -70,6 +72,12 @@ impl Said<'_> {
     /// Why the payload cannot be read as JSON, if it cannot.
     pub(super) fn unreadable(&self) -> Option<Unreadable> {
         self.json.as_ref().err().copied()
+    }
+
+    /// Whether the payload begins as a JSON object does, wherever it breaks off.
+    pub(super) fn begins_as_object(&self) -> bool {
+        let text = without_mark(self.payload).trim_ascii_start();
+        text.starts_with(b"{")
     }
 
     /// The text or the number at this place (RFC 6901), if there is one.
@@ -164,6 +172,10 @@ mod tests {
         }
         let unreadable = content("application/json", r#"{"type": "a.b""#);
         assert_eq!(unreadable.read().text_at("/type"), None);
+        assert!(unreadable.read().begins_as_object());
+        let marked = content("application/json", "\u{feff} \r\n{\"type\"");
+        assert!(marked.read().begins_as_object());
+        assert!(!content("application/json", "[{").read().begins_as_object());
         assert_eq!(unreadable.read().unreadable().unwrap().at, 14);
     }
 

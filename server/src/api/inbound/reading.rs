@@ -1,7 +1,7 @@
 //! What a verified request says: which event it is, and by what its repeats are known.
 
 use super::content::{Kind, Said};
-use crate::api::sources::{Custom, Provider, Source};
+use crate::api::sources::{Provider, Source};
 use axum::http::HeaderMap;
 use postrider::engine::json::Unreadable;
 use postrider::signature::Verified;
@@ -64,7 +64,9 @@ impl Reading {
         };
         let id_is_in_body = match source.provider() {
             Provider::Stripe | Provider::Slack => true,
-            Provider::Custom => source.custom().is_some_and(Custom::has_id_in_body),
+            Provider::Custom => source
+                .custom()
+                .is_some_and(|it| it.has_id_in_body(verified, content.begins_as_object())),
             _ => false,
         };
         let id = id.filter(|id| !id.is_empty());

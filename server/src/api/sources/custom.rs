@@ -129,9 +129,11 @@ impl Custom {
         }
     }
 
-    /// Whether its owner has said that the body has an id.
-    pub(crate) fn has_id_in_body(&self) -> bool {
-        self.id_pointer.is_some()
+    /// Whether the id would be in the body: its owner has said so, or it is nowhere else and the body
+    /// begins as an object.
+    pub(crate) fn has_id_in_body(&self, verified: &Verified<'_>, begins_as_object: bool) -> bool {
+        let is_elsewhere = self.id_header.is_some() || verified.id.is_some();
+        self.id_pointer.is_some() || (begins_as_object && !is_elsewhere)
     }
 
     /// The provider's id of an event; `id_at` finds it in its body.
