@@ -459,6 +459,18 @@ describe("the verifier", () => {
     assert.equal(wh.safeVerify(EVENT, wrong).code, "NO_MATCH");
   });
 
+  test("passes over a byte order mark before JSON, and hands on the body as it came", () => {
+    const body = `\ufeff${EVENT}`;
+    const bytes = Buffer.from(body);
+    for (const raw of [body, bytes, new Uint8Array(bytes)]) {
+      const result = make().safeVerify(raw, signed("msg_1", body));
+      assert.deepEqual(result.payload, { type: "invoice.paid" }, result.hint);
+      assert.ok(Buffer.from(result.raw).equals(bytes));
+    }
+    const twice = `\ufeff${body}`;
+    assert.equal(make().safeVerify(twice, signed("msg_1", twice)).code, "INVALID_JSON");
+  });
+
   test("tells of a request that broke off within its body", async () => {
     const body = new ReadableStream({ pull: (stream) => stream.error(new Error("aborted")) });
     const request = new Request("http://127.0.0.1/", { method: "POST", body, duplex: "half", headers: signed() });

@@ -406,9 +406,14 @@ export function makeWebhook<T>(modules: Modules, options: WebhookOptions<T>): We
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Node's own way is faster for short texts. */
+/** The text that JSON is read from: a byte order mark before it is passed over. */
 function text(raw: string | Uint8Array): string {
-  if (typeof raw === "string") return raw;
+  const text = typeof raw === "string" ? raw : decoded(raw);
+  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+}
+
+/** Node's own way is faster for short texts. */
+function decoded(raw: Uint8Array): string {
   const { Buffer } = globalThis as { Buffer?: { isBuffer(raw: unknown): boolean } };
   return Buffer?.isBuffer(raw) ? raw.toString() : decoder.decode(raw);
 }
