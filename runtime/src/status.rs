@@ -3,9 +3,11 @@
 use crate::agenda::ScheduledEvent;
 use crate::store::StoreError;
 use postrider_engine::{DeliveryId, DeliveryRecord, DeliveryState, EventId, Outcome, Wall};
+use std::collections::BTreeSet;
 
 /// What has become of an event, over all its deliveries. A delivery that was resent counts as
-/// what its resend has become.
+/// what its resend has become. Where no record of a resend is left, what was resent counts as what it
+/// says itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventStatus {
     /// The event.
@@ -66,24 +68,15 @@ pub enum ReadError {
 
 impl EventStatus {
     pub(crate) fn of(event: EventId, deliveries: Vec<DeliveryRecord>) -> Self {
-        let current = || {
-            deliveries
-                .iter()
-                .filter(|record| record.resent_as.is_none())
-        };
-        let state = match current().map(EventState::of).min() {
-            Some(state) => state,
-            None if deliveries.is_empty() => EventState::NoSubscribers,
-            // Of a delivery that was resent only the old record is left: what has failed is kept for
-            // longer than what was delivered.
-            None => EventState::Delivered,
-        };
+        let counted = counted(&deliveries);
+        let states = counted.iter().map(|record| EventState::of(record));
+        let state = states.min().unwrap_or(EventState::NoSubscribers);
+        let delivered_at = counted.iter().filter_map(|record| record.ended_at).max();
         let attempts: usize = deliveries.iter().map(|record| record.attempts.len()).sum();
         let failures = deliveries.iter().flat_map(|record| &record.attempts).filter(|attempt| {
             !matches!(&attempt.outcome, Outcome::Response(it) if (200..300).contains(&it.status))
         });
         let last_failure = failures.max_by_key(|attempt| (attempt.started_at, attempt.id));
-        let delivered_at = current().filter_map(|record| record.ended_at).max();
         Self {
             event,
             state,
@@ -113,6 +106,20 @@ impl EventStatus {
     }
 }
 
+/// The records that say what has become of an event: those that were not resent. Where they have been
+/// dropped, those whose resend is gone: nothing tells what has become of that.
+fn counted(deliveries: &[DeliveryRecord]) -> Vec<&DeliveryRecord> {
+    let all = deliveries.iter();
+    let current: Vec<_> = all.filter(|it| it.resent_as.is_none()).collect();
+    if !current.is_empty() {
+        return current;
+    }
+    let known: BTreeSet<DeliveryId> = deliveries.iter().map(|it| it.id).collect();
+    let is_gone = |by: DeliveryId| !known.contains(&by);
+    let all = deliveries.iter();
+    all.filter(|it| it.resent_as.is_some_and(is_gone)).collect()
+}
+
 impl EventState {
     fn of(record: &DeliveryRecord) -> Self {
         match record.state {
@@ -121,6 +128,75 @@ impl EventState {
             DeliveryState::Failed(_) => Self::Failed,
             DeliveryState::Discarded => Self::Discarded,
             DeliveryState::Delivered => Self::Delivered,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use postrider_engine::{EndpointId, Event, FailReason, LaneId, OrderingKey, Seq, TenantId};
+    use std::sync::Arc;
+
+    const FAILED: DeliveryState = DeliveryState::Failed(FailReason::Exhausted);
+
+    /// A record that ended at the time of its number, if it ended.
+    fn record(number: u64, state: DeliveryState, resent_as: Option<u128>) -> DeliveryRecord {
+        let event = Event {
+            id: EventId::from_u128(1),
+            tenant: TenantId::default(),
+            event_type: "a.b".parse().unwrap(),
+            payload: "{}".into(),
+            ordering_key: OrderingKey::none(),
+            published_at: Wall(0),
+        };
+        DeliveryRecord {
+            id: DeliveryId::from_u128(number.into()),
+            event: Arc::new(event),
+            lane: LaneId {
+                endpoint: EndpointId::from_u128(1),
+                key: OrderingKey::none(),
+            },
+            seq: Seq(number),
+            state,
+            attempts: Vec::new(),
+            ended_at: state.is_end().then_some(Wall(number)),
+            resend_of: None,
+            resent_as: resent_as.map(DeliveryId::from_u128),
+            replay: None,
+        }
+    }
+
+    #[test]
+    fn no_event_is_delivered_of_which_nothing_says_when() {
+        const DELIVERED: DeliveryState = DeliveryState::Delivered;
+        for (deliveries, state, at) in [
+            (vec![], EventState::NoSubscribers, None),
+            (
+                vec![record(1, FAILED, Some(2)), record(2, DELIVERED, None)],
+                EventState::Delivered,
+                Some(2),
+            ),
+            // From here on the record of the resend was dropped.
+            (vec![record(1, FAILED, Some(9))], EventState::Failed, None),
+            (
+                vec![record(1, FAILED, Some(2)), record(2, DELIVERED, Some(9))],
+                EventState::Delivered,
+                Some(2),
+            ),
+            (
+                vec![record(1, FAILED, Some(9)), record(2, DELIVERED, None)],
+                EventState::Delivered,
+                Some(2),
+            ),
+            (
+                vec![record(1, DELIVERED, Some(9)), record(2, FAILED, Some(9))],
+                EventState::Failed,
+                None,
+            ),
+        ] {
+            let status = EventStatus::of(EventId::from_u128(1), deliveries);
+            assert_eq!((status.state, status.delivered_at), (state, at.map(Wall)));
         }
     }
 }
