@@ -2,7 +2,8 @@
 
 use super::limits::TransportLimits;
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, HeaderName, StatusCode};
 use postrider_engine::{Failure, FailureKind, Outcome, Response};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -82,14 +83,18 @@ impl Answer {
 fn kept(headers: &HeaderMap, limits: &TransportLimits) -> Vec<(String, String)> {
     let mut kept = Vec::with_capacity(headers.len().min(limits.kept_headers_max));
     let mut room = limits.kept_header_bytes_max;
-    for (name, value) in headers {
+    // The engine reads it, so no header before it may take its room.
+    let is_read = |name: &HeaderName| *name == RETRY_AFTER;
+    let first = headers.iter().filter(|(name, _)| is_read(name));
+    let others = headers.iter().filter(|(name, _)| !is_read(name));
+    for (name, value) in first.chain(others) {
         if kept.len() == limits.kept_headers_max {
             break;
         }
         // Most are UTF-8, which this tells faster than the lossy conversion.
         let value = str::from_utf8(value.as_bytes())
             .map_or_else(|_| String::from_utf8_lossy(value.as_bytes()), Cow::Borrowed);
-        // A header too large to keep must not hide a `retry-after` behind it.
+        // One that is too large to keep must not hide those behind it.
         if let Some(left) = room.checked_sub(name.as_str().len() + value.len()) {
             room = left;
             kept.push((name.as_str().to_owned(), value.into_owned()));
@@ -163,5 +168,21 @@ mod tests {
         let pairs = [("retry-after", "7"), ("latin", "\u{fffd}")];
         let expected: Vec<_> = pairs.map(|(n, v)| (n.to_owned(), v.to_owned())).into();
         assert_eq!(kept(&headers, &limits), expected);
+    }
+
+    #[test]
+    fn a_retry_after_behind_more_headers_than_are_kept_is_kept() {
+        let limits = TransportLimits::default();
+        for value in ["1", &"x".repeat(limits.kept_header_bytes_max / 8)] {
+            let mut headers = HeaderMap::new();
+            for number in 0..limits.kept_headers_max {
+                let name = HeaderName::try_from(format!("x-{number}")).unwrap();
+                headers.append(name, HeaderValue::from_str(value).unwrap());
+            }
+            headers.append("retry-after", HeaderValue::from_static("7"));
+            let kept = kept(&headers, &limits);
+            assert_eq!(kept[0], ("retry-after".to_owned(), "7".to_owned()));
+            assert!(kept.len() > 1 && kept.len() <= limits.kept_headers_max);
+        }
     }
 }
