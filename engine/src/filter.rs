@@ -190,6 +190,9 @@ impl Filter {
     /// The most bytes of a payload that a filter looks at, those of each comparison counted anew.
     /// To read the payload once and to look up names is not counted.
     pub const STEPS_MAX: u64 = 1 << 20;
+    /// The bytes of a payload that each filter may look at in any case, however much other filters of
+    /// the same publish have used of [`crate::Limits::filter_steps_max`].
+    pub const STEPS_MIN: u64 = 16 << 10;
 
     /// The text that it was read from.
     #[must_use]
@@ -200,11 +203,17 @@ impl Filter {
     /// What it says of this payload, taken by itself.
     #[must_use]
     pub fn verdict(&self, payload: &[u8]) -> Verdict {
+        self.verdict_within(payload, Self::STEPS_MAX)
+    }
+
+    /// The same, if it may look at so many bytes of it.
+    #[must_use]
+    pub fn verdict_within(&self, payload: &[u8], steps: u64) -> Verdict {
         let document = match Document::read(payload) {
             Ok(document) => document,
             Err(error) => return Verdict::Unreadable(error),
         };
-        match self.judge(&document, &Steps::new(Self::STEPS_MAX)) {
+        match self.judge(&document, &Steps::new(steps)) {
             Ok(true) => Verdict::Match,
             Ok(false) => Verdict::NoMatch,
             Err(TooCostly) => Verdict::TooCostly,

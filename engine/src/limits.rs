@@ -82,7 +82,7 @@ pub struct Limits {
     pub timeout_max: Duration,
     /// Bytes of a payload that the filters of one publish look at together; each comparison counts
     /// what it looks at, and no filter has more than [`crate::Filter::STEPS_MAX`]. When they are used
-    /// up, each of the filters that are left has 16 KiB. Default 16 MiB.
+    /// up, each of the filters that are left has [`crate::Filter::STEPS_MIN`]. Default 16 MiB.
     pub filter_steps_max: u64,
 }
 

@@ -20,9 +20,6 @@ use postrider_signature::content_digest;
 use std::cell::LazyCell;
 use std::sync::Arc;
 
-/// Steps that each filter has, whatever those before it have used of `filter_steps_max`.
-const FILTER_STEPS_MIN: u64 = 16 << 10;
-
 impl Core {
     /// `known` is the id of an event from the outbox.
     pub(super) fn publish(&mut self, call: CallId, new: NewEvent, known: Option<EventId>) {
@@ -119,7 +116,7 @@ impl Core {
                 return false;
             };
             // However much others have used, there is enough for what is not made to be costly.
-            let most = Filter::STEPS_MAX.min(steps_left.max(FILTER_STEPS_MIN));
+            let most = Filter::STEPS_MAX.min(steps_left.max(Filter::STEPS_MIN));
             let steps = Steps::new(most);
             let judged = filter.judge(payload, &steps);
             steps_left = steps_left.saturating_sub(most - steps.left());

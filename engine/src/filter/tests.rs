@@ -186,6 +186,17 @@ fn a_filter_that_looks_at_too_much_does_not_match_and_says_so() {
 }
 
 #[test]
+fn a_filter_that_matches_may_be_too_costly_within_fewer_steps() {
+    let denial = filter(r#"{"list": {"$not": {"$contains": 7}}}"#);
+    let list = |count: usize| format!(r#"{{"list": [{}-1]}}"#, "-1,".repeat(count));
+    let within = |payload: &str| denial.verdict_within(payload.as_bytes(), Filter::STEPS_MIN);
+    assert_eq!(within(&list(100)), Verdict::Match);
+    let long = list(20_000);
+    assert_eq!(denial.verdict(long.as_bytes()), Verdict::Match);
+    assert_eq!(within(&long), Verdict::TooCostly);
+}
+
+#[test]
 fn an_object_of_many_members_is_looked_up_and_not_gone_through() {
     let members = (0..20_000).map(|number| format!("\"m{number}\":{number}"));
     let payload = format!("{{{}}}", members.collect::<Vec<_>>().join(","));

@@ -10,7 +10,7 @@ use super::problem::{Code, Problem};
 use super::time::Time;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
-use postrider::engine::json::Document;
+use postrider::engine::json::{Document, without_mark};
 use postrider::{
     DeliveryId, DeliveryState, EndpointId, EventFilter, EventId, EventQuery, EventRecord,
     EventState, EventType, FailReason, Limits, Published, ReadError, Scheduled, Submission,
@@ -430,10 +430,11 @@ pub(crate) struct EventDetail {
     delivered_at: Option<Time>,
     /// When it is published, if that is later.
     deliver_after: Option<Time>,
-    /// The payload, if it is JSON.
+    /// The payload, if it is JSON to the letter, but for a byte order mark before it.
     #[schema(value_type = Value)]
     payload: Option<Box<RawValue>>,
-    /// The payload as text, if it is no JSON.
+    /// The payload as text, if it is not, also where it is read all the same: `payload_unreadable` says
+    /// whether it is.
     payload_text: Option<String>,
     /// Why the payload cannot be read, if it cannot: endpoints with a filter did not get the event, and
     /// templates and envelopes have the payload as a string.
@@ -512,7 +513,8 @@ pub(crate) async fn get(
 ) -> Result<axum::Json<EventDetail>, Problem> {
     let record = owned(&api, caller.tenant(), id).await?;
     let status = api.postrider().event_status(&id).await?;
-    let payload: Option<Box<RawValue>> = serde_json::from_slice(&record.event.payload).ok();
+    let payload = serde_json::from_slice(without_mark(&record.event.payload));
+    let payload: Option<Box<RawValue>> = payload.ok();
     let text = || String::from_utf8_lossy(&record.event.payload).into_owned();
     let mut filling = Filling::new(usize::MAX);
     let mut all = status.deliveries.iter().map(DeliveryView::of);

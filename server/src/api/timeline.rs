@@ -189,6 +189,25 @@ fn why(delivery: &DeliveryRecord) -> String {
     )
 }
 
+/// Why an endpoint with this filter does not get this payload, or may not have got it.
+fn filtered_out(filter: &Filter, payload: &[u8]) -> Option<String> {
+    let (most, least) = (Filter::STEPS_MAX, Filter::STEPS_MIN);
+    Some(match filter.verdict(payload) {
+        Verdict::Match if filter.verdict_within(payload, least) == Verdict::Match => return None,
+        Verdict::Match => format!(
+            "its content filter matches, but looks at more than {least} bytes of the payload: \
+             beside other costly filters it may not have been judged"
+        ),
+        Verdict::NoMatch => "its content filter does not match the payload".to_owned(),
+        Verdict::Unreadable(why) => {
+            format!("it has a content filter, and the payload cannot be read as JSON: {why}")
+        }
+        Verdict::TooCostly => {
+            format!("its content filter would look at more than {most} bytes of the payload")
+        }
+    })
+}
+
 fn why_not(record: &EventRecord, endpoint: &Endpoint, has_none: bool) -> Vec<String> {
     let event = &record.event;
     let spec = &endpoint.spec;
@@ -209,21 +228,8 @@ fn why_not(record: &EventRecord, endpoint: &Endpoint, has_none: bool) -> Vec<Str
             event.event_type
         ));
     }
-    if let Some(filter) = &spec.filter {
-        match filter.verdict(&event.payload) {
-            Verdict::Match => (),
-            Verdict::NoMatch => {
-                reasons.push("its content filter does not match the payload".to_owned());
-            }
-            Verdict::Unreadable(why) => reasons.push(format!(
-                "it has a content filter, and the payload cannot be read as JSON: {why}"
-            )),
-            Verdict::TooCostly => reasons.push(format!(
-                "its content filter would look at more than {} bytes of the payload",
-                Filter::STEPS_MAX
-            )),
-        }
-    }
+    let filter = spec.filter.as_ref();
+    reasons.extend(filter.and_then(|filter| filtered_out(filter, &event.payload)));
     if matches!(endpoint.status, EndpointStatus::Disabled(_)) {
         reasons.push("it is disabled: events for it are refused".to_owned());
     }

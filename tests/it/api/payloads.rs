@@ -219,6 +219,39 @@ async fn a_payload_that_filters_cannot_read_is_said_where_it_is_asked_about() {
 }
 
 #[tokio::test]
+async fn a_filter_that_may_not_have_been_judged_beside_others_is_said_to_be_costly() {
+    let server = Server::start().await;
+    let id = server
+        .publish("a.b", json!({ "list": vec![-1; 20_000] }))
+        .await;
+    let filter = json!({ "list": { "$not": { "$contains": 7 } } });
+    let form = json!({ "url": "https://merchant.example/", "filter": filter });
+    let endpoint = server.post("/v1/endpoints", form).await.expect(201);
+    let endpoint = endpoint["id"].as_str().unwrap();
+    let path = format!("/v1/events/{id}/explain?endpoint_id={endpoint}");
+    let explained = server.get(&path).await.expect(200);
+    let reasons = explained["reasons"].as_array().unwrap();
+    let costly = "its content filter matches, but looks at more than 16384 bytes of the payload: \
+                  beside other costly filters it may not have been judged";
+    assert!(reasons.contains(&json!(costly)), "{explained}");
+}
+
+#[tokio::test]
+async fn a_payload_behind_a_byte_order_mark_is_shown_as_json() {
+    let server = Server::start().await;
+    let payload = "\u{feff}{\"n\": 1.10}".as_bytes();
+    let published = server.postrider.publish(Submission::new("a.b", payload));
+    let id = published.await.unwrap().event;
+    let event = server.get(&format!("/v1/events/{id}")).await;
+    assert!(
+        event.text.contains(r#""payload":{"n": 1.10}"#),
+        "{}",
+        event.text
+    );
+    assert_eq!(event.body["payload_text"], json!(null));
+}
+
+#[tokio::test]
 async fn an_event_that_no_endpoint_got_is_not_delivered() {
     let server = Server::start().await;
     let form = json!({
