@@ -9,6 +9,7 @@ use super::{Client, ClientError, Connection, Paging, when};
 use crate::Answer;
 use crate::input::{self, InputError};
 use clap::Subcommand;
+use postrider::engine::json::Document;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -336,7 +337,11 @@ impl Defaults {
             None => client.get(&path, &Query::default()).await?,
             Some(set) => client.put(&path, &value::json("--set", set)?).await?,
         };
-        Ok(show.answer(&reply, |it| show::fields(it, &["retry", "timeout_ms"])))
+        // Fields on one line each would leave out the list of signatures.
+        Ok(show.answer(&reply, |it| {
+            let document = Document::read(reply.text().as_bytes());
+            document.map_or_else(|_| show::cell(it), |it| show::indented(it.root()))
+        }))
     }
 }
 

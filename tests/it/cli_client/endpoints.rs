@@ -26,6 +26,17 @@ fn a_script_that_ensures_its_endpoint_each_time_it_runs_has_one() {
 }
 
 #[test]
+fn the_defaults_of_endpoints_are_shown_in_full() {
+    let (server, _directory) = Server::start();
+    let set = r#"--set={"timeout_ms": 5000, "signatures": [{"scheme": "stripe"}]}"#;
+    let told = server.text(&["endpoints", "defaults", set]);
+    let shown = server.text(&["endpoints", "defaults"]);
+    assert_eq!(told, shown);
+    assert!(has_line(&shown, &[r#""timeout_ms":"#, "5000,"]), "{shown}");
+    assert!(shown.contains(r#""scheme": "stripe""#), "{shown}");
+}
+
+#[test]
 fn an_endpoint_is_made_shown_changed_and_deleted() {
     let (server, directory) = Server::start();
     let url = "https://merchant.example/hooks";
