@@ -46,7 +46,9 @@ pub use request::WireRequest;
 #[cfg(feature = "reqwest")]
 pub use reqwest::ReqwestTransport;
 pub use shortage::Shortage;
-pub(crate) use shortage::{has_no_descriptors, is_shortage, tell as tell_of_shortage};
+pub(crate) use shortage::tell as tell_of_shortage;
+#[cfg(feature = "sqlite")]
+pub(crate) use shortage::{has_no_descriptors, is_shortage};
 
 use crate::EndpointUrl;
 use postrider_engine::Outcome;

@@ -32,10 +32,15 @@ pub(crate) fn tell(detail: &str) {
 
 /// A failed connect, or a [`Shortage`].
 pub(super) fn of_connect(error: io::Error, to: SocketAddr) -> io::Error {
-    match is_shortage(&error) || is_out_of_ports(&error, to) {
+    match is_shortage(&error) || has_no_watches(&error) || is_out_of_ports(&error, to) {
         true => io::Error::other(Shortage(error)),
         false => error,
     }
+}
+
+/// No socket more can be waited for (`max_user_watches`, epoll(7)): connecting needs no disk.
+fn has_no_watches(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::StorageFull
 }
 
 /// A failed look-up, or a [`Shortage`]: a resolver that could open nothing says that there is no such
@@ -99,7 +104,14 @@ mod tests {
     fn what_this_machine_lacks_is_told_from_what_a_receiver_refuses() {
         use rustix::io::Errno;
         let to: SocketAddr = ([127, 0, 0, 1], 9).into();
-        for short in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
+        let lacks = [
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::NOBUFS,
+            Errno::NOMEM,
+            Errno::NOSPC,
+        ];
+        for short in lacks {
             let error = of_connect(short.into(), to);
             assert!(error.get_ref().is_some_and(|it| it.is::<Shortage>()));
         }
