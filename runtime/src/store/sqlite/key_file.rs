@@ -3,6 +3,7 @@
 
 use super::held::FileId;
 use super::modes;
+use super::patience::Told;
 use super::seal::{KeyRing, SealError, sync_directory};
 use super::watch::Lost;
 use super::{OpenError, beside};
@@ -18,6 +19,7 @@ pub(super) struct KeyFile {
     path: PathBuf,
     text: Zeroizing<String>,
     seen: Option<Stamp>,
+    told: Told,
 }
 
 /// What tells that a file has not changed, without reading it.
@@ -37,6 +39,7 @@ impl KeyFile {
             path: path.to_owned(),
             text,
             seen: stamp(path).ok(),
+            told: Told::default(),
         };
         Ok(Some((file, ring)))
     }
@@ -52,6 +55,7 @@ impl KeyFile {
             path: path.to_owned(),
             text,
             seen: stamp(path).ok(),
+            told: Told::default(),
         };
         Ok((file, ring))
     }
@@ -86,34 +90,43 @@ impl KeyFile {
     }
 
     /// A file that has gone, or holds no key any more, is written again: this process is the last
-    /// that knows it. One with another key is somebody's, and what is sealed from now on would not
+    /// that knows it. So it goes on, too, if the file cannot be read or written now: the next look
+    /// tries again. One with another key is somebody's, and what is sealed from now on would not
     /// open with it.
     pub(super) fn look(&mut self) -> Result<(), Lost> {
         let now = stamp(&self.path).ok();
         if now.is_some() && now == self.seen {
             return Ok(());
         }
-        let unusable = |error| Lost::Unusable {
-            path: self.path.clone(),
-            error,
-        };
+        match self.put_back() {
+            Ok(true) => self.seen = stamp(&self.path).ok(),
+            Ok(false) => return Err(Lost::OtherKey(self.path.clone())),
+            Err(error) if self.told.is_due() => {
+                let key = self.path.display();
+                tracing::error!(%key, %error, "postrider.store.key_is_not_in_its_file: the last that knows it is this process");
+            }
+            Err(_) => (),
+        }
+        Ok(())
+    }
+
+    /// Writes the file again unless it has a key. False if that is another one.
+    fn put_back(&self) -> io::Result<bool> {
         let there = match fs::read(&self.path).map(Zeroizing::new) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Zeroizing::new(Vec::new()),
-            there => there.map_err(unusable)?,
+            there => there?,
         };
         let there = there.trim_ascii();
-        let is_ours = there == self.text.as_bytes();
-        let is_key = std::str::from_utf8(there).is_ok_and(|it| KeyRing::new([it]).is_ok());
-        if !is_ours && is_key {
-            return Err(Lost::OtherKey(self.path.clone()));
+        if there == self.text.as_bytes() {
+            return Ok(true);
         }
-        if !is_ours {
-            write(&self.path, &self.text).map_err(unusable)?;
-            let key = self.path.display();
-            tracing::error!(%key, "postrider.store.key_was_gone_and_is_written_again");
+        if std::str::from_utf8(there).is_ok_and(|it| KeyRing::new([it]).is_ok()) {
+            return Ok(false);
         }
-        self.seen = stamp(&self.path).ok();
-        Ok(())
+        write(&self.path, &self.text)?;
+        let key = self.path.display();
+        tracing::error!(%key, "postrider.store.key_was_gone_and_is_written_again");
+        Ok(true)
     }
 }
 
@@ -143,4 +156,35 @@ fn something_sealed(connection: &Connection) -> rusqlite::Result<Option<Vec<u8>>
          UNION ALL SELECT * FROM (SELECT value FROM postrider_record LIMIT 1)",
     )?;
     select.query_row([], |row| row.get(0)).optional()
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_cannot_be_written_now_is_written_later() {
+        let name = format!("key-later-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        fs::create_dir_all(&directory).unwrap();
+        let path = directory.join("events.db-key");
+        let (mut file, _) = KeyFile::make(&path).unwrap();
+        let text = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        // Whoever the tests are run by, no file takes the place of a directory with something in it.
+        let unfinished = beside(&path, "unfinished");
+        fs::create_dir_all(unfinished.join("something")).unwrap();
+        for _ in 0..3 {
+            file.look().unwrap();
+            assert!(!path.exists());
+        }
+        fs::remove_dir_all(&unfinished).unwrap();
+        file.look().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), text);
+        // Of another length: the clock of a file system may stand still for a moment.
+        fs::write(&path, format!("{}\n", "ab".repeat(32))).unwrap();
+        assert!(matches!(file.look(), Err(Lost::OtherKey(_))));
+        fs::remove_dir_all(directory).unwrap();
+    }
 }

@@ -11,14 +11,29 @@ const TRY_EVERY: Duration = Duration::from_millis(50);
 /// So often, whatever else is known: others may have given back descriptors meanwhile.
 const TRIES: u32 = 20;
 
-/// A line in the log for so much waiting.
+/// A line in the log for so much time.
 const TELL_EVERY: Duration = Duration::from_secs(5);
+
+/// Whether something that goes on was told a moment ago.
+#[derive(Default)]
+pub(super) struct Told(Option<Instant>);
+
+impl Told {
+    /// Whether it is to be told now; then it was.
+    pub(super) fn is_due(&mut self) -> bool {
+        let is_due = self.0.is_none_or(|at| at.elapsed() >= TELL_EVERY);
+        if is_due {
+            self.0 = Some(Instant::now());
+        }
+        is_due
+    }
+}
 
 /// Waits as long as there are no descriptors, and says so.
 #[derive(Default)]
 pub(super) struct Patience {
     tries: u32,
-    told: Option<Instant>,
+    told: Told,
 }
 
 impl Patience {
@@ -32,8 +47,7 @@ impl Patience {
             return false;
         }
         self.tries = if is_short { 0 } else { self.tries + 1 };
-        if is_short && self.told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
-            self.told = Some(Instant::now());
+        if is_short && self.told.is_due() {
             tracing::warn!("postrider.store.waits_for_descriptors");
         }
         thread::sleep(TRY_EVERY);
