@@ -54,7 +54,6 @@ use crate::reading::LaneRecord;
 use crate::records::Records;
 use crate::replay::ReplayLog;
 use crate::statistics::Hour;
-use crate::transport::has_no_descriptors;
 use held::Lock;
 use outbox::SqliteOutbox;
 use patience::Patience;
@@ -133,13 +132,14 @@ impl StoreFault {
 }
 
 impl StoreFault {
-    /// A file could not be opened for want of descriptors: nothing has changed.
+    /// A file could not be opened, and nothing has changed. Whether descriptors were missing is not
+    /// asked: others may have given some back since.
     fn is_shortage(&self) -> bool {
         let code = match self {
             Self::Sqlite(error) => error.sqlite_error_code(),
             _ => None,
         };
-        code == Some(ErrorCode::CannotOpen) && has_no_descriptors()
+        code == Some(ErrorCode::CannotOpen)
     }
 }
 
@@ -472,13 +472,15 @@ impl Store for SqliteStore {
 }
 
 impl Drop for SqliteStore {
-    /// Waits for the writer to close the file; what it was given is written.
+    /// Waits for the writer to close the file; what it was given is written. The writer is the last
+    /// to close it: only then SQLite brings the whole log into the database, and takes it away.
     fn drop(&mut self) {
-        self.jobs = None;
         self.readers
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
+        self.outbox.close();
+        self.jobs = None;
         if let Some(writer) = self.writer.take() {
             // A writer that panicked has told so already.
             let _ = writer.join();

@@ -192,11 +192,7 @@ impl SqliteFile {
                 Err(error) => error,
             };
             self.lanes.forget();
-            // It was rolled back: SQLite opens nothing once it has begun to commit.
-            if let StoreFault::Sqlite(error) = &error
-                && self.watch.is_some()
-                && waited.for_room(error)
-            {
+            if self.waits_for_room(&error, &mut waited) {
                 continue;
             }
             if !error.is_full() {
@@ -321,17 +317,35 @@ impl SqliteFile {
     /// Writes what no core has asked for.
     pub(super) fn beside_commits<T>(
         &mut self,
-        make: impl FnOnce(&mut Changes<'_>) -> Result<T, StoreFault>,
+        make: impl Fn(&mut Changes<'_>) -> Result<T, StoreFault>,
     ) -> Result<T, StoreFault> {
         if let Some(reason) = &self.failed {
             return Err(StoreFault::Failed(reason.clone()));
         }
-        self.in_transaction(make).inspect_err(|fault| {
+        let mut waited = Patience::default();
+        loop {
+            let fault = match self.in_transaction(&make) {
+                Ok(made) => return Ok(made),
+                Err(fault) => fault,
+            };
             self.lanes.forget();
+            if self.waits_for_room(&fault, &mut waited) {
+                continue;
+            }
             if !fault.is_full() && !fault.is_shortage() {
                 self.failed = Some(fault.to_string());
             }
-        })
+            return Err(fault);
+        }
+    }
+
+    /// Waits for a moment if a file could not be opened; then it is worth another try. What was
+    /// begun was rolled back: SQLite opens nothing once it has begun to commit.
+    fn waits_for_room(&self, fault: &StoreFault, waited: &mut Patience) -> bool {
+        match fault {
+            StoreFault::Sqlite(error) if self.watch.is_some() => waited.for_room(error),
+            _ => false,
+        }
     }
 
     fn in_transaction<T>(
@@ -346,14 +360,17 @@ impl SqliteFile {
             lanes: &mut self.lanes,
             keys: &self.keys,
         };
+        let before = transaction.total_changes();
         let made = make(&mut changes)?;
         self.lanes.flush(&transaction)?;
-        if let Some(watch) = &self.watch {
+        // What changes nothing is not written, nor synced.
+        let has_written = transaction.total_changes() != before;
+        if let Some(watch) = self.watch.as_ref().filter(|_| has_written) {
             schema::set_meta(&transaction, COMMITS, watch.next_commit())?;
         }
         transaction.commit()?;
         if let Some(watch) = &mut self.watch {
-            watch.committed(&self.connection)?;
+            watch.committed(&self.connection, has_written)?;
         }
         Ok(made)
     }
@@ -464,6 +481,8 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -32_768)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    // What it sorts needs no descriptor.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(())
 }
 
@@ -484,4 +503,39 @@ fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
     let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
     let said = format!("its journal is in the mode `{mode}`, and not in `wal`");
     Err(rusqlite::Error::SqliteFailure(code, Some(said)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_transaction_that_changes_nothing_writes_nothing() {
+        let name = format!("nothing-written-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        fs::create_dir_all(&directory).unwrap();
+        let path = directory.join("events.db");
+        let lock = Lock::take(&path, Home::Own, false).unwrap();
+        let mut file = SqliteFile::open(&path, lock, None, Home::Own).unwrap();
+        file.recover().unwrap();
+        file.probe().unwrap();
+        let written = |file: &SqliteFile| {
+            let log = fs::metadata(beside(&path, "wal")).unwrap();
+            let commits = schema::meta(&file.connection, COMMITS).unwrap();
+            (log.len(), log.modified().unwrap(), commits)
+        };
+        let before = written(&file);
+        for _ in 0..5 {
+            let dropped = file.drop_old(&Retention::default(), Wall(1)).unwrap();
+            assert_eq!(dropped, 0);
+        }
+        assert_eq!(written(&file), before);
+        file.probe().unwrap();
+        let after = written(&file);
+        assert_eq!(after.2, before.2 + 1);
+        assert!(after.0 > before.0, "{before:?} {after:?}");
+        drop(file);
+        fs::remove_dir_all(directory).unwrap();
+    }
 }

@@ -64,6 +64,8 @@ pub(super) struct Lock {
     pub(super) file_path: PathBuf,
     /// Whether there must be no database of ours yet.
     pub(super) anew: bool,
+    /// Whether the database itself is locked, and not the lock file alone.
+    pub(super) is_on_database: bool,
     lost: Arc<AtomicBool>,
 }
 
@@ -107,13 +109,14 @@ impl Lock {
         let locked = lock_database(&database, path);
         held.in_use = locked.is_ok();
         all.push(held);
-        locked?;
+        let is_on_database = locked?;
         Ok(Self {
             id,
             database,
             file,
             file_path,
             anew,
+            is_on_database,
             lost: Arc::default(),
         })
     }
@@ -153,6 +156,8 @@ impl Drop for Lock {
         let mut all = HELD.lock().unwrap_or_else(PoisonError::into_inner);
         // If it cannot be unlocked, it is when the process ends.
         let _ = self.database.unlock();
+        // A child that is being started has this descriptor, too, for a moment.
+        let _ = self.file.unlock();
         for held in all.iter_mut().filter(|held| held.id == self.id) {
             held.in_use = false;
         }
@@ -170,18 +175,33 @@ pub(super) fn take_file(name: &Path, database: &Path) -> Result<File, OpenError>
 }
 
 /// `flock(2)`, which has nothing to do with the locks of SQLite. On other systems than Linux it may.
+/// Says whether the database is locked.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn lock_database(database: &File, path: &Path) -> Result<(), OpenError> {
+fn lock_database(database: &File, path: &Path) -> Result<bool, OpenError> {
+    if is_on_network(database) {
+        let database = path.display();
+        tracing::warn!(%database, "postrider.store.on_network_file_system: use a local one");
+        return Ok(false);
+    }
     match database.try_lock() {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
         Err(TryLockError::Error(error)) => Err(at(path, error)),
     }
 }
 
+/// Whether `flock(2)` is made of those locks there that SQLite uses (NFS, CIFS, SMB2: see
+/// `flock(2)`): it would keep SQLite out.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_on_network(database: &File) -> bool {
+    const NETWORK: [u32; 3] = [0x6969, 0xff53_4d42, 0xfe53_4d42];
+    let kind = rustix::fs::fstatfs(database).map(|it| u32::try_from(it.f_type));
+    kind.is_ok_and(|it| it.is_ok_and(|it| NETWORK.contains(&it)))
+}
+
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn lock_database(_: &File, _: &Path) -> Result<(), OpenError> {
-    Ok(())
+fn lock_database(_: &File, _: &Path) -> Result<bool, OpenError> {
+    Ok(false)
 }
 
 fn at(path: &Path, error: std::io::Error) -> OpenError {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use postrider_engine::{EndpointId, EventId, NewEvent, OrderingKey, Target, Wall};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -27,7 +28,11 @@ pub(super) struct SqliteOutbox {
     /// Given 20 times a second, as soon as others may write.
     look: Notify,
     looks: Once,
+    /// There is no thread for that.
+    no_thread: AtomicBool,
     opened: Mutex<Option<Opened>>,
+    /// Nothing is opened any more. Asked and set by whoever has `opened`.
+    is_closed: AtomicBool,
 }
 
 struct Opened {
@@ -50,7 +55,9 @@ impl SqliteOutbox {
             hint: Arc::default(),
             look: Notify::new(),
             looks: Once::new(),
+            no_thread: AtomicBool::new(false),
             opened: Mutex::new(None),
+            is_closed: AtomicBool::new(false),
         }
     }
 
@@ -72,7 +79,10 @@ impl SqliteOutbox {
                 }
             });
             if let Err(error) = started {
-                tracing::warn!(%error, "postrider.outbox.not_looked_at: only hints are heard");
+                tracing::warn!(%error, "postrider.outbox.no_thread: it is looked at by a timer");
+                self.no_thread.store(true, Ordering::Release);
+                // Whoever waits for the thread is to take the timer.
+                self.look.notify_one();
             }
         });
     }
@@ -95,6 +105,9 @@ impl SqliteOutbox {
                 let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut open = match opened.take() {
                     Some(open) => open,
+                    None if self.is_closed.load(Ordering::Acquire) => {
+                        return Err(StoreFault::Stopped);
+                    }
                     None => self.open()?,
                 };
                 let done = what(&mut open);
@@ -110,13 +123,21 @@ impl SqliteOutbox {
     }
 }
 
+impl SqliteOutbox {
+    /// Closes the connection, once it is not used, and opens no other one.
+    pub(super) fn close(&self) {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_closed.store(true, Ordering::Release);
+        if let Some(open) = opened.take() {
+            self.descriptor.before_close(&open.connection);
+        }
+    }
+}
+
 impl Drop for SqliteOutbox {
     /// The connection goes before the descriptor.
     fn drop(&mut self) {
-        let opened = self.opened.get_mut();
-        if let Some(open) = opened.unwrap_or_else(PoisonError::into_inner).take() {
-            self.descriptor.before_close(&open.connection);
-        }
+        self.close();
     }
 }
 
@@ -146,7 +167,12 @@ impl OutboxSource for SqliteOutbox {
     }
 
     fn look_again(self: Arc<Self>) -> StoreFuture<()> {
-        Box::pin(async move { self.look.notified().await })
+        Box::pin(async move {
+            match self.no_thread.load(Ordering::Acquire) {
+                true => tokio::time::sleep(LOOK_EVERY).await,
+                false => self.look.notified().await,
+            }
+        })
     }
 
     fn refuse(

@@ -6,6 +6,7 @@
 
 use super::held::{FileId, Lock, take_file};
 use super::key_file::KeyFile;
+use super::patience::Told;
 use super::{OpenError, SchemaError, beside, real, schema};
 use crate::transport::is_shortage;
 use rusqlite::Connection;
@@ -66,22 +67,50 @@ pub(super) struct Watch {
     /// Never opened: closing it would let go of SQLite's locks on it.
     index: (PathBuf, FileId),
     database_was: Shape,
-    log_was: Shape,
+    /// How many pages SQLite had in the log.
+    log_was: u64,
     /// Commits that are in the file; those that the lock file knows of.
     commits: i64,
     noted: Option<i64>,
     key: Option<KeyFile>,
     looked_at: Instant,
     is_lost: bool,
+    lock_file_told: Told,
     /// The last to go: see there.
     lock: Lock,
 }
 
-/// What may only grow.
+/// The database, as its head tells it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Shape {
     bytes: u64,
+    /// How long it says that it is.
+    claimed: u64,
+    /// May only grow.
     changes: u32,
+    /// The number of its schema.
+    cookie: u32,
+    /// Whether it is made smaller without a new schema (`auto_vacuum`).
+    shrinks: bool,
+}
+
+impl Shape {
+    fn of(bytes: u64, head: &[u8], page: u64) -> Self {
+        Self {
+            bytes,
+            claimed: u64::from(number(head, 28)) * page,
+            changes: number(head, 24),
+            cookie: number(head, 40),
+            shrinks: number(head, 52) != 0,
+        }
+    }
+
+    /// Whether something was cut off since it was like that. An application may make its database
+    /// smaller: a `VACUUM` makes a new schema and says the new length before it cuts.
+    fn is_cut_since(&self, was: &Self) -> bool {
+        let may_shrink = self.shrinks || self.cookie != was.cookie || was.claimed < was.bytes;
+        self.bytes < was.bytes && (self.bytes < self.claimed || !may_shrink)
+    }
 }
 
 impl Watch {
@@ -108,12 +137,13 @@ impl Watch {
             log_path,
             index: (index, FileId::of(&index_is)),
             database_was: Shape::default(),
-            log_was: Shape::default(),
+            log_was: 0,
             commits,
             noted: None,
             key,
             looked_at: Instant::now(),
             is_lost: false,
+            lock_file_told: Told::default(),
             lock,
         };
         watch
@@ -133,10 +163,14 @@ impl Watch {
         self.commits + 1
     }
 
-    /// A commit was made durable. Looks at the files if that is due: only then may it be
-    /// acknowledged.
-    pub(super) fn committed(&mut self, connection: &Connection) -> Result<(), Lost> {
-        self.commits += 1;
+    /// A commit was made durable; it may have changed nothing. Looks at the files if that is due:
+    /// only then may it be acknowledged.
+    pub(super) fn committed(
+        &mut self,
+        connection: &Connection,
+        has_written: bool,
+    ) -> Result<(), Lost> {
+        self.commits += i64::from(has_written);
         self.keep_note();
         match self.looked_at.elapsed() >= EVERY {
             true => self.look(connection),
@@ -190,23 +224,18 @@ impl Watch {
     }
 
     fn look_inside(&mut self, connection: &Connection) -> Result<(), Lost> {
-        let (bytes, head) = head_of(&self.lock.database, HEAD, &self.path)?;
+        let (bytes, head) = bytes_of(&self.lock.database, (0, HEAD), &self.path)?;
         let overwritten = || Lost::Overwritten(self.path.clone());
         let Some(head) = head.filter(|it| it.starts_with(MAGIC)) else {
             return Err(overwritten());
-        };
-        let database = Shape {
-            bytes,
-            changes: number(&head, 24),
         };
         let page = match u64::from(number(&head, 16) >> 16) {
             1 => 65_536,
             bytes => bytes,
         };
-        let was = self.database_was;
-        // An application may make its database smaller; then its head says so.
-        let is_cut = bytes < was.bytes && bytes < u64::from(number(&head, 28)) * page;
-        if is_cut || database.changes < was.changes {
+        let database = Shape::of(bytes, &head, page);
+        let was = &self.database_was;
+        if database.is_cut_since(was) || database.changes < was.changes {
             return Err(overwritten());
         }
         let log = self.log_now(connection, page)?;
@@ -214,26 +243,33 @@ impl Watch {
         Ok(())
     }
 
-    /// The log. Whoever brings all of it into the database may empty it; then SQLite counts no pages.
-    fn log_now(&self, connection: &Connection, page: u64) -> Result<Shape, Lost> {
-        let (bytes, head) = head_of(&self.log, LOG_HEAD, &self.log_path)?;
-        let was = self.log_was;
-        if bytes < was.bytes || bytes == 0 {
-            let pages = pages_in_log(connection).unwrap_or(0);
-            let needed = LOG_HEAD as u64 + pages * (page + PAGE_HEAD);
-            if pages > 0 && bytes < needed {
-                return Err(Lost::Overwritten(self.log_path.clone()));
+    /// The pages in the log. Whoever brings all of it into the database may empty it; then SQLite
+    /// counts none.
+    fn log_now(&self, connection: &Connection, page: u64) -> Result<u64, Lost> {
+        let overwritten = || Lost::Overwritten(self.log_path.clone());
+        let end_of = |pages: u64| LOG_HEAD as u64 + pages * (page + PAGE_HEAD);
+        // Asked first: what is committed after that only makes the file longer.
+        let pages = pages_in_log(connection).unwrap_or(0);
+        let (bytes, head) = bytes_of(&self.log, (0, LOG_HEAD), &self.log_path)?;
+        if pages > 0 && bytes < end_of(pages) {
+            return Err(overwritten());
+        }
+        // Its other numbers are those of whichever connection has begun it: they may go back.
+        match head {
+            Some(head) if number(&head, 0) & !1 == LOG_MAGIC => (),
+            None if bytes == 0 => (),
+            _ => return Err(overwritten()),
+        }
+        // Into a log that was cut SQLite writes on where it was, and leaves a hole. A page that was
+        // there may be written over by another one, and the whole log may be emptied, but no page
+        // has the number 0.
+        if let Some(before) = self.log_was.checked_sub(1) {
+            let (_, page) = bytes_of(&self.log, (end_of(before), 4), &self.log_path)?;
+            if page.is_some_and(|it| number(&it, 0) == 0) {
+                return Err(overwritten());
             }
         }
-        let changes = match head {
-            Some(head) if number(&head, 0) & !1 == LOG_MAGIC => number(&head, 12),
-            None if bytes == 0 => was.changes,
-            _ => return Err(Lost::Overwritten(self.log_path.clone())),
-        };
-        match changes < was.changes {
-            true => Err(Lost::Overwritten(self.log_path.clone())),
-            false => Ok(Shape { bytes, changes }),
-        }
+        Ok(pages)
     }
 
     /// Older versions ask for the lock file alone: if it was removed, it is put back.
@@ -247,6 +283,14 @@ impl Watch {
         self.lock.file = loop {
             match take_file(&path, &self.path) {
                 Ok(file) => break file,
+                Err(OpenError::File { path, error }) if self.lock.is_on_database => {
+                    // A full disk, or one that is read-only: the other lock keeps everybody out.
+                    if self.lock_file_told.is_due() {
+                        let file = path.display();
+                        tracing::warn!(%file, %error, "postrider.store.lock_file_is_gone");
+                    }
+                    return Ok(());
+                }
                 Err(OpenError::File { path, error }) => return Err(Lost::Unusable { path, error }),
                 Err(_) if tries < LOCK_TRIES => tries += 1,
                 Err(_) => return Err(Lost::TakenOver(path)),
@@ -260,9 +304,14 @@ impl Watch {
 }
 
 impl Drop for Watch {
-    /// After a clean end there is no log that could be lost.
+    /// After a clean end there is no log that could be lost, unless an application has the database
+    /// open.
     fn drop(&mut self) {
-        if !self.is_lost {
+        let is_empty = match fs::metadata(&self.log_path) {
+            Ok(log) => log.len() == 0,
+            Err(error) => is_gone(&error),
+        };
+        if !self.is_lost && is_empty {
             // What stays there asks for no more than there is.
             let _ = note(&self.lock, None);
         }
@@ -293,18 +342,23 @@ fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), NotFound | NotADirectory)
 }
 
-/// The size of a file, and its first bytes if it has so many.
-fn head_of(file: &File, bytes: usize, path: &Path) -> Result<(u64, Option<Vec<u8>>), Lost> {
+/// The size of a file, and so many bytes at this place if it has them.
+fn bytes_of(
+    file: &File,
+    (at, bytes): (u64, usize),
+    path: &Path,
+) -> Result<(u64, Option<Vec<u8>>), Lost> {
     let read = || {
         let size = file.metadata()?.len();
-        let mut head = vec![0; bytes];
+        let mut found = vec![0; bytes];
         #[cfg(unix)]
-        match std::os::unix::fs::FileExt::read_exact_at(file, &mut head, 0) {
-            Ok(()) => return Ok((size, Some(head))),
+        match std::os::unix::fs::FileExt::read_exact_at(file, &mut found, at) {
+            Ok(()) => return Ok((size, Some(found))),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => (),
             Err(error) => return Err(error),
         }
-        head.clear();
+        let _ = at;
+        found.clear();
         Ok((size, None))
     };
     read().map_err(|error| Lost::Unusable {
@@ -389,4 +443,40 @@ fn noted(lock: &Lock) -> Option<(i64, u64)> {
     let text = fs::read_to_string(&lock.file_path).ok()?;
     let (commits, inode) = text.trim().split_once(' ')?;
     Some((commits.parse().ok()?, inode.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: u64 = 4_096;
+
+    /// A database of so many pages, whose head says this of them and of the schema.
+    fn shape(pages: u64, claimed: u64, cookie: u32) -> Shape {
+        Shape {
+            bytes: pages * PAGE,
+            claimed: claimed * PAGE,
+            changes: 1,
+            cookie,
+            shrinks: false,
+        }
+    }
+
+    #[test]
+    fn a_database_gets_shorter_by_a_vacuum_alone() {
+        let was = shape(100, 100, 7);
+        assert!(shape(50, 50, 7).is_cut_since(&was), "a shorter copy");
+        assert!(shape(50, 100, 8).is_cut_since(&was), "not what it says");
+        assert!(!shape(50, 50, 8).is_cut_since(&was), "a vacuum");
+        assert!(!shape(200, 200, 7).is_cut_since(&was), "it grows");
+        // A look while a vacuum is brought into the file: it is cut last.
+        let between = shape(100, 50, 8);
+        assert!(!between.is_cut_since(&was));
+        assert!(!shape(50, 50, 8).is_cut_since(&between));
+        let automatic = Shape {
+            shrinks: true,
+            ..shape(50, 50, 7)
+        };
+        assert!(!automatic.is_cut_since(&was));
+    }
 }
