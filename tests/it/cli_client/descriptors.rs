@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Endpoints that never answer, and events for them and for one that does.
@@ -20,6 +19,9 @@ const CONNECTIONS: usize = 1_100;
 
 /// A connection that is not taken by then waits for one that ends.
 const QUEUE_FULL: Duration = Duration::from_millis(500);
+
+/// Storms come one after another: each takes what this process has.
+static STORM: Mutex<()> = Mutex::new(());
 
 /// A server that may have so many descriptors, and no more.
 fn bounded(descriptors: u64, directory: &std::path::Path) -> Server {
@@ -92,19 +94,37 @@ fn silent_receiver() -> SocketAddr {
     address
 }
 
-/// Answers everything with 200, and counts.
-fn healthy_receiver() -> (SocketAddr, Arc<AtomicUsize>) {
+/// What a receiver was sent, in that order.
+#[derive(Clone, Default)]
+struct Received(Arc<Mutex<Vec<String>>>);
+
+impl Received {
+    fn push(&self, body: String) {
+        self.0.lock().unwrap().push(body);
+    }
+
+    fn count(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+
+    fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// Answers everything with 200, and keeps it.
+fn healthy_receiver() -> (SocketAddr, Received) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let count = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&count);
+    let received = Received::default();
+    let keeps = received.clone();
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let count = Arc::clone(&counted);
+            let keeps = keeps.clone();
             std::thread::spawn(move || {
                 let mut stream = BufReader::new(stream);
-                while read_message(&mut stream).is_some() {
-                    count.fetch_add(1, Ordering::Relaxed);
+                while let Some((_, body)) = read_message(&mut stream) {
+                    keeps.push(body);
                     let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
                     if stream.get_mut().write_all(answer).is_err() {
                         return;
@@ -113,7 +133,15 @@ fn healthy_receiver() -> (SocketAddr, Arc<AtomicUsize>) {
             });
         }
     });
-    (address, count)
+    (address, received)
+}
+
+/// No attempt has failed of what this machine lacks.
+fn none_failed(metrics: &str, what: &str) {
+    for outcome in ["dns", "connect", "internal", "local", "reset"] {
+        let line = format!("postrider_attempts_total{{outcome=\"{outcome}\"}} 0");
+        assert!(metrics.contains(&line), "{what}: {line} not in\n{metrics}");
+    }
 }
 
 fn register(client: &mut Client, to: SocketAddr) -> String {
@@ -124,6 +152,7 @@ fn register(client: &mut Client, to: SocketAddr) -> String {
 
 /// What a server with so many descriptors does in the storm.
 fn storm(descriptors: u64) {
+    let _turn = STORM.lock().unwrap_or_else(PoisonError::into_inner);
     // This process holds the other ends.
     let allowed = postrider::descriptors::raise().unwrap();
     assert!(
@@ -133,7 +162,7 @@ fn storm(descriptors: u64) {
     let directory = tempfile::tempdir().unwrap();
     let mut server = bounded(descriptors, directory.path());
     let mut client = Client::of(&server);
-    let (healthy, count) = healthy_receiver();
+    let (healthy, received) = healthy_receiver();
     let silent = silent_receiver();
     for _ in 0..SILENT {
         register(&mut client, silent);
@@ -151,19 +180,13 @@ fn storm(descriptors: u64) {
         );
     }
     until("the healthy endpoint has all", || {
-        count.load(Ordering::Relaxed) >= EVENTS
+        received.count() >= EVENTS
     });
     let (status, _) = client.ask("GET", "/readyz", "");
     assert_eq!(status, 200, "{descriptors}");
     let (_, metrics) = client.ask("GET", "/metrics", "");
-    for outcome in ["dns", "connect", "internal", "local", "reset"] {
-        let line = format!("postrider_attempts_total{{outcome=\"{outcome}\"}} 0");
-        assert!(
-            metrics.contains(&line),
-            "{descriptors}: {line} not in\n{metrics}"
-        );
-    }
-    assert_eq!(count.load(Ordering::Relaxed), EVENTS, "nothing came twice");
+    none_failed(&metrics, &descriptors.to_string());
+    assert_eq!(received.count(), EVENTS, "nothing came twice");
     assert!(server.process.try_wait().unwrap().is_none(), "it goes on");
     drop(quiet);
     terminate(&server.process);
@@ -183,6 +206,60 @@ fn with_1024_descriptors_nothing_is_lost_and_healthy_endpoints_go_on() {
 #[test]
 fn with_many_descriptors_nothing_is_lost_and_healthy_endpoints_go_on() {
     storm(postrider::descriptors::raise().unwrap().min(65_536));
+}
+
+/// The lowest descriptor that the server does not have: with that as its limit it gets none.
+#[cfg(target_os = "linux")]
+fn lowest_free(server: &Server) -> u64 {
+    let open = std::fs::read_dir(format!("/proc/{}/fd", server.process.id())).unwrap();
+    let number = |it: std::io::Result<std::fs::DirEntry>| {
+        let name = it.unwrap().file_name();
+        name.to_str().unwrap().parse::<u64>().unwrap()
+    };
+    let open: std::collections::BTreeSet<u64> = open.map(number).collect();
+    (0..).find(|number| !open.contains(number)).unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_leave_for_want_of_descriptors_leaves_once_there_are_some() {
+    use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+    let (mut server, _directory) = Server::start();
+    let mut client = Client::of(&server);
+    let (healthy, received) = healthy_receiver();
+    register(&mut client, healthy);
+    let process = Some(Pid::from_child(&server.process));
+    let few = Rlimit {
+        current: Some(lowest_free(&server)),
+        maximum: getrlimit(Resource::Nofile).maximum,
+    };
+    let before = prlimit(process, Resource::Nofile, few).unwrap();
+    let mut bodies = Vec::new();
+    until("a request is put back", || {
+        let payload = json!({ "n": bodies.len() });
+        bodies.push(payload.to_string());
+        let event = json!({ "type": "a.b", "payload": payload, "ordering_key": "k" });
+        client.post("/v1/events", &event);
+        let (_, metrics) = client.ask("GET", "/metrics", "");
+        let put_back = "postrider_attempts_put_back_total ";
+        let put_back = metrics.lines().find_map(|it| it.strip_prefix(put_back));
+        put_back.is_some_and(|it| it != "0")
+    });
+    prlimit(process, Resource::Nofile, before).unwrap();
+    until("all have come", || received.count() >= bodies.len());
+    let ended = format!(
+        "postrider_attempts_total{{outcome=\"2xx\"}} {}\n",
+        bodies.len()
+    );
+    let mut metrics = String::new();
+    until("each attempt is on record", || {
+        metrics = client.ask("GET", "/metrics", "").1;
+        metrics.contains(&ended)
+    });
+    none_failed(&metrics, "few descriptors");
+    assert_eq!(received.all(), bodies, "in order, and each once");
+    assert!(server.process.try_wait().unwrap().is_none(), "it goes on");
+    server.stop();
 }
 
 #[test]

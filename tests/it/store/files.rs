@@ -3,17 +3,18 @@
 use super::changes::{commit, endpoint, lane, open, publish};
 use postrider::SqliteStore;
 use postrider::store::Store;
-use postrider::store::sqlite::{BackupError, KeyRing, OpenError};
+use postrider::store::sqlite::{BackupError, KeyRing, OpenError, Retention};
 use postrider_engine::{Change, CommitError, EndpointId};
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const ENDPOINT: EndpointId = EndpointId::from_u128(1);
 
 /// What is lost is found within a second; a busy machine may take longer to say so.
-const FOUND_WITHIN: Duration = Duration::from_secs(10);
+const FOUND_WITHIN: Duration = Duration::from_secs(20);
 
 fn event(number: u128) -> Change {
     let payload = format!("\"{}\"", "x".repeat(2_000));
@@ -49,7 +50,7 @@ fn put_another(path: &Path) {
 /// Something done to the files of an open store, which of them the error must name, and what it is.
 type Loss = (&'static str, &'static str, fn(&Path));
 
-const LOSSES: [Loss; 11] = [
+const LOSSES: [Loss; 12] = [
     ("the database is removed", "", |path| {
         fs::remove_file(path).unwrap()
     }),
@@ -58,6 +59,10 @@ const LOSSES: [Loss; 11] = [
     ("the database is cut", "", |path| cut(path, 8_192)),
     ("an older copy is written into the database", "", |path| {
         let bytes = fs::read(path.with_extension("older")).unwrap();
+        fs::write(path, bytes).unwrap();
+    }),
+    ("a shorter copy is written into the database", "", |path| {
+        let bytes = fs::read(path.with_extension("shorter")).unwrap();
         fs::write(path, bytes).unwrap();
     }),
     ("the log is removed", "-wal", |path| {
@@ -81,19 +86,31 @@ const LOSSES: [Loss; 11] = [
     }),
 ];
 
+fn checkpoint(connection: &rusqlite::Connection) {
+    let passive = "PRAGMA wal_checkpoint(PASSIVE)";
+    connection.query_row(passive, [], |_| Ok(())).unwrap();
+}
+
 /// A store whose database has seen a checkpoint, so that there is something to lose in both files;
-/// an older copy of it stands beside.
+/// an older copy of it stands beside, and a shorter one that this store has written.
 async fn in_two_files(path: &Path) -> Arc<SqliteStore> {
     drop(filled(path).await);
     fs::copy(path, path.with_extension("older")).unwrap();
     let store = open(path);
     Arc::clone(&store).recover().await.unwrap();
-    for number in 21..=120 {
+    let other = rusqlite::Connection::open(path).unwrap();
+    for number in 21..=70 {
         commit(&store, vec![event(number)]).await;
     }
-    let other = rusqlite::Connection::open(path).unwrap();
-    let passive = "PRAGMA wal_checkpoint(PASSIVE)";
-    other.query_row(passive, [], |_| Ok(())).unwrap();
+    checkpoint(&other);
+    // By another process: this one would let go of SQLite's locks.
+    let mut copy = Command::new("cp");
+    copy.arg(path).arg(path.with_extension("shorter"));
+    assert!(copy.status().unwrap().success());
+    for number in 71..=120 {
+        commit(&store, vec![event(number)]).await;
+    }
+    checkpoint(&other);
     for number in 121..=140 {
         commit(&store, vec![event(number)]).await;
     }
@@ -103,12 +120,25 @@ async fn in_two_files(path: &Path) -> Arc<SqliteStore> {
     store
 }
 
+/// Commits all the time, until that fails.
+async fn commit_on(store: Arc<SqliteStore>) {
+    for number in 2_000_u128.. {
+        let answers = Arc::clone(&store).commit(vec![event(number)]).await;
+        if answers.iter().any(Result::is_err) {
+            return;
+        }
+        // So few that SQLite brings nothing into the database meanwhile.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// Loses something, and looks what becomes of the store.
-async fn lost((what, named, lose): Loss) {
+async fn lost((what, named, lose): Loss, is_busy: bool) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("data/events.db");
     fs::create_dir(path.parent().unwrap()).unwrap();
     let store = in_two_files(&path).await;
+    let busy = is_busy.then(|| tokio::spawn(commit_on(Arc::clone(&store))));
     lose(&path);
     let failed = tokio::time::timeout(FOUND_WITHIN, Arc::clone(&store).failed()).await;
     let Ok(error) = failed else {
@@ -121,13 +151,19 @@ async fn lost((what, named, lose): Loss) {
     let failed = matches!(&answers[..], [Err(CommitError::Failed(_))]);
     assert!(failed, "{what}: {answers:?}");
     assert!(Arc::clone(&store).probe().await.is_err(), "{what}");
+    if let Some(busy) = busy {
+        busy.await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_whose_files_are_lost_fails_by_itself_and_names_the_file() {
     let mut all = tokio::task::JoinSet::new();
     for loss in LOSSES {
-        all.spawn(lost(loss));
+        all.spawn(lost(loss, false));
+        if matches!(loss.0, "the log is emptied" | "the log is cut") {
+            all.spawn(lost(loss, true));
+        }
     }
     while let Some(done) = all.join_next().await {
         done.unwrap();
@@ -168,20 +204,92 @@ async fn a_store_that_has_lost_its_files_takes_no_log_from_those_in_their_place(
     assert_eq!(fs::read(beside(&path, "wal")).unwrap(), b"another log");
 }
 
-#[tokio::test]
-async fn whoever_empties_the_log_into_the_database_or_makes_that_smaller_loses_nothing() {
+/// Does these to the database of an open store, which goes on.
+async fn nothing_lost(all: [&str; 2]) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("events.db");
     let store = in_two_files(&path).await;
     let other = rusqlite::Connection::open(&path).unwrap();
     other.busy_timeout(FOUND_WITHIN).unwrap();
-    for statements in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
+    for statements in all {
         other.execute_batch(statements).unwrap();
         let failed = Arc::clone(&store).failed();
         let failed = tokio::time::timeout(Duration::from_millis(2_500), failed).await;
-        assert!(failed.is_err(), "{statements}: {failed:?}");
+        assert!(failed.is_err(), "{statements} of {all:?}: {failed:?}");
     }
     commit(&store, vec![event(1_000)]).await;
+}
+
+#[tokio::test]
+async fn whoever_empties_the_log_into_the_database_or_makes_that_smaller_loses_nothing() {
+    const EMPTY: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+    tokio::join!(
+        nothing_lost(["VACUUM", EMPTY]),
+        nothing_lost([EMPTY, "VACUUM"])
+    );
+}
+
+/// A store in the database of an application, and a connection of that.
+async fn shared(path: &Path) -> (Arc<SqliteStore>, rusqlite::Connection) {
+    let options = SqliteStore::options().retention(Retention::FOREVER);
+    let store = Arc::new(options.in_application_database().open(path).unwrap());
+    Arc::clone(&store).recover().await.unwrap();
+    commit(&store, vec![endpoint(ENDPOINT)]).await;
+    let application = rusqlite::Connection::open(path).unwrap();
+    application.busy_timeout(FOUND_WITHIN).unwrap();
+    let table = "CREATE TABLE orders (item TEXT)";
+    application.execute_batch(table).unwrap();
+    (store, application)
+}
+
+#[tokio::test]
+async fn an_application_that_writes_in_turn_with_the_store_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("events.db");
+    let (store, application) = shared(&path).await;
+    let mut number = 0;
+    for _ in 0..3 {
+        // Each begins the log again, and counts how often it did so for itself.
+        for _ in 0..4 {
+            number += 1;
+            commit(&store, vec![event(number)]).await;
+            checkpoint(&application);
+        }
+        let order = "INSERT INTO orders VALUES ('tea')";
+        application.execute(order, []).unwrap();
+        // The files are looked at as they are now.
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        number += 1;
+        commit(&store, vec![event(number)]).await;
+    }
+}
+
+#[tokio::test]
+async fn an_end_of_the_store_leaves_no_log_unless_an_application_has_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("events.db");
+    let length = |what| fs::metadata(beside(&path, what)).map_or(0, |it| it.len());
+    let store = filled(&path).await;
+    let outbox = Arc::clone(&store).outbox_source().unwrap();
+    Arc::clone(&outbox).next_due().await.unwrap();
+    drop(store);
+    assert_eq!((length("wal"), length("lock")), (0, 0));
+    let error = Arc::clone(&outbox).next_due().await.unwrap_err();
+    assert!(error.to_string().contains("stopped"), "{error}");
+    let path = directory.path().join("shop.db");
+    let length = |what: &str| {
+        let name = path.with_file_name(format!("shop.db-{what}"));
+        fs::metadata(name).map_or(0, |it| it.len())
+    };
+    let (store, application) = shared(&path).await;
+    drop(store);
+    assert!(length("wal") > 0);
+    assert!(length("lock") > 0, "nobody knows what is in the log");
+    drop(application);
+    assert_eq!(length("wal"), 0);
+    let options = SqliteStore::options().in_application_database();
+    drop(options.open(&path).unwrap());
+    assert_eq!(length("lock"), 0);
 }
 
 #[tokio::test]
