@@ -332,7 +332,8 @@ impl SqliteFile {
             if self.waits_for_room(&fault, &mut waited) {
                 continue;
             }
-            if !fault.is_full() && !fault.is_shortage() {
+            let is_shortage = self.watch.is_some() && fault.is_shortage();
+            if !fault.is_full() && !is_shortage {
                 self.failed = Some(fault.to_string());
             }
             return Err(fault);
