@@ -260,8 +260,8 @@ pub(crate) fn fits(freed: usize, held: &Footprint) -> Result<(), String> {
     Ok(())
 }
 
-/// The record of an endpoint: URL, secrets, headers, policies.
-const RECORD_BYTES: usize = 2 << 10;
+/// The record of an endpoint: URL, secrets, headers, policies; and the room that its queues keep.
+const RECORD_BYTES: usize = 3 << 10;
 /// Room that queues keep after a rush.
 const ROOM_BYTES: usize = 16 << 10;
 

@@ -56,7 +56,7 @@ impl Checker for Reasons {
             Reason::Idle => held.timers == 0 && held.pending_deliveries == 0,
             Reason::Held => held.timers == 0 && held.pending_deliveries > 0,
             Reason::Retry => held.timers > 0 && waits_for_retry(book),
-            Reason::Admission => held.timers > 0 && is_limited(book),
+            Reason::Admission => held.timers > 0 && (held.endpoints_held > 0 || is_limited(book)),
             Reason::Filling => held.timers > 0 && waits_for_more(book),
             _ => false,
         };

@@ -47,6 +47,8 @@ struct Writer {
     endpoints: Vec<EndpointId>,
     events: Vec<EventId>,
     deliveries: Vec<(DeliveryId, LaneId)>,
+    /// How many of them are of groups before.
+    settled: usize,
     attempts: BTreeMap<DeliveryId, u32>,
 }
 
@@ -61,6 +63,7 @@ impl Script {
             endpoints: Vec::new(),
             events: Vec::new(),
             deliveries: Vec::new(),
+            settled: 0,
             attempts: BTreeMap::new(),
         };
         let count = writer.rolls.between(4, 16);
@@ -69,6 +72,7 @@ impl Script {
         let mut restarts = Vec::new();
         for number in 1..count {
             let changes = writer.rolls.between(1, CHANGES_MAX);
+            writer.settled = writer.deliveries.len();
             groups.push((0..changes).map(|_| writer.step()).collect());
             if writer.rolls.percent(12) {
                 restarts.extend(usize::try_from(number));
@@ -108,6 +112,11 @@ impl Writer {
         Wall(u64::try_from(self.last).unwrap_or(0) * 10)
     }
 
+    fn is_settled(&self, id: DeliveryId) -> bool {
+        let mut settled = self.deliveries.iter().take(self.settled);
+        settled.any(|(it, _)| *it == id)
+    }
+
     fn step(&mut self) -> Step {
         let delivery = self.rolls.pick(&self.deliveries).cloned();
         let (Some((id, lane)), Some(endpoint)) = (delivery, self.rolls.pick(&self.alive).copied())
@@ -121,7 +130,9 @@ impl Writer {
         let at = self.at();
         match self.rolls.up_to(99) {
             0..34 => self.publish(),
-            34..74 => self.end(id, lane),
+            // Nothing is sent before it is durable, so its place is known by then.
+            34..74 if self.is_settled(id) => self.end(id, lane),
+            34..74 => self.publish(),
             74..82 => Step::Plain(Change::Discard { delivery: id, at }),
             82..89 => {
                 let new = DeliveryId::from_u128(self.next());
