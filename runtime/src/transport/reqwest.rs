@@ -313,7 +313,8 @@ impl Resolve for SystemResolver {
         Box::pin(async move {
             // reqwest puts the port of the URL in place of 0.
             let found = lookups::look_up(name.as_str()).await?;
-            Ok(Box::new(found.to_vec().into_iter()) as Addrs)
+            let found: Vec<SocketAddr> = found.to_vec();
+            Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
 }
