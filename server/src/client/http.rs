@@ -222,8 +222,10 @@ impl Client {
             if let Ok(document) = Document::read(reply.text.as_bytes())
                 && let Some(data) = document.pointer("/data")
             {
-                list.texts
-                    .extend(data.elements().map(|it| it.json().into_owned()));
+                list.texts.extend(
+                    data.elements()
+                        .map(|it| String::from_utf8_lossy(it.raw()).into_owned()),
+                );
             }
             if let Value::Array(data) = reply.value["data"].take() {
                 list.data.extend(data);
