@@ -194,7 +194,7 @@ pub(super) async fn an_untidy_http2_head_leaves_the_status_to_decide(subject: Su
                 "{fields:?}"
             );
             let retry_after = ("retry-after".to_owned(), "7".to_owned());
-            assert_eq!(answer.headers.last(), Some(&retry_after), "{fields:?}");
+            assert!(answer.headers.contains(&retry_after), "{fields:?}");
             assert_eq!(
                 (receiver.requests().len(), receiver.connections()),
                 (sent, 1)
