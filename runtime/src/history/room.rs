@@ -22,6 +22,7 @@ impl Room {
     }
 
     /// Whether there is none left: details need not be read.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn is_full(&self) -> bool {
         self.left == 0
     }
