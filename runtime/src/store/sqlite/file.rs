@@ -414,8 +414,11 @@ impl SqliteFile {
         })?;
         if is_sealed_anew {
             // Until then the database has the old pages, and the log the new ones.
-            let checkpoint = self.connection.prepare("PRAGMA wal_checkpoint(PASSIVE)");
-            checkpoint?.query_row([], |_| Ok(()))?;
+            let mut checkpoint = self.connection.prepare("PRAGMA wal_checkpoint(PASSIVE)")?;
+            let done = checkpoint.query_row([], |_| Ok(()));
+            // If the database has no room for it now, a later one does it.
+            done.map_err(StoreFault::from)
+                .or_else(|fault| if fault.is_full() { Ok(()) } else { Err(fault) })?;
         }
         Ok(recovered)
     }
@@ -448,6 +451,9 @@ fn connected(
 fn migrated(mut connection: Connection, home: Home) -> Result<Connection, OpenError> {
     prepare(&connection).map_err(SchemaError::Sqlite)?;
     schema::migrate(&mut connection, home)?;
+    // What it sorts needs no descriptor. Only now: the indexes of a migration may not fit into memory.
+    let in_memory = connection.pragma_update(None, "temp_store", "MEMORY");
+    in_memory.map_err(SchemaError::Sqlite)?;
     Ok(connection)
 }
 
@@ -482,8 +488,6 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -32_768)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    // What it sorts needs no descriptor.
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(())
 }
 

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 pub(super) const EVERY: Duration = Duration::from_millis(500);
 
 /// What is odd is looked at again: another process may have been writing.
-const LOOKS: usize = 3;
+const LOOKS: usize = 100;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
 /// A lock file that others hold is tried so often.
@@ -262,9 +262,12 @@ impl Watch {
         }
         // Into a log that was cut SQLite writes on where it was, and leaves a hole. A page that was
         // there may be written over by another one, and the whole log may be emptied, but no page
-        // has the number 0.
-        if let Some(before) = self.log_was.checked_sub(1) {
-            let (_, page) = bytes_of(&self.log, (end_of(before), 4), &self.log_path)?;
+        // has the number 0: neither the last one of before nor one that has come since.
+        let last = self.log_was.saturating_sub(1);
+        let first = if pages > last { last } else { 0 };
+        let before = (self.log_was > 0).then_some(last).filter(|it| *it >= pages);
+        for place in (first..pages).chain(before) {
+            let (_, page) = bytes_of(&self.log, (end_of(place), 4), &self.log_path)?;
             if page.is_some_and(|it| number(&it, 0) == 0) {
                 return Err(overwritten());
             }
@@ -311,7 +314,8 @@ impl Drop for Watch {
             Ok(log) => log.len() == 0,
             Err(error) => is_gone(&error),
         };
-        if !self.is_lost && is_empty {
+        let is_there = is_there(&self.path, &self.lock.database).is_ok();
+        if !self.is_lost && is_empty && is_there {
             // What stays there asks for no more than there is.
             let _ = note(&self.lock, None);
         }
