@@ -8,11 +8,26 @@ use std::process::Command;
 /// names them. Between two of them a release of the earlier major is meant.
 const OLDEST: &[(u32, u32)] = &[(20, 19), (22, 13), (24, 0)];
 
+/// Where systems keep the certificates that they trust. Node.js brings its own, and knows nothing of
+/// those that an operator has added, such as the one of a proxy on the way to the registry.
+const CERTIFICATES: &[&str] = &[
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+];
+
+/// The variable that Node.js reads further ones from.
+const EXTRA_CERTIFICATES: &str = "NODE_EXTRA_CA_CERTS";
+
 /// Node.js, npm, or a program that they run.
 pub(crate) fn command(program: &str) -> Command {
     let mut command = Command::new(program);
     if let Some(path) = path() {
         command.env("PATH", path);
+    }
+    let trusted = CERTIFICATES.iter().find(|it| Path::new(it).exists());
+    if let (None, Some(trusted)) = (std::env::var_os(EXTRA_CERTIFICATES), trusted) {
+        command.env(EXTRA_CERTIFICATES, trusted);
     }
     command
 }
