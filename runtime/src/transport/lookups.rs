@@ -15,11 +15,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{spawn_blocking, yield_now};
 use tokio::time::timeout;
 
-/// The most look-ups under way. tokio has 512 threads that may block, by default.
-const PLACES: usize = 64;
+/// The most look-ups under way: half of the threads that may block, of which tokio has 512 by default.
+const PLACES: usize = 256;
 
 /// The most of them for the names of one zone.
-const PLACES_OF_ZONE: usize = 8;
+const PLACES_OF_ZONE: usize = 4;
 
 /// How long a look-up that its zone has room for waits for a place among all. It is this machine that
 /// is short of places then, and no fault of a receiver's.

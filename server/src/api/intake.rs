@@ -8,6 +8,7 @@ use crate::budget::{Budget, Held, Peer, Spent};
 use crate::metrics::Metrics;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
@@ -30,6 +31,9 @@ const REQUESTS_BYTES_MAX: u64 = 64 << 20;
 
 /// What answers may hold that are made and not yet sent, in bytes.
 const ANSWERS_BYTES_MAX: u64 = 48 << 20;
+
+/// What answers may hold beside that of requests that have changed something, in bytes.
+const DONE_BYTES_MAX: u64 = 16 << 20;
 
 /// What a request counts for beside its head and its body, in bytes.
 const REQUEST_BYTES: u64 = 8 << 10;
@@ -69,6 +73,8 @@ const PROBES: [&str; 2] = ["/livez", "/readyz"];
 pub(crate) struct Intake {
     requests: Arc<Budget>,
     answers: Arc<Budget>,
+    /// Where those of finished changes have room when the others have none.
+    done: Arc<Budget>,
     reads: Arc<Budget>,
     turns: Semaphore,
 }
@@ -159,6 +165,7 @@ impl Default for Intake {
         Self {
             requests: Budget::new(REQUESTS_BYTES_MAX, REQUEST_BYTES_LEAST),
             answers: Budget::new(ANSWERS_BYTES_MAX, ANSWER_BYTES_LEAST),
+            done: Budget::new(DONE_BYTES_MAX, ANSWER_BYTES_LEAST),
             reads: Budget::new(READS_MAX, 1),
             turns: Semaphore::new(READS_AT_ONCE_MAX),
         }
@@ -256,12 +263,28 @@ pub(super) async fn bound(State(api): State<Api>, request: Request, next: Next) 
     if bytes <= SMALL_ANSWER_BYTES {
         return response;
     }
-    match intake.answers.take(peer, bytes) {
-        Ok(held) => handed_out(response, held).await,
-        // It is done: whoever is told to come again would do it twice.
-        Err(_) if changes => response,
-        Err(_) => turned(Turned::Unread),
+    if let Ok(held) = intake.answers.take(peer, bytes) {
+        return handed_out(response, held).await;
     }
+    if !changes {
+        return turned(Turned::Unread);
+    }
+    // It is done: whoever is told to come again would do it twice.
+    match intake.done.take(peer, bytes) {
+        Ok(held) => handed_out(response, held).await,
+        Err(_) => {
+            metrics.request_turned(Turned::Unread);
+            without_body(response)
+        }
+    }
+}
+
+/// The status, which says that it is done, and nothing more.
+fn without_body(response: Response) -> Response {
+    let (mut head, _) = response.into_parts();
+    head.headers.remove(CONTENT_LENGTH);
+    head.headers.remove(CONTENT_TYPE);
+    Response::from_parts(head, Body::empty())
 }
 
 /// A change comes to its end, whoever still waits for it: given up in the middle it would be on record,
