@@ -8,6 +8,7 @@ use super::page::{self, Page};
 use super::problem::{Code, Problem};
 use super::time::Time;
 use axum::extract::State;
+use axum::response::Response;
 use postrider::{DeliveryFilter, DeliveryId, DeliveryQuery, Direction, TenantId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -97,7 +98,7 @@ pub(crate) async fn list(
     State(api): State<Api>,
     caller: Caller<Read>,
     Query(query): Query<ListQuery>,
-) -> Result<axum::Json<Page<DeliveryView>>, Problem> {
+) -> Result<Response, Problem> {
     let tenant = caller.tenant();
     let query = DeliveryQuery {
         filter: DeliveryFilter {

@@ -8,6 +8,7 @@ use super::problem::{Code, Problem};
 use super::time::Time;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use postrider::{
     Attempt, DeliveryFilter, DeliveryId, DeliveryQuery, DeliveryRecord, DeliveryState, Direction,
     EndpointId, Outcome, Repeat, TenantId,
@@ -262,7 +263,7 @@ pub(crate) async fn list(
     State(api): State<Api>,
     caller: Caller<Read>,
     Query(query): Query<ListQuery>,
-) -> Result<axum::Json<Page<DeliveryView>>, Problem> {
+) -> Result<Response, Problem> {
     let query = query.query(caller.tenant())?;
     shown(&api, query).await
 }
@@ -278,7 +279,7 @@ pub(crate) async fn of_endpoint(
     caller: Caller<Read>,
     Id(id): Id<EndpointId>,
     Query(query): Query<ListQuery>,
-) -> Result<axum::Json<Page<DeliveryView>>, Problem> {
+) -> Result<Response, Problem> {
     let tenant = caller.tenant();
     super::endpoints::owned(&api, tenant, id).await?;
     let mut query = query.query(tenant)?;
@@ -286,15 +287,13 @@ pub(crate) async fn of_endpoint(
     shown(&api, query).await
 }
 
-pub(crate) async fn shown(
-    api: &Api,
-    query: DeliveryQuery,
-) -> Result<axum::Json<Page<DeliveryView>>, Problem> {
-    let page = api.postrider().deliveries(query).await?;
-    Ok(axum::Json(Page {
-        data: page.deliveries.iter().map(DeliveryView::of).collect(),
-        next: page.next.map(|next| next.to_string()),
-    }))
+pub(crate) async fn shown(api: &Api, query: DeliveryQuery) -> Result<Response, Problem> {
+    let found = api.postrider().deliveries(query).await?;
+    let shown = move || Page {
+        data: found.deliveries.iter().map(DeliveryView::of).collect(),
+        next: found.next.map(|next| next.to_string()),
+    };
+    page::answer(shown).await
 }
 
 #[utoipa::path(

@@ -10,11 +10,12 @@ use super::problem::{Code, Problem};
 use super::time::Time;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use postrider::engine::json::{Document, without_mark};
 use postrider::{
     DeliveryId, DeliveryState, EndpointId, EventFilter, EventId, EventQuery, EventRecord,
-    EventState, EventType, FailReason, Limits, Published, ReadError, Scheduled, Submission,
-    TenantId,
+    EventState, EventStatus, EventType, FailReason, Limits, Published, ReadError, Scheduled,
+    Submission, TenantId,
 };
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -510,9 +511,13 @@ pub(crate) async fn get(
     State(api): State<Api>,
     caller: Caller<Read>,
     Id(id): Id<EventId>,
-) -> Result<axum::Json<EventDetail>, Problem> {
+) -> Result<Response, Problem> {
     let record = owned(&api, caller.tenant(), id).await?;
     let status = api.postrider().event_status(&id).await?;
+    page::answer(move || detail(&record, status)).await
+}
+
+fn detail(record: &EventRecord, status: EventStatus) -> EventDetail {
     let payload = serde_json::from_slice(without_mark(&record.event.payload));
     let payload: Option<Box<RawValue>> = payload.ok();
     let text = || String::from_utf8_lossy(&record.event.payload).into_owned();
@@ -520,8 +525,8 @@ pub(crate) async fn get(
     let mut all = status.deliveries.iter().map(DeliveryView::of);
     while all.next().is_some_and(|it| filling.add("", it)) {}
     let deliveries = filling.data();
-    Ok(axum::Json(EventDetail {
-        id: id.to_string(),
+    EventDetail {
+        id: record.event.id.to_string(),
         event_type: record.event.event_type.to_string(),
         ordering_key: record.event.ordering_key.get().map(str::to_owned),
         idempotency_key: record.idempotency_key.as_deref().map(str::to_owned),
@@ -538,7 +543,7 @@ pub(crate) async fn get(
         payload,
         deliveries_left_out: status.deliveries.len() - deliveries.len(),
         deliveries,
-    }))
+    }
 }
 
 /// The state of an event.

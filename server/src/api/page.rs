@@ -1,6 +1,8 @@
 //! Pages of lists.
 
 use super::problem::{Code, Problem};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::io;
 use std::str::FromStr;
@@ -20,6 +22,18 @@ pub(crate) struct Page<T> {
     pub(crate) data: Vec<T>,
     /// Hand it back as `cursor` for the next page; `null` on the last one.
     pub(crate) next: Option<String>,
+}
+
+/// An answer that may be megabytes: it is made and written on a thread that may take its time, and
+/// those of the runtime serve others meanwhile.
+pub(crate) async fn answer<T: Serialize>(
+    make: impl FnOnce() -> T + Send + 'static,
+) -> Result<Response, Problem> {
+    let write = move || serde_json::to_vec(&make());
+    let written = tokio::task::spawn_blocking(write).await;
+    let written = written.map_err(|error| Problem::new(Code::Internal, error))?;
+    let text = written.map_err(|error| Problem::new(Code::Internal, error))?;
+    Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
 }
 
 /// The number of things on a page.
