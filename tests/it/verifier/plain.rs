@@ -2,13 +2,14 @@
 //! people write them by hand: no delivery fails of the form of a secret, nor of a rotation.
 
 use super::scripts;
+use crate::node::node;
 use crate::receiver::{end_of, hasty, loopback};
 use postrider::engine::SignatureForm;
 use postrider::signature::Scheme;
 use postrider::{EndpointId, EventState, Postrider, Secret};
 use serde_json::json;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -48,7 +49,7 @@ impl Plain {
             .into_iter()
             .map(|(name, secret)| (name.to_owned(), json!(secret)))
             .collect();
-        let mut process = Command::new("node")
+        let mut process = node()
             .arg("plain.mjs")
             .current_dir(scripts())
             .env("SECRETS", json!(secrets).to_string())
