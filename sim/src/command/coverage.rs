@@ -21,7 +21,7 @@ const SEEDS: &str = "0..4000";
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The seeds: 0..4000 is from 2000 up to 3999
+    /// The seeds: 2000..4000 is from 2000 up to 3999
     #[arg(long, value_name = "A..B", default_value = SEEDS)]
     seeds: Seeds,
 }
