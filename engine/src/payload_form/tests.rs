@@ -1,20 +1,23 @@
 use super::*;
 use crate::{EventId, OrderingKey, TenantId, Wall};
 
-fn rendered(
-    form: &PayloadForm,
-    payload: &'static [u8],
-    most: usize,
-) -> Result<Bytes, BodyTooLarge> {
-    let event = Event {
+fn event(payload: &'static [u8]) -> Event {
+    Event {
         id: EventId::from_u128(1),
         tenant: TenantId::default(),
         event_type: "payment.made".parse().unwrap(),
         payload: Bytes::from_static(payload),
         ordering_key: OrderingKey::none(),
         published_at: Wall(1_795_341_600_000),
-    };
-    form.render(&event, DeliveryId::from_u128(2), most)
+    }
+}
+
+fn rendered(
+    form: &PayloadForm,
+    payload: &'static [u8],
+    most: usize,
+) -> Result<Bytes, BodyTooLarge> {
+    form.render(&event(payload), DeliveryId::from_u128(2), most)
 }
 
 #[test]
@@ -71,14 +74,6 @@ fn an_envelope_has_json_as_it_is_without_what_json_does_not_have() {
 
 #[test]
 fn an_array_of_events_is_taken_by_a_strict_parser_whatever_one_of_them_has() {
-    let event = |payload: &'static [u8]| Event {
-        id: EventId::from_u128(1),
-        tenant: TenantId::default(),
-        event_type: "payment.made".parse().unwrap(),
-        payload: Bytes::from_static(payload),
-        ordering_key: OrderingKey::none(),
-        published_at: Wall(1_795_341_600_000),
-    };
     let events = [event(b"{\"n\": 1.10}"), event(br#""caf\ud83d""#)];
     let deliveries = events.iter().map(|it| (it, DeliveryId::from_u128(2)));
     let body = PayloadForm::Raw.render_all(deliveries, 200).unwrap();

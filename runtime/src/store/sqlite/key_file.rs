@@ -35,13 +35,16 @@ impl KeyFile {
         };
         let text = Zeroizing::new(text.trim().to_owned());
         let ring = KeyRing::new([text.as_str()])?;
-        let file = Self {
+        Ok(Some((Self::holding(path, text), ring)))
+    }
+
+    fn holding(path: &Path, text: Zeroizing<String>) -> Self {
+        Self {
             path: path.to_owned(),
             text,
             seen: stamp(path).ok(),
             told: Told::default(),
-        };
-        Ok(Some((file, ring)))
+        }
     }
 
     /// Makes a key, and the file; it must not be there.
@@ -51,13 +54,7 @@ impl KeyFile {
         let text = Zeroizing::new(hex::encode(*key));
         write(path, &text)?;
         let ring = KeyRing::new([text.as_str()])?;
-        let file = Self {
-            path: path.to_owned(),
-            text,
-            seen: stamp(path).ok(),
-            told: Told::default(),
-        };
-        Ok((file, ring))
+        Ok((Self::holding(path, text), ring))
     }
 
     /// The key of this database: that of its file, or a new one if nothing was sealed yet.
