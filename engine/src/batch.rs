@@ -68,6 +68,16 @@ pub enum Change {
         /// When.
         at: Wall,
     },
+    /// A delivery that has not ended waits for its next attempt no longer: if that is due later than
+    /// `at`, it is due at `at`. [`Receipt::Due`] or [`Receipt::Refused`].
+    RetryNow {
+        /// Which.
+        delivery: DeliveryId,
+        /// It is refused if one before it in its lane has not ended.
+        ordered: bool,
+        /// When.
+        at: Wall,
+    },
 }
 
 impl Change {
@@ -152,6 +162,9 @@ pub struct EndpointUpdate {
     pub status: Option<EndpointStatus>,
     /// Its new health.
     pub health: Option<Health>,
+    /// Nothing of it waits for longer than until then: what is to be retried later is due then, and
+    /// breaker and hold ([`Health::cut`]) end then. This comes after the rest.
+    pub due: Option<Wall>,
 }
 
 /// What the store answers once a batch is durable.
@@ -176,6 +189,8 @@ pub enum Receipt {
         /// Whether it was pending; otherwise it was a dead letter.
         was_pending: bool,
     },
+    /// The delivery that is due.
+    Due(Placed),
     /// Nothing changed.
     Refused(Refusal),
 }
@@ -206,6 +221,8 @@ pub enum Refusal {
     StillPending,
     /// It has ended.
     AlreadyEnded,
+    /// This one is before it in its lane, and has not ended.
+    BehindHead(DeliveryId),
 }
 
 /// Why a batch did not become durable.

@@ -100,6 +100,13 @@ impl Breaker {
         Turned::Opened(until)
     }
 
+    /// It stays open for no longer than until `now`; then one attempt may probe.
+    pub(crate) fn cut(&mut self, now: Mono) {
+        if let Self::Open { until, .. } = self {
+            *until = now.min(*until);
+        }
+    }
+
     /// The probe that was out ended without telling anything (it was cancelled).
     pub(crate) fn abandoned(&mut self, now: Mono) {
         if let Self::Probing { probes } = *self {
@@ -148,6 +155,17 @@ mod tests {
             breaker.started();
         }
         assert_eq!(cooldowns, [1000, 2000, 3000, 3000]);
+    }
+
+    #[test]
+    fn a_cut_lets_one_attempt_probe_at_once_and_only_that_one() {
+        let mut breaker = Breaker::default();
+        breaker.failed(&POLICY, 3, false, Mono(0));
+        breaker.cut(Mono(10));
+        assert_eq!(breaker.ready(Mono(10)), Ok(()));
+        assert!(breaker.started());
+        breaker.cut(Mono(20));
+        assert_eq!(breaker.ready(Mono(20)), Err(None));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the core has asked the store to record, and what follows once it has.
 
 use crate::batch::{Attempted, BatchId, Change, EndpointUpdate, NewDelivery};
-use crate::delivery::Event;
+use crate::delivery::{Attempt, Event};
 use crate::endpoint::Endpoint;
 use crate::fact::{Of, Undecided};
 use crate::id::{DeliveryId, EndpointId};
@@ -51,6 +51,17 @@ pub(crate) enum Next {
     Discarded {
         call: CallId,
         delivery: DeliveryId,
+    },
+    RetriedNow {
+        call: CallId,
+        delivery: DeliveryId,
+    },
+    /// A ping went well, and that the endpoint is well is being recorded.
+    Pinged {
+        call: CallId,
+        endpoint: Key,
+        update: Arc<EndpointUpdate>,
+        attempt: Box<Attempt>,
     },
 }
 

@@ -10,12 +10,14 @@ mod dead_letters;
 mod dispatch;
 mod drain;
 mod endpoints;
+mod outlook;
 mod ping;
 mod publish;
 mod recover;
 mod shares;
 #[cfg(test)]
 mod tests;
+mod urgent;
 mod window;
 
 pub(crate) use publish::digest;
@@ -274,6 +276,16 @@ impl Core {
             }
             Next::Resent { call, original } => self.resent(call, original, receipt),
             Next::Discarded { call, delivery } => self.discarded(call, delivery, receipt),
+            Next::RetriedNow { call, delivery } => self.retried_now(call, delivery, receipt),
+            Next::Pinged {
+                call,
+                endpoint,
+                update,
+                attempt,
+            } => {
+                self.pinged(endpoint, &update);
+                self.answer(call, Answer::Pinged(Ok(*attempt)));
+            }
         }
     }
 

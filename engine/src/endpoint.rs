@@ -132,6 +132,15 @@ pub struct Health {
     pub held_until: Option<Wall>,
 }
 
+impl Health {
+    /// Neither breaker nor hold last for longer than until `at`.
+    pub fn cut(&mut self, at: Wall) {
+        for until in [&mut self.open_until, &mut self.held_until] {
+            *until = until.map(|until| until.min(at));
+        }
+    }
+}
+
 /// A secret, and until when it signs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EndpointSecret {

@@ -12,7 +12,7 @@ use crate::request::Route;
 use crate::slab::Key;
 use crate::time::{Mono, Now, Wall};
 use crate::timers::TimerKey;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ pub(crate) struct EndpointState {
     /// How many probes the breaker has let through: only the last one can be the one it waits for.
     probes_started: u64,
     pub(crate) admit_timer: Option<TimerKey>,
+    /// Lanes whose turn was asked for, and may have come.
+    pub(crate) urgent: BTreeSet<Key>,
     pub(crate) pending: Tally,
     /// Payload bytes that its lanes hold.
     pub(crate) window_bytes: usize,
@@ -85,6 +87,8 @@ impl Tally {
 pub(crate) struct Pass {
     probe: Option<u64>,
     round: Option<u64>,
+    /// It was asked for, whatever breaker and hold say.
+    urgent: bool,
 }
 
 /// What keeps an endpoint from starting an attempt.
@@ -132,6 +136,7 @@ impl EndpointState {
             hold,
             probes_started: 0,
             admit_timer: None,
+            urgent: BTreeSet::new(),
             pending: Tally::default(),
             window_bytes: 0,
             loading_bytes: 0,
@@ -168,17 +173,20 @@ impl EndpointState {
         self.record.health.failures > 0
     }
 
-    /// Whether an attempt may start, as far as status, breaker, hold and rate limit decide.
-    pub(crate) fn admits(&mut self, now: Mono) -> Result<(), Held> {
+    /// Whether an attempt may start, as far as status, breaker, hold and rate limit decide. One that
+    /// is urgent passes breaker and hold by.
+    pub(crate) fn admits(&mut self, urgent: bool, now: Mono) -> Result<(), Held> {
         if self.existence != Existence::Here || self.record.status != EndpointStatus::Active {
             return Err(Held::ByOthers);
         }
-        self.breaker
-            .ready(now)
-            .map_err(|until| until.map_or(Held::ByOthers, Held::Until))?;
-        self.hold
-            .ready(now)
-            .map_err(|until| until.map_or(Held::ByOthers, Held::Until))?;
+        if !urgent {
+            self.breaker
+                .ready(now)
+                .map_err(|until| until.map_or(Held::ByOthers, Held::Until))?;
+            self.hold
+                .ready(now)
+                .map_err(|until| until.map_or(Held::ByOthers, Held::Until))?;
+        }
         match (&mut self.bucket, &self.record.spec.rate_limit) {
             (Some(bucket), Some(limit)) => bucket.ready(limit, now).map_err(Held::Until),
             _ => Ok(()),
@@ -187,7 +195,7 @@ impl EndpointState {
 
     /// An attempt starts: it takes from the rate limit, may be the breaker's probe, and may have a
     /// place in a round.
-    pub(crate) fn started(&mut self) -> Pass {
+    pub(crate) fn started(&mut self, urgent: bool, now: Mono) -> Pass {
         if let (Some(bucket), Some(limit)) = (&mut self.bucket, &self.record.spec.rate_limit) {
             bucket.take(limit);
         }
@@ -195,8 +203,14 @@ impl EndpointState {
             self.probes_started += 1;
             self.probes_started
         });
-        let round = self.hold.started();
-        Pass { probe, round }
+        // One that passes the hold by has no place in its rounds: those are for what may start.
+        let in_turn = !urgent || self.hold.ready(now).is_ok();
+        let round = if in_turn { self.hold.started() } else { None };
+        Pass {
+            probe,
+            round,
+            urgent,
+        }
     }
 
     /// Whether it is the probe that the breaker waits for, and not one from before it closed and
@@ -244,6 +258,11 @@ impl EndpointState {
             self.record.health.held_until = Some(now.wall.after(until.since(now.mono)));
         }
         let turned = self.judge_breaker(answered, self.is_probe(pass), now);
+        if pass.urgent && answered == Answered::Delivered {
+            // The receiver takes again what it has asked to be spared.
+            self.hold.end(now.mono);
+            self.record.health.cut(now.wall);
+        }
         Judged { turned, held }
     }
 
@@ -295,6 +314,14 @@ impl EndpointState {
         ) {
             (Some(most), Some(since)) => wall.since(since) >= most,
             _ => false,
+        }
+    }
+
+    /// The lane of this ordering key, while it is in memory.
+    pub(crate) fn lane(&self, key: &OrderingKey) -> Option<Key> {
+        match key.get() {
+            None => self.main,
+            Some(_) => self.keyed.get(key).copied(),
         }
     }
 

@@ -367,6 +367,48 @@ pub enum ResendError {
     Closed(#[from] Closed),
 }
 
+/// Why the next attempt of a delivery does not start now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RetryError {
+    /// The delivery is not there (any more), or its endpoint is being deleted.
+    #[error("there is no delivery {0}: it was never made, or its record has been dropped")]
+    NoSuchDelivery(DeliveryId),
+    /// It has ended.
+    #[error("delivery {0} has ended: resend it")]
+    AlreadyEnded(DeliveryId),
+    /// Another one of its lane goes first.
+    #[error("delivery {delivery} waits behind delivery {head}: retry or discard that one")]
+    BehindHead {
+        /// The delivery.
+        delivery: DeliveryId,
+        /// The one before it.
+        head: DeliveryId,
+    },
+    /// An attempt is under way, or its result is being recorded.
+    #[error("an attempt of delivery {0} is under way: wait for its end")]
+    Sending(DeliveryId),
+    /// Its lane has stopped.
+    #[error("the lane of delivery {delivery} has stopped at {at}: resend or discard that one")]
+    Stopped {
+        /// The delivery.
+        delivery: DeliveryId,
+        /// The dead letter at which its lane has stopped.
+        at: DeliveryId,
+    },
+    /// Its endpoint is paused.
+    #[error("endpoint {0} is paused: resume it, and all that waits for it goes out")]
+    Paused(EndpointId),
+    /// Its endpoint is disabled.
+    #[error("endpoint {0} is disabled: enable it, and all that waits for it goes out")]
+    Disabled(EndpointId),
+    /// A bound was reached.
+    #[error("not retried: {0}")]
+    Full(#[from] Full),
+    /// Nothing is sent any more.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+}
+
 /// Why a delivery was not discarded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DiscardError {

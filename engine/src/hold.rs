@@ -163,6 +163,14 @@ impl Hold {
         is_cut.then_some(latest)
     }
 
+    /// What was asked for is over now: attempts come back in rounds.
+    pub(crate) fn end(&mut self, now: Mono) {
+        if let Some(slow) = &mut self.slow {
+            slow.until = slow.until.min(now);
+            slow.from = slow.from.min(now);
+        }
+    }
+
     /// Whatever was asked for is not asked any more: its owner says so, or it is another receiver.
     pub(crate) fn clear(&mut self) {
         self.slow = None;
@@ -302,6 +310,15 @@ mod tests {
         assert_eq!(hold.ready(Mono(1_000)), Err(None));
         hold.abandoned(only);
         assert_eq!(start_all(&mut hold, Mono(1_000)).len(), 1);
+    }
+
+    #[test]
+    fn a_hold_that_is_ended_comes_back_in_rounds() {
+        let mut hold = Hold::default();
+        hold.begin(60 * SECOND, Mono(0));
+        hold.end(Mono(5));
+        assert_eq!(start_all(&mut hold, Mono(5)).len(), 1);
+        assert_eq!(hold.ready(Mono(5)), Err(None));
     }
 
     #[test]

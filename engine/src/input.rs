@@ -118,10 +118,14 @@ pub enum Command {
     Replay(DeliveryId, Option<EndpointId>, ReplayId),
     /// A pending delivery or a dead letter is given up. [`crate::Answer::Discarded`].
     Discard(DeliveryId),
+    /// The next attempt of a delivery that waits in this lane starts now, whatever backoff, breaker
+    /// and hold say; the rate limit and the bounds on what is under way still hold. Only the first
+    /// one of its lane, where there is an order. [`crate::Answer::RetriedNow`].
+    RetryNow(DeliveryId, LaneId),
     /// One request to an endpoint at once, with this event's type and payload (where it goes and its
     /// keys do not count): signed and formed as always, but outside of its lanes, whether or not
-    /// it is paused or disabled. Nothing is recorded, and nothing follows from how it ends.
-    /// [`crate::Answer::Pinged`].
+    /// it is paused or disabled. It is no attempt of anything. If it is answered with 2xx, the
+    /// endpoint has a clean bill of health, and what waits for it is due. [`crate::Answer::Pinged`].
     Ping(EndpointId, Box<NewEvent>),
     /// The same to an endpoint that is not registered, nor will be by this: so that whoever would
     /// register it with this secret knows first whether it answers. The event's tenant is the
@@ -134,13 +138,15 @@ pub enum Command {
 pub enum EndpointChange {
     /// Hold its deliveries back; requests under way finish.
     Pause,
-    /// Go on after a pause.
+    /// Go on after a pause. What waits is due; breaker and hold wait no longer, and let attempts
+    /// through one by one, as always at their end.
     Resume,
     /// Hold its deliveries back and refuse events for it.
     Disable,
-    /// Go on after it was disabled, with a clean bill of health.
+    /// Go on after it was disabled, with a clean bill of health. What waits is due.
     Enable,
-    /// Everything its owner decides. The tenant stays. A new URL has a clean bill of health.
+    /// Everything its owner decides. The tenant stays. A new URL has a clean bill of health. With a
+    /// new URL or another retry policy, what waits is due.
     Spec(Box<EndpointSpec>),
     /// A new secret (generated if `None`); the ones before go on signing for `overlap`, each for no
     /// longer than it was promised before. What both sign, and in which header, says

@@ -4,6 +4,7 @@
 //! the first needs its event at hand.
 
 mod batching;
+mod urgent;
 
 use crate::delivery::{Event, LaneId, Seq};
 use crate::endpoint::Ordering;
@@ -39,6 +40,8 @@ pub(crate) struct Lane {
     filling: Option<Filling>,
     /// Rings when a batch has waited for long enough.
     pub(crate) fill_timer: Option<TimerKey>,
+    /// The places of deliveries whose next attempt was asked for: it passes breaker and hold by.
+    urgent: Vec<Seq>,
 }
 
 /// The slot that a read holds.
@@ -119,6 +122,7 @@ impl Lane {
             batch_left: 0,
             filling: None,
             fill_timer: None,
+            urgent: Vec::new(),
         }
     }
 
@@ -170,6 +174,9 @@ impl Lane {
             Ordering::None => {
                 let ready = |entry: &Entry| entry.phase == Phase::Ready;
                 let at_hand = |entry: &Entry| ready(entry) && entry.event.is_some();
+                if let Some(step) = self.urgent_step() {
+                    return step;
+                }
                 if let Some(index) = self.entries.iter().position(at_hand) {
                     return Step::Send(index);
                 }
@@ -257,6 +264,7 @@ impl Lane {
 
     /// A delivery has ended. If a read is under way that may still show it, it must be repeated.
     pub(crate) fn end(&mut self, seq: Seq) -> Option<Entry> {
+        self.take_urgent(seq);
         if seq > self.loaded_through {
             self.read_again();
             if seq == self.loaded_through.next() {
@@ -314,6 +322,7 @@ impl Lane {
     pub(crate) fn abandon(&mut self, keep: impl Fn(&Entry) -> bool) -> Vec<Entry> {
         self.loaded_through = self.loaded_through.max(self.tail);
         self.tail = self.loaded_through;
+        self.forget_urgent();
         let (kept, gone) = self.entries.drain(..).partition(|entry| keep(entry));
         self.entries = kept;
         gone.into()
@@ -344,7 +353,7 @@ impl Lane {
 
     /// Bytes that the window itself holds, besides payloads.
     pub(crate) fn bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>()
+        self.entries.capacity() * size_of::<Entry>() + self.urgent.capacity() * size_of::<Seq>()
     }
 }
 

@@ -26,6 +26,7 @@ mod limits;
 mod memory;
 mod names;
 mod outcome;
+mod outlook;
 mod output;
 mod payload_form;
 mod rate;
@@ -54,6 +55,7 @@ pub use endpoint::{
 };
 pub use error::{
     Closed, DiscardError, EndpointError, Full, InvalidSpec, PingError, PublishError, ResendError,
+    RetryError,
 };
 pub use fact::{AttemptResult, Fact, Of, Undecided};
 pub use filter::{Filter, FilterProblem, InvalidFilter, Verdict};
@@ -69,13 +71,14 @@ pub use limits::{Limits, Share};
 pub use memory::{DeliveryRecord, HeldLane, Ledger, LoggedEvent, MemoryBounds, MemoryStore};
 pub use names::{EndpointName, EventPattern, EventType, InvalidName, OrderingKey, TenantId};
 pub use outcome::{Failure, FailureKind, Outcome, Phase, Repeat, Response};
+pub use outlook::{Kept, Outlook};
 pub use output::{Answer, Drained, Load, Output, Published, Reason};
 pub use payload_form::{BodyTooLarge, PayloadForm};
 pub use postrider_signature as signature;
 pub use postrider_signature::Secret;
 pub use rate::RateLimit;
 pub use request::{Behind, PrepareError, Prepared, Request, Route, USER_AGENT};
-pub use retry::{RetryPolicy, Schedule};
+pub use retry::{RetryPolicy, Schedule, asked_for};
 pub use scheduler::{Scheduler, turn};
 pub use signature_form::SignatureForm;
 pub use template::{InvalidTemplate, Template, TemplateProblem};

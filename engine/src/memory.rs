@@ -3,6 +3,7 @@
 //!
 //! A plain data structure: what it is told it has done when the call returns.
 
+mod due;
 mod events;
 mod reads;
 
@@ -177,6 +178,11 @@ impl MemoryStore {
                 of, new, replay, ..
             } => self.resend(of, new, replay),
             Change::Discard { delivery, at } => Ok(self.discard(delivery, at)),
+            Change::RetryNow {
+                delivery,
+                ordered,
+                at,
+            } => Ok(self.retry_now(delivery, ordered, at)),
         }
     }
 
@@ -409,6 +415,10 @@ impl MemoryStore {
         }
         if update.spec.is_some() || update.secrets.is_some() {
             endpoint.revision += 1;
+        }
+        if let Some(at) = update.due {
+            endpoint.health.cut(at);
+            self.make_due(update.endpoint, at);
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::batch::{Batch, NewDelivery};
 use crate::delivery::{Attempt, LaneId, Seq};
 use crate::endpoint::Endpoint;
-use crate::error::{DiscardError, EndpointError, PingError, PublishError, ResendError};
+use crate::error::{DiscardError, EndpointError, PingError, PublishError, ResendError, RetryError};
 use crate::fact::Fact;
 use crate::id::{AttemptId, DeliveryId, EventId};
 use crate::input::CallId;
@@ -57,6 +57,8 @@ pub enum Answer {
     Resent(Result<DeliveryId, ResendError>),
     /// To [`crate::Command::Discard`].
     Discarded(Result<(), DiscardError>),
+    /// To [`crate::Command::RetryNow`]: it is durable that the attempt is due.
+    RetriedNow(Result<(), RetryError>),
     /// To [`crate::Command::Ping`] and [`crate::Command::PingUnregistered`]: how the request ended.
     Pinged(Result<Attempt, PingError>),
     /// To [`crate::Input::Drain`].

@@ -56,6 +56,15 @@ impl Bucket {
         Err(Mono(now.0.saturating_add(wait)))
     }
 
+    /// When the next request may go, if not at `now`.
+    pub(crate) fn next(&self, limit: &RateLimit, now: Mono) -> Option<Mono> {
+        let mut then = Self {
+            level: self.level,
+            filled: self.filled,
+        };
+        then.ready(limit, now).err()
+    }
+
     /// Takes what one request costs.
     pub(crate) fn take(&mut self, limit: &RateLimit) {
         self.level = self.level.saturating_sub(cost(limit));

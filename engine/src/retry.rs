@@ -218,6 +218,16 @@ pub(crate) fn asks_for_time(
     (!asked.is_zero()).then_some(asked)
 }
 
+/// How long the receiver has asked to wait with the `Retry-After` of this answer, which came at `wall`
+/// (RFC 9110, section 10.2.3); `None` where it has sent none that can be read.
+#[must_use]
+pub fn asked_for(outcome: &Outcome, wall: Wall) -> Option<Duration> {
+    match outcome {
+        Outcome::Response(response) => asked_by(response, wall),
+        Outcome::Failure(_) => None,
+    }
+}
+
 fn asked_by(response: &Response, wall: Wall) -> Option<Duration> {
     let named = |(name, _): &&(String, String)| name.eq_ignore_ascii_case("retry-after");
     let header = response.headers.iter().find(named);

@@ -10,13 +10,20 @@ use crate::lane::{Batching, Lane, Member, Step};
 use crate::output::Output;
 use crate::slab::Key;
 use crate::timers::Alarm;
+use std::time::Duration;
 
 impl Core {
     /// What a lane of this endpoint can do next.
     pub(super) fn step_of(&self, state: &EndpointState, lane: &Lane) -> Step {
         match state.record.spec.batch {
             None => lane.step(state.ordering(), self.limits.window_deliveries_max),
-            Some(policy) => lane.batch_step(&self.batching(lane.endpoint, policy)),
+            Some(policy) => {
+                let mut batching = self.batching(lane.endpoint, policy);
+                if lane.is_urgent() {
+                    batching.wait = Duration::ZERO;
+                }
+                lane.batch_step(&batching)
+            }
         }
     }
 

@@ -64,7 +64,7 @@ impl Core {
                 let error = match refusal {
                     Refusal::NoSuchEndpoint(id) => ResendError::NoSuchEndpoint(id),
                     Refusal::StillPending => ResendError::StillPending(original),
-                    Refusal::NoSuchDelivery | Refusal::AlreadyEnded => {
+                    Refusal::NoSuchDelivery | Refusal::AlreadyEnded | Refusal::BehindHead(_) => {
                         ResendError::NoSuchDelivery(original)
                     }
                 };

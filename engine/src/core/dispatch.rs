@@ -66,7 +66,11 @@ impl Core {
     fn next_lane(&mut self, endpoint: Key) -> Option<Key> {
         let free = self.limits.attempts_max.saturating_sub(self.slots.taken);
         let share = (free / SHARE_OF_FREE).max(1);
-        if self.endpoints.get(endpoint)?.ready.is_empty() || !self.admits(endpoint, share) {
+        if self.endpoints.get(endpoint)?.ready.is_empty() {
+            return None;
+        }
+        let urgent = self.next_urgent(endpoint);
+        if !self.admits(endpoint, share, urgent.is_some()) {
             return None;
         }
         let state = self.endpoints.get_mut(endpoint)?;
@@ -76,6 +80,10 @@ impl Core {
             self.parked.push_back(endpoint);
             return None;
         }
+        if urgent.is_some() {
+            // It keeps its place among the others, for what comes after.
+            return urgent;
+        }
         let lane = state.ready.pop_front()?;
         if let Some(lane) = self.lanes.get_mut(lane) {
             lane.queued = false;
@@ -83,9 +91,9 @@ impl Core {
         Some(lane)
     }
 
-    /// Whether the endpoint may start something beside what it has under way, at most `most` in
-    /// all. If only time keeps it, a timer is set.
-    fn admits(&mut self, endpoint: Key, most: usize) -> bool {
+    /// Whether the endpoint may start something (`urgent` if it was asked for) beside what it has under
+    /// way, at most `most` in all. If only time keeps it, a timer is set.
+    fn admits(&mut self, endpoint: Key, most: usize, urgent: bool) -> bool {
         let Some(state) = self.endpoints.get_mut(endpoint) else {
             return false;
         };
@@ -93,7 +101,7 @@ impl Core {
         if state.slots as usize >= most {
             return false;
         }
-        let Err(held) = state.admits(self.now.mono) else {
+        let Err(held) = state.admits(urgent, self.now.mono) else {
             return true;
         };
         if let Held::Until(at) = held
@@ -116,7 +124,8 @@ impl Core {
         let (is_open, failing) = (state.is_open(self.now.mono), state.is_failing());
         let crowded = failing && self.slots.failing >= self.limits.attempts_failing_max;
         let free = self.state == State::Running && self.slots.taken < self.limits.attempts_max;
-        if free && !crowded && self.admits(endpoint, usize::MAX) {
+        let urgent = self.again_if_urgent(endpoint, lane);
+        if free && !crowded && self.admits(endpoint, usize::MAX, urgent) {
             self.start(endpoint, lane);
             return self.keep_while_filling(endpoint, lane);
         }
@@ -159,7 +168,7 @@ impl Core {
             }
         }
         lane.in_flight += 1;
-        let pass = state.started();
+        let pass = state.started(lane.take_urgent(first.seq), now.mono);
         let failing = state.is_failing();
         let deadline = now
             .mono

@@ -141,6 +141,13 @@ impl Core {
             Next::Discarded { call, .. } => {
                 self.answer(call, Answer::Discarded(Err(refused.into())));
             }
+            Next::RetriedNow { call, .. } => {
+                self.answer(call, Answer::RetriedNow(Err(refused.into())));
+            }
+            // How the endpoint has answered is known all the same.
+            Next::Pinged { call, attempt, .. } => {
+                self.answer(call, Answer::Pinged(Ok(*attempt)));
+            }
             Next::Attempted { .. } => (),
         }
     }

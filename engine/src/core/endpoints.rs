@@ -43,6 +43,7 @@ impl Core {
                 self.resend(call, delivery, endpoint, Some(replay));
             }
             Command::Discard(delivery) => self.discard(call, delivery),
+            Command::RetryNow(delivery, lane) => self.retry_now(call, delivery, &lane),
             Command::Ping(endpoint, event) => self.ping(call, endpoint, *event),
             Command::PingUnregistered(spec, secret, event) => {
                 self.ping_unregistered(call, *spec, secret, *event);
@@ -205,13 +206,16 @@ impl Core {
             secrets: None,
             status: None,
             health: None,
+            due: None,
         };
+        let now = Some(self.now.wall);
         match (change, record.status) {
             (EndpointChange::Pause, EndpointStatus::Active) => {
                 update.status = Some(EndpointStatus::Paused);
             }
             (EndpointChange::Resume, EndpointStatus::Paused) => {
                 update.status = Some(EndpointStatus::Active);
+                update.due = now;
             }
             (EndpointChange::Pause | EndpointChange::Resume, _) => (),
             (EndpointChange::Disable, _) => {
@@ -220,6 +224,7 @@ impl Core {
             (EndpointChange::Enable, _) => {
                 update.status = Some(EndpointStatus::Active);
                 update.health = Some(Health::default());
+                update.due = now;
             }
             (EndpointChange::Spec(mut spec), _) => {
                 spec.tenant = record.spec.tenant.clone();
@@ -227,6 +232,10 @@ impl Core {
                 spec.check(&self.limits)?;
                 if spec.url != record.spec.url {
                     update.health = Some(Health::default());
+                    update.due = now;
+                }
+                if spec.retry != record.spec.retry {
+                    update.due = now;
                 }
                 update.secrets = record.secrets_under(&spec, self.now.wall)?;
                 update.spec = Some(Arc::new(*spec));
@@ -245,11 +254,29 @@ impl Core {
     }
 
     pub(super) fn changed(&mut self, call: CallId, key: Key, update: &EndpointUpdate) {
-        let now = self.now;
-        let Some(state) = self.endpoints.get_mut(key) else {
+        let Some(record) = self.apply_update(key, update) else {
             return;
         };
+        self.observe(Fact::EndpointChanged {
+            endpoint: record.id,
+            status: record.status,
+        });
+        self.answer(call, Answer::Endpoint(Ok(record)));
+        self.next_change(key);
+        self.wake_all(key);
+    }
+
+    /// Takes in what is recorded. The endpoint as it is now; whoever calls this wakes it.
+    pub(super) fn apply_update(
+        &mut self,
+        key: Key,
+        update: &EndpointUpdate,
+    ) -> Option<Box<Endpoint>> {
+        let now = self.now;
+        let state = self.endpoints.get_mut(key)?;
         let record = &mut state.record;
+        let spec = update.spec.as_ref();
+        let is_reordered = spec.is_some_and(|spec| spec.ordering != record.spec.ordering);
         if let Some(status) = update.status {
             record.status = status;
         }
@@ -282,15 +309,28 @@ impl Core {
                 state.route = Arc::new(route);
             }
         }
-        let (endpoint, status) = (record.id, record.status);
-        let answer = Box::new(record.clone());
-        if !state.is_open(now.mono) {
+        if let Some(at) = update.due {
+            record.health.cut(at);
+        }
+        let is_now = Box::new(record.clone());
+        if is_reordered {
+            for lane in state.lanes() {
+                if let Some(lane) = self.lanes.get_mut(lane) {
+                    lane.forget_urgent();
+                }
+            }
+        }
+        if update.due.is_some() {
+            self.make_due(key);
+        }
+        if self
+            .endpoints
+            .get(key)
+            .is_some_and(|state| !state.is_open(now.mono))
+        {
             self.shed(key);
         }
-        self.observe(Fact::EndpointChanged { endpoint, status });
-        self.answer(call, Answer::Endpoint(Ok(answer)));
-        self.next_change(key);
-        self.wake_all(key);
+        Some(is_now)
     }
 
     /// Goes on with the changes that waited.
@@ -312,7 +352,7 @@ impl Core {
     }
 
     /// What held the endpoint back may be gone: its lanes look again, and so does it.
-    fn wake_all(&mut self, key: Key) {
+    pub(super) fn wake_all(&mut self, key: Key) {
         let Some(state) = self.endpoints.get_mut(key) else {
             return;
         };

@@ -20,6 +20,8 @@ use std::time::Duration;
 /// A ping that is under way. It holds a slot, and nothing of its endpoint.
 pub(super) struct Ping {
     call: CallId,
+    /// The endpoint, if it is registered, and the revision of it that it was made with.
+    of: Option<(EndpointId, u64)>,
     started: Now,
     pub(super) deadline: Mono,
     pub(super) payload_bytes: usize,
@@ -58,7 +60,8 @@ impl Core {
         });
         let state = owned.ok_or(PingError::NoSuchEndpoint(endpoint))?;
         let (route, timeout) = (state.route_at(self.now.wall), state.record.spec.timeout);
-        self.send_ping(call, new, route, timeout);
+        let of = Some((endpoint, state.record.revision));
+        self.send_ping((call, of), new, route, timeout);
         Ok(())
     }
 
@@ -76,7 +79,7 @@ impl Core {
         endpoint.check_new_secret(&self.limits)?;
         let tenant = endpoint.spec.tenant.clone();
         let new = NewEvent { tenant, ..new };
-        self.send_ping(call, new, Arc::new(route), endpoint.spec.timeout);
+        self.send_ping((call, None), new, Arc::new(route), endpoint.spec.timeout);
         Ok(())
     }
 
@@ -96,11 +99,18 @@ impl Core {
         Ok(())
     }
 
-    fn send_ping(&mut self, call: CallId, new: NewEvent, route: Arc<Route>, timeout: Duration) {
+    fn send_ping(
+        &mut self,
+        (call, of): (CallId, Option<(EndpointId, u64)>),
+        new: NewEvent,
+        route: Arc<Route>,
+        timeout: Duration,
+    ) {
         let started = self.now;
         let deadline = started.mono.after(timeout.min(self.limits.timeout_max));
         let ping = Ping {
             call,
+            of,
             started,
             deadline,
             payload_bytes: new.payload.len(),
@@ -129,7 +139,8 @@ impl Core {
         self.outputs.push_back(Output::Send(request, deadline));
     }
 
-    /// Answers whoever waits for the ping. One that is not known was given up before.
+    /// Answers whoever waits for the ping, once it is recorded what follows. One that is not known was
+    /// given up before.
     pub(super) fn ping_done(&mut self, id: AttemptId, outcome: Outcome, headers: HeaderLines) {
         let Some(ping) = self.end_ping(id) else {
             return;
@@ -143,7 +154,21 @@ impl Core {
             request_headers: headers,
             outcome: in_time(outcome, timeout),
         };
-        self.answer(ping.call, Answer::Pinged(Ok(attempt)));
+        let went_well = match &attempt.outcome {
+            Outcome::Response(response) => (200..300).contains(&response.status),
+            Outcome::Failure(_) => false,
+        };
+        let of = ping.of.filter(|_| went_well);
+        let key = of.and_then(|(id, revision)| {
+            let key = *self.by_id.get(&id)?;
+            let state = self.endpoints.get(key)?;
+            // One to another URL, or with other secrets, says nothing of this one.
+            (state.record.revision == revision).then_some(key)
+        });
+        let is_recorded = key.is_some_and(|key| self.is_well(key, ping.call, &attempt));
+        if !is_recorded {
+            self.answer(ping.call, Answer::Pinged(Ok(attempt)));
+        }
     }
 
     /// Gives up every ping that is under way.

@@ -114,11 +114,7 @@ impl Core {
         let Some(state) = self.endpoints.get_mut(endpoint) else {
             unreachable!("a lane is asked for while its endpoint is there")
         };
-        let known = match key.get() {
-            None => state.main,
-            Some(_) => state.keyed.get(key).copied(),
-        };
-        if let Some(lane) = known {
+        if let Some(lane) = state.lane(key) {
             return lane;
         }
         let id = crate::LaneId {

@@ -18,3 +18,4 @@ mod random;
 mod recovery;
 mod retries;
 mod shares;
+mod urgent;

@@ -92,11 +92,9 @@ impl Core {
         let Some(state) = self.endpoints.get(endpoint) else {
             return;
         };
-        let lane_key = match loaded.lane.key.get() {
-            None => state.main,
-            Some(_) => state.keyed.get(&loaded.lane.key).copied(),
+        let Some(lane_key) = state.lane(&loaded.lane.key) else {
+            return;
         };
-        let Some(lane_key) = lane_key else { return };
         let Some(lane) = self.lanes.get_mut(lane_key) else {
             return;
         };

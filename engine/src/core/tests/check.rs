@@ -145,6 +145,11 @@ fn nothing_that_can_start_is_forgotten(core: &Core) {
                 assert_eq!(step, Step::Wait);
             }
         }
+        assert!(
+            state.urgent.is_empty() || state.queued || is_sure_to_wake(state),
+            "{} has something urgent and is forgotten",
+            state.id()
+        );
         let known = |key: &Key| core.lanes.get(*key).is_some();
         assert!(in_queue.iter().all(known), "no lane in the queue is gone");
         assert!(

@@ -476,5 +476,6 @@ pub(super) fn name(change: &Change) -> &'static str {
         Change::DeleteEndpoint { .. } => "delete",
         Change::Resend { .. } => "resend",
         Change::Discard { .. } => "discard",
+        Change::RetryNow { .. } => "retry now",
     }
 }

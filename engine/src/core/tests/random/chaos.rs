@@ -269,6 +269,10 @@ impl Chaos {
                 .dice
                 .of(&self.deliveries)
                 .map(|it| Command::Resend(it, None)),
+            20..22 => self.dice.of(&self.deliveries).and_then(|it| {
+                let lane = self.bench.host.store.delivery(it)?.lane;
+                Some(Command::RetryNow(it, lane))
+            }),
             _ => self.dice.of(&self.deliveries).map(Command::Discard),
         };
         if let Some(command) = command {

@@ -1,0 +1,92 @@
+//! What does not wait in a lane any longer.
+
+use super::{Entry, Lane, Phase, Step};
+use crate::delivery::Seq;
+use crate::endpoint::Ordering;
+use crate::id::DeliveryId;
+use crate::timers::TimerKey;
+
+impl Lane {
+    /// The delivery that goes before this one, as far as it is known here. Where there is no order,
+    /// one that was not read yet waits for those that were.
+    pub(crate) fn ahead_of(&self, delivery: DeliveryId, ordering: Ordering) -> Option<DeliveryId> {
+        let first = self.entries.front()?;
+        let is_head = match ordering {
+            // After a restart what has had an attempt is known, but not what is before it.
+            Ordering::Fifo => first.delivery == delivery || first.seq > self.loaded_through,
+            Ordering::None => self.entry_of(delivery).is_some(),
+        };
+        (!is_head).then_some(first.delivery)
+    }
+
+    pub(crate) fn entry_of(&self, delivery: DeliveryId) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.delivery == delivery)
+    }
+
+    /// The delivery at this place is to be sent before all others. The timer that it waited for, if it
+    /// did; `None` if its attempt has begun already.
+    pub(crate) fn hurry(&mut self, seq: Seq) -> Option<Option<TimerKey>> {
+        let mut timer = None;
+        // One that is not in the window is read when its lane's turn comes.
+        if let Some(entry) = self.entry_mut(seq) {
+            match entry.phase {
+                Phase::Ready => (),
+                Phase::Waiting(waits) => {
+                    timer = Some(waits);
+                    entry.phase = Phase::Ready;
+                }
+                Phase::Sending(_) | Phase::Recording => return None,
+            }
+        }
+        if !self.urgent.contains(&seq) {
+            self.urgent.push(seq);
+        }
+        Some(timer)
+    }
+
+    /// Whether the delivery at this place was asked for and has not been sent.
+    pub(crate) fn was_asked_for(&self, seq: Seq) -> bool {
+        self.urgent.contains(&seq)
+    }
+
+    /// Whether something of it was asked for and has not been sent.
+    pub(crate) fn is_urgent(&self) -> bool {
+        !self.urgent.is_empty()
+    }
+
+    /// The delivery at this place is sent, or has ended. Whether it was asked for.
+    pub(crate) fn take_urgent(&mut self, seq: Seq) -> bool {
+        let before = self.urgent.len();
+        self.urgent.retain(|urgent| *urgent != seq);
+        self.urgent.len() < before
+    }
+
+    /// Nothing is asked for any more.
+    pub(crate) fn forget_urgent(&mut self) {
+        self.urgent = Vec::new();
+    }
+
+    /// Nothing waits for its next attempt any more. The timers that were waited for.
+    pub(crate) fn stop_waiting(&mut self) -> Vec<TimerKey> {
+        let mut timers = Vec::new();
+        for entry in &mut self.entries {
+            if let Phase::Waiting(timer) = entry.phase {
+                timers.push(timer);
+                entry.phase = Phase::Ready;
+            }
+        }
+        timers
+    }
+
+    /// What comes first where there is no order, if something was asked for and is in the window.
+    pub(super) fn urgent_step(&self) -> Option<Step> {
+        let first = self.urgent.first()?;
+        let index = self.entries.iter().position(|entry| entry.seq == *first)?;
+        let entry = self.entries.get(index)?;
+        match entry.phase {
+            Phase::Ready if entry.event.is_some() => Some(Step::Send(index)),
+            Phase::Ready if self.load.is_none() => Some(Step::Load(entry.seq.previous())),
+            _ => Some(Step::Wait),
+        }
+    }
+}
