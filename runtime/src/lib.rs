@@ -46,6 +46,8 @@ pub mod store;
 mod submission;
 pub mod transport;
 mod vetting;
+mod waiting;
+mod waiting_lanes;
 
 pub use agenda::{
     ScheduleError, Scheduled, ScheduledCursor, ScheduledEvent, ScheduledPage, ScheduledQuery,
@@ -73,8 +75,8 @@ pub use postrider_engine::{
     Footprint, Full, HeaderLines, InvalidFilter, InvalidName, InvalidSpec, InvalidTemplate, LaneId,
     Ledger, Limits, MemoryBounds, NewDelivery, OnFailed, Ordering, OrderingKey, Outcome,
     PayloadForm, PingError, PublishError, Published, RateLimit, Repeat, ReplayId, ResendError,
-    Response, RetryPolicy, Schedule, Secret, SignatureForm, Template, TemplateProblem, TenantId,
-    Wall,
+    Response, RetryError, RetryPolicy, Schedule, Secret, SignatureForm, Template, TemplateProblem,
+    TenantId, Wall,
 };
 pub use readiness::NotReady;
 pub use reading::LaneRecord;
@@ -90,6 +92,8 @@ pub use status::{EventState, EventStatus, ReadError};
 pub use store::SqliteStore;
 pub use store::{MemoryStore, Store};
 pub use submission::Submission;
+pub use waiting::{Cause, Wait};
+pub use waiting_lanes::{LaneCursor, LanePage, LaneQuery, WaitingLane};
 
 /// The snippets of the README compile.
 #[cfg(doctest)]

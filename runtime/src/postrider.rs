@@ -120,7 +120,7 @@ impl Postrider {
     }
 
     /// Gives an endpoint another spec (its tenant and its name stay). Requests under way finish at the old
-    /// URL; retries go to the new one.
+    /// URL; retries go to the new one. With another URL or another retry policy, what waits is due.
     ///
     /// # Errors
     ///
@@ -144,7 +144,7 @@ impl Postrider {
         self.change(endpoint, EndpointChange::Pause).await
     }
 
-    /// Goes on after a pause.
+    /// Goes on after a pause. What waits is due, and the breaker, if it is open, lets one attempt probe.
     ///
     /// # Errors
     ///
@@ -162,7 +162,8 @@ impl Postrider {
         self.change(endpoint, EndpointChange::Disable).await
     }
 
-    /// Goes on after the endpoint was disabled, by hand or by itself.
+    /// Goes on after the endpoint was disabled, by hand or by itself: its breaker is closed, and what
+    /// waits is due.
     ///
     /// # Errors
     ///
@@ -365,8 +366,9 @@ impl Postrider {
     /// Sends one request to an endpoint now, with the submission's type and payload, signed and
     /// formed as always, and tells how it ended: the request's headers, the answer, how long it
     /// took. It goes beside the endpoint's lanes, rate limit and breaker, whether or not it is
-    /// paused or disabled; nothing is recorded, it is not repeated, and nothing follows from its
-    /// end. The submission's tenant must be the endpoint's; its target and keys do not count.
+    /// paused or disabled, and is not repeated. If it is answered with 2xx, the breaker is closed, and
+    /// what waits for the endpoint is due: that is durable before this returns. The submission's
+    /// tenant must be the endpoint's; its target and keys do not count.
     ///
     /// # Errors
     ///
@@ -464,6 +466,10 @@ impl Postrider {
         footprint.await.ok()
     }
 
+    pub(crate) fn calls(&self) -> &mpsc::Sender<Call> {
+        &self.0.calls
+    }
+
     /// Takes no new submissions, finishes the requests under way (for as long as
     /// [`Builder::shutdown_timeout`] says), and stops. What has not ended is kept as far as the
     /// store keeps anything.
@@ -555,7 +561,7 @@ impl Postrider {
         }
     }
 
-    async fn command(&self, command: Command) -> Result<Answer, Closed> {
+    pub(crate) async fn command(&self, command: Command) -> Result<Answer, Closed> {
         self.call(|reply| Call::Command(command, reply)).await
     }
 
@@ -588,7 +594,7 @@ impl Postrider {
     }
 
     /// An answer to another question cannot come; it would be a crash of the shell.
-    fn unanswered(&self, answer: Result<Answer, Closed>) -> Closed {
+    pub(crate) fn unanswered(&self, answer: Result<Answer, Closed>) -> Closed {
         answer.err().unwrap_or(Closed::Crashed)
     }
 }

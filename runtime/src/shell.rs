@@ -12,9 +12,9 @@ use crate::store::{Store, StoreError, StoreFuture};
 use crate::transport::Transport;
 use deliver::Attempts;
 use postrider_engine::{
-    Answer, AttemptId, Batch, BatchId, CallId, Change, Command, CommitError, Core, EventId, Fact,
-    Footprint, Input, Limits, Load, Loaded, Mono, NewEvent, Now, PublishError, Reason, Receipt,
-    Recovered, Request, Scheduler, turn,
+    Answer, AttemptId, Batch, BatchId, CallId, Change, Command, CommitError, Core, DeliveryId,
+    EventId, Fact, Footprint, Input, LaneId, Limits, Load, Loaded, Mono, NewEvent, Now, Outlook,
+    PublishError, Reason, Receipt, Recovered, Request, Scheduler, turn,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{pending, poll_fn};
@@ -33,6 +33,11 @@ pub(crate) enum Call {
     Command(Command, oneshot::Sender<Answer>),
     Drain(Instant, oneshot::Sender<Answer>),
     Footprint(oneshot::Sender<Footprint>),
+    /// What these deliveries wait for, and the clocks by which that is so.
+    Outlooks(
+        Vec<(LaneId, DeliveryId)>,
+        oneshot::Sender<(Now, Vec<Option<Outlook>>)>,
+    ),
 }
 
 /// What has become of events from the outbox, in their order.
@@ -210,6 +215,14 @@ impl Shell {
             Call::Footprint(reply) => {
                 // Whoever asked may have gone.
                 let _ = reply.send(self.core.footprint());
+                return;
+            }
+            Call::Outlooks(asked, reply) => {
+                let now = self.host.now();
+                let seen = asked.iter();
+                let seen = seen.map(|(lane, id)| self.core.outlook(*id, lane, now.mono));
+                // Whoever asked may have gone.
+                let _ = reply.send((now, seen.collect()));
                 return;
             }
         };

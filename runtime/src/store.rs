@@ -18,6 +18,7 @@ use crate::reading::LaneRecord;
 use crate::records::Records;
 use crate::replay::ReplayLog;
 use crate::statistics::Hour;
+use crate::waiting_lanes::{LanePage, LaneQuery};
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
     Loaded, OrderingKey, Receipt, Recovered, TenantId, Wall,
@@ -109,6 +110,13 @@ pub trait Store: Send + Sync + 'static {
         after: Option<OrderingKey>,
         most: usize,
     ) -> StoreFuture<Result<Vec<LaneRecord>, StoreError>>;
+
+    /// A page of the lanes in which something waits, by the age of what waits first in each, the oldest
+    /// first.
+    fn waiting_lanes(
+        self: Arc<Self>,
+        query: LaneQuery,
+    ) -> StoreFuture<Result<LanePage, StoreError>>;
 
     /// The dead letters of a tenant, counted by endpoint and reason, in this order.
     fn dead_letter_groups(

@@ -8,9 +8,9 @@ use postrider::store::{StoreError, StoreFuture};
 use postrider::transport::{Transport, WireRequest};
 use postrider::{
     Closed, DeadLetterGroup, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
-    EventCursor, EventPage, EventQuery, EventRecord, EventState, Hour, LaneRecord, Ledger,
-    MemoryStore, NotReady, OrderingKey, Outcome, Postrider, PublishError, Response, Secret, Store,
-    TenantId,
+    EventCursor, EventPage, EventQuery, EventRecord, EventState, Hour, LanePage, LaneQuery,
+    LaneRecord, Ledger, MemoryStore, NotReady, OrderingKey, Outcome, Postrider, PublishError,
+    Response, Secret, Store, TenantId,
 };
 use std::io;
 use std::pin::Pin;
@@ -134,6 +134,12 @@ impl Store for Failing {
         most: usize,
     ) -> StoreFuture<Result<Vec<LaneRecord>, StoreError>> {
         Arc::clone(&self.inner).lanes(endpoint, after, most)
+    }
+    fn waiting_lanes(
+        self: Arc<Self>,
+        query: LaneQuery,
+    ) -> StoreFuture<Result<LanePage, StoreError>> {
+        Arc::clone(&self.inner).waiting_lanes(query)
     }
     fn dead_letter_groups(
         self: Arc<Self>,

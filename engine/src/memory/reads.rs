@@ -27,13 +27,14 @@ pub struct HeldLane<'a> {
 impl MemoryStore {
     /// The lanes of an endpoint that hold something or have stopped, by their keys.
     pub fn held_lanes(&self, endpoint: EndpointId) -> impl Iterator<Item = HeldLane<'_>> {
-        let lanes = self.lanes_of(endpoint).map(|(id, lane)| HeldLane {
-            key: &id.key,
-            pending: lane.pending.len() as u64,
-            first: lane.pending.values().next().copied(),
-            stopped_at: lane.stopped_at.map(|(_, delivery)| delivery),
-        });
+        let lanes = self.lanes_of(endpoint).map(|(id, lane)| held(id, lane));
         lanes.filter(|lane| lane.pending > 0 || lane.stopped_at.is_some())
+    }
+
+    /// The lanes of all endpoints in which something waits.
+    pub fn all_held_lanes(&self) -> impl Iterator<Item = (&LaneId, HeldLane<'_>)> {
+        let lanes = self.lanes.iter().map(|(id, lane)| (&**id, held(id, lane)));
+        lanes.filter(|(_, lane)| lane.pending > 0)
     }
 
     /// The next deliveries of a lane, as [`Load`] describes it.
@@ -221,5 +222,14 @@ impl MemoryStore {
         self.lanes
             .get(lane)
             .map_or(Seq::default(), |lane| lane.tail)
+    }
+}
+
+fn held<'a>(id: &'a LaneId, lane: &StoredLane) -> HeldLane<'a> {
+    HeldLane {
+        key: &id.key,
+        pending: lane.pending.len() as u64,
+        first: lane.pending.values().next().copied(),
+        stopped_at: lane.stopped_at.map(|(_, delivery)| delivery),
     }
 }

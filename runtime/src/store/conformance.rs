@@ -11,6 +11,7 @@
 
 mod agenda;
 mod deliveries;
+mod due;
 mod log;
 mod records;
 
@@ -53,6 +54,9 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     deliveries::endpoints_are_found_by_tenant(&make()).await;
     deliveries::the_oldest_pending_delivery_is_known(&make()).await;
     deliveries::a_lane_shows_what_the_others_wait_for(&make()).await;
+    deliveries::lanes_are_listed_by_the_age_of_what_waits_first(&make()).await;
+    due::a_delivery_that_is_retried_by_hand_is_due(&make()).await;
+    due::an_endpoint_whose_deliveries_are_due_waits_for_nothing(&make()).await;
     agenda::an_event_waits_until_it_is_due(&make()).await;
     agenda::a_key_belongs_to_one_event_whether_it_waits_or_not(&make()).await;
     records::a_record_is_kept_until_it_is_put_anew_or_removed(&make()).await;
@@ -512,6 +516,7 @@ async fn an_update_changes_what_it_names<S: Store>(store: &Arc<S>) {
         secrets: None,
         status: Some(EndpointStatus::Paused),
         health: None,
+        due: None,
     };
     assert_eq!(
         subject
@@ -530,6 +535,7 @@ async fn an_update_changes_what_it_names<S: Store>(store: &Arc<S>) {
         secrets: None,
         status: None,
         health: None,
+        due: None,
     };
     subject
         .commit(Change::ChangeEndpoint(Arc::new(update)))

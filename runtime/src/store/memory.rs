@@ -11,6 +11,7 @@ use crate::reading::LaneRecord;
 use crate::records::Records;
 use crate::replay::{Replay, ReplayLog, ReplayState};
 use crate::statistics::{Hour, MS_PER_HOUR};
+use crate::waiting_lanes::{LanePage, LaneQuery};
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, HeldLane,
     Ledger, Load, Loaded, MemoryBounds, OrderingKey, Receipt, Recovered, ReplayId, TenantId, Wall,
@@ -196,6 +197,13 @@ impl Store for MemoryStore {
         })
     }
 
+    fn waiting_lanes(
+        self: Arc<Self>,
+        query: LaneQuery,
+    ) -> StoreFuture<Result<LanePage, StoreError>> {
+        self.answer(|held| pages::waiting_lanes(held, &query))
+    }
+
     fn dead_letter_groups(
         self: Arc<Self>,
         tenant: TenantId,
@@ -289,7 +297,9 @@ impl Counted {
                 let kept = kept.filter(|it| it.lane.endpoint == *endpoint && !it.state.is_end());
                 Self::Gone(*endpoint, pending - kept.count() as u64, *at)
             }
-            Change::AddEndpoint(_) | Change::ChangeEndpoint(_) => Self::Nothing,
+            Change::AddEndpoint(_) | Change::ChangeEndpoint(_) | Change::RetryNow { .. } => {
+                Self::Nothing
+            }
         }
     }
 }

@@ -8,6 +8,7 @@
 mod agenda;
 mod backup;
 mod changes;
+mod due;
 mod endpoints;
 mod events;
 mod file;
@@ -32,6 +33,7 @@ mod rows;
 mod schema;
 mod seal;
 mod spec;
+mod waiting_lanes;
 mod watch;
 mod writer;
 
@@ -54,6 +56,7 @@ use crate::reading::LaneRecord;
 use crate::records::Records;
 use crate::replay::ReplayLog;
 use crate::statistics::Hour;
+use crate::waiting_lanes::{LanePage, LaneQuery};
 use held::Lock;
 use outbox::SqliteOutbox;
 use patience::Patience;
@@ -398,6 +401,13 @@ impl Store for SqliteStore {
         most: usize,
     ) -> StoreFuture<Result<Vec<LaneRecord>, StoreError>> {
         self.read(move |connection, _| reads::lanes(connection, (endpoint, after, most)))
+    }
+
+    fn waiting_lanes(
+        self: Arc<Self>,
+        query: LaneQuery,
+    ) -> StoreFuture<Result<LanePage, StoreError>> {
+        self.read(move |connection, _| waiting_lanes::page(connection, &query))
     }
 
     fn dead_letter_groups(

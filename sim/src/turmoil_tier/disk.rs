@@ -14,8 +14,8 @@ use postrider::records::Records;
 use postrider::store::{Store, StoreError, StoreFuture};
 use postrider::{
     DeadLetterGroup, DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
-    EventCursor, EventId, EventPage, EventQuery, EventRecord, FailureKind, Hour, LaneRecord,
-    Ledger, NotReady, OrderingKey, TenantId,
+    EventCursor, EventId, EventPage, EventQuery, EventRecord, FailureKind, Hour, LanePage,
+    LaneQuery, LaneRecord, Ledger, NotReady, OrderingKey, TenantId,
 };
 use std::future::ready;
 use std::sync::Arc;
@@ -410,6 +410,10 @@ impl Store for DiskStore {
         _: Option<OrderingKey>,
         _: usize,
     ) -> StoreFuture<Result<Vec<LaneRecord>, StoreError>> {
+        Box::pin(ready(Err(no_history())))
+    }
+
+    fn waiting_lanes(self: Arc<Self>, _: LaneQuery) -> StoreFuture<Result<LanePage, StoreError>> {
         Box::pin(ready(Err(no_history())))
     }
 

@@ -4,8 +4,8 @@ use postrider::outbox::{OutboxSource, RefusedEvent, Waiting};
 use postrider::store::{SqliteStore, Store, StoreError, StoreFuture};
 use postrider::{
     DeadLetterGroup, DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
-    EventCursor, EventId, EventPage, EventQuery, EventRecord, Hour, LaneRecord, Ledger, NotReady,
-    OrderingKey, TenantId,
+    EventCursor, EventId, EventPage, EventQuery, EventRecord, Hour, LanePage, LaneQuery,
+    LaneRecord, Ledger, NotReady, OrderingKey, TenantId,
 };
 use postrider_engine::{Change, CommitError, Load, Loaded, Receipt, Recovered, Wall};
 use std::future::ready;
@@ -91,6 +91,13 @@ impl Store for OddStore {
         most: usize,
     ) -> StoreFuture<Result<Vec<LaneRecord>, StoreError>> {
         self.store.clone().lanes(endpoint, after, most)
+    }
+
+    fn waiting_lanes(
+        self: Arc<Self>,
+        query: LaneQuery,
+    ) -> StoreFuture<Result<LanePage, StoreError>> {
+        self.store.clone().waiting_lanes(query)
     }
 
     fn dead_letter_groups(

@@ -5,7 +5,9 @@
 
 use super::changes::{attempted, endpoint, lane, open, publish};
 use postrider::store::Store;
-use postrider::{DeliveryFilter, DeliveryQuery, Direction, EventQuery, LaneRecord, StateKind};
+use postrider::{
+    DeliveryFilter, DeliveryQuery, Direction, EventQuery, LaneQuery, LaneRecord, StateKind,
+};
 use postrider::{MemoryBounds, MemoryStore};
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryState, EndpointId, EndpointStatus, EndpointUpdate,
@@ -69,7 +71,12 @@ impl Script {
                 let stops = matches!(state, DeliveryState::Failed(_)) && self.rolls.percent(50);
                 Step::End(delivery.as_u128(), state, stops)
             }
-            80..88 => Step::Plain(Change::Discard { delivery, at }),
+            80..84 => Step::Plain(Change::Discard { delivery, at }),
+            84..88 => Step::Plain(Change::RetryNow {
+                delivery,
+                ordered: self.rolls.percent(70),
+                at,
+            }),
             88..96 => {
                 self.next += 1;
                 let new = DeliveryId::from_u128(self.next);
@@ -97,6 +104,7 @@ impl Script {
                     open_until: None,
                     held_until: Some(Wall(7)),
                 }),
+                due: self.rolls.percent(50).then_some(Wall(5_000)),
             }))),
         }
     }
@@ -162,7 +170,9 @@ impl<S: Store> Side<S> {
                     let place = (placed.lane.clone(), std::mem::take(&mut placed.seq));
                     self.places.insert(new.as_u128(), place);
                 }
-                (_, Ok(Receipt::Discarded { placed, .. })) => placed.seq = Seq::default(),
+                (_, Ok(Receipt::Discarded { placed, .. } | Receipt::Due(placed))) => {
+                    placed.seq = Seq::default();
+                }
                 _ => (),
             }
         }
@@ -184,6 +194,7 @@ impl<S: Store> Side<S> {
         told += &self.log().await;
         told += &format!("{:?}\n", store().oldest_pending().await);
         told += &self.pages(None).await;
+        told += &self.waiting_lanes().await;
         let groups = store().dead_letter_groups(TenantId::default()).await;
         told += &format!("{:?}\n", groups.unwrap());
         for number in 1..=ENDPOINTS {
@@ -230,6 +241,30 @@ impl<S: Store> Side<S> {
             let page = Arc::clone(&self.store).events(query.clone()).await.unwrap();
             for record in &page.events {
                 told += &format!("{:?} {:?}\n", record.event, record.idempotency_key);
+            }
+            query.after = page.next;
+            if page.next.is_none() {
+                return told;
+            }
+        }
+    }
+
+    /// The lanes in which something waits, page by page.
+    async fn waiting_lanes(&self) -> String {
+        let mut query = LaneQuery {
+            most: 2,
+            ..LaneQuery::default()
+        };
+        let mut told = String::new();
+        loop {
+            let page = Arc::clone(&self.store).waiting_lanes(query.clone());
+            let page = page.await.unwrap();
+            for lane in &page.lanes {
+                let head = (lane.head.id, lane.head.attempts.len());
+                told += &format!(
+                    "{:?} {} {head:?} {:?}\n",
+                    lane.id, lane.pending, lane.stopped_at
+                );
             }
             query.after = page.next;
             if page.next.is_none() {

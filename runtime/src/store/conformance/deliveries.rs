@@ -3,6 +3,7 @@
 use super::{Subject, publish};
 use crate::history::{DeadLetterGroup, DeliveryFilter, DeliveryQuery, Direction, StateKind};
 use crate::store::Store;
+use crate::waiting_lanes::LaneQuery;
 use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
     EndpointSpec, EndpointStatus, EventId, FailReason, Failure, FailureKind, HeaderLines, Health,
@@ -367,4 +368,69 @@ pub(super) async fn endpoints_are_found_by_tenant<S: Store>(store: &Arc<S>) {
     assert_eq!(of("red", Some(RED.0), 9).await, [REDDER.0]);
     assert_eq!(of("blue", None, 9).await, [BLUE.0]);
     assert_eq!(of("green", None, 9).await, []);
+}
+
+pub(super) async fn lanes_are_listed_by_the_age_of_what_waits_first<S: Store>(store: &Arc<S>) {
+    let subject = Subject(store);
+    let page = async |query: &LaneQuery| {
+        let page = Arc::clone(store).waiting_lanes(query.clone());
+        let page = page.await.unwrap();
+        let lanes = page.lanes.iter().map(|lane| {
+            let stopped = lane.stopped_at.map(DeliveryId::as_u128);
+            (lane.head.id.as_u128(), lane.pending, stopped)
+        });
+        (lanes.collect::<Vec<_>>(), page.next)
+    };
+    let all = LaneQuery {
+        most: 9,
+        ..LaneQuery::default()
+    };
+    assert_eq!(page(&all).await, (vec![], None));
+    add_endpoints(&subject).await;
+    let none = OrderingKey::none;
+    let first = accept(&subject, 1, RED, none()).await;
+    accept(&subject, 2, REDDER, "k".parse().unwrap()).await;
+    accept(&subject, 3, RED, none()).await;
+    accept(&subject, 4, BLUE, none()).await;
+    let heads = [(1, 2, None), (2, 1, None), (4, 1, None)];
+    assert_eq!(page(&all).await.0, heads);
+    // A lane that has stopped is where the first one is that waits in it.
+    let rejected = DeliveryState::Failed(FailReason::Rejected);
+    end(&subject, (1, 1), first, (answered(404), rejected), true).await;
+    let heads = [(2, 1, None), (3, 1, Some(1)), (4, 1, None)];
+    assert_eq!(page(&all).await.0, heads);
+    let tenant = Some(tenant("red"));
+    let of_red = LaneQuery {
+        tenant,
+        ..all.clone()
+    };
+    assert_eq!(page(&of_red).await.0, heads[..2]);
+    let endpoint = Some(BLUE.0);
+    let of_blue = LaneQuery {
+        endpoint,
+        ..all.clone()
+    };
+    assert_eq!(page(&of_blue).await.0, heads[2..]);
+    let foreign = LaneQuery { endpoint, ..of_red };
+    assert_eq!(page(&foreign).await.0, []);
+    let mut one = LaneQuery {
+        most: 1,
+        ..all.clone()
+    };
+    for (place, head) in heads.iter().enumerate() {
+        let (found, next) = page(&one).await;
+        assert_eq!(found, [*head]);
+        assert_eq!(next.is_some(), place < 2, "{place}");
+        one.after = next;
+    }
+    // What takes the place of a dead letter is younger than what it goes before.
+    let resend = Change::Resend {
+        of: DeliveryId::from_u128(1),
+        new: DeliveryId::from_u128(9),
+        replay: None,
+        at: Wall(20),
+    };
+    subject.commit(resend).await;
+    let heads = [(2, 1, None), (4, 1, None), (9, 2, None)];
+    assert_eq!(page(&all).await.0, heads);
 }

@@ -5,8 +5,9 @@ use crate::history::{
     Cursor, DeadLetterGroup, DeliveryFilter, DeliveryPage, DeliveryQuery, Direction,
     READ_BYTES_MAX, Room, accepted_at,
 };
+use crate::waiting_lanes::{LaneCursor, LanePage, LaneQuery, WaitingLane};
 use postrider_engine::{
-    AttemptResult, DeliveryRecord, DeliveryState, LoggedEvent, MemoryStore, TenantId,
+    AttemptResult, DeliveryId, DeliveryRecord, DeliveryState, LoggedEvent, MemoryStore, TenantId,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -80,6 +81,44 @@ fn is_asked_for(filter: &DeliveryFilter, record: &DeliveryRecord) -> bool {
         && filter.endpoint.is_none_or(|it| it == record.lane.endpoint)
         && filter.takes(record.state, record.resent_as.is_some(), &event.event_type)
         && filter.takes_end(last.map(|attempt| AttemptResult::from(&attempt.outcome)))
+}
+
+/// A page of the lanes in which something waits, by the ids of what waits first.
+pub(super) fn waiting_lanes(held: &MemoryStore, query: &LaneQuery) -> LanePage {
+    let after = query.after.map(|after| DeliveryId::from_u128(after.0));
+    let lanes = held.all_held_lanes().filter_map(|(id, lane)| {
+        let first = lane.first.filter(|first| Some(*first) > after)?;
+        let is_asked_for = query
+            .endpoint
+            .is_none_or(|endpoint| endpoint == id.endpoint);
+        is_asked_for.then_some((first, id, lane))
+    });
+    let mut lanes: Vec<_> = lanes.collect();
+    lanes.sort_by_key(|(first, _, _)| *first);
+    let mut page = LanePage::default();
+    let mut last = None;
+    for (first, id, lane) in lanes {
+        let Some(head) = held.delivery(first) else {
+            continue;
+        };
+        let theirs = query.tenant.as_ref();
+        if theirs.is_some_and(|tenant| *tenant != head.event.tenant) {
+            continue;
+        }
+        if page.lanes.len() >= query.most {
+            page.next = last;
+            break;
+        }
+        last = Some(LaneCursor(first.as_u128()));
+        page.lanes.push(WaitingLane {
+            id: id.clone(),
+            tenant: head.event.tenant.clone(),
+            pending: lane.pending,
+            head: Room::new().fit_record(head),
+            stopped_at: lane.stopped_at,
+        });
+    }
+    page
 }
 
 /// The dead letters of a tenant, counted by endpoint and reason.

@@ -11,7 +11,7 @@ use postrider_engine::{
 use rusqlite::{Connection, params};
 
 /// Rows that are read at once where there may be very many.
-const AT_ONCE: usize = 1_000;
+pub(super) const AT_ONCE: usize = 1_000;
 
 /// A transaction, and what is known of the lanes in it.
 pub(super) struct Changes<'a> {
@@ -38,6 +38,11 @@ impl Changes<'_> {
                 at,
             } => self.resend(*of, (*new, *replay), *at),
             Change::Discard { delivery, at } => self.discard(*delivery, *at),
+            Change::RetryNow {
+                delivery,
+                ordered,
+                at,
+            } => self.retry_now(*delivery, *ordered, *at),
         }
     }
 
@@ -171,7 +176,7 @@ impl Changes<'_> {
         Ok(seq)
     }
 
-    fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreFault> {
+    pub(super) fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreFault> {
         let mut select = self.connection.prepare_cached(&format!(
             "SELECT {DELIVERY_COLUMNS} FROM postrider_delivery d WHERE d.id = ?1"
         ))?;
@@ -179,7 +184,7 @@ impl Changes<'_> {
         rows.next()?.map(DeliveryRow::read).transpose()
     }
 
-    fn write(&self, row: &DeliveryRow) -> Result<(), StoreFault> {
+    pub(super) fn write(&self, row: &DeliveryRow) -> Result<(), StoreFault> {
         let (state, detail) = rows::state(row.state);
         let mut update = self.connection.prepare_cached(
             "UPDATE postrider_delivery
@@ -437,7 +442,7 @@ impl Changes<'_> {
     }
 
     /// Where a delivery stands.
-    fn placed(&mut self, row: &DeliveryRow) -> Result<Placed, StoreFault> {
+    pub(super) fn placed(&mut self, row: &DeliveryRow) -> Result<Placed, StoreFault> {
         let mut select = self
             .connection
             .prepare_cached("SELECT id FROM postrider_event WHERE number = ?1")?;

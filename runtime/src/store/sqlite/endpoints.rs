@@ -83,6 +83,9 @@ impl Changes<'_> {
                 [id],
             )?;
         }
+        if let Some(at) = update.due {
+            self.make_due(update.endpoint, at)?;
+        }
         Ok(Receipt::Applied)
     }
 

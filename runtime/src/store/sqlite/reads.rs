@@ -304,7 +304,7 @@ fn records(
 }
 
 /// Of this snapshot.
-fn records_in(
+pub(super) fn records_in(
     snapshot: &Connection,
     what: &str,
     by: &[&dyn rusqlite::ToSql],

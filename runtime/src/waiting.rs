@@ -1,0 +1,208 @@
+//! What deliveries wait for, and sending one of them at once.
+
+use crate::Postrider;
+use crate::shell::Call;
+use postrider_engine::{
+    Answer, Command, DeliveryId, DeliveryRecord, DeliveryState, EndpointStatus, Kept, LaneId, Mono,
+    Now, Outlook, RetryError, Wall, asked_for,
+};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// What a delivery waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// What it is.
+    pub cause: Cause,
+    /// When the next attempt may begin; `None` where nobody knows.
+    pub until: Option<Wall>,
+}
+
+/// What a delivery may wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// For the end of an attempt that is under way.
+    Sending,
+    /// For a free slot: it goes out when its turn comes.
+    Due,
+    /// For its retry, by the policy of its endpoint.
+    Backoff,
+    /// Its receiver has asked for that time with `Retry-After`.
+    RetryAfter,
+    /// For the breaker of its endpoint, after many failures in a row.
+    Breaker,
+    /// For the rate limit of its endpoint.
+    RateLimit,
+    /// For its endpoint to be resumed.
+    Paused,
+    /// For its endpoint to be enabled.
+    Disabled,
+    /// For this delivery, which is before it in its lane.
+    BehindHead(DeliveryId),
+    /// For somebody's decision about this dead letter, at which its lane has stopped.
+    Stopped(DeliveryId),
+}
+
+impl Cause {
+    /// `sending`, `due`, `backoff`, `retry_after`, `breaker`, `rate_limit`, `paused`, `disabled`,
+    /// `behind_head`, `stopped`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sending => "sending",
+            Self::Due => "due",
+            Self::Backoff => "backoff",
+            Self::RetryAfter => "retry_after",
+            Self::Breaker => "breaker",
+            Self::RateLimit => "rate_limit",
+            Self::Paused => "paused",
+            Self::Disabled => "disabled",
+            Self::BehindHead(_) => "behind_head",
+            Self::Stopped(_) => "stopped",
+        }
+    }
+}
+
+/// A time that was asked for and the time that follows may be read from clocks that differ by so much.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(1);
+
+impl Postrider {
+    /// What these deliveries wait for, each by its place in the list; `None` for one that has ended.
+    /// It is what the engine sees now: the records may be of a moment before.
+    pub async fn waits(&self, records: &[&DeliveryRecord]) -> Vec<Option<Wait>> {
+        let waiting: Vec<(LaneId, DeliveryId)> = records
+            .iter()
+            .filter(|record| !record.state.is_end())
+            .map(|record| (record.lane.clone(), record.id))
+            .collect();
+        if waiting.is_empty() {
+            return records.iter().map(|_| None).collect();
+        }
+        let (now, outlooks) = self.outlooks(waiting).await;
+        let mut outlooks = outlooks.into_iter();
+        let wait = |record: &&DeliveryRecord| {
+            if record.state.is_end() {
+                return None;
+            }
+            let outlook = outlooks.next().flatten();
+            Some(outlook.map_or_else(|| of_record(record), |it| of_outlook(record, &it, now)))
+        };
+        records.iter().map(wait).collect()
+    }
+
+    /// What the engine sees, and its clocks then; nothing once it has stopped.
+    async fn outlooks(&self, asked: Vec<(LaneId, DeliveryId)>) -> (Now, Vec<Option<Outlook>>) {
+        let (reply, answer) = oneshot::channel();
+        let call = Call::Outlooks(asked, reply);
+        if self.calls().send(call).await.is_err() {
+            return <(Now, Vec<Option<Outlook>>)>::default();
+        }
+        answer.await.unwrap_or_default()
+    }
+
+    /// Starts the next attempt of a delivery that waits now, whatever its backoff, the breaker of its
+    /// endpoint and `Retry-After` say. The endpoint's rate limit still holds. In a lane that keeps its
+    /// order only the first delivery can be sent.
+    ///
+    /// # Errors
+    ///
+    /// [`RetryError`] says why not, and what to do: one that has ended is made anew by
+    /// [`Postrider::resend`].
+    pub async fn retry_now(&self, delivery: &DeliveryId) -> Result<(), RetryError> {
+        // Its lane never changes. Of what is not there the engine need not be asked.
+        let known = self.store().delivery(*delivery).await;
+        let Some(known) = known.ok().flatten() else {
+            self.check_open()?;
+            return Err(RetryError::NoSuchDelivery(*delivery));
+        };
+        if known.state.is_end() {
+            return Err(RetryError::AlreadyEnded(*delivery));
+        }
+        match self.command(Command::RetryNow(*delivery, known.lane)).await {
+            Ok(Answer::RetriedNow(result)) => result,
+            other => Err(self.unanswered(other).into()),
+        }
+    }
+}
+
+/// As far as the record says: the engine does not answer, or its endpoint is not there.
+fn of_record(record: &DeliveryRecord) -> Wait {
+    match record.state {
+        DeliveryState::Retrying { due } => Wait {
+            cause: backoff(record, due),
+            until: Some(due),
+        },
+        _ => Wait {
+            cause: Cause::Due,
+            until: None,
+        },
+    }
+}
+
+fn of_outlook(record: &DeliveryRecord, outlook: &Outlook, now: Now) -> Wait {
+    let unknown = |cause| Wait { cause, until: None };
+    if outlook.sending {
+        return unknown(Cause::Sending);
+    }
+    match outlook.status {
+        EndpointStatus::Active => (),
+        EndpointStatus::Paused => return unknown(Cause::Paused),
+        EndpointStatus::Disabled(_) => return unknown(Cause::Disabled),
+    }
+    if let Some(at) = outlook.stopped_at {
+        return unknown(Cause::Stopped(at));
+    }
+    if let Some(head) = outlook.behind {
+        return unknown(Cause::BehindHead(head));
+    }
+    let until = |at: Mono| now.wall.after(at.since(now.mono));
+    let due = outlook.due.map(|at| (at, backoff(record, until(at))));
+    let times = [
+        due,
+        outlook.rate_until.map(|at| (at, Cause::RateLimit)),
+        time(outlook.hold).map(|at| (at, Cause::RetryAfter)),
+        time(outlook.breaker).map(|at| (at, Cause::Breaker)),
+    ];
+    // Of several it waits for the last.
+    let times = times.into_iter().flatten();
+    let last = times
+        .filter(|(at, _)| *at > now.mono)
+        .max_by_key(|(at, _)| *at);
+    match (last, outlook.breaker, outlook.hold) {
+        (Some((at, cause)), _, _) => Wait {
+            cause,
+            until: Some(until(at)),
+        },
+        (None, Kept::ByOthers, _) => unknown(Cause::Breaker),
+        (None, _, Kept::ByOthers) => unknown(Cause::RetryAfter),
+        (None, _, _) => unknown(Cause::Due),
+    }
+}
+
+fn time(kept: Kept) -> Option<Mono> {
+    match kept {
+        Kept::Until(at) => Some(at),
+        Kept::No | Kept::ByOthers => None,
+    }
+}
+
+/// Why a retry is due at that time: because the receiver has asked for it, or by the policy.
+fn backoff(record: &DeliveryRecord, due: Wall) -> Cause {
+    let asked = record.attempts.last().and_then(|last| {
+        let ended = Wall(last.started_at.0.saturating_add(last.duration_ms));
+        let asked = asked_for(&last.outcome, ended)?;
+        Some((ended, asked))
+    });
+    match asked {
+        // A policy waits for longer than was asked for, or not as long.
+        Some((ended, asked))
+            if !asked.is_zero() && due <= ended.after(asked.saturating_add(CLOCKS_DIFFER)) =>
+        {
+            Cause::RetryAfter
+        }
+        _ => Cause::Backoff,
+    }
+}
+
+#[cfg(test)]
+mod tests;

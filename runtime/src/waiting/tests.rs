@@ -1,0 +1,134 @@
+use super::*;
+use bytes::Bytes;
+use postrider_engine::{
+    Attempt, AttemptId, EndpointId, Event, EventId, HeaderLines, OrderingKey, Outcome, Response,
+    Seq, TenantId,
+};
+use std::sync::Arc;
+
+const NOW: Now = Now {
+    mono: Mono(1_000),
+    wall: Wall(501_000),
+};
+
+/// What keeps nothing.
+const FREE: Outlook = Outlook {
+    sending: false,
+    status: EndpointStatus::Active,
+    stopped_at: None,
+    behind: None,
+    due: None,
+    hold: Kept::No,
+    breaker: Kept::No,
+    rate_until: None,
+};
+
+/// A delivery whose attempt ended at 500,000 with this status and these headers.
+fn record(headers: &[(&str, &str)]) -> DeliveryRecord {
+    let event = Event {
+        id: EventId::from_u128(1),
+        tenant: TenantId::default(),
+        event_type: "test.made".parse().unwrap(),
+        payload: Bytes::new(),
+        ordering_key: OrderingKey::none(),
+        published_at: Wall(1),
+    };
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let attempt = Attempt {
+        id: AttemptId::from_u128(1),
+        number: 1,
+        started_at: Wall(499_990),
+        duration_ms: 10,
+        request_headers: HeaderLines::default(),
+        outcome: Outcome::Response(Response {
+            status: 503,
+            headers: headers.iter().map(owned).collect(),
+            body: Bytes::new(),
+            body_cut: false,
+            head_ms: 1,
+            repeated: None,
+        }),
+    };
+    DeliveryRecord {
+        id: DeliveryId::from_u128(1),
+        event: Arc::new(event),
+        lane: LaneId {
+            endpoint: EndpointId::from_u128(1),
+            key: OrderingKey::none(),
+        },
+        seq: Seq(1),
+        state: DeliveryState::Retrying { due: Wall(560_000) },
+        attempts: vec![attempt],
+        ended_at: None,
+        resend_of: None,
+        resent_as: None,
+        replay: None,
+    }
+}
+
+fn seen(outlook: Outlook) -> (&'static str, Option<u64>) {
+    let wait = of_outlook(&record(&[]), &outlook, NOW);
+    (wait.cause.name(), wait.until.map(|until| until.0))
+}
+
+#[test]
+fn the_last_of_several_times_is_the_one_that_is_waited_for() {
+    let due = Some(Mono(60_000));
+    assert_eq!(seen(Outlook { due, ..FREE }), ("backoff", Some(560_000)));
+    let breaker = Kept::Until(Mono(70_000));
+    let both = Outlook {
+        due,
+        breaker,
+        ..FREE
+    };
+    assert_eq!(seen(both), ("breaker", Some(570_000)));
+    let hold = Kept::Until(Mono(80_000));
+    assert_eq!(
+        seen(Outlook { hold, ..both }),
+        ("retry_after", Some(580_000))
+    );
+    let rate_until = Some(Mono(90_000));
+    let rated = Outlook {
+        rate_until,
+        hold,
+        ..both
+    };
+    assert_eq!(seen(rated), ("rate_limit", Some(590_000)));
+}
+
+#[test]
+fn what_is_over_is_not_waited_for() {
+    let due = Some(Mono(999));
+    assert_eq!(seen(Outlook { due, ..FREE }), ("due", None));
+    let breaker = Kept::ByOthers;
+    assert_eq!(seen(Outlook { breaker, ..FREE }), ("breaker", None));
+    let hold = Kept::ByOthers;
+    assert_eq!(seen(Outlook { hold, ..FREE }), ("retry_after", None));
+}
+
+#[test]
+fn what_needs_somebody_goes_before_what_needs_time() {
+    let mut outlook = Outlook {
+        due: Some(Mono(60_000)),
+        ..FREE
+    };
+    outlook.behind = Some(DeliveryId::from_u128(7));
+    assert_eq!(seen(outlook), ("behind_head", None));
+    outlook.stopped_at = Some(DeliveryId::from_u128(8));
+    assert_eq!(seen(outlook), ("stopped", None));
+    outlook.status = EndpointStatus::Paused;
+    assert_eq!(seen(outlook), ("paused", None));
+    outlook.sending = true;
+    assert_eq!(seen(outlook), ("sending", None));
+}
+
+#[test]
+fn a_time_that_the_receiver_has_asked_for_is_told_from_that_of_the_policy() {
+    let asked = record(&[("Retry-After", "60")]);
+    let cause = |due| backoff(&asked, Wall(due));
+    assert_eq!(cause(560_000), Cause::RetryAfter);
+    assert_eq!(cause(530_000), Cause::RetryAfter, "the policy has cut it");
+    assert_eq!(cause(590_000), Cause::Backoff, "the policy waits longer");
+    assert_eq!(backoff(&record(&[]), Wall(560_000)), Cause::Backoff);
+    assert_eq!(of_record(&asked).until, Some(Wall(560_000)));
+}
