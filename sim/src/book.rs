@@ -6,6 +6,7 @@ mod pages;
 mod requests;
 mod retention;
 mod slack;
+mod updates;
 
 use crate::by_id::ById;
 use crate::plan::{FaultKind, Plan};
@@ -13,8 +14,8 @@ use crate::trace::{Line, Reply, What, Wire, Wish};
 use crate::verdict::Verdict;
 use postrider_engine::{
     Attempted, CallId, Change, DeliveryId, DeliveryState, DisabledReason, Endpoint, EndpointChange,
-    EndpointId, EndpointStatus, EndpointUpdate, EventId, Fact, FailReason, Health, LaneId,
-    Ordering, OrderingKey, Receipt, Seq,
+    EndpointId, EndpointStatus, EventId, Fact, FailReason, Health, LaneId, Ordering, OrderingKey,
+    Receipt, Seq,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -65,6 +66,8 @@ pub struct Book {
     pub attempts: u64,
     /// Requests that are under way: several attempts may go in one.
     pub requests: usize,
+    /// Deliveries whose next attempt was asked for, in this life.
+    urgent: BTreeSet<DeliveryId>,
     retention: retention::Retention,
 }
 
@@ -91,6 +94,7 @@ impl Book {
             jumped_ms: None,
             attempts: 0,
             requests: 0,
+            urgent: BTreeSet::new(),
             retention: retention::Retention::default(),
         }
     }
@@ -142,6 +146,7 @@ impl Book {
         self.up_since_ms = at_ms;
         self.draining = None;
         self.recording.clear();
+        self.urgent.clear();
         for endpoint in self.endpoints.values_mut() {
             endpoint.told = endpoint.durable.clone();
             endpoint.changed_ms = at_ms;
@@ -235,6 +240,7 @@ impl Book {
         if let Some(lane) = self.lanes.get_mut(&delivery.lane) {
             lane.flying += 1;
         }
+        let urgent = self.leaves_urgently(wire);
         let mut revision = 0;
         self.requests += usize::from(is_first);
         if let Some(page) = self.endpoints.get_mut(&endpoint) {
@@ -248,6 +254,7 @@ impl Book {
             endpoint,
             revision,
             unsure: self.is_unsure_of_calendar(at_ms),
+            urgent,
         };
         self.in_flight.insert(wire.delivery, flight);
     }
@@ -418,6 +425,9 @@ impl Book {
                     self.retired(*of);
                 }
             }
+            (Change::RetryNow { delivery, at, .. }, Receipt::Due(_)) => {
+                self.hurried(*delivery, *at)
+            }
             (Change::Discard { delivery, .. }, Receipt::Discarded { .. }) => {
                 self.ended(*delivery, DeliveryState::Discarded, at_ms);
             }
@@ -492,32 +502,6 @@ impl Book {
                 page.changed_ms = at_ms;
             }
         }
-    }
-
-    fn updated(&mut self, update: &EndpointUpdate, at_ms: u64) {
-        let Some(page) = self.endpoints.get_mut(&update.endpoint) else {
-            return;
-        };
-        page.changed_ms = at_ms;
-        let record = &mut page.durable;
-        if let Some(spec) = &update.spec {
-            if spec.ordering != record.spec.ordering {
-                let of_it = |(id, _): &(&LaneId, &mut LanePage)| id.endpoint == update.endpoint;
-                let lanes = self.lanes.range_mut(first_lane(update.endpoint)..);
-                for (_, lane) in lanes.take_while(of_it) {
-                    lane.unordered = true;
-                }
-            }
-            record.spec = Arc::clone(spec);
-        }
-        if let Some(secrets) = &update.secrets {
-            record.secrets.clone_from(secrets);
-        }
-        if update.spec.is_some() || update.secrets.is_some() {
-            record.revision += 1;
-        }
-        record.status = update.status.unwrap_or(record.status);
-        record.health = update.health.unwrap_or(record.health);
     }
 
     fn deleted(&mut self, endpoint: EndpointId, keep: &[DeliveryId], at_ms: u64) {

@@ -284,6 +284,8 @@ pub enum Act {
     ResendDead(usize),
     /// Discards one delivery, chosen in the same way.
     Discard(u64),
+    /// Sends one delivery that waits at once, chosen in the same way.
+    RetryNow(u64),
     /// Shuts the sender down and starts it again.
     Restart {
         /// How long it may take for what is under way.

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use postrider_engine::{
     BatchId, CallId, Change, Closed, CommitError, DeliveryId, DeliveryState, DiscardError, Drained,
     Endpoint, EndpointChange, EndpointError, EndpointId, EventId, Fact, LaneId, Ledger, Load,
-    MemoryStore, NewEvent, Now, Outcome, PublishError, Published, Receipt, ResendError, Seq, Wall,
+    MemoryStore, NewEvent, Now, Outcome, PublishError, Published, Receipt, ResendError, RetryError,
+    Seq, Wall,
 };
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -174,6 +175,8 @@ pub enum Wish {
     Resend(DeliveryId),
     /// To discard a delivery.
     Discard(DeliveryId),
+    /// To send a delivery that waits at once.
+    RetryNow(DeliveryId),
     /// To drain until then at most, in true time.
     Drain {
         /// When everything under way is given up.
@@ -194,6 +197,8 @@ pub enum Reply {
     Resent(Result<DeliveryId, ResendError>),
     /// To a discard.
     Discarded(Result<(), DiscardError>),
+    /// To a retry by hand.
+    RetriedNow(Result<(), RetryError>),
     /// To a drain.
     Drained(Drained),
     /// Nothing: the process ended first, or was not there.

@@ -78,6 +78,7 @@ impl Known<'_> {
             Act::Delete(number) => self.endpoints.get(number).map(|id| Wish::Delete(*id)),
             Act::Resend(number) => self.delivery(*number).map(Wish::Resend),
             Act::Discard(number) => self.delivery(*number).map(Wish::Discard),
+            Act::RetryNow(number) => self.delivery(*number).map(Wish::RetryNow),
             Act::ResendDead(number) => {
                 let dead = self.endpoints.get(number).map(|id| dead(*id));
                 return dead.into_iter().flatten().map(Wish::Resend).collect();

@@ -114,6 +114,8 @@ pub struct Flight {
     pub revision: u64,
     /// By which calendar it left is not to be seen.
     pub unsure: bool,
+    /// Its attempt was asked for, whatever breaker and hold say.
+    pub urgent: bool,
 }
 
 /// An attempt that the engine knows to have ended, and that is not durable yet.

@@ -2,7 +2,8 @@
 //!
 //! Numbers count up by one; a number is sent again only by another life of the sender. A retry is
 //! recorded only while the policy has attempts left, it is due within the bounds of the policy's
-//! jitter or when the receiver asks for it, within its clamp, and it does not leave before. What
+//! jitter or when the receiver asks for it, within its clamp, and it does not leave before, unless
+//! somebody has asked for it, or its endpoint was resumed, enabled or mended since. What
 //! was due is judged by the monotonic clock from the outcome on, and after a restart by the
 //! calendar that the fresh process reads, but never for longer than the policy's longest wait.
 //! When an attempt began and how long it took is recorded and told as it was (in the world tier).
@@ -15,7 +16,9 @@ use crate::by_id::ById;
 use crate::trace::{Line, What};
 use crate::verdict::Verdict;
 use crate::waits;
-use postrider_engine::{Attempted, Change, DeliveryId, DeliveryState, Fact, Mono, Now, Wall};
+use postrider_engine::{
+    Attempted, Change, DeliveryId, DeliveryState, Fact, Mono, Now, Receipt, Wall,
+};
 
 #[derive(Default)]
 pub(super) struct Attempts {
@@ -48,6 +51,10 @@ impl Checker for Attempts {
                 // That nothing is recorded of itself is the oracle's.
                 None => Ok(()),
             },
+            What::Durable { change, receipt } => {
+                self.made_due(change, receipt, book);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -70,6 +77,22 @@ impl Attempts {
                     self.due.insert(*id, Mono(now.mono.0 + left));
                 }
             }
+        }
+    }
+
+    /// A retry was asked for, or its endpoint is mended: it need not wait.
+    fn made_due(&mut self, change: &Change, receipt: &Receipt, book: &Book) {
+        match (change, receipt) {
+            (Change::RetryNow { delivery, .. }, Receipt::Due(_)) => {
+                self.due.swap_remove(delivery);
+            }
+            (Change::ChangeEndpoint(update), _) if update.due.is_some() => {
+                let lanes = book.lanes_of(update.endpoint);
+                for id in lanes.flat_map(|(_, lane)| lane.pending.values()) {
+                    self.due.swap_remove(id);
+                }
+            }
+            _ => (),
         }
     }
 

@@ -1,6 +1,7 @@
 //! An independent model of every breaker: after so many failed outcomes in a row nothing is sent
 //! before the cooldown is over, then one request at a time, and the cooldown doubles with each of
-//! these that fails, up to its cap.
+//! these that fails, up to its cap. A request that was asked for does not wait for that; and what
+//! makes an endpoint's deliveries due ends the wait.
 //!
 //! Under turmoil a request may be noted a little after it left, and a change of the endpoint a
 //! little after it holds: for that long after a change of the model nothing is judged, nor for an
@@ -13,8 +14,8 @@ use crate::trace::{Line, Reply, What, Wish};
 use crate::verdict::Verdict;
 use crate::waits::ms;
 use postrider_engine::{
-    BreakerPolicy, CallId, DeliveryId, Endpoint, EndpointChange, EndpointId, Fact, Footprint, Mono,
-    Now,
+    BreakerPolicy, CallId, Change, DeliveryId, Endpoint, EndpointChange, EndpointId, Fact,
+    Footprint, Mono, Now,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,6 +58,10 @@ impl Checker for Breakers {
                 call,
                 reply: Reply::Endpoint(Ok(endpoint)),
             } => self.changed(*call, endpoint, book),
+            What::Durable {
+                change: Change::ChangeEndpoint(update),
+                ..
+            } if update.due.is_some() => self.cut(update.endpoint, line),
             What::Sent(wire) if wire.is_first() => return self.sent(wire.delivery, line, book),
             What::Fact(Fact::BreakerOpened { endpoint, until }) if book.is_exact() => {
                 return self.told(*endpoint, Some(*until));
@@ -110,6 +115,16 @@ impl Breakers {
         }
     }
 
+    /// It waits no longer, and lets one request through.
+    fn cut(&mut self, endpoint: EndpointId, line: &Line) {
+        if let Some(state) = self.open.get_mut(&endpoint)
+            && let Mode::Until(until) = &mut state.mode
+        {
+            *until = line.now.mono.min(*until);
+            state.since_ms = line.at_ms;
+        }
+    }
+
     fn sent(&mut self, id: DeliveryId, line: &Line, book: &Book) -> Result<(), String> {
         let Some(page) = book.endpoint_of(id) else {
             return Ok(());
@@ -118,8 +133,11 @@ impl Breakers {
             return Ok(());
         };
         let endpoint = page.told.id;
+        // It was asked for: then it is the probe, if none is out.
+        let urgent = book.is_urgent(id);
         let judged = book.is_exact()
             || line.at_ms >= state.since_ms + book.slack_ms() && !is_changing(endpoint, book);
+        let judged = judged && !urgent;
         match state.mode {
             Mode::Until(until) if judged && line.now.mono.0 + book.slack_ms() < until.0 => {
                 let left = until.0 - line.now.mono.0;
@@ -133,7 +151,7 @@ impl Breakers {
                 ));
             }
             // It left before, with the one whose failure opened the breaker.
-            Mode::Until(until) if line.now.mono < until => (),
+            Mode::Until(until) if line.now.mono < until && !urgent => (),
             Mode::Probing(_) => (),
             Mode::Until(_) => {
                 state.mode = Mode::Probing(id);

@@ -1,8 +1,9 @@
 //! Row 48: `Retry-After` with 429 or 503 holds the whole endpoint: nothing is sent to it, in
 //! whatever lane, before the time that its receiver has asked for is over, within the clamp of the
 //! policy. Of two such times the later one counts. It outlives a restart, by the calendar; another
-//! URL and enabling by hand end it. Then one request comes first, and no other before that one has
-//! ended and a second has passed.
+//! URL and enabling by hand end it, and so does whatever makes what waits for the endpoint due. Then
+//! one request comes first, and no other before that one has ended and a second has passed. A request
+//! that was asked for passes by; if it is delivered, the hold is over.
 //!
 //! Under turmoil a request may be noted a little after it left: for that long after a change of the
 //! model nothing is judged, and of what ends beside a change of the endpoint nothing is believed.
@@ -10,6 +11,7 @@
 use super::Checker;
 use crate::book::Book;
 use crate::trace::{Line, Reply, What, Wire, Wish};
+use crate::verdict::Verdict;
 use crate::waits::ms;
 use postrider_engine::{
     Attempted, CallId, Change, DeliveryId, Endpoint, EndpointChange, EndpointId, Fact, Footprint,
@@ -61,6 +63,10 @@ impl Checker for Holds {
                 call,
                 reply: Reply::Endpoint(Ok(endpoint)),
             } => self.changed(*call, endpoint, line, book),
+            What::Durable {
+                change: Change::ChangeEndpoint(update),
+                ..
+            } if update.due.is_some() => self.end(update.endpoint, line),
             What::Sent(wire) if wire.is_first() => return self.sent(wire, line, book),
             What::Fact(Fact::EndpointHeld { endpoint, until }) if book.is_exact() => {
                 return self.told(*endpoint, *until);
@@ -132,6 +138,8 @@ impl Holds {
         };
         let judged = book.is_exact()
             || line.at_ms >= held.since_ms + book.slack_ms() && !is_changing(endpoint, book);
+        // One that was asked for passes by.
+        let judged = judged && !book.is_urgent(id);
         let from = match held.first {
             First::Ended(pause) => pause.max(held.until),
             _ => held.until,
@@ -182,6 +190,8 @@ impl Holds {
         }
         let ending = ending.filter(|ending| ending.counts);
         let asked = ending.as_ref().and_then(|ending| ending.asked_for_ms());
+        let delivered = ending.as_ref().map(|ending| ending.verdict) == Some(Verdict::Delivered);
+        let takes_again = flight.urgent && delivered;
         let before = self.held.get(&endpoint).copied();
         let was_first = before.is_some_and(|it| it.first == First::UnderWay(wire.request()));
         if let Some(asked_ms) = asked {
@@ -201,6 +211,21 @@ impl Holds {
             if ending.is_some() {
                 held.first = First::Ended(Mono(line.now.mono.0 + PAUSE_MS));
             }
+        }
+        if takes_again {
+            self.end(endpoint, line);
+        }
+    }
+
+    /// What was asked for is over, and so is the pause after the first request.
+    fn end(&mut self, endpoint: EndpointId, line: &Line) {
+        if let Some(held) = self.held.get_mut(&endpoint) {
+            let now = line.now.mono;
+            held.until = now.min(held.until);
+            if let First::Ended(pause) = held.first {
+                held.first = First::Ended(now.min(pause));
+            }
+            held.since_ms = line.at_ms;
         }
     }
 

@@ -45,6 +45,7 @@ enum Asked {
     Deletion(EndpointId),
     Resend(DeliveryId),
     Discard(DeliveryId),
+    RetryNow(DeliveryId),
 }
 
 impl Checker for Invented {
@@ -89,6 +90,7 @@ impl Invented {
             Wish::Delete(endpoint) => Asked::Deletion(*endpoint),
             Wish::Resend(delivery) => Asked::Resend(*delivery),
             Wish::Discard(delivery) => Asked::Discard(*delivery),
+            Wish::RetryNow(delivery) => Asked::RetryNow(*delivery),
             Wish::Drain { .. } => return,
         };
         *self.asked.entry(asked).or_default() += 1;
@@ -142,6 +144,9 @@ impl Invented {
             }
             (Change::Discard { delivery, .. }, Receipt::Discarded { .. }) => {
                 (Asked::Discard(*delivery), "a discard")
+            }
+            (Change::RetryNow { delivery, .. }, Receipt::Due(_)) => {
+                (Asked::RetryNow(*delivery), "a retry by hand")
             }
             _ => return Ok(()),
         };

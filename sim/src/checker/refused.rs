@@ -5,6 +5,7 @@
 //! What the engine held before the call is what it said after the turn before. Under turmoil that
 //! is not known, and nothing is looked at. What a spec may ask for is told by a story.
 
+mod retries;
 mod room;
 mod shares;
 
@@ -203,6 +204,9 @@ impl Refused {
                 DiscardError::Full(full) => self.full(*full, &limits),
                 DiscardError::Closed(closed) => self.closed(*closed, book),
             },
+            (Reply::RetriedNow(Err(error)), Wish::RetryNow(id)) => {
+                self.retried(error, *id, at_once, &limits, book)
+            }
             _ => true,
         };
         if holds {
@@ -316,7 +320,10 @@ fn key_is_refused(new: &NewEvent, limits: &Limits) -> bool {
 
 /// What the store refuses is not there, or not so.
 fn known(change: &Change, refusal: Refusal, book: &Book) -> Result<(), String> {
-    let (Change::Resend { of: id, .. } | Change::Discard { delivery: id, .. }) = change else {
+    let (Change::Resend { of: id, .. }
+    | Change::Discard { delivery: id, .. }
+    | Change::RetryNow { delivery: id, .. }) = change
+    else {
         return Ok(());
     };
     let page = book.deliveries.get(id);
@@ -329,6 +336,7 @@ fn known(change: &Change, refusal: Refusal, book: &Book) -> Result<(), String> {
             page.lane.endpoint == endpoint && owner.is_none_or(|owner| owner.deleted)
         }
         (Refusal::AlreadyEnded, Some(page)) => page.state.is_end(),
+        (Refusal::BehindHead(head), Some(page)) => retries::is_before(head, page, book),
         _ => false,
     };
     if holds {

@@ -200,6 +200,7 @@ impl Scene {
                 secrets: Some(record.secrets.clone()),
                 status: Some(record.status),
                 health: None,
+                due: None,
             })),
             receipt: Receipt::Applied,
         });

@@ -133,7 +133,12 @@ impl Writer {
             // Nothing is sent before it is durable, so its place is known by then.
             34..74 if self.is_settled(id) => self.end(id, lane),
             34..74 => self.publish(),
-            74..82 => Step::Plain(Change::Discard { delivery: id, at }),
+            74..79 => Step::Plain(Change::Discard { delivery: id, at }),
+            79..82 => Step::Plain(Change::RetryNow {
+                delivery: id,
+                ordered: false,
+                at,
+            }),
             82..89 => {
                 let new = DeliveryId::from_u128(self.next());
                 self.deliveries.push((new, lane));
@@ -198,6 +203,7 @@ impl Writer {
             secrets,
             status: self.rolls.pick(&statuses).copied(),
             health: self.rolls.percent(50).then(|| self.health()),
+            due: self.rolls.percent(30).then(|| self.at()),
         })))
     }
 

@@ -86,7 +86,9 @@ impl<S: Side> Placing<S> {
                 (Change::Resend { new, .. }, Ok(Receipt::Resent(placed))) => {
                     self.places.insert(*new, std::mem::take(&mut placed.seq));
                 }
-                (_, Ok(Receipt::Discarded { placed, .. })) => placed.seq = Seq::default(),
+                (_, Ok(Receipt::Discarded { placed, .. } | Receipt::Due(placed))) => {
+                    placed.seq = Seq::default();
+                }
                 _ => (),
             }
         }

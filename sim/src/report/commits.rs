@@ -126,6 +126,7 @@ fn what(change: &Change) -> String {
         Change::DeleteEndpoint { endpoint, .. } => format!("delete {endpoint}"),
         Change::Resend { new, .. } => format!("resend {new}"),
         Change::Discard { delivery, .. } => format!("discard {delivery}"),
+        Change::RetryNow { delivery, .. } => format!("due {delivery}"),
     }
 }
 

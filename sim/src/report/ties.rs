@@ -72,7 +72,10 @@ impl Ties {
                     self.lane.entry(*new).or_insert(lane);
                 }
             }
-            Change::ChangeEndpoint(_) | Change::DeleteEndpoint { .. } | Change::Discard { .. } => {}
+            Change::ChangeEndpoint(_)
+            | Change::DeleteEndpoint { .. }
+            | Change::Discard { .. }
+            | Change::RetryNow { .. } => {}
         }
     }
 
@@ -160,7 +163,9 @@ fn push(about: &mut Vec<String>, letter: char, number: Option<usize>) {
 fn wished(wish: &Wish) -> Vec<Subject> {
     match wish {
         Wish::Change(id, _) | Wish::Delete(id) => vec![Subject::Endpoint(*id)],
-        Wish::Resend(id) | Wish::Discard(id) => vec![Subject::Delivery(*id)],
+        Wish::Resend(id) | Wish::Discard(id) | Wish::RetryNow(id) => {
+            vec![Subject::Delivery(*id)]
+        }
         Wish::Publish(_) | Wish::Register(_) | Wish::Drain { .. } => Vec::new(),
     }
 }
@@ -182,7 +187,9 @@ fn of_change(change: &Change) -> Vec<Subject> {
         Change::ChangeEndpoint(update) => vec![Subject::Endpoint(update.endpoint)],
         Change::DeleteEndpoint { endpoint, .. } => vec![Subject::Endpoint(*endpoint)],
         Change::Resend { of, new, .. } => vec![Subject::Delivery(*of), Subject::Delivery(*new)],
-        Change::Discard { delivery, .. } => vec![Subject::Delivery(*delivery)],
+        Change::Discard { delivery, .. } | Change::RetryNow { delivery, .. } => {
+            vec![Subject::Delivery(*delivery)]
+        }
     }
 }
 

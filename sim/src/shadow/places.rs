@@ -39,7 +39,7 @@ impl Places {
         let delivery = match change {
             Change::Attempted(end) => end.delivery,
             Change::Resend { of, .. } => *of,
-            Change::Discard { delivery, .. } => *delivery,
+            Change::Discard { delivery, .. } | Change::RetryNow { delivery, .. } => *delivery,
             _ => return false,
         };
         let known = self.deliveries.get(&delivery);
@@ -106,6 +106,9 @@ impl Places {
                 &(without_place(placed), was_pending),
                 &(without_place(real), really),
             ),
+            (_, Receipt::Due(placed), Receipt::Due(real)) => {
+                same(&without_place(placed), &without_place(real))
+            }
             (change, expected, found) => {
                 if let Change::DeleteEndpoint { endpoint, .. } = change {
                     self.deleted.insert(*endpoint);

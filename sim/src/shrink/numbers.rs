@@ -174,7 +174,7 @@ impl<'a> Numbers<'a> {
             Act::Publish(publish) => self.add(Place::Usize(&mut publish.bytes), 24),
             Act::Change(_, endpoint) => self.of_endpoint(endpoint),
             Act::Rotate { overlap_ms, .. } => self.ms(overlap_ms),
-            Act::Resend(number) | Act::Discard(number) => self.ms(number),
+            Act::Resend(number) | Act::Discard(number) | Act::RetryNow(number) => self.ms(number),
             Act::Restart { within_ms, down_ms } => {
                 self.ms(within_ms);
                 self.ms(down_ms);

@@ -144,7 +144,7 @@ pub(super) fn endpoint_of(act: &mut Act) -> Option<&mut usize> {
         | Act::Rotate { endpoint, .. }
         | Act::Delete(endpoint)
         | Act::ResendDead(endpoint) => Some(endpoint),
-        Act::Resend(_) | Act::Discard(_) | Act::Restart { .. } => None,
+        Act::Resend(_) | Act::Discard(_) | Act::RetryNow(_) | Act::Restart { .. } => None,
     }
 }
 

@@ -282,6 +282,7 @@ fn wished(wish: &Wish, names: &mut Names, out: &mut String) -> fmt::Result {
         Wish::Delete(id) => write!(out, "delete {}", names.endpoint(*id)),
         Wish::Resend(id) => write!(out, "resend {}", names.delivery(*id)),
         Wish::Discard(id) => write!(out, "discard {}", names.delivery(*id)),
+        Wish::RetryNow(id) => write!(out, "retry {} now", names.delivery(*id)),
         Wish::Drain { deadline_ms } => write!(out, "shut down by {deadline_ms}"),
     }
 }
@@ -308,6 +309,7 @@ fn replied(reply: &Reply, names: &mut Names, out: &mut String) -> fmt::Result {
         Reply::Resent(Ok(id)) => write!(out, "{} is made", names.delivery(*id)),
         Reply::Deleted(Ok(())) => write!(out, "it is deleted"),
         Reply::Discarded(Ok(())) => write!(out, "it is discarded"),
+        Reply::RetriedNow(Ok(())) => write!(out, "it is due"),
         Reply::Drained(drained) => {
             let (pending, cancelled) = (drained.pending, drained.cancelled);
             let how = if drained.store_failed {
@@ -322,6 +324,7 @@ fn replied(reply: &Reply, names: &mut Names, out: &mut String) -> fmt::Result {
         Reply::Endpoint(Err(error)) | Reply::Deleted(Err(error)) => write!(out, "no: {error}"),
         Reply::Resent(Err(error)) => write!(out, "no: {error}"),
         Reply::Discarded(Err(error)) => write!(out, "no: {error}"),
+        Reply::RetriedNow(Err(error)) => write!(out, "no: {error}"),
     }
 }
 
@@ -388,6 +391,9 @@ fn changed(change: &Change, names: &mut Names, out: &mut String) -> fmt::Result 
             if let Some(spec) = &update.spec {
                 write!(out, " to {}", spec.url)?;
             }
+            if update.due.is_some() {
+                write!(out, ", what waits is due")?;
+            }
             match &update.secrets {
                 Some(secrets) => write!(out, ", {} secrets sign", secrets.len()),
                 None => Ok(()),
@@ -406,6 +412,7 @@ fn changed(change: &Change, names: &mut Names, out: &mut String) -> fmt::Result 
             write!(out, "resend {of} as {}", names.delivery(*new))
         }
         Change::Discard { delivery, .. } => write!(out, "discard {}", names.delivery(*delivery)),
+        Change::RetryNow { delivery, .. } => write!(out, "due {}", names.delivery(*delivery)),
     }
 }
 
@@ -429,6 +436,7 @@ fn received(receipt: &Receipt, names: &mut Names, out: &mut String) -> fmt::Resu
                 if *was_pending { "pending" } else { "dead" }
             )
         }
+        Receipt::Due(placed) => write!(out, " @{}", placed.seq.0),
         Receipt::Refused(refusal) => write!(out, ": refused, {refusal:?}"),
     }
 }

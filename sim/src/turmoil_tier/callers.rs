@@ -9,7 +9,7 @@ use crate::workload::{self, Caller, Known};
 use postrider::engine::{CallId, EndpointChange, NewEvent, Target};
 use postrider::{
     Closed, DiscardError, Endpoint, EndpointError, EndpointId, Postrider, PublishError,
-    ResendError, Submission,
+    ResendError, RetryError, Submission,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,6 +105,10 @@ async fn ask(stage: &Stage, postrider: &Postrider, wish: Wish) -> Reply {
         Wish::Discard(id) => match postrider.discard(&id).await {
             Err(DiscardError::Closed(closed @ Closed::Crashed)) => Reply::Nothing(closed),
             answer => Reply::Discarded(answer),
+        },
+        Wish::RetryNow(id) => match postrider.retry_now(&id).await {
+            Err(RetryError::Closed(closed @ Closed::Crashed)) => Reply::Nothing(closed),
+            answer => Reply::RetriedNow(answer),
         },
         // Has a way of its own.
         Wish::Drain { .. } => Reply::Nothing(Closed::Crashed),

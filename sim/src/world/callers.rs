@@ -2,6 +2,7 @@
 
 use super::host::Host;
 use super::{Happening, World};
+use crate::book::Book;
 use crate::plan::Act;
 use crate::trace::{Reply, What, Wish};
 use crate::workload::{self, Known};
@@ -36,7 +37,7 @@ impl World {
             }
             let step = (!many).then_some((index, tries));
             let call = self.host.call(step, wish.clone());
-            if let Some(input) = input(call, wish) {
+            if let Some(input) = input(call, wish, self.host.watch.book()) {
                 self.input(input);
             }
         }
@@ -56,13 +57,14 @@ impl World {
 }
 
 /// What the engine is given for a wish.
-fn input(call: CallId, wish: Wish) -> Option<Input> {
+fn input(call: CallId, wish: Wish, book: &Book) -> Option<Input> {
     let command = match wish {
         Wish::Publish(event) => return Some(Input::Publish(call, event)),
         Wish::Change(id, change) => Command::Change(id, change),
         Wish::Delete(id) => Command::Delete(id),
         Wish::Resend(id) => Command::Resend(id, None),
         Wish::Discard(id) => Command::Discard(id),
+        Wish::RetryNow(id) => Command::RetryNow(id, book.deliveries.get(&id)?.lane.clone()),
         // These have ways of their own.
         Wish::Register(_) | Wish::Drain { .. } => return None,
     };

@@ -296,6 +296,7 @@ impl Scheduler for Host {
             Answer::Deleted(answer) => Reply::Deleted(answer),
             Answer::Resent(answer) => Reply::Resent(answer),
             Answer::Discarded(answer) => Reply::Discarded(answer),
+            Answer::RetriedNow(answer) => Reply::RetriedNow(answer),
             Answer::Drained(drained) => Reply::Drained(drained),
             Answer::Pinged(_) => unreachable!("no one pings here"),
         };

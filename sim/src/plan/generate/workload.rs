@@ -169,7 +169,16 @@ impl Swarm {
             }
             9 if self.rolls.percent(60) => add(at_ms, Act::Delete(number)),
             9..=11 => add(at_ms, Act::Resend(self.rolls.bits() >> 20)),
-            12..=13 => add(at_ms, Act::Discard(self.rolls.bits() >> 20)),
+            12..=13 => {
+                let delivery = self.rolls.bits() >> 20;
+                add(
+                    at_ms,
+                    match delivery % 2 {
+                        0 => Act::Discard(delivery),
+                        _ => Act::RetryNow(delivery),
+                    },
+                );
+            }
             _ => add(at_ms, Act::ResendDead(number)),
         }
     }
