@@ -44,6 +44,8 @@ mod tenants;
 mod time;
 mod timeline;
 mod validators;
+mod wait;
+mod waiting_lanes;
 mod workers;
 
 pub use endpoint_defaults::{EndpointDefaults, InvalidDefaults};

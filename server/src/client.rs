@@ -8,6 +8,7 @@ pub(crate) mod events;
 mod failure;
 mod http;
 pub(crate) mod keys;
+pub(crate) mod lanes;
 pub(crate) mod listen;
 pub(crate) mod replay;
 pub(crate) mod replays;

@@ -28,6 +28,8 @@ pub(crate) enum Of {
     Events,
     /// The events that wait for their time.
     Scheduled,
+    /// The lanes in which something waits.
+    Lanes,
 }
 
 impl Of {
@@ -35,6 +37,7 @@ impl Of {
         match self {
             Self::Events => b"events",
             Self::Scheduled => b"scheduled",
+            Self::Lanes => b"lanes",
         }
     }
 }

@@ -6,12 +6,13 @@ use super::extract::{Id, Query};
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
 use super::time::Time;
+use super::wait::{self, WaitView};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use postrider::{
     Attempt, DeliveryFilter, DeliveryId, DeliveryQuery, DeliveryRecord, DeliveryState, Direction,
-    EndpointId, Outcome, Repeat, TenantId,
+    EndpointId, Outcome, Repeat, RetryError, TenantId,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -39,8 +40,10 @@ pub(crate) struct DeliveryView {
     reason: Option<&'static str>,
     /// When it was accepted.
     created_at: Time,
-    /// When the next attempt is due.
+    /// When the next attempt may begin, if that is known: `until` of `wait`.
     next_attempt_at: Option<Time>,
+    /// What it waits for; `null` for one that has ended.
+    wait: Option<WaitView>,
     /// When it ended.
     ended_at: Option<Time>,
     /// The delivery that it makes anew.
@@ -101,12 +104,20 @@ impl DeliveryView {
             reason,
             created_at: created_at(record),
             next_attempt_at,
+            wait: None,
             ended_at: record.ended_at.map(Time),
             resend_of: record.resend_of.map(|id| id.to_string()),
             resent_as: record.resent_as.map(|id| id.to_string()),
             replay_id: record.replay.map(|id| id.to_string()),
             attempts: record.attempts.iter().map(AttemptView::of).collect(),
         }
+    }
+
+    /// The same, with what it waits for.
+    pub(crate) fn waiting(mut self, wait: Option<WaitView>) -> Self {
+        self.next_attempt_at = wait.as_ref().and_then(|wait| wait.until);
+        self.wait = wait;
+        self
     }
 }
 
@@ -289,9 +300,14 @@ pub(crate) async fn of_endpoint(
 
 pub(crate) async fn shown(api: &Api, query: DeliveryQuery) -> Result<Response, Problem> {
     let found = api.postrider().deliveries(query).await?;
-    let shown = move || Page {
-        data: found.deliveries.iter().map(DeliveryView::of).collect(),
-        next: found.next.map(|next| next.to_string()),
+    let waits = wait::of_all(api, &found.deliveries).await;
+    let shown = move || {
+        let rows = found.deliveries.iter().zip(waits);
+        let rows = rows.map(|(record, wait)| DeliveryView::of(record).waiting(wait));
+        Page {
+            data: rows.collect(),
+            next: found.next.map(|next| next.to_string()),
+        }
     };
     page::answer(shown).await
 }
@@ -307,7 +323,8 @@ pub(crate) async fn get(
     Id(id): Id<DeliveryId>,
 ) -> Result<axum::Json<DeliveryView>, Problem> {
     let record = owned(&api, caller.tenant(), id).await?;
-    Ok(axum::Json(DeliveryView::of(&record)))
+    let wait = wait::of(&api, &[&record]).await.pop().flatten();
+    Ok(axum::Json(DeliveryView::of(&record).waiting(wait)))
 }
 
 /// A delivery that was made anew.
@@ -319,25 +336,48 @@ pub(crate) struct Resent {
     pub(crate) resend_of: String,
 }
 
+/// A delivery that is sent again, or now.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Retried {
+    /// The new delivery; the same one, if it had not ended.
+    id: String,
+    /// The one that it makes anew; `null` if it is the same.
+    resend_of: Option<String>,
+}
+
 #[utoipa::path(
     post, path = "/v1/deliveries/{id}/retry", tag = "Deliveries", params(("id" = String, Path)),
-    summary = "Send a delivery again",
+    summary = "Send a delivery again, or now",
     description = "One that has ended is made anew, with a full set of attempts, at the end of its \
-                   lane (or in its place, if the lane stopped at it).",
-    responses((status = ACCEPTED, description = "The new delivery.", body = Resent))
+                   lane (or in its place, if the lane stopped at it). The next attempt of one that \
+                   waits starts at once, whatever backoff, `Retry-After` and breaker say; the \
+                   endpoint's rate limit still holds. Where there is an order, only the first one \
+                   of its lane can be sent.",
+    responses((status = ACCEPTED, description = "The new delivery, or the one that waited.", body = Retried))
 )]
 pub(crate) async fn retry(
     State(api): State<Api>,
     caller: Caller<Manage>,
     Id(id): Id<DeliveryId>,
-) -> Result<(StatusCode, axum::Json<Resent>), Problem> {
-    owned(&api, caller.tenant(), id).await?;
-    let new = api.postrider().resend(&id).await?;
-    let resent = Resent {
-        id: new.to_string(),
-        resend_of: id.to_string(),
+) -> Result<(StatusCode, axum::Json<Retried>), Problem> {
+    let record = owned(&api, caller.tenant(), id).await?;
+    let retried = |id: DeliveryId, resend_of: Option<DeliveryId>| {
+        let retried = Retried {
+            id: id.to_string(),
+            resend_of: resend_of.map(|of| of.to_string()),
+        };
+        Ok((StatusCode::ACCEPTED, axum::Json(retried)))
     };
-    Ok((StatusCode::ACCEPTED, axum::Json(resent)))
+    if !record.state.is_end() {
+        match api.postrider().retry_now(&id).await {
+            Ok(()) => return retried(id, None),
+            // It has ended meanwhile.
+            Err(RetryError::AlreadyEnded(_)) => (),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let new = api.postrider().resend(&id).await?;
+    retried(new, Some(id))
 }
 
 #[utoipa::path(

@@ -8,6 +8,7 @@ use super::extract::{self, Id, Query, check_media_type, parse, read};
 use super::page::{self, Filling, Page};
 use super::problem::{Code, Problem};
 use super::time::Time;
+use super::wait::{self, Waits};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -514,15 +515,17 @@ pub(crate) async fn get(
 ) -> Result<Response, Problem> {
     let record = owned(&api, caller.tenant(), id).await?;
     let status = api.postrider().event_status(&id).await?;
-    page::answer(move || detail(&record, status)).await
+    let waits = wait::of_all(&api, &status.deliveries).await;
+    page::answer(move || detail(&record, status, waits)).await
 }
 
-fn detail(record: &EventRecord, status: EventStatus) -> EventDetail {
+fn detail(record: &EventRecord, status: EventStatus, waits: Waits) -> EventDetail {
     let payload = serde_json::from_slice(without_mark(&record.event.payload));
     let payload: Option<Box<RawValue>> = payload.ok();
     let text = || String::from_utf8_lossy(&record.event.payload).into_owned();
     let mut filling = Filling::new(usize::MAX);
-    let mut all = status.deliveries.iter().map(DeliveryView::of);
+    let all = status.deliveries.iter().zip(waits);
+    let mut all = all.map(|(record, wait)| DeliveryView::of(record).waiting(wait));
     while all.next().is_some_and(|it| filling.add("", it)) {}
     let deliveries = filling.data();
     EventDetail {

@@ -4,7 +4,7 @@ use super::problem::Problem;
 use super::{
     Api, dead_letters, deliveries, endpoint_defaults, endpoint_names, endpoints, event_types,
     events, health, inbound, keys_routes, metrics_route, replays, scheduled, sources, stats,
-    stream, templates, tenants, timeline,
+    stream, templates, tenants, timeline, waiting_lanes,
 };
 use axum::Router;
 use axum::http::header;
@@ -48,6 +48,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(endpoints::test))
         .routes(routes!(stats::stats))
         .routes(routes!(stats::lanes))
+        .routes(routes!(waiting_lanes::list))
         .routes(routes!(deliveries::of_endpoint))
         .routes(routes!(events::publish, events::list))
         .routes(routes!(events::publish_batch))

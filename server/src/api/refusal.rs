@@ -5,7 +5,7 @@ use postrider::replay::ReplayError;
 use postrider::store::StoreError;
 use postrider::{
     Closed, DiscardError, EndpointError, EnsureError, Full, InvalidName, InvalidSpec, PingError,
-    PublishError, ReadError, RecordError, ResendError, ScheduleError,
+    PublishError, ReadError, RecordError, ResendError, RetryError, ScheduleError,
 };
 
 /// When a bound is reached, it is worth coming back after this.
@@ -150,6 +150,22 @@ impl From<ResendError> for Problem {
             ResendError::AlreadyReplayed(_) => Self::new(Code::AlreadyExists, error),
             ResendError::Full(full) => full.into(),
             ResendError::Closed(closed) => closed.into(),
+        }
+    }
+}
+
+impl From<RetryError> for Problem {
+    fn from(error: RetryError) -> Self {
+        match error {
+            RetryError::NoSuchDelivery(id) => Self::not_found(format_args!("delivery {id}")),
+            RetryError::AlreadyEnded(_) => Self::new(Code::AlreadyEnded, error),
+            RetryError::BehindHead { .. } => Self::new(Code::BehindHead, error),
+            RetryError::Sending(_) => Self::new(Code::Sending, error),
+            RetryError::Stopped { .. } => Self::new(Code::LaneStopped, error),
+            RetryError::Paused(_) => Self::new(Code::EndpointPaused, error),
+            RetryError::Disabled(_) => Self::new(Code::EndpointDisabled, error),
+            RetryError::Full(full) => full.into(),
+            RetryError::Closed(closed) => closed.into(),
         }
     }
 }

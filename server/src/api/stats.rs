@@ -8,10 +8,11 @@ use super::extract::{Id, Query};
 use super::page::{self, Filling};
 use super::problem::{Code, Problem};
 use super::time::Time;
+use super::wait::{self, WaitView};
 use axum::extract::State;
 use postrider::Hour as HourRecord;
 use postrider::engine::OrderingKey;
-use postrider::{EndpointId, LaneRecord, Wall};
+use postrider::{DeliveryRecord, EndpointId, LaneRecord, Wall};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
@@ -198,8 +199,14 @@ pub(crate) async fn lanes(
     let mut filling = Filling::new(most);
     let more = loop {
         let found = api.postrider().lanes(&id, after, READ_MAX).await?;
-        let mut rest = found.iter();
-        if rest.any(|lane| !filling.add(&cursor(lane), LaneView::of(lane, now))) {
+        let heads = found.iter().filter_map(|lane| lane.head.as_ref());
+        let heads: Vec<&DeliveryRecord> = heads.collect();
+        let mut waits = wait::of(&api, &heads).await.into_iter();
+        let mut rest = found.iter().map(|lane| {
+            let wait = lane.head.as_ref().and_then(|_| waits.next().flatten());
+            (lane, LaneView::of(lane, wait, now))
+        });
+        if rest.any(|(lane, shown)| !filling.add(&cursor(lane), shown)) {
             break true;
         }
         after = found.last().map(|last| last.key.clone());
@@ -226,13 +233,13 @@ fn cursor(lane: &LaneRecord) -> String {
 }
 
 impl LaneView {
-    fn of(lane: &LaneRecord, now: Wall) -> Self {
+    fn of(lane: &LaneRecord, wait: Option<WaitView>, now: Wall) -> Self {
         let head = lane.head.as_ref();
         let failed = head.and_then(|head| head.attempts.last());
         Self {
             ordering_key: lane.key.get().map(str::to_owned),
             depth: lane.pending,
-            head: head.map(DeliveryView::of),
+            head: head.map(|head| DeliveryView::of(head).waiting(wait)),
             head_age_ms: head.map(|head| {
                 let age = now.since(head.event.published_at);
                 u64::try_from(age.as_millis()).unwrap_or(u64::MAX)

@@ -24,7 +24,7 @@ enum What {
     List(List),
     /// Show a delivery with its attempts
     Get(One),
-    /// Send a delivery that has ended again
+    /// Send a delivery that has ended again, or one that waits now
     Retry(One),
     /// Give up a delivery that is pending, or a dead letter
     Discard(One),
@@ -186,8 +186,11 @@ impl What {
                 let path = ["v1", "deliveries", &one.id, "retry"];
                 let reply = client.post_nothing(&path).await?;
                 Ok(show.answer(&reply, |it| {
-                    let (new, old) = (show::cell(&it["id"]), show::cell(&it["resend_of"]));
-                    format!("{new} is on its way, instead of {old}\n")
+                    let new = show::cell(&it["id"]);
+                    match &it["resend_of"] {
+                        Value::Null => format!("{new} is on its way, and waits no longer\n"),
+                        old => format!("{new} is on its way, instead of {}\n", show::cell(old)),
+                    }
                 }))
             }
             Self::Discard(one) => {
