@@ -11,5 +11,6 @@ mod readme;
 mod server;
 mod shares;
 mod tenants;
+mod waiting;
 
 pub(crate) use server::{Answer, Server};
