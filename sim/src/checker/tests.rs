@@ -6,6 +6,7 @@ mod endpoints;
 mod holds;
 mod order;
 mod refusals;
+mod retries;
 mod store;
 mod waits;
 

@@ -1,0 +1,119 @@
+//! What leaves early because somebody has asked for it.
+
+use super::*;
+use crate::plan::Breaker;
+use postrider_engine::Placed;
+
+/// A retry by hand, as it becomes durable.
+fn is_due(scene: &Scene, id: DeliveryId) -> What {
+    let page = &scene.book.deliveries[&id];
+    What::Durable {
+        change: Change::RetryNow {
+            delivery: id,
+            ordered: false,
+            at: scene.now().wall,
+        },
+        receipt: Receipt::Due(Placed {
+            delivery: id,
+            event: page.event,
+            lane: page.lane.clone(),
+            seq: page.seq,
+            payload_bytes: 24,
+        }),
+    }
+}
+
+/// What waits for this endpoint is due.
+fn is_mended(scene: &Scene, endpoint: EndpointId) -> What {
+    What::Durable {
+        change: Change::ChangeEndpoint(Arc::new(EndpointUpdate {
+            endpoint,
+            spec: None,
+            secrets: None,
+            status: None,
+            health: None,
+            due: Some(scene.now().wall),
+        })),
+        receipt: Receipt::Applied,
+    }
+}
+
+/// A delivery that is to be retried in a second.
+fn waiting(scene: &mut Scene, endpoint: EndpointId) -> DeliveryId {
+    let id = scene.publish(endpoint);
+    scene.ok(scene.sends(id));
+    scene.ok(scene.hears(id, status(500)));
+    let mut end = scene.end_of(id);
+    let due = Wall(scene.now().wall.0 + 1_000);
+    end.state = DeliveryState::Retrying { due };
+    scene.ok(durable(end));
+    id
+}
+
+#[test]
+fn a_retry_leaves_early_only_if_it_was_asked_for_or_its_endpoint_is_mended() {
+    for (asked, red) in [(None, true), (Some(true), false), (Some(false), false)] {
+        let mut scene = Scene::of("attempts");
+        let endpoint = scene.endpoint();
+        let id = waiting(&mut scene, endpoint);
+        scene.pass(1);
+        match asked {
+            None => (),
+            Some(true) => scene.ok(is_due(&scene, id)),
+            Some(false) => scene.ok(is_mended(&scene, endpoint)),
+        }
+        let said = scene.see(scene.sends(id));
+        assert_eq!(said.is_err(), red, "{asked:?}: {said:?}");
+    }
+}
+
+#[test]
+fn what_was_asked_for_before_a_restart_is_due_after_it() {
+    let mut scene = Scene::of("attempts");
+    let endpoint = scene.endpoint();
+    let id = waiting(&mut scene, endpoint);
+    scene.ok(is_due(&scene, id));
+    scene.ok(What::Stopped(crate::trace::Stop::Killed));
+    scene.ok(What::Started { life: 2 });
+    scene.ok(scene.sends(id));
+}
+
+#[test]
+fn one_request_that_was_asked_for_passes_an_open_breaker_and_no_other() {
+    let mut scene = Scene::of("breaker");
+    let plan = EndpointPlan {
+        fifo: false,
+        breaker: Some(Breaker {
+            failures: 1,
+            cooldown_ms: 1_000,
+            cooldown_max_ms: 1_500,
+        }),
+        ..EndpointPlan::of(0)
+    };
+    let endpoint = scene.endpoint_of(&plan);
+    let ids: Vec<DeliveryId> = (0..3).map(|_| scene.publish(endpoint)).collect();
+    scene.attempt(ids[0], status(500));
+    scene.ok(is_due(&scene, ids[1]));
+    scene.ok(scene.sends(ids[1]));
+    assert!(scene.red(scene.sends(ids[2])).contains("let"));
+}
+
+#[test]
+fn an_endpoint_that_is_mended_lets_one_request_through() {
+    let mut scene = Scene::of("breaker");
+    let plan = EndpointPlan {
+        fifo: false,
+        breaker: Some(Breaker {
+            failures: 1,
+            cooldown_ms: 1_000,
+            cooldown_max_ms: 1_500,
+        }),
+        ..EndpointPlan::of(0)
+    };
+    let endpoint = scene.endpoint_of(&plan);
+    let ids: Vec<DeliveryId> = (0..3).map(|_| scene.publish(endpoint)).collect();
+    scene.attempt(ids[0], status(500));
+    scene.ok(is_mended(&scene, endpoint));
+    scene.ok(scene.sends(ids[1]));
+    assert!(scene.red(scene.sends(ids[2])).contains("let"));
+}
