@@ -4,7 +4,7 @@ use super::{Core, State};
 use crate::delivery::Seq;
 use crate::endpoint_state::Held;
 use crate::fact::Fact;
-use crate::lane::{Member, Phase, Step};
+use crate::lane::{Lane, Member, Phase, Step};
 use crate::output::Output;
 use crate::request::{Behind, Request};
 use crate::slab::Key;
@@ -124,14 +124,16 @@ impl Core {
         let (is_open, failing) = (state.is_open(self.now.mono), state.is_failing());
         let crowded = failing && self.slots.failing >= self.limits.attempts_failing_max;
         let free = self.state == State::Running && self.slots.taken < self.limits.attempts_max;
-        let urgent = self.again_if_urgent(endpoint, lane);
+        let urgent = self.lanes.get(lane).is_some_and(Lane::is_urgent);
         if free && !crowded && self.admits(endpoint, usize::MAX, urgent) {
             self.start(endpoint, lane);
+            self.again_if_urgent(endpoint, lane);
             return self.keep_while_filling(endpoint, lane);
         }
         if !is_open || self.room(endpoint) == 0 {
             self.shed_lane(endpoint, lane);
         }
+        self.again_if_urgent(endpoint, lane);
         self.wake_lane_first(lane);
     }
 

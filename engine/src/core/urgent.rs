@@ -126,13 +126,16 @@ impl Core {
         }
     }
 
-    /// A lane was read: if something of it was asked for, its turn may have come. Whether it was.
-    pub(super) fn again_if_urgent(&mut self, endpoint: Key, key: Key) -> bool {
-        let is_urgent = self.lanes.get(key).is_some_and(Lane::is_urgent);
-        if let Some(state) = self.endpoints.get_mut(endpoint).filter(|_| is_urgent) {
+    /// A lane was read: if something of it was asked for and has not been sent, its turn may have come.
+    pub(super) fn again_if_urgent(&mut self, endpoint: Key, key: Key) {
+        let Some(state) = self.endpoints.get_mut(endpoint) else {
+            return;
+        };
+        if self.lanes.get(key).is_some_and(Lane::is_urgent) {
             state.urgent.insert(key);
+        } else {
+            state.urgent.remove(&key);
         }
-        is_urgent
     }
 
     /// All that waits for an endpoint is due, and breaker and hold wait no longer. Whoever calls this
