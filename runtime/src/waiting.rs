@@ -66,6 +66,10 @@ impl Cause {
 /// A time that was asked for and the time that follows may be read from clocks that differ by so much.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(1);
 
+/// So far apart are two readings of the same time by the calendar and by the clock that never goes back,
+/// if the calendar has not been set.
+const CLOCKS_APART_MS: u64 = 100;
+
 impl Postrider {
     /// What these deliveries wait for, each by its place in the list; `None` for one that has ended.
     /// It is what the engine sees now: the records may be of a moment before.
@@ -142,7 +146,11 @@ fn of_record(record: &DeliveryRecord) -> Wait {
 fn of_outlook(record: &DeliveryRecord, outlook: &Outlook, now: Now) -> Wait {
     let unknown = |cause| Wait { cause, until: None };
     if outlook.sending {
-        return unknown(Cause::Sending);
+        return match record.state {
+            // A result is on record a little before the engine hears of that.
+            DeliveryState::Retrying { due } if due > now.wall => of_record(record),
+            _ => unknown(Cause::Sending),
+        };
     }
     match outlook.status {
         EndpointStatus::Active => (),
@@ -155,7 +163,14 @@ fn of_outlook(record: &DeliveryRecord, outlook: &Outlook, now: Now) -> Wait {
     if let Some(head) = outlook.behind {
         return unknown(Cause::BehindHead(head));
     }
-    let until = |at: Mono| now.wall.after(at.since(now.mono));
+    let until = |at: Mono| {
+        let until = now.wall.after(at.since(now.mono));
+        match record.state {
+            // What is on record is the same in every look and after a restart.
+            DeliveryState::Retrying { due } if due.0.abs_diff(until.0) <= CLOCKS_APART_MS => due,
+            _ => until,
+        }
+    };
     let due = outlook.due.map(|at| (at, backoff(record, until(at))));
     let times = [
         due,

@@ -117,7 +117,7 @@ async fn what_a_receiver_asks_for_holds_all_lanes_is_shown_and_outlives_a_restar
     assert_eq!(receiver.count(), 1);
     let enabled = server.post(&format!("{path}/enable"), json!({})).await;
     assert_eq!(enabled.expect(200)["held_until"], Value::Null);
-    until("the others go out", || async { receiver.count() == 4 }).await;
+    until("all go out", || async { receiver.count() == 5 }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

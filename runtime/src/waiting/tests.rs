@@ -119,7 +119,21 @@ fn what_needs_somebody_goes_before_what_needs_time() {
     outlook.status = EndpointStatus::Paused;
     assert_eq!(seen(outlook), ("paused", None));
     outlook.sending = true;
-    assert_eq!(seen(outlook), ("sending", None));
+    let mut sent = record(&[]);
+    sent.state = DeliveryState::Retrying { due: Wall(500_500) };
+    let wait = of_outlook(&sent, &outlook, NOW);
+    assert_eq!((wait.cause, wait.until), (Cause::Sending, None));
+    // Its result is on record already.
+    assert_eq!(seen(outlook), ("backoff", Some(560_000)));
+}
+
+#[test]
+fn a_time_on_record_is_shown_as_it_is_unless_the_calendar_was_set() {
+    for (due, shown) in [(560_000, 560_000), (559_999, 560_000), (560_101, 560_101)] {
+        let due = Some(Mono(due - 500_000));
+        let wait = seen(Outlook { due, ..FREE });
+        assert_eq!(wait, ("backoff", Some(shown)));
+    }
 }
 
 #[test]

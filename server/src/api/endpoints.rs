@@ -298,6 +298,7 @@ pub(crate) async fn pause(
 #[utoipa::path(
     post, path = "/v1/endpoints/{id}/resume", tag = "Endpoints", params(("id" = String, Path)),
     summary = "Go on after a pause",
+    description = "What waits for it is due: no retry waits for its time any longer.",
     responses((status = OK, description = "The endpoint as it is now.", body = EndpointView))
 )]
 pub(crate) async fn resume(
@@ -329,7 +330,8 @@ pub(crate) async fn disable(
 #[utoipa::path(
     post, path = "/v1/endpoints/{id}/enable", tag = "Endpoints", params(("id" = String, Path)),
     summary = "Go on after the endpoint was disabled",
-    description = "By hand or by itself. It begins with a clean bill of health.",
+    description = "By hand or by itself. It begins with a clean bill of health, and what waits for it is \
+                   due.",
     responses((status = OK, description = "The endpoint as it is now.", body = EndpointView))
 )]
 pub(crate) async fn enable(
@@ -461,8 +463,9 @@ pub(crate) struct TestForm {
     post, path = "/v1/endpoints/{id}/test", tag = "Endpoints",
     params(("id" = String, Path)), request_body = Option<TestForm>,
     summary = "Send a test event now",
-    description = "One signed request, outside of the endpoint's lanes: nothing is recorded or \
-                   retried. The answer is the whole result.",
+    description = "One signed request, outside of the endpoint's lanes: it is no delivery, and is not \
+                   retried. The answer is the whole result. After a 2xx the endpoint has a clean \
+                   bill of health, and what waits for it is due.",
     responses((status = OK, description = "What came back; `status` is `null` if nothing did.", body = AttemptView))
 )]
 pub(crate) async fn test(
