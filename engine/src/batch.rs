@@ -73,6 +73,8 @@ pub enum Change {
     RetryNow {
         /// Which.
         delivery: DeliveryId,
+        /// Those that have failed with it in one batch, and go with it again.
+        with: Vec<DeliveryId>,
         /// It is refused if one before it in its lane has not ended.
         ordered: bool,
         /// When.

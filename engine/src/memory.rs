@@ -180,9 +180,10 @@ impl MemoryStore {
             Change::Discard { delivery, at } => Ok(self.discard(delivery, at)),
             Change::RetryNow {
                 delivery,
+                with,
                 ordered,
                 at,
-            } => Ok(self.retry_now(delivery, ordered, at)),
+            } => Ok(self.retry_now(delivery, &with, (ordered, at))),
         }
     }
 

@@ -425,9 +425,7 @@ impl Book {
                     self.retired(*of);
                 }
             }
-            (Change::RetryNow { delivery, at, .. }, Receipt::Due(_)) => {
-                self.hurried(*delivery, *at)
-            }
+            (Change::RetryNow { .. }, Receipt::Due(_)) => self.hurried(change),
             (Change::Discard { delivery, .. }, Receipt::Discarded { .. }) => {
                 self.ended(*delivery, DeliveryState::Discarded, at_ms);
             }

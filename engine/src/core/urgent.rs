@@ -31,9 +31,11 @@ impl Core {
         lane: &LaneId,
     ) -> Result<(), RetryError> {
         self.check_open()?;
+        let ordered = self.check_head(delivery, lane)?;
         let change = Change::RetryNow {
             delivery,
-            ordered: self.check_head(delivery, lane)?,
+            with: self.batch_of(delivery, lane),
+            ordered,
             at: self.now.wall,
         };
         self.commit(change, Next::RetriedNow { call, delivery });
@@ -71,6 +73,17 @@ impl Core {
         Ok(ordering == Ordering::Fifo || entry.is_none())
     }
 
+    /// Those that have failed in one batch with the head of this lane.
+    fn batch_of(&self, head: DeliveryId, id: &LaneId) -> Vec<DeliveryId> {
+        let endpoint = self.by_id.get(&id.endpoint);
+        let state = endpoint.and_then(|key| self.endpoints.get(*key));
+        let state = state.filter(|state| state.record.spec.batch.is_some());
+        let lane = state.and_then(|state| self.lanes.get(state.lane(&id.key)?));
+        let behind = lane.map(|lane| lane.failed_with(head));
+        let behind = behind.into_iter().flatten();
+        behind.map(|entry| entry.delivery).collect()
+    }
+
     pub(super) fn retried_now(&mut self, call: CallId, delivery: DeliveryId, receipt: Receipt) {
         let answer = match receipt {
             Receipt::Due(placed) => {
@@ -98,11 +111,12 @@ impl Core {
         let Some(key) = state.lane(&placed.lane.key) else {
             return;
         };
+        let batches = state.record.spec.batch.is_some();
         let lane = self.lanes.get_mut(key);
-        let Some(timer) = lane.and_then(|lane| lane.hurry(placed.seq)) else {
+        let Some(timers) = lane.and_then(|lane| lane.hurry(placed.seq, batches)) else {
             return;
         };
-        if let Some(timer) = timer {
+        for timer in timers {
             self.timers.clear(timer);
         }
         state.urgent.insert(key);

@@ -23,25 +23,44 @@ impl Lane {
         self.entries.iter().find(|entry| entry.delivery == delivery)
     }
 
-    /// The delivery at this place is to be sent before all others. The timer that it waited for, if it
-    /// did; `None` if its attempt has begun already.
-    pub(crate) fn hurry(&mut self, seq: Seq) -> Option<Option<TimerKey>> {
-        let mut timer = None;
+    /// The deliveries that have failed together with this one, which is the first of its lane.
+    pub(crate) fn failed_with(&self, head: DeliveryId) -> impl Iterator<Item = &Entry> {
+        let first = self.entries.front();
+        let first = first.filter(|first| first.delivery == head && first.attempts > 0);
+        let attempts = first.map_or(0, |first| first.attempts);
+        let together = move |entry: &&Entry| {
+            entry.attempts == attempts && matches!(entry.phase, Phase::Waiting(_))
+        };
+        let behind = self.entries.iter().skip(1).take_while(together);
+        behind.filter(move |_| attempts > 0)
+    }
+
+    /// The delivery at this place is to be sent before all others, and what goes `together` with it in
+    /// a batch. The timers that they waited for; `None` if its attempt has begun already.
+    pub(crate) fn hurry(&mut self, seq: Seq, together: bool) -> Option<Vec<TimerKey>> {
+        let entry = self.entries.iter().find(|entry| entry.seq == seq);
         // One that is not in the window is read when its lane's turn comes.
-        if let Some(entry) = self.entry_mut(seq) {
-            match entry.phase {
-                Phase::Ready => (),
-                Phase::Waiting(waits) => {
-                    timer = Some(waits);
-                    entry.phase = Phase::Ready;
-                }
-                Phase::Sending(_) | Phase::Recording => return None,
+        let mut hurried = vec![seq];
+        if let Some(entry) = entry {
+            if matches!(entry.phase, Phase::Sending(_) | Phase::Recording) {
+                return None;
+            }
+            let behind = self.failed_with(entry.delivery).filter(|_| together);
+            hurried.extend(behind.map(|entry| entry.seq));
+        }
+        let mut timers = Vec::new();
+        for entry in &mut self.entries {
+            if let Phase::Waiting(timer) = entry.phase
+                && hurried.contains(&entry.seq)
+            {
+                timers.push(timer);
+                entry.phase = Phase::Ready;
             }
         }
         if !self.urgent.contains(&seq) {
             self.urgent.push(seq);
         }
-        Some(timer)
+        Some(timers)
     }
 
     /// Whether the delivery at this place was asked for and has not been sent.

@@ -7,7 +7,12 @@ use crate::id::{DeliveryId, EndpointId};
 use crate::time::Wall;
 
 impl MemoryStore {
-    pub(super) fn retry_now(&mut self, id: DeliveryId, ordered: bool, at: Wall) -> Receipt {
+    pub(super) fn retry_now(
+        &mut self,
+        id: DeliveryId,
+        with: &[DeliveryId],
+        (ordered, at): (bool, Wall),
+    ) -> Receipt {
         let Some(delivery) = self.deliveries.get_mut(&id) else {
             return Receipt::Refused(Refusal::NoSuchDelivery);
         };
@@ -21,13 +26,15 @@ impl MemoryStore {
         }
         delivery.state = due_by(delivery.state, at);
         let payload = delivery.event.payload.len();
-        Receipt::Due(Placed {
+        let placed = Placed {
             delivery: id,
             event: delivery.event.id,
             lane: (*delivery.lane).clone(),
             seq: delivery.seq,
             payload_bytes: u32::try_from(payload).unwrap_or(u32::MAX),
-        })
+        };
+        self.be_due(with, at);
+        Receipt::Due(placed)
     }
 
     /// What is to be retried later than `at` is due then.
@@ -36,8 +43,12 @@ impl MemoryStore {
             .lanes_of(endpoint)
             .flat_map(|(_, lane)| lane.pending.values().copied())
             .collect();
-        for id in pending {
-            if let Some(delivery) = self.deliveries.get_mut(&id) {
+        self.be_due(&pending, at);
+    }
+
+    fn be_due(&mut self, deliveries: &[DeliveryId], at: Wall) {
+        for id in deliveries {
+            if let Some(delivery) = self.deliveries.get_mut(id) {
                 delivery.state = due_by(delivery.state, at);
             }
         }

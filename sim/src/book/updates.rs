@@ -3,7 +3,9 @@
 use super::{Book, first_lane};
 use crate::book::LanePage;
 use crate::trace::Wire;
-use postrider_engine::{DeliveryId, DeliveryState, EndpointId, EndpointUpdate, LaneId, Wall};
+use postrider_engine::{
+    Change, DeliveryId, DeliveryState, EndpointId, EndpointUpdate, LaneId, Wall,
+};
 use std::sync::Arc;
 
 impl Book {
@@ -69,8 +71,17 @@ impl Book {
     }
 
     /// Its next attempt was asked for; or one is under way already.
-    pub(super) fn hurried(&mut self, id: DeliveryId, at: Wall) {
-        self.is_due(id, at);
+    pub(super) fn hurried(&mut self, change: &Change) {
+        let Change::RetryNow {
+            delivery, with, at, ..
+        } = change
+        else {
+            return;
+        };
+        let id = *delivery;
+        for due in std::iter::once(delivery).chain(with) {
+            self.is_due(*due, *at);
+        }
         if !self.in_flight.contains_key(&id) && !self.recording.contains_key(&id) {
             self.urgent.insert(id);
         }

@@ -83,8 +83,10 @@ impl Attempts {
     /// A retry was asked for, or its endpoint is mended: it need not wait.
     fn made_due(&mut self, change: &Change, receipt: &Receipt, book: &Book) {
         match (change, receipt) {
-            (Change::RetryNow { delivery, .. }, Receipt::Due(_)) => {
-                self.due.swap_remove(delivery);
+            (Change::RetryNow { delivery, with, .. }, Receipt::Due(_)) => {
+                for id in std::iter::once(delivery).chain(with) {
+                    self.due.swap_remove(id);
+                }
             }
             (Change::ChangeEndpoint(update), _) if update.due.is_some() => {
                 let lanes = book.lanes_of(update.endpoint);

@@ -136,6 +136,7 @@ impl Writer {
             74..79 => Step::Plain(Change::Discard { delivery: id, at }),
             79..82 => Step::Plain(Change::RetryNow {
                 delivery: id,
+                with: Vec::new(),
                 ordered: false,
                 at,
             }),

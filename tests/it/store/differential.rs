@@ -74,6 +74,7 @@ impl Script {
             80..84 => Step::Plain(Change::Discard { delivery, at }),
             84..88 => Step::Plain(Change::RetryNow {
                 delivery,
+                with: Vec::new(),
                 ordered: self.rolls.percent(70),
                 at,
             }),

@@ -269,6 +269,31 @@ fn a_batch_that_fills_waits_no_longer() {
 }
 
 #[test]
+fn a_batch_that_has_failed_goes_again_as_it_was_also_after_a_restart() {
+    let mut bench = Bench::new();
+    let batch = BatchPolicy {
+        events_max: 2,
+        wait: ms(0),
+    };
+    let endpoint = bench.endpoint(EndpointSpec {
+        batch: Some(batch),
+        ..retrying(&[HOUR_MS])
+    });
+    bench.change(endpoint, EndpointChange::Pause).unwrap();
+    let first = publish(&mut bench, endpoint, "", "1");
+    for text in ["2", "3"] {
+        publish(&mut bench, endpoint, "", text);
+    }
+    bench.change(endpoint, EndpointChange::Resume).unwrap();
+    assert_eq!(bench.under_way(), ["[1,2]"]);
+    bench.respond(status(500));
+    assert_eq!(retried(&mut bench, first), Ok(()));
+    assert_eq!(bench.under_way(), ["[1,2]"]);
+    bench.crash();
+    assert_eq!(bench.under_way(), ["[1,2]"]);
+}
+
+#[test]
 fn a_mended_endpoint_does_not_wait_out_its_backoff_also_after_a_restart() {
     let moved = EndpointSpec {
         url: "https://other.example/".into(),

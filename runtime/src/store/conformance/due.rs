@@ -17,6 +17,7 @@ fn due(at: u64) -> DeliveryState {
 async fn retry<S: Store>(subject: &Subject<'_, S>, number: u128, ordered: bool) -> Receipt {
     let change = Change::RetryNow {
         delivery: DeliveryId::from_u128(number),
+        with: Vec::new(),
         ordered,
         at: Wall(50),
     };
@@ -47,6 +48,18 @@ pub(super) async fn a_delivery_that_is_retried_by_hand_is_due<S: Store>(store: &
     let recovered = Arc::clone(store).recover().await.unwrap();
     let waits = recovered.lanes[0].retrying.iter().map(|it| it.due);
     assert_eq!(waits.collect::<Vec<_>>(), [Wall(50), Wall(50)]);
+    let third = subject.publish(3).await;
+    subject.end(3, third, LATE, false).await;
+    let both = Change::RetryNow {
+        delivery: DeliveryId::from_u128(1),
+        with: [2, 3, 99].map(DeliveryId::from_u128).to_vec(),
+        ordered: true,
+        at: Wall(40),
+    };
+    assert!(matches!(subject.commit(both).await, Receipt::Due(_)));
+    for number in 1..=3 {
+        assert_eq!(subject.state(number).await, due(40), "of one batch");
+    }
     subject.end(1, first, DeliveryState::Delivered, false).await;
     let ended = Receipt::Refused(Refusal::AlreadyEnded);
     assert_eq!(retry(&subject, 1, true).await, ended);

@@ -40,9 +40,10 @@ impl Changes<'_> {
             Change::Discard { delivery, at } => self.discard(*delivery, *at),
             Change::RetryNow {
                 delivery,
+                with,
                 ordered,
                 at,
-            } => self.retry_now(*delivery, *ordered, *at),
+            } => self.retry_now(*delivery, with, (*ordered, *at)),
         }
     }
 

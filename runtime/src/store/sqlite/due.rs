@@ -10,8 +10,8 @@ impl Changes<'_> {
     pub(super) fn retry_now(
         &mut self,
         id: DeliveryId,
-        ordered: bool,
-        at: Wall,
+        with: &[DeliveryId],
+        (ordered, at): (bool, Wall),
     ) -> Result<Receipt, StoreFault> {
         let Some(mut row) = self.delivery(id)? else {
             return Ok(Receipt::Refused(Refusal::NoSuchDelivery));
@@ -23,6 +23,11 @@ impl Changes<'_> {
             return Ok(Receipt::Refused(Refusal::BehindHead(head)));
         }
         self.be_due(&mut row, at)?;
+        for other in with {
+            if let Some(mut other) = self.delivery(*other)? {
+                self.be_due(&mut other, at)?;
+            }
+        }
         Ok(Receipt::Due(self.placed(&row)?))
     }
 

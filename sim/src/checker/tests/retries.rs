@@ -10,6 +10,7 @@ fn is_due(scene: &Scene, id: DeliveryId) -> What {
     What::Durable {
         change: Change::RetryNow {
             delivery: id,
+            with: Vec::new(),
             ordered: false,
             at: scene.now().wall,
         },
