@@ -66,7 +66,7 @@ impl Checker for Holds {
             What::Durable {
                 change: Change::ChangeEndpoint(update),
                 ..
-            } if update.due.is_some() => self.end(update.endpoint, line),
+            } if update.due.is_some() => self.is_over(update.endpoint, line),
             What::Sent(wire) if wire.is_first() => return self.sent(wire, line, book),
             What::Fact(Fact::EndpointHeld { endpoint, until }) if book.is_exact() => {
                 return self.told(*endpoint, *until);
@@ -213,12 +213,12 @@ impl Holds {
             }
         }
         if takes_again {
-            self.end(endpoint, line);
+            self.is_over(endpoint, line);
         }
     }
 
     /// What was asked for is over, and so is the pause after the first request.
-    fn end(&mut self, endpoint: EndpointId, line: &Line) {
+    fn is_over(&mut self, endpoint: EndpointId, line: &Line) {
         if let Some(held) = self.held.get_mut(&endpoint) {
             let now = line.now.mono;
             held.until = now.min(held.until);
