@@ -359,3 +359,45 @@ fn digest_bytes(text: &str) -> Option<[u8; 32]> {
     hex::decode_to_slice(text, &mut digest).ok()?;
     Some(digest)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: u8, made_by: Option<u8>, expires_at: Option<u64>) -> ([u8; 32], Arc<KeyRecord>) {
+        let record = KeyRecord {
+            id: format!("key_{number}"),
+            digest: hex::encode([number; 32]),
+            name: String::new(),
+            scopes: vec![Scope::Read],
+            tenant: None,
+            requests_per_second: None,
+            created_at: Wall(0).into(),
+            expires_at: expires_at.map(|at| Wall(at).into()),
+            made_by: made_by.map(|number| format!("key_{number}")),
+        };
+        ([number; 32], Arc::new(record))
+    }
+
+    #[test]
+    fn a_key_is_none_without_any_of_those_that_it_comes_from() {
+        let mut known = Known::default();
+        let keys = [
+            key(1, None, Some(10)),
+            key(2, Some(1), None),
+            key(3, Some(2), None),
+            // What a revocation leaves that was interrupted after the first of several records.
+            key(5, Some(4), None),
+            key(6, Some(5), None),
+        ];
+        for (digest, key) in &keys {
+            known.insert(*digest, Arc::clone(key));
+        }
+        let live = |now| {
+            keys.each_ref()
+                .map(|(_, key)| known.is_live(key, Wall(now)))
+        };
+        assert_eq!(live(9), [true, true, true, false, false]);
+        assert_eq!(live(10), [false; 5]);
+    }
+}
