@@ -21,8 +21,8 @@ use bytes::Bytes;
 use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
     EndpointSecret, EndpointSpec, EndpointStatus, EndpointUpdate, Event, EventId, FailReason,
-    Failure, FailureKind, HeaderLines, Health, Idempotency, LaneId, Load, NewDelivery, OrderingKey,
-    Outcome, Publish, Receipt, Refusal, ReplayId, Secret, Seq, Wall,
+    Failure, FailureKind, Health, Idempotency, LaneId, Load, NewDelivery, OrderingKey, Outcome,
+    Publish, Receipt, Refusal, ReplayId, Secret, Seq, Wall,
 };
 use std::sync::Arc;
 
@@ -106,7 +106,7 @@ impl<S: Store> Subject<'_, S> {
             lane: lane(),
             seq,
             attempt: Attempt {
-                request_headers: HeaderLines::default(),
+                sent: Box::default(),
                 id: AttemptId::from_u128(number),
                 number: 1,
                 started_at: Wall(10),

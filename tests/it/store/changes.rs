@@ -5,9 +5,9 @@ use postrider::store::sqlite::Retention;
 use postrider::{SqliteStore, Store};
 use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
-    EndpointSecret, EndpointSpec, EndpointStatus, Event, EventId, Failure, FailureKind,
-    HeaderLines, Health, LaneId, NewDelivery, OrderingKey, Outcome, Publish, Receipt, Repeat,
-    Response, Secret, Seq, Wall,
+    EndpointSecret, EndpointSpec, EndpointStatus, Event, EventId, Failure, FailureKind, Health,
+    LaneId, NewDelivery, OrderingKey, Outcome, Publish, Receipt, Repeat, Response, Secret, Seq,
+    Wall,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -85,7 +85,7 @@ pub(super) fn attempted(
         lane,
         seq,
         attempt: Attempt {
-            request_headers: HeaderLines::default(),
+            sent: Box::default(),
             id: AttemptId::from_u128(delivery * 1_000 + u128::from(number)),
             number,
             started_at: Wall(2_000 + u64::from(number)),
