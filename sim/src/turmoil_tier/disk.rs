@@ -8,8 +8,8 @@ use crate::shadow::{Cut, Shadow};
 use crate::trace::What;
 use bytes::Bytes;
 use postrider::engine::{
-    Attempt, BatchId, Change, CommitError, Load, Loaded, MemoryStore, Outcome, Phase, Receipt, Recovered,
-    Wall,
+    Attempt, BatchId, Change, CommitError, Load, Loaded, MemoryStore, Outcome, Phase, Receipt,
+    Recovered, Wall,
 };
 use postrider::records::Records;
 use postrider::store::{Store, StoreError, StoreFuture};
