@@ -3,7 +3,7 @@
 use super::http::Query;
 use super::show::{self, Column};
 use super::when::Moment;
-use super::{Client, ClientError, Connection, Paging};
+use super::{Client, ClientError, Connection, Paging, requests};
 use crate::Answer;
 use clap::{Subcommand, ValueEnum};
 use jiff::Timestamp;
@@ -236,6 +236,11 @@ fn described(delivery: &Value) -> String {
     if let Some(attempts) = delivery["attempts"].as_array().filter(|it| !it.is_empty()) {
         text.push('\n');
         text += &show::table(attempts, ATTEMPTS);
+        let requests = requests::lines(attempts);
+        if !requests.is_empty() {
+            text.push('\n');
+            text += &requests;
+        }
     }
     text
 }
