@@ -139,7 +139,7 @@ fn wire_of(
     let internal = |detail: &dyn Display| Failure::new(FailureKind::Internal, detail);
     let prepared = request.prepare().map_err(|error| internal(&error))?;
     let registered = &request.route.url;
-    let as_sent = match url.as_str() == &**registered {
+    let as_sent = match *url.as_str() == **registered {
         true => Arc::clone(registered),
         false => url.as_str().into(),
     };
