@@ -24,6 +24,8 @@ enum What {
     List(List),
     /// Show a delivery with its attempts
     Get(One),
+    /// Show an attempt: the request as it was sent, and what came back
+    Attempt(Attempt),
     /// Send a delivery that has ended again
     Retry(One),
     /// Give up a delivery that is pending, or a dead letter
@@ -45,6 +47,14 @@ struct List {
 struct One {
     /// The delivery
     id: String,
+}
+
+#[derive(clap::Args)]
+struct Attempt {
+    /// The delivery
+    id: String,
+    /// 1 for its first attempt
+    number: u32,
 }
 
 /// Which deliveries.
@@ -181,6 +191,12 @@ impl What {
                 let path = ["v1", "deliveries", &one.id];
                 let reply = client.get(&path, &Query::default()).await?;
                 Ok(show.answer(&reply, described))
+            }
+            Self::Attempt(Attempt { id, number }) => {
+                let number = number.to_string();
+                let path = ["v1", "deliveries", id, "attempts", &number];
+                let reply = client.get(&path, &Query::default()).await?;
+                Ok(show.answer(&reply, requests::described))
             }
             Self::Retry(one) => {
                 let path = ["v1", "deliveries", &one.id, "retry"];

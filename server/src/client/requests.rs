@@ -25,6 +25,36 @@ pub(super) fn lines(attempts: &[Value]) -> String {
     show::aligned(&lines)
 }
 
+/// An attempt: what is told of it, what took how long, and the headers of both messages.
+pub(super) fn described(attempt: &Value) -> String {
+    const APART: [&str; 3] = ["request_headers", "response_headers", "phases"];
+    let mut about = attempt.clone();
+    if let Some(about) = about.as_object_mut() {
+        about.retain(|name, _| !APART.contains(&name.as_str()));
+    }
+    let mut text = show::fields(
+        &about,
+        &["id", "number", "url", "status", "failure", "error"],
+    );
+    let took = phases(attempt);
+    if !took.is_empty() {
+        text += &format!("\n{took}\n");
+    }
+    for (field, title) in [
+        ("request_headers", "request"),
+        ("response_headers", "response"),
+    ] {
+        let pairs = show::rows(&attempt[field]).iter();
+        let lines: Vec<Vec<String>> = pairs
+            .map(|pair| vec![show::cell(&pair[0]), show::cell(&pair[1])])
+            .collect();
+        if !lines.is_empty() {
+            text += &format!("\nheaders of the {title}\n{}", show::aligned(&lines));
+        }
+    }
+    text
+}
+
 fn phases(attempt: &Value) -> String {
     let took = PHASES.iter().filter_map(|(field, name)| {
         let took = &attempt["phases"][*field];
@@ -53,5 +83,18 @@ mod tests {
                         request 3  https://long.example/\n";
         assert_eq!(lines(&attempts), expected);
         assert_eq!(lines(&attempts[..1]), "");
+    }
+
+    #[test]
+    fn an_attempt_has_its_headers_one_below_the_other() {
+        let attempt = json!({
+            "number": 1, "url": "https://a.example/", "status": 200,
+            "phases": {"total_ms": 5},
+            "request_headers": [["x-attempt", "1"], ["x-id", "a"]],
+            "response_headers": [],
+        });
+        let expected = "number  1\nurl     https://a.example/\nstatus  200\n\nwhole 5 ms\n\n\
+                        headers of the request\nx-attempt  1\nx-id       a\n";
+        assert_eq!(described(&attempt), expected);
     }
 }
