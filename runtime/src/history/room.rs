@@ -7,7 +7,7 @@ use postrider_engine::{Attempt, DeliveryRecord, HeaderLines, Outcome};
 pub(crate) const READ_BYTES_MAX: usize = 4 << 20;
 
 /// What an attempt takes beside its texts.
-const ATTEMPT_BYTES: usize = 256;
+const ATTEMPT_BYTES: usize = 512;
 
 /// Room for what is read.
 pub(crate) struct Room {
