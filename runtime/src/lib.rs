@@ -72,9 +72,9 @@ pub use postrider_engine::{
     EventPattern, EventType, Fact, FailReason, Failure, FailureKind, Filter, FilterProblem,
     Footprint, Full, HeaderLines, InvalidFilter, InvalidName, InvalidSpec, InvalidTemplate, LaneId,
     Ledger, Limits, MemoryBounds, NewDelivery, OnFailed, Ordering, OrderingKey, Outcome,
-    PayloadForm, PingError, PublishError, Published, RateLimit, Repeat, ReplayId, ResendError,
-    Response, RetryPolicy, Schedule, Secret, SignatureForm, Template, TemplateProblem, TenantId,
-    Wall,
+    PayloadForm, PhaseTimes, PingError, PublishError, Published, RateLimit, Repeat, ReplayId,
+    ResendError, Response, RetryPolicy, Schedule, Secret, Sent, SentBody, SignatureForm, Template,
+    TemplateProblem, TenantId, Wall,
 };
 pub use readiness::NotReady;
 pub use reading::LaneRecord;

@@ -18,9 +18,10 @@ use crate::reading::LaneRecord;
 use crate::records::Records;
 use crate::replay::ReplayLog;
 use crate::statistics::Hour;
+use bytes::Bytes;
 use postrider_engine::{
-    Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
-    Loaded, OrderingKey, Receipt, Recovered, TenantId, Wall,
+    Attempt, Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId,
+    Ledger, Load, Loaded, OrderingKey, Receipt, Recovered, TenantId, Wall,
 };
 use std::pin::Pin;
 use std::sync::Arc;
@@ -86,6 +87,24 @@ pub trait Store: Send + Sync + 'static {
         self: Arc<Self>,
         id: DeliveryId,
     ) -> StoreFuture<Result<Option<DeliveryRecord>, StoreError>>;
+
+    /// At most `most` attempts of a delivery whose numbers are above `after`, first to last; as many
+    /// as fit into 4 MiB, or one. None for a delivery that is not on record.
+    fn attempts(
+        self: Arc<Self>,
+        delivery: DeliveryId,
+        after: u32,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<Attempt>, StoreError>>;
+
+    /// The body of the request of an attempt, as it was sent. `None` if it is not on record: it is
+    /// from before bodies were kept, or went with the delivery that was sent with it, or found no
+    /// room.
+    fn request_body(
+        self: Arc<Self>,
+        delivery: DeliveryId,
+        number: u32,
+    ) -> StoreFuture<Result<Option<Bytes>, StoreError>>;
 
     /// At most `most` dead letters of an endpoint, oldest first, that come after `after`.
     fn dead_letters(

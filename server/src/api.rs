@@ -1,5 +1,6 @@
 //! The REST API: `/v1`, described by OpenAPI, over one running Postrider.
 
+mod attempts;
 mod caller;
 mod caught;
 mod cursors;

@@ -11,6 +11,7 @@ pub(crate) mod keys;
 pub(crate) mod listen;
 pub(crate) mod replay;
 pub(crate) mod replays;
+mod requests;
 mod show;
 pub(crate) mod sources;
 mod spec;

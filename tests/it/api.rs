@@ -1,5 +1,6 @@
 //! The REST API on real sockets, over a real store.
 
+mod attempts;
 mod client;
 mod deliveries;
 mod endpoints;
@@ -12,4 +13,4 @@ mod server;
 mod shares;
 mod tenants;
 
-pub(crate) use server::{Answer, Server};
+pub(crate) use server::{Answer, Server, header};

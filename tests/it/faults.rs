@@ -1,8 +1,9 @@
 //! Faults of the host itself: a task that panics, a store that fails, a log that everybody reads.
 
 use crate::receiver::{Receiver, SECRET, end_of, hasty, loopback};
+use bytes::Bytes;
 use postrider::engine::{
-    Change, CommitError, DeliveryId, EventId, Load, Loaded, Receipt, Recovered, Wall,
+    Attempt, Change, CommitError, DeliveryId, EventId, Load, Loaded, Receipt, Recovered, Wall,
 };
 use postrider::store::{StoreError, StoreFuture};
 use postrider::transport::{Transport, WireRequest};
@@ -161,6 +162,21 @@ impl Store for Failing {
         id: DeliveryId,
     ) -> StoreFuture<Result<Option<DeliveryRecord>, StoreError>> {
         Arc::clone(&self.inner).delivery(id)
+    }
+    fn attempts(
+        self: Arc<Self>,
+        delivery: DeliveryId,
+        after: u32,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<Attempt>, StoreError>> {
+        Arc::clone(&self.inner).attempts(delivery, after, most)
+    }
+    fn request_body(
+        self: Arc<Self>,
+        delivery: DeliveryId,
+        number: u32,
+    ) -> StoreFuture<Result<Option<Bytes>, StoreError>> {
+        Arc::clone(&self.inner).request_body(delivery, number)
     }
     fn dead_letters(
         self: Arc<Self>,

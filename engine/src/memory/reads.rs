@@ -9,6 +9,7 @@ use crate::input::{
 };
 use crate::names::OrderingKey;
 use crate::output::Load;
+use bytes::Bytes;
 use std::sync::Arc;
 
 /// A lane that holds something.
@@ -151,6 +152,18 @@ impl MemoryStore {
     #[must_use]
     pub fn delivery(&self, id: DeliveryId) -> Option<DeliveryRecord> {
         self.deliveries.get(&id).map(|stored| stored.record(id))
+    }
+
+    /// The body of the request of an attempt, as it was sent; `None` if it is not on record.
+    #[must_use]
+    pub fn request_body(&self, delivery: DeliveryId, number: u32) -> Option<Bytes> {
+        let stored = self.deliveries.get(&delivery)?;
+        let at = stored.attempts.iter().position(|it| it.number == number)?;
+        let body = stored.attempts[at].sent.body.as_ref()?;
+        if body.is_payload {
+            return Some(stored.event.payload.clone());
+        }
+        self.bodies.of((delivery, at + 1)).cloned()
     }
 
     /// Every delivery on record, oldest first.

@@ -13,6 +13,7 @@ mod agenda;
 mod deliveries;
 mod log;
 mod records;
+mod requests;
 
 use super::Store;
 use crate::history::{Cursor, DeliveryFilter, StateKind};
@@ -21,8 +22,8 @@ use bytes::Bytes;
 use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
     EndpointSecret, EndpointSpec, EndpointStatus, EndpointUpdate, Event, EventId, FailReason,
-    Failure, FailureKind, HeaderLines, Health, Idempotency, LaneId, Load, NewDelivery, OrderingKey,
-    Outcome, Publish, Receipt, Refusal, ReplayId, Secret, Seq, Wall,
+    Failure, FailureKind, Health, Idempotency, LaneId, Load, NewDelivery, OrderingKey, Outcome,
+    Publish, Receipt, Refusal, ReplayId, Secret, Seq, Wall,
 };
 use std::sync::Arc;
 
@@ -53,6 +54,9 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     deliveries::endpoints_are_found_by_tenant(&make()).await;
     deliveries::the_oldest_pending_delivery_is_known(&make()).await;
     deliveries::a_lane_shows_what_the_others_wait_for(&make()).await;
+    requests::what_was_sent_is_on_record(&make()).await;
+    requests::a_body_is_found_by_every_attempt_that_sent_it(&make()).await;
+    requests::attempts_are_read_from_any_number_on(&make()).await;
     agenda::an_event_waits_until_it_is_due(&make()).await;
     agenda::a_key_belongs_to_one_event_whether_it_waits_or_not(&make()).await;
     records::a_record_is_kept_until_it_is_put_anew_or_removed(&make()).await;
@@ -106,7 +110,7 @@ impl<S: Store> Subject<'_, S> {
             lane: lane(),
             seq,
             attempt: Attempt {
-                request_headers: HeaderLines::default(),
+                sent: Box::default(),
                 id: AttemptId::from_u128(number),
                 number: 1,
                 started_at: Wall(10),

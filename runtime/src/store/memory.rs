@@ -11,9 +11,11 @@ use crate::reading::LaneRecord;
 use crate::records::Records;
 use crate::replay::{Replay, ReplayLog, ReplayState};
 use crate::statistics::{Hour, MS_PER_HOUR};
+use bytes::Bytes;
 use postrider_engine::{
-    Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, HeldLane,
-    Ledger, Load, Loaded, MemoryBounds, OrderingKey, Receipt, Recovered, ReplayId, TenantId, Wall,
+    Attempt, Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId,
+    HeldLane, Ledger, Load, Loaded, MemoryBounds, OrderingKey, Receipt, Recovered, ReplayId,
+    TenantId, Wall,
 };
 use records::Kept;
 use std::collections::BTreeMap;
@@ -150,6 +152,23 @@ impl Store for MemoryStore {
         id: DeliveryId,
     ) -> StoreFuture<Result<Option<DeliveryRecord>, StoreError>> {
         self.answer(|held| held.delivery(id).map(|it| Room::new().fit_record(it)))
+    }
+
+    fn attempts(
+        self: Arc<Self>,
+        delivery: DeliveryId,
+        after: u32,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<Attempt>, StoreError>> {
+        self.answer(|held| pages::attempts(held, (delivery, after, most)))
+    }
+
+    fn request_body(
+        self: Arc<Self>,
+        delivery: DeliveryId,
+        number: u32,
+    ) -> StoreFuture<Result<Option<Bytes>, StoreError>> {
+        self.answer(|held| held.request_body(delivery, number))
     }
 
     fn dead_letters(

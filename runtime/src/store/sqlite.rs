@@ -31,6 +31,7 @@ mod retention;
 mod rows;
 mod schema;
 mod seal;
+mod sent;
 mod spec;
 mod watch;
 mod writer;
@@ -54,12 +55,13 @@ use crate::reading::LaneRecord;
 use crate::records::Records;
 use crate::replay::ReplayLog;
 use crate::statistics::Hour;
+use bytes::Bytes;
 use held::Lock;
 use outbox::SqliteOutbox;
 use patience::Patience;
 use postrider_engine::{
-    Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
-    Loaded, OrderingKey, Receipt, Recovered, TenantId, Wall,
+    Attempt, Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId,
+    Ledger, Load, Loaded, OrderingKey, Receipt, Recovered, TenantId, Wall,
 };
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use schema::Home;
@@ -373,6 +375,23 @@ impl Store for SqliteStore {
         id: DeliveryId,
     ) -> StoreFuture<Result<Option<DeliveryRecord>, StoreError>> {
         self.read(move |connection, _| reads::delivery(connection, id))
+    }
+
+    fn attempts(
+        self: Arc<Self>,
+        delivery: DeliveryId,
+        after: u32,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<Attempt>, StoreError>> {
+        self.read(move |connection, _| sent::attempts(connection, (delivery, after, most)))
+    }
+
+    fn request_body(
+        self: Arc<Self>,
+        delivery: DeliveryId,
+        number: u32,
+    ) -> StoreFuture<Result<Option<Bytes>, StoreError>> {
+        self.read(move |connection, _| sent::body(connection, delivery, number))
     }
 
     fn dead_letters(

@@ -1,6 +1,7 @@
 //! `/v1/deliveries`: what was sent, what came back, and trying again.
 
 use super::Api;
+use super::attempts::AttemptView;
 use super::caller::{Caller, Manage, Read};
 use super::extract::{Id, Query};
 use super::page::{self, Page};
@@ -10,11 +11,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use postrider::{
-    Attempt, DeliveryFilter, DeliveryId, DeliveryQuery, DeliveryRecord, DeliveryState, Direction,
-    EndpointId, Outcome, Repeat, TenantId,
+    DeliveryFilter, DeliveryId, DeliveryQuery, DeliveryRecord, DeliveryState, Direction,
+    EndpointId, TenantId,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// A delivery: one event to one endpoint.
@@ -53,36 +53,6 @@ pub(crate) struct DeliveryView {
     attempts: Vec<AttemptView>,
 }
 
-/// One HTTP request and what came back.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AttemptView {
-    /// Its id.
-    id: String,
-    /// 1 for the first one of its delivery.
-    number: u32,
-    /// When it started.
-    started_at: Time,
-    /// How long it took, in milliseconds.
-    duration_ms: u64,
-    /// The headers as they were sent; `[secret]` stands for each value of the endpoint's own.
-    request_headers: BTreeMap<String, String>,
-    /// The status of the response; `null` if there was none.
-    status: Option<u16>,
-    /// The headers of the response.
-    response_headers: BTreeMap<String, String>,
-    /// The first 16 KiB of the response's body, as text.
-    response_body: Option<String>,
-    /// Whether there was more of it.
-    response_body_cut: bool,
-    /// Why the request was sent twice, the second time on a new connection: on one that had been
-    /// used before, it met `connection_closed`, `request_timeout` (a 408) or `misdirected` (a 421).
-    repeated: Option<&'static str>,
-    /// Why there was no response: `dns`, `connect`, `tls`, `timeout`, `reset`, …
-    failure: Option<String>,
-    /// What went wrong, for people.
-    error: Option<String>,
-}
-
 impl DeliveryView {
     pub(crate) fn of(record: &DeliveryRecord) -> Self {
         let (reason, next_attempt_at) = match record.state {
@@ -114,43 +84,6 @@ impl DeliveryView {
 fn created_at(record: &DeliveryRecord) -> Time {
     let ms = (record.id.as_u128() >> 80) as u64;
     Time(postrider::Wall(ms))
-}
-
-impl AttemptView {
-    pub(crate) fn of(attempt: &Attempt) -> Self {
-        let headers = attempt.request_headers.iter();
-        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let mut view = Self {
-            id: attempt.id.to_string(),
-            number: attempt.number,
-            started_at: attempt.started_at.into(),
-            duration_ms: attempt.duration_ms,
-            request_headers: headers.collect(),
-            status: None,
-            response_headers: BTreeMap::new(),
-            response_body: None,
-            response_body_cut: false,
-            repeated: attempt.outcome.repeated().map(Repeat::name),
-            failure: None,
-            error: None,
-        };
-        match &attempt.outcome {
-            Outcome::Response(response) => {
-                view.status = Some(response.status);
-                view.response_headers = response.headers.iter().cloned().collect();
-                view.response_body = Some(String::from_utf8_lossy(&response.body).into_owned());
-                view.response_body_cut = response.body_cut;
-                if !(200..300).contains(&response.status) {
-                    view.error = Some(attempt.outcome.to_string());
-                }
-            }
-            Outcome::Failure(failure) => {
-                view.failure = Some(failure.kind.name().to_owned());
-                view.error = Some(attempt.outcome.to_string());
-            }
-        }
-        view
-    }
 }
 
 /// Which deliveries.

@@ -1,8 +1,8 @@
 //! `/v1/endpoints`: what their owner does with them.
 
 use super::Api;
+use super::attempts::AttemptView;
 use super::caller::{Caller, Manage, Read};
-use super::deliveries::AttemptView;
 use super::endpoint_form::{EndpointForm, EndpointView, PayloadFormName, restored};
 use super::extract::{Id, Json, MaybeJson, Query, parse};
 use super::page::{self, Filling, Page};

@@ -2,9 +2,9 @@
 
 use super::problem::Problem;
 use super::{
-    Api, dead_letters, deliveries, endpoint_defaults, endpoint_names, endpoints, event_types,
-    events, health, inbound, keys_routes, metrics_route, replays, scheduled, sources, stats,
-    stream, templates, tenants, timeline,
+    Api, attempts, dead_letters, deliveries, endpoint_defaults, endpoint_names, endpoints,
+    event_types, events, health, inbound, keys_routes, metrics_route, replays, scheduled, sources,
+    stats, stream, templates, tenants, timeline,
 };
 use axum::Router;
 use axum::http::header;
@@ -58,6 +58,9 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(timeline::explain))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::get))
+        .routes(routes!(attempts::list))
+        .routes(routes!(attempts::get))
+        .routes(routes!(attempts::request_body))
         .routes(routes!(deliveries::retry))
         .routes(routes!(deliveries::discard))
         .routes(routes!(dead_letters::list))

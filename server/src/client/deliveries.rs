@@ -3,7 +3,7 @@
 use super::http::Query;
 use super::show::{self, Column};
 use super::when::Moment;
-use super::{Client, ClientError, Connection, Paging};
+use super::{Client, ClientError, Connection, Paging, requests};
 use crate::Answer;
 use clap::{Subcommand, ValueEnum};
 use jiff::Timestamp;
@@ -24,6 +24,8 @@ enum What {
     List(List),
     /// Show a delivery with its attempts
     Get(One),
+    /// Show an attempt: the request as it was sent, and what came back
+    Attempt(Attempt),
     /// Send a delivery that has ended again
     Retry(One),
     /// Give up a delivery that is pending, or a dead letter
@@ -45,6 +47,14 @@ struct List {
 struct One {
     /// The delivery
     id: String,
+}
+
+#[derive(clap::Args)]
+struct Attempt {
+    /// The delivery
+    id: String,
+    /// 1 for its first attempt
+    number: u32,
 }
 
 /// Which deliveries.
@@ -182,6 +192,12 @@ impl What {
                 let reply = client.get(&path, &Query::default()).await?;
                 Ok(show.answer(&reply, described))
             }
+            Self::Attempt(Attempt { id, number }) => {
+                let number = number.to_string();
+                let path = ["v1", "deliveries", id, "attempts", &number];
+                let reply = client.get(&path, &Query::default()).await?;
+                Ok(show.answer(&reply, requests::described))
+            }
             Self::Retry(one) => {
                 let path = ["v1", "deliveries", &one.id, "retry"];
                 let reply = client.post_nothing(&path).await?;
@@ -236,6 +252,11 @@ fn described(delivery: &Value) -> String {
     if let Some(attempts) = delivery["attempts"].as_array().filter(|it| !it.is_empty()) {
         text.push('\n');
         text += &show::table(attempts, ATTEMPTS);
+        let requests = requests::lines(attempts);
+        if !requests.is_empty() {
+            text.push('\n');
+            text += &requests;
+        }
     }
     text
 }

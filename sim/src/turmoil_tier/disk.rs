@@ -6,9 +6,10 @@ use crate::chance::Chance;
 use crate::plan::{self, When};
 use crate::shadow::{Cut, Shadow};
 use crate::trace::What;
+use bytes::Bytes;
 use postrider::engine::{
-    BatchId, Change, CommitError, Load, Loaded, MemoryStore, Outcome, Phase, Receipt, Recovered,
-    Wall,
+    Attempt, BatchId, Change, CommitError, Load, Loaded, MemoryStore, Outcome, Phase, Receipt,
+    Recovered, Wall,
 };
 use postrider::records::Records;
 use postrider::store::{Store, StoreError, StoreFuture};
@@ -444,6 +445,23 @@ impl Store for DiskStore {
         id: DeliveryId,
     ) -> StoreFuture<Result<Option<DeliveryRecord>, StoreError>> {
         self.answer(|held| held.delivery(id))
+    }
+
+    fn attempts(
+        self: Arc<Self>,
+        _: DeliveryId,
+        _: u32,
+        _: usize,
+    ) -> StoreFuture<Result<Vec<Attempt>, StoreError>> {
+        Box::pin(ready(Err(no_history())))
+    }
+
+    fn request_body(
+        self: Arc<Self>,
+        delivery: DeliveryId,
+        number: u32,
+    ) -> StoreFuture<Result<Option<Bytes>, StoreError>> {
+        self.answer(|held| held.request_body(delivery, number))
     }
 
     fn dead_letters(

@@ -51,7 +51,7 @@ impl Route {
             return self.path.clone();
         };
         let (_, after) = rest.split_once('}').unwrap();
-        format!("{before}{id}{after}")
+        format!("{before}{id}{after}").replace("{number}", "1")
     }
 
     /// Whether a key of a tenant with this scope is enough.

@@ -1,5 +1,6 @@
 //! A store in a file of which something is wrong.
 
+use bytes::Bytes;
 use postrider::outbox::{OutboxSource, RefusedEvent, Waiting};
 use postrider::store::{SqliteStore, Store, StoreError, StoreFuture};
 use postrider::{
@@ -7,7 +8,7 @@ use postrider::{
     EventCursor, EventId, EventPage, EventQuery, EventRecord, Hour, LaneRecord, Ledger, NotReady,
     OrderingKey, TenantId,
 };
-use postrider_engine::{Change, CommitError, Load, Loaded, Receipt, Recovered, Wall};
+use postrider_engine::{Attempt, Change, CommitError, Load, Loaded, Receipt, Recovered, Wall};
 use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -124,6 +125,23 @@ impl Store for OddStore {
         id: DeliveryId,
     ) -> StoreFuture<Result<Option<DeliveryRecord>, StoreError>> {
         self.store.clone().delivery(id)
+    }
+
+    fn attempts(
+        self: Arc<Self>,
+        delivery: DeliveryId,
+        after: u32,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<Attempt>, StoreError>> {
+        self.store.clone().attempts(delivery, after, most)
+    }
+
+    fn request_body(
+        self: Arc<Self>,
+        delivery: DeliveryId,
+        number: u32,
+    ) -> StoreFuture<Result<Option<Bytes>, StoreError>> {
+        self.store.clone().request_body(delivery, number)
     }
 
     fn dead_letters(

@@ -180,6 +180,7 @@ impl<S: Store> Side<S> {
                 ..record
             });
             told += &format!("{record:?}\n");
+            told += &self.requests(*id).await;
         }
         told += &self.log().await;
         told += &format!("{:?}\n", store().oldest_pending().await);
@@ -216,6 +217,26 @@ impl<S: Store> Side<S> {
             }
         }
         told
+    }
+
+    /// The attempts of a delivery by pages, and the bodies that they sent.
+    async fn requests(&self, id: u128) -> String {
+        let delivery = DeliveryId::from_u128(id);
+        let mut told = String::new();
+        let mut after = 0;
+        loop {
+            let found = Arc::clone(&self.store).attempts(delivery, after, 3).await;
+            let found = found.unwrap();
+            let Some(last) = found.last() else {
+                return told;
+            };
+            after = last.number;
+            for attempt in &found {
+                let number = attempt.number;
+                let body = Arc::clone(&self.store).request_body(delivery, number).await;
+                told += &format!("{id} {number} {:?} {body:?}\n", attempt.sent);
+            }
+        }
     }
 
     /// The log of events, as whoever reads along sees it.

@@ -5,8 +5,8 @@ use crate::history::{DeadLetterGroup, DeliveryFilter, DeliveryQuery, Direction, 
 use crate::store::Store;
 use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
-    EndpointSpec, EndpointStatus, EventId, FailReason, Failure, FailureKind, HeaderLines, Health,
-    LaneId, NewDelivery, OrderingKey, Outcome, Receipt, Repeat, Response, Seq, TenantId, Wall,
+    EndpointSpec, EndpointStatus, EventId, FailReason, Failure, FailureKind, Health, LaneId,
+    NewDelivery, OrderingKey, Outcome, Receipt, Repeat, Response, Seq, TenantId, Wall,
 };
 use std::sync::Arc;
 
@@ -93,7 +93,7 @@ async fn end<S: Store>(
         lane,
         seq,
         attempt: Attempt {
-            request_headers: HeaderLines::default(),
+            sent: Box::default(),
             id: AttemptId::from_u128(number * 10 + u128::from(attempt)),
             number: attempt,
             started_at: Wall(10),

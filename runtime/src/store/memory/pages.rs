@@ -6,7 +6,8 @@ use crate::history::{
     READ_BYTES_MAX, Room, accepted_at,
 };
 use postrider_engine::{
-    AttemptResult, DeliveryRecord, DeliveryState, LoggedEvent, MemoryStore, TenantId,
+    Attempt, AttemptResult, DeliveryId, DeliveryRecord, DeliveryState, LoggedEvent, MemoryStore,
+    TenantId,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -70,6 +71,26 @@ pub(super) fn deliveries(held: &MemoryStore, query: &DeliveryQuery) -> DeliveryP
         page.deliveries.push(record);
     }
     page
+}
+
+/// At most so many attempts of a delivery with numbers above `after`, as far as there is room.
+pub(super) fn attempts(
+    held: &MemoryStore,
+    (delivery, after, most): (DeliveryId, u32, usize),
+) -> Vec<Attempt> {
+    let record = held.delivery(delivery);
+    let all = record.into_iter().flat_map(|record| record.attempts);
+    let mut room = Room::new();
+    let mut found = Vec::new();
+    for mut attempt in all.filter(|it| it.number > after).take(most) {
+        let mut own = Room::new();
+        own.fit(&mut attempt);
+        if !room.add(&own) && !found.is_empty() {
+            break;
+        }
+        found.push(attempt);
+    }
+    found
 }
 
 fn is_asked_for(filter: &DeliveryFilter, record: &DeliveryRecord) -> bool {

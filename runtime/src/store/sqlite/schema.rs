@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i32 = 0x5053_5452;
 pub(super) const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
 /// Each brings the schema from its place to the next one. Never changed, only added to.
-const MIGRATIONS: &[&str] = &[FIRST, SECOND, THIRD];
+const MIGRATIONS: &[&str] = &[FIRST, SECOND, THIRD, SENT_REQUESTS];
 
 /// Names begin with `postrider_`, so that the tables can live in an application's database.
 ///
@@ -235,6 +235,26 @@ CREATE TABLE postrider_record (
 /// Until when an endpoint's receiver has asked to be left alone (Unix milliseconds).
 const THIRD: &str = "
 ALTER TABLE postrider_endpoint ADD COLUMN held_until INTEGER;
+";
+
+/// Of each attempt where it went, how long its phases took, and its body.
+///
+/// - `total_ms` is there if the phases were measured.
+/// - `sent_bytes` is the length of the body; there is none for attempts of before. The body is the
+///   payload of its event unless `sent_keeper` names a delivery by its number, and `sent_attempt` an
+///   attempt of it by its id: that row has it as `sent_body`. -1: it was not kept.
+const SENT_REQUESTS: &str = "
+ALTER TABLE postrider_attempt ADD COLUMN url TEXT;
+ALTER TABLE postrider_attempt ADD COLUMN queued_ms INTEGER;
+ALTER TABLE postrider_attempt ADD COLUMN dns_ms INTEGER;
+ALTER TABLE postrider_attempt ADD COLUMN connect_ms INTEGER;
+ALTER TABLE postrider_attempt ADD COLUMN tls_ms INTEGER;
+ALTER TABLE postrider_attempt ADD COLUMN first_byte_ms INTEGER;
+ALTER TABLE postrider_attempt ADD COLUMN total_ms INTEGER;
+ALTER TABLE postrider_attempt ADD COLUMN sent_bytes INTEGER;
+ALTER TABLE postrider_attempt ADD COLUMN sent_keeper INTEGER;
+ALTER TABLE postrider_attempt ADD COLUMN sent_attempt BLOB;
+ALTER TABLE postrider_attempt ADD COLUMN sent_body BLOB;
 ";
 
 /// In `postrider_meta`: how many of the migrations the tables have seen.
