@@ -32,6 +32,7 @@ mod events;
 mod facts;
 mod history;
 pub mod outbox;
+mod outline;
 mod postrider;
 mod readiness;
 mod reading;
@@ -62,6 +63,7 @@ pub use history::{
 };
 #[cfg(feature = "sqlite")]
 pub use outbox::{Outbox, OutboxError};
+pub use outline::{DeliveryOutline, OutlinePage};
 pub use postrider::Postrider;
 pub use postrider_engine as engine;
 pub use postrider_engine::signature;
@@ -79,7 +81,10 @@ pub use postrider_engine::{
 pub use readiness::NotReady;
 pub use reading::LaneRecord;
 pub use records::{Record, RecordError, Records};
-pub use replay::{Replay, ReplayError, ReplayRequest, ReplayState};
+pub use replay::{
+    Replay, ReplayAct, ReplayError, ReplayPage, ReplayQuery, ReplayReport, ReplayRequest,
+    ReplayState, SkipReason,
+};
 /// The SQLite that this crate is built with, for applications that publish in their own
 /// transactions: see [`outbox`].
 #[cfg(feature = "sqlite")]

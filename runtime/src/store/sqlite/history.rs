@@ -69,12 +69,12 @@ pub(super) fn page(
 }
 
 /// Whether its last attempt ended as is asked for.
-fn ended_so(
+pub(super) fn ended_so(
     connection: &Connection,
     filter: &DeliveryFilter,
     delivery: &DeliveryRow,
 ) -> Result<bool, StoreFault> {
-    if filter.status_class.is_none() && filter.failure.is_none() {
+    if !filter.asks_for_end() {
         return Ok(true);
     }
     let mut select = connection.prepare_cached(
@@ -92,7 +92,7 @@ fn ended_so(
 }
 
 /// Where to look: the smallest lists that hold all that match. `None` if there can be nothing.
-fn candidates<'a>(
+pub(super) fn candidates<'a>(
     connection: &'a Connection,
     query: &DeliveryQuery,
 ) -> Result<Option<Merged<'a>>, StoreFault> {
