@@ -31,6 +31,7 @@ mod ensure;
 mod events;
 mod facts;
 mod history;
+mod letters;
 pub mod outbox;
 mod outline;
 mod postrider;
@@ -61,6 +62,7 @@ pub use history::{
     Cursor, DeadLetterGroup, DeliveryFilter, DeliveryPage, DeliveryQuery, Direction, InvalidCursor,
     InvalidState, StateKind, Statistics,
 };
+pub use letters::{LetterGroup, LetterGrouping};
 #[cfg(feature = "sqlite")]
 pub use outbox::{Outbox, OutboxError};
 pub use outline::{DeliveryOutline, OutlinePage};

@@ -1,7 +1,10 @@
 //! Deliveries without what is large of them: what is counted, and what acts over many look at.
 
-use crate::history::Cursor;
+use crate::history::{Cursor, DeliveryQuery};
+use crate::store::{Store, StoreError};
 use postrider_engine::{DeliveryId, DeliveryState, EndpointId, EndpointStatus, EventType, Wall};
+use std::sync::Arc;
+use tokio::task::yield_now;
 
 /// A delivery without its payload and its attempts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,4 +33,22 @@ pub struct OutlinePage {
     pub deliveries: Vec<DeliveryOutline>,
     /// Where the next page begins; `None` if there is nothing more.
     pub next: Option<Cursor>,
+}
+
+/// Shows each delivery of a list, page by page: others read and write between two of them.
+pub(crate) async fn each(
+    store: &Arc<dyn Store>,
+    mut query: DeliveryQuery,
+    mut see: impl FnMut(&DeliveryOutline) + Send,
+) -> Result<(), StoreError> {
+    loop {
+        let page = Arc::clone(store).outlines(query.clone()).await?;
+        page.deliveries.iter().for_each(&mut see);
+        if page.next.is_none() {
+            return Ok(());
+        }
+        query.after = page.next;
+        // A store in memory answers at once.
+        yield_now().await;
+    }
 }

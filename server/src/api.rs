@@ -3,6 +3,8 @@
 mod caller;
 mod caught;
 mod cursors;
+mod dead_letter_acts;
+mod dead_letter_filter;
 mod dead_letters;
 mod deliveries;
 mod edge;
@@ -32,6 +34,7 @@ mod raw;
 mod reference;
 mod refusal;
 mod registry;
+mod replay_view;
 mod replays;
 mod scheduled;
 mod schema;

@@ -1,5 +1,6 @@
 //! The REST API on real sockets, over a real store.
 
+mod bulk;
 mod client;
 mod deliveries;
 mod endpoints;

@@ -1,13 +1,11 @@
 //! What a replay would do.
 
 use super::plan::{Plan, SkipReason, Verdict};
-use crate::history::DeliveryQuery;
-use crate::outline::DeliveryOutline;
+use crate::outline::{DeliveryOutline, each};
 use crate::store::{Store, StoreError};
 use postrider_engine::{EndpointId, EventType};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::task::yield_now;
 
 /// Deliveries that are counted in one go.
 const AT_ONCE: usize = 1_000;
@@ -61,24 +59,6 @@ pub(super) async fn made(store: &Arc<dyn Store>, plan: &Plan) -> Result<ReplayRe
     })
     .await?;
     Ok(report)
-}
-
-/// Shows each delivery of a list, page by page: others read and write between two of them.
-pub(super) async fn each(
-    store: &Arc<dyn Store>,
-    mut query: DeliveryQuery,
-    mut see: impl FnMut(&DeliveryOutline) + Send,
-) -> Result<(), StoreError> {
-    loop {
-        let page = Arc::clone(store).outlines(query.clone()).await?;
-        page.deliveries.iter().for_each(&mut see);
-        if page.next.is_none() {
-            return Ok(());
-        }
-        query.after = page.next;
-        // A store in memory answers at once.
-        yield_now().await;
-    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! Does a replay, delivery by delivery.
 
 use super::plan::{Plan, SkipReason, Verdict};
-use super::report::each;
 use super::{Replay, ReplayAct, ReplayLog, ReplayPage, ReplayState};
 use crate::clock::Clock;
 use crate::history::Cursor;
-use crate::outline::{DeliveryOutline, OutlinePage};
+use crate::outline::{DeliveryOutline, OutlinePage, each};
 use crate::shell::Call;
 use crate::store::{Store, StoreError};
 use postrider_engine::{Answer, Command, DeliveryId, DiscardError, ReplayId, ResendError};

@@ -111,10 +111,10 @@ pub(super) fn candidates<'a>(
     let Some(owners) = owners else {
         return Merged::of(connection, [Stream::All], between, direction).map(Some);
     };
-    let reasons: &[FailReason] = match &filter.reasons[..] {
-        [] => &FailReason::ALL,
-        given => given,
-    };
+    // Each once: a list that is merged twice would show its deliveries twice.
+    let asked_for = |it: &FailReason| filter.reasons.is_empty() || filter.reasons.contains(it);
+    let reasons: Vec<FailReason> = FailReason::ALL.into_iter().filter(asked_for).collect();
+    let reasons = &reasons[..];
     let dead = |owner| {
         let detail = |reason: &FailReason| rows::state(DeliveryState::Failed(*reason)).1;
         reasons
