@@ -2,10 +2,11 @@
 //! ask the same plan, so that one does what the other has said.
 
 use super::{ReplayAct, ReplayRequest};
-use crate::history::{DeliveryFilter, DeliveryQuery, Direction, StateKind, accepted_at};
-use crate::outline::DeliveryOutline;
+use crate::history::{Cursor, DeliveryFilter, DeliveryQuery, Direction, StateKind, accepted_at};
+use crate::outline::{DeliveryOutline, OutlinePage};
 use postrider_engine::{DeliveryState, EndpointStatus, Wall};
 use std::fmt;
+use std::num::NonZeroU32;
 
 /// The duration of an attempt is measured by another clock than its start: by so much its end may seem
 /// to lie ahead.
@@ -145,6 +146,20 @@ impl Plan {
         }
     }
 
+    /// Ends a page after so many deliveries that are due.
+    pub(super) fn cut(&self, page: &mut OutlinePage, most: NonZeroU32) {
+        let mut due = 0;
+        let last = page.deliveries.iter().position(|it| {
+            due += u32::from(self.verdict(it) == Verdict::Due);
+            due >= most.get()
+        });
+        let kept = last.map_or(page.deliveries.len(), |last| last + 1);
+        if kept < page.deliveries.len() {
+            page.deliveries.truncate(kept);
+            page.next = page.deliveries.last().map(|it| Cursor(it.id));
+        }
+    }
+
     /// Whether it had not ended when the replay was asked for. Nobody who counted before has seen it
     /// as it is now.
     fn ended_later(&self, it: &DeliveryOutline) -> bool {
@@ -264,6 +279,30 @@ mod tests {
         assert!(Plan::of_dry_run(&request, ASKED_AT).filter.dead);
         let running = Plan::of_replay(&request, ASKED_AT);
         assert_eq!(running.filter.states, [StateKind::Failed]);
+    }
+
+    #[test]
+    fn a_page_is_cut_after_what_is_due_in_a_second() {
+        let plan = plan(ReplayAct::Discard, dead());
+        let at = |ms| DeliveryOutline {
+            id: DeliveryId::first_at(Wall(ms)),
+            ..outline(FAILED)
+        };
+        let whole = OutlinePage {
+            deliveries: vec![resent_at(999), at(1), at(2), at(3)],
+            next: None,
+        };
+        let cut = |most| {
+            let mut page = whole.clone();
+            plan.cut(&mut page, NonZeroU32::new(most).unwrap());
+            page
+        };
+        let one = cut(1);
+        assert_eq!(one.deliveries, whole.deliveries[..2]);
+        assert_eq!(one.next, Some(Cursor(at(1).id)));
+        for most in [3, 4] {
+            assert_eq!(cut(most), whole);
+        }
     }
 
     #[test]

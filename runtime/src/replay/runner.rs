@@ -130,13 +130,14 @@ impl Runner {
         pace: &mut Option<Interval>,
     ) -> Result<Option<Replay>, StoreError> {
         self.settle(replay).await?;
-        // What takes long is read in small parts: meanwhile others change what was read, and want to
-        // know how far it is.
-        let rate = replay.request.per_second.map(NonZeroU32::get);
-        let in_a_second = rate.and_then(|rate| usize::try_from(rate).ok());
-        let mut query = plan.query(in_a_second.map_or(PAGE, |most| most.min(PAGE)));
+        let mut query = plan.query(PAGE);
         query.after = replay.after;
-        let page = Arc::clone(&self.store).outlines(query).await?;
+        let mut page = Arc::clone(&self.store).outlines(query).await?;
+        if let Some(rate) = replay.request.per_second {
+            // No more than is done in a second: meanwhile others change what was read, and want to
+            // know how far it is.
+            plan.cut(&mut page, rate);
+        }
         self.announce(plan, replay, &page).await?;
         let mut done = Replay {
             page: None,
