@@ -67,7 +67,9 @@ pub use input::{
     RecoveredDelivery, RecoveredEndpoint, RecoveredLane, Target,
 };
 pub use limits::{Limits, Share};
-pub use memory::{DeliveryRecord, HeldLane, Ledger, LoggedEvent, MemoryBounds, MemoryStore};
+pub use memory::{
+    DeliveryRecord, HeldDelivery, HeldLane, Ledger, LoggedEvent, MemoryBounds, MemoryStore,
+};
 pub use names::{EndpointName, EventPattern, EventType, InvalidName, OrderingKey, TenantId};
 pub use outcome::{Failure, FailureKind, Outcome, Phase, Repeat, Response};
 pub use output::{Answer, Drained, Load, Output, Published, Reason};

@@ -8,7 +8,7 @@ mod events;
 mod reads;
 
 pub use events::LoggedEvent;
-pub use reads::HeldLane;
+pub use reads::{HeldDelivery, HeldLane};
 
 use crate::batch::{
     Attempted, Change, CommitError, EndpointUpdate, Placed, Publish, Receipt, Refusal,

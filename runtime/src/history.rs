@@ -44,6 +44,8 @@ pub struct DeliveryFilter {
     pub until: Option<Wall>,
     /// Only those whose last attempt was answered with such a status: 2 for 2xx, to 5 for 5xx.
     pub status_class: Option<u8>,
+    /// Only those whose last attempt was answered with this status.
+    pub status: Option<u16>,
     /// Only those whose last attempt was not answered, for this reason.
     pub failure: Option<FailureKind>,
     /// Only those that failed for one of these reasons; empty for whatever has become of them.
@@ -173,16 +175,24 @@ impl DeliveryFilter {
     /// Whether the last attempt ended as is asked for.
     pub(crate) fn takes_end(&self, last: Option<AttemptResult>) -> bool {
         let status = match last {
-            Some(AttemptResult::Status(status)) => Some(status / 100),
+            Some(AttemptResult::Status(status)) => Some(status),
             _ => None,
         };
+        let class_of = status.map(|status| status / 100);
         let failure = match last {
             Some(AttemptResult::Failure(kind)) => Some(kind),
             _ => None,
         };
         self.status_class
-            .is_none_or(|class| status == Some(class.into()))
+            .is_none_or(|class| class_of == Some(class.into()))
+            && self.status.is_none_or(|asked| status == Some(asked))
             && self.failure.is_none_or(|kind| failure == Some(kind))
+    }
+
+    /// Whether it depends on the last attempt.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn asks_for_end(&self) -> bool {
+        self.status_class.is_some() || self.status.is_some() || self.failure.is_some()
     }
 }
 

@@ -31,7 +31,9 @@ mod ensure;
 mod events;
 mod facts;
 mod history;
+mod letters;
 pub mod outbox;
+mod outline;
 mod postrider;
 mod readiness;
 mod reading;
@@ -60,8 +62,10 @@ pub use history::{
     Cursor, DeadLetterGroup, DeliveryFilter, DeliveryPage, DeliveryQuery, Direction, InvalidCursor,
     InvalidState, StateKind, Statistics,
 };
+pub use letters::{LetterGroup, LetterGrouping};
 #[cfg(feature = "sqlite")]
 pub use outbox::{Outbox, OutboxError};
+pub use outline::{DeliveryOutline, OutlinePage};
 pub use postrider::Postrider;
 pub use postrider_engine as engine;
 pub use postrider_engine::signature;
@@ -79,7 +83,10 @@ pub use postrider_engine::{
 pub use readiness::NotReady;
 pub use reading::LaneRecord;
 pub use records::{Record, RecordError, Records};
-pub use replay::{Replay, ReplayError, ReplayRequest, ReplayState};
+pub use replay::{
+    Replay, ReplayAct, ReplayError, ReplayPage, ReplayQuery, ReplayReport, ReplayRequest,
+    ReplayState, SkipReason,
+};
 /// The SQLite that this crate is built with, for applications that publish in their own
 /// transactions: see [`outbox`].
 #[cfg(feature = "sqlite")]

@@ -505,7 +505,6 @@ impl Postrider {
         self.0.clock.wall()
     }
 
-    /// The replays under way.
     /// Where requests may go.
     #[must_use]
     pub fn egress(&self) -> &EgressGuard {
@@ -524,6 +523,7 @@ impl Postrider {
         Runner {
             store: self.store(),
             log,
+            clock: Arc::clone(&self.0.clock),
             calls: self.0.calls.downgrade(),
         }
     }

@@ -13,6 +13,7 @@ use crate::agenda::Agenda;
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
 use crate::outbox::OutboxSource;
+use crate::outline::OutlinePage;
 use crate::readiness::NotReady;
 use crate::reading::LaneRecord;
 use crate::records::Records;
@@ -119,6 +120,13 @@ pub trait Store: Send + Sync + 'static {
         self: Arc<Self>,
         query: DeliveryQuery,
     ) -> StoreFuture<Result<DeliveryPage, StoreError>>;
+
+    /// A page of deliveries without their payloads and attempts. It looks at a bounded number of
+    /// records, so that whoever counts millions holds up nobody.
+    fn outlines(
+        self: Arc<Self>,
+        query: DeliveryQuery,
+    ) -> StoreFuture<Result<OutlinePage, StoreError>>;
 
     /// At most `most` lanes of an endpoint that hold something or have stopped, by their keys, that
     /// come after `after`.

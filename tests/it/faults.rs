@@ -10,8 +10,8 @@ use postrider::transport::{Transport, WireRequest};
 use postrider::{
     Closed, DeadLetterGroup, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
     EventCursor, EventPage, EventQuery, EventRecord, EventState, Hour, LaneRecord, Ledger,
-    MemoryStore, NotReady, OrderingKey, Outcome, Postrider, PublishError, Response, Secret, Store,
-    TenantId,
+    MemoryStore, NotReady, OrderingKey, Outcome, OutlinePage, Postrider, PublishError, Response,
+    Secret, Store, TenantId,
 };
 use std::io;
 use std::pin::Pin;
@@ -191,6 +191,12 @@ impl Store for Failing {
         query: DeliveryQuery,
     ) -> StoreFuture<Result<DeliveryPage, StoreError>> {
         Arc::clone(&self.inner).deliveries(query)
+    }
+    fn outlines(
+        self: Arc<Self>,
+        query: DeliveryQuery,
+    ) -> StoreFuture<Result<OutlinePage, StoreError>> {
+        Arc::clone(&self.inner).outlines(query)
     }
     fn hours(
         self: Arc<Self>,

@@ -12,12 +12,12 @@
 mod agenda;
 mod deliveries;
 mod log;
+mod outlines;
 mod records;
 mod requests;
+mod replays;
 
 use super::Store;
-use crate::history::{Cursor, DeliveryFilter, StateKind};
-use crate::replay::{Replay, ReplayRequest, ReplayState};
 use bytes::Bytes;
 use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
@@ -41,7 +41,8 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     a_stopped_lane_takes_a_resend_in_place(&make()).await;
     a_resend_goes_to_the_end_of_its_lane(&make()).await;
     a_replay_makes_a_delivery_anew_once(&make()).await;
-    a_replay_is_kept_as_it_was_put(&make()).await;
+    replays::a_replay_is_kept_as_it_was_put(&make()).await;
+    replays::replays_have_pages_by_tenant_and_state(&make()).await;
     a_discard_ends_a_pending_delivery_and_a_dead_letter(&make()).await;
     a_deleted_endpoint_keeps_only_what_is_under_way(&make()).await;
     an_update_changes_what_it_names(&make()).await;
@@ -51,6 +52,8 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     deliveries::deliveries_are_found_by_what_they_are_of(&make()).await;
     deliveries::deliveries_are_found_by_how_they_ended(&make()).await;
     deliveries::dead_letters_are_found_and_counted_by_tenant(&make()).await;
+    outlines::outlines_say_of_each_delivery_what_its_record_says(&make()).await;
+    outlines::outlines_know_whether_their_endpoint_gets_deliveries(&make()).await;
     deliveries::endpoints_are_found_by_tenant(&make()).await;
     deliveries::the_oldest_pending_delivery_is_known(&make()).await;
     deliveries::a_lane_shows_what_the_others_wait_for(&make()).await;
@@ -391,42 +394,6 @@ async fn a_replay_makes_a_delivery_anew_once<S: Store>(store: &Arc<S>) {
     assert_eq!(made.unwrap().unwrap().replay, Some(ReplayId::from_u128(7)));
     let other = subject.commit(again(4, 8)).await;
     assert!(matches!(other, Receipt::Resent(_)), "{other:?}");
-}
-
-async fn a_replay_is_kept_as_it_was_put<S: Store>(store: &Arc<S>) {
-    let Some(log) = Arc::clone(store).replay_log() else {
-        return;
-    };
-    let mut replay = Replay {
-        id: ReplayId::from_u128(7),
-        request: ReplayRequest {
-            filter: DeliveryFilter {
-                tenant: Some(postrider_engine::TenantId::default()),
-                event: Some(EventId::from_u128(3)),
-                endpoint: Some(ENDPOINT),
-                states: vec![StateKind::Failed, StateKind::Delivered],
-                event_types: "a.*".parse().into_iter().collect(),
-                from: Some(Wall(1)),
-                until: Some(Wall(2)),
-                status_class: Some(4),
-                failure: Some(FailureKind::Dns),
-                reasons: vec![FailReason::Exhausted],
-                dead: true,
-            },
-            per_second: std::num::NonZeroU32::new(3),
-        },
-        state: ReplayState::Running,
-        after: None,
-        resent: 4,
-        skipped: 5,
-        created_at: Wall(6),
-    };
-    Arc::clone(&log).put(replay.clone()).await.unwrap();
-    assert_eq!(Arc::clone(&log).replays().await.unwrap(), [replay.clone()]);
-    replay.state = ReplayState::Cancelled;
-    replay.after = Some(Cursor(DeliveryId::from_u128(9)));
-    Arc::clone(&log).put(replay.clone()).await.unwrap();
-    assert_eq!(log.replays().await.unwrap(), [replay]);
 }
 
 async fn a_discard_ends_a_pending_delivery_and_a_dead_letter<S: Store>(store: &Arc<S>) {

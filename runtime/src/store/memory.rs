@@ -1,15 +1,18 @@
 //! The store in memory.
 
+mod outlines;
 mod pages;
 mod records;
+mod replays;
 
 use super::{Store, StoreError, StoreFuture};
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery, Room, accepted_at};
+use crate::outline::OutlinePage;
 use crate::readiness::NotReady;
 use crate::reading::LaneRecord;
 use crate::records::Records;
-use crate::replay::{Replay, ReplayLog, ReplayState};
+use crate::replay::{Replay, ReplayLog};
 use crate::statistics::{Hour, MS_PER_HOUR};
 use bytes::Bytes;
 use postrider_engine::{
@@ -31,9 +34,6 @@ pub struct MemoryStore {
     replays: Mutex<BTreeMap<ReplayId, Replay>>,
     records: Mutex<Kept>,
 }
-
-/// Replays that are kept; those that have ended go first, the oldest before the others.
-const REPLAYS_MAX: usize = 1_000;
 
 /// Hours that are kept, over all endpoints; the oldest go first.
 const HOURS_MAX: usize = 2_000;
@@ -193,6 +193,13 @@ impl Store for MemoryStore {
         self.answer(|held| pages::deliveries(held, &query))
     }
 
+    fn outlines(
+        self: Arc<Self>,
+        query: DeliveryQuery,
+    ) -> StoreFuture<Result<OutlinePage, StoreError>> {
+        self.answer(|held| outlines::page(held, &query))
+    }
+
     fn lanes(
         self: Arc<Self>,
         endpoint: EndpointId,
@@ -258,24 +265,6 @@ impl Store for MemoryStore {
 
     fn records(self: Arc<Self>) -> Option<Arc<dyn Records>> {
         Some(self)
-    }
-}
-
-impl ReplayLog for MemoryStore {
-    fn put(self: Arc<Self>, replay: Replay) -> StoreFuture<Result<(), StoreError>> {
-        let mut replays = self.replays.lock().unwrap_or_else(PoisonError::into_inner);
-        replays.insert(replay.id, replay);
-        let has_ended = |replay: &&Replay| replay.state != ReplayState::Running;
-        let oldest = replays.values().find(has_ended).map(|replay| replay.id);
-        if let Some(oldest) = oldest.filter(|_| replays.len() > REPLAYS_MAX) {
-            replays.remove(&oldest);
-        }
-        Box::pin(ready(Ok(())))
-    }
-
-    fn replays(self: Arc<Self>) -> StoreFuture<Result<Vec<Replay>, StoreError>> {
-        let replays = self.replays.lock().unwrap_or_else(PoisonError::into_inner);
-        Box::pin(ready(Ok(replays.values().cloned().collect())))
     }
 }
 

@@ -21,6 +21,7 @@ mod modes;
 mod open_error;
 mod options;
 mod outbox;
+mod outlines;
 mod patience;
 mod reads;
 mod records;
@@ -50,6 +51,7 @@ use crate::agenda::Agenda;
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
 use crate::outbox::{Outbox, OutboxSource};
+use crate::outline::OutlinePage;
 use crate::readiness::NotReady;
 use crate::reading::LaneRecord;
 use crate::records::Records;
@@ -408,6 +410,13 @@ impl Store for SqliteStore {
         query: DeliveryQuery,
     ) -> StoreFuture<Result<DeliveryPage, StoreError>> {
         self.read(move |connection, _| history::page(connection, &query))
+    }
+
+    fn outlines(
+        self: Arc<Self>,
+        query: DeliveryQuery,
+    ) -> StoreFuture<Result<OutlinePage, StoreError>> {
+        self.read(move |connection, _| outlines::page(connection, &query))
     }
 
     fn lanes(

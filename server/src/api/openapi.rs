@@ -2,9 +2,9 @@
 
 use super::problem::Problem;
 use super::{
-    Api, attempts, dead_letters, deliveries, endpoint_defaults, endpoint_names, endpoints,
-    event_types, events, health, inbound, keys_routes, metrics_route, replays, scheduled, sources,
-    stats, stream, templates, tenants, timeline,
+    Api, attempts, dead_letter_acts, dead_letters, deliveries, endpoint_defaults, endpoint_names,
+    endpoints, event_types, events, health, inbound, keys_routes, metrics_route, replays,
+    scheduled, sources, stats, stream, templates, tenants, timeline,
 };
 use axum::Router;
 use axum::http::header;
@@ -67,6 +67,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(dead_letters::groups))
         .routes(routes!(dead_letters::resend))
         .routes(routes!(dead_letters::discard))
+        .routes(routes!(dead_letter_acts::bulk))
         .routes(routes!(replays::create, replays::list))
         .routes(routes!(replays::get))
         .routes(routes!(replays::cancel))

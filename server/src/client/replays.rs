@@ -22,7 +22,7 @@ enum What {
     List(Paging),
     /// Show how far a replay is
     Get(One),
-    /// Cancel a replay; what it has made anew stays
+    /// Cancel a replay; what it has done stays so
     Cancel(One),
 }
 
@@ -35,7 +35,10 @@ struct One {
 const COLUMNS: &[Column] = &[
     ("ID", "/id"),
     ("STATE", "/state"),
+    ("ACT", "/act"),
+    ("TOTAL", "/total"),
     ("MADE ANEW", "/resent"),
+    ("GIVEN UP", "/discarded"),
     ("PASSED OVER", "/skipped"),
     ("CREATED", "/created_at"),
 ];

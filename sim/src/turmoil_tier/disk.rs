@@ -16,7 +16,7 @@ use postrider::store::{Store, StoreError, StoreFuture};
 use postrider::{
     DeadLetterGroup, DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
     EventCursor, EventId, EventPage, EventQuery, EventRecord, FailureKind, Hour, LaneRecord,
-    Ledger, NotReady, OrderingKey, TenantId,
+    Ledger, NotReady, OrderingKey, OutlinePage, TenantId,
 };
 use std::future::ready;
 use std::sync::Arc;
@@ -482,6 +482,10 @@ impl Store for DiskStore {
         self: Arc<Self>,
         _: DeliveryQuery,
     ) -> StoreFuture<Result<DeliveryPage, StoreError>> {
+        Box::pin(ready(Err(no_history())))
+    }
+
+    fn outlines(self: Arc<Self>, _: DeliveryQuery) -> StoreFuture<Result<OutlinePage, StoreError>> {
         Box::pin(ready(Err(no_history())))
     }
 

@@ -6,7 +6,7 @@ use postrider::store::{SqliteStore, Store, StoreError, StoreFuture};
 use postrider::{
     DeadLetterGroup, DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
     EventCursor, EventId, EventPage, EventQuery, EventRecord, Hour, LaneRecord, Ledger, NotReady,
-    OrderingKey, TenantId,
+    OrderingKey, OutlinePage, TenantId,
 };
 use postrider_engine::{Attempt, Change, CommitError, Load, Loaded, Receipt, Recovered, Wall};
 use std::future::ready;
@@ -158,6 +158,13 @@ impl Store for OddStore {
         query: DeliveryQuery,
     ) -> StoreFuture<Result<DeliveryPage, StoreError>> {
         self.store.clone().deliveries(query)
+    }
+
+    fn outlines(
+        self: Arc<Self>,
+        query: DeliveryQuery,
+    ) -> StoreFuture<Result<OutlinePage, StoreError>> {
+        self.store.clone().outlines(query)
     }
 
     fn hours(

@@ -185,6 +185,7 @@ impl<S: Store> Side<S> {
         told += &self.log().await;
         told += &format!("{:?}\n", store().oldest_pending().await);
         told += &self.pages(None).await;
+        told += &self.outlines().await;
         let groups = store().dead_letter_groups(TenantId::default()).await;
         told += &format!("{:?}\n", groups.unwrap());
         for number in 1..=ENDPOINTS {
@@ -293,6 +294,35 @@ impl<S: Store> Side<S> {
                     }
                 }
                 told += &format!("{endpoint:?} {states:?} {dead} {direction:?}: {found:?}\n");
+            }
+        }
+        told
+    }
+
+    /// The deliveries as whoever counts them sees them.
+    async fn outlines(&self) -> String {
+        let mut told = String::new();
+        for dead in [false, true] {
+            let mut query = DeliveryQuery {
+                filter: DeliveryFilter {
+                    tenant: Some(TenantId::default()),
+                    dead,
+                    ..DeliveryFilter::default()
+                },
+                direction: Direction::OldestFirst,
+                after: None,
+                most: 9,
+            };
+            loop {
+                let page = Arc::clone(&self.store).outlines(query.clone());
+                let page = page.await.unwrap();
+                for outline in &page.deliveries {
+                    told += &format!("{dead} {outline:?}\n");
+                }
+                query.after = page.next;
+                if page.next.is_none() {
+                    break;
+                }
             }
         }
         told

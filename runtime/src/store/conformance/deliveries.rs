@@ -10,9 +10,9 @@ use postrider_engine::{
 };
 use std::sync::Arc;
 
-const RED: (EndpointId, &str) = (EndpointId::from_u128(1), "red");
-const REDDER: (EndpointId, &str) = (EndpointId::from_u128(2), "red");
-const BLUE: (EndpointId, &str) = (EndpointId::from_u128(3), "blue");
+pub(super) const RED: (EndpointId, &str) = (EndpointId::from_u128(1), "red");
+pub(super) const REDDER: (EndpointId, &str) = (EndpointId::from_u128(2), "red");
+pub(super) const BLUE: (EndpointId, &str) = (EndpointId::from_u128(3), "blue");
 
 fn tenant(name: &str) -> TenantId {
     name.parse().unwrap()
@@ -131,7 +131,7 @@ async fn deliver<S: Store>(
 
 /// Delivered 1, rejected 2 and 3, exhausted 4 and 5, pending 6, retrying 7, and 8, which makes 3
 /// anew. Those of the tenant blue are 5 and 6.
-async fn fill<S: Store>(subject: &Subject<'_, S>) {
+pub(super) async fn fill<S: Store>(subject: &Subject<'_, S>) {
     let retrying = DeliveryState::Retrying { due: Wall(99) };
     let rejected = DeliveryState::Failed(FailReason::Rejected);
     let exhausted = DeliveryState::Failed(FailReason::Exhausted);
@@ -230,6 +230,13 @@ pub(super) async fn deliveries_are_found_by_how_they_ended<S: Store>(store: &Arc
             ..any()
         };
         assert_eq!(found(store, &filter).await, expected, "{class}xx");
+    }
+    for (status, expected) in [(404, vec![2]), (503, vec![5, 7]), (402, vec![])] {
+        let filter = DeliveryFilter {
+            status: Some(status),
+            ..any()
+        };
+        assert_eq!(found(store, &filter).await, expected, "{status}");
     }
     for (kind, expected) in [
         (FailureKind::Reset, vec![4]),

@@ -69,12 +69,12 @@ pub(super) fn page(
 }
 
 /// Whether its last attempt ended as is asked for.
-fn ended_so(
+pub(super) fn ended_so(
     connection: &Connection,
     filter: &DeliveryFilter,
     delivery: &DeliveryRow,
 ) -> Result<bool, StoreFault> {
-    if filter.status_class.is_none() && filter.failure.is_none() {
+    if !filter.asks_for_end() {
         return Ok(true);
     }
     let mut select = connection.prepare_cached(
@@ -92,7 +92,7 @@ fn ended_so(
 }
 
 /// Where to look: the smallest lists that hold all that match. `None` if there can be nothing.
-fn candidates<'a>(
+pub(super) fn candidates<'a>(
     connection: &'a Connection,
     query: &DeliveryQuery,
 ) -> Result<Option<Merged<'a>>, StoreFault> {
@@ -111,10 +111,10 @@ fn candidates<'a>(
     let Some(owners) = owners else {
         return Merged::of(connection, [Stream::All], between, direction).map(Some);
     };
-    let reasons: &[FailReason] = match &filter.reasons[..] {
-        [] => &FailReason::ALL,
-        given => given,
-    };
+    // Each once: a list that is merged twice would show its deliveries twice.
+    let asked_for = |it: &FailReason| filter.reasons.is_empty() || filter.reasons.contains(it);
+    let reasons: Vec<FailReason> = FailReason::ALL.into_iter().filter(asked_for).collect();
+    let reasons = &reasons[..];
     let dead = |owner| {
         let detail = |reason: &FailReason| rows::state(DeliveryState::Failed(*reason)).1;
         reasons

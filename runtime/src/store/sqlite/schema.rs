@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i32 = 0x5053_5452;
 pub(super) const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
 /// Each brings the schema from its place to the next one. Never changed, only added to.
-const MIGRATIONS: &[&str] = &[FIRST, SECOND, THIRD, SENT_REQUESTS];
+const MIGRATIONS: &[&str] = &[FIRST, SECOND, THIRD, SENT_REQUESTS, REPLAYS];
 
 /// Names begin with `postrider_`, so that the tables can live in an application's database.
 ///
@@ -255,6 +255,25 @@ ALTER TABLE postrider_attempt ADD COLUMN sent_bytes INTEGER;
 ALTER TABLE postrider_attempt ADD COLUMN sent_keeper INTEGER;
 ALTER TABLE postrider_attempt ADD COLUMN sent_attempt BLOB;
 ALTER TABLE postrider_attempt ADD COLUMN sent_body BLOB;
+";
+
+/// How far a replay is, whose it is, and what it has passed over.
+///
+/// - `tenant` is that of its request, so that a tenant's replays have pages of their own.
+/// - `total` is how many deliveries are part of it, once they are counted; `skipped_by` counts by
+///   reason, as JSON.
+/// - `page_until` and `page_due` are of dead letters that it is about to discard.
+const REPLAYS: &str = "
+ALTER TABLE postrider_replay ADD COLUMN tenant TEXT;
+ALTER TABLE postrider_replay ADD COLUMN total INTEGER;
+ALTER TABLE postrider_replay ADD COLUMN discarded INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE postrider_replay ADD COLUMN skipped_by TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE postrider_replay ADD COLUMN ended_at INTEGER;
+ALTER TABLE postrider_replay ADD COLUMN page_until BLOB;
+ALTER TABLE postrider_replay ADD COLUMN page_due INTEGER;
+UPDATE postrider_replay SET tenant = json_extract(request, '$.tenant');
+CREATE INDEX postrider_replay_tenant ON postrider_replay (tenant, id);
+CREATE INDEX postrider_replay_running ON postrider_replay (id) WHERE state = 0;
 ";
 
 /// In `postrider_meta`: how many of the migrations the tables have seen.

@@ -6,7 +6,9 @@
 use crate::api::endpoint_defaults::ID;
 use crate::api::problem::Problem;
 use crate::api::{Api, Shared};
-use postrider::{EndpointError, ReadError, ReplayError, ReplayState, ScheduledQuery, TenantId};
+use postrider::{
+    EndpointError, ReadError, ReplayError, ReplayQuery, ReplayState, ScheduledQuery, TenantId,
+};
 use std::sync::Weak;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -75,19 +77,20 @@ async fn step(api: &Api, tenant: &TenantId) -> Result<usize, StepError> {
 }
 
 async fn replays(api: &Api, tenant: &TenantId) -> Result<usize, StepError> {
-    let all = match api.postrider().replays().await {
-        Err(ReplayError::NotKept) => Vec::new(),
-        all => all?,
+    let running = ReplayQuery {
+        tenant: Some(tenant.clone()),
+        state: Some(ReplayState::Running),
+        most: PAGE,
+        ..ReplayQuery::default()
     };
-    let running = all.iter().filter(|it| {
-        it.state == ReplayState::Running && it.request.filter.tenant.as_ref() == Some(tenant)
-    });
-    let mut ended = 0;
-    for replay in running {
+    let running = match api.postrider().replays(running).await {
+        Err(ReplayError::NotKept) => Vec::new(),
+        running => running?,
+    };
+    for replay in &running {
         api.postrider().cancel_replay(&replay.id).await?;
-        ended += 1;
     }
-    Ok(ended)
+    Ok(running.len())
 }
 
 async fn endpoints(api: &Api, tenant: &TenantId) -> Result<usize, StepError> {
