@@ -13,6 +13,7 @@ mod agenda;
 mod deliveries;
 mod log;
 mod records;
+mod search;
 
 use super::Store;
 use crate::history::{Cursor, DeliveryFilter, StateKind};
@@ -47,8 +48,11 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     an_event_for_nobody_is_known(&make()).await;
     log::whoever_reads_along_misses_no_event_and_sees_none_twice(&make()).await;
     log::events_are_found_by_tenant_type_and_time(&make()).await;
+    search::events_are_found_by_their_keys_and_their_text(&make()).await;
+    search::events_are_found_by_endpoint_and_by_what_has_become_of_them(&make()).await;
     deliveries::deliveries_are_found_by_what_they_are_of(&make()).await;
     deliveries::deliveries_are_found_by_how_they_ended(&make()).await;
+    deliveries::deliveries_are_found_by_their_key_and_their_last_status(&make()).await;
     deliveries::dead_letters_are_found_and_counted_by_tenant(&make()).await;
     deliveries::endpoints_are_found_by_tenant(&make()).await;
     deliveries::the_oldest_pending_delivery_is_known(&make()).await;
@@ -404,6 +408,8 @@ async fn a_replay_is_kept_as_it_was_put<S: Store>(store: &Arc<S>) {
                 event_types: "a.*".parse().into_iter().collect(),
                 from: Some(Wall(1)),
                 until: Some(Wall(2)),
+                ordering_key: Some(OrderingKey::none()),
+                status: Some(404),
                 status_class: Some(4),
                 failure: Some(FailureKind::Dns),
                 reasons: vec![FailReason::Exhausted],

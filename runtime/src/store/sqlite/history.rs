@@ -2,6 +2,7 @@
 
 use super::StoreFault;
 use super::hours::{self, HOUR_COLUMNS};
+use super::keyed::Keyed;
 use super::lanes::known_owner;
 use super::merge::{Merged, Stream};
 use super::reads::{self, RECORD};
@@ -28,7 +29,8 @@ pub(super) fn page(
 ) -> Result<DeliveryPage, StoreFault> {
     let mut page = DeliveryPage::default();
     let snapshot = connection.unchecked_transaction()?;
-    let Some(mut candidates) = candidates(&snapshot, query)? else {
+    let keyed = Keyed::of(&snapshot, &query.filter)?;
+    let Some(mut candidates) = candidates(&snapshot, query, keyed.as_ref())? else {
         return Ok(page);
     };
     let mut select = snapshot.prepare_cached(&format!(
@@ -53,7 +55,8 @@ pub(super) fn page(
         let event_type = event_type.map_err(rows::damaged)?;
         let event_type = event_type.parse().map_err(rows::damaged)?;
         let was_resent = delivery.resent_as.is_some();
-        if query.filter.takes(delivery.state, was_resent, &event_type)
+        if keyed.as_ref().is_none_or(|keyed| keyed.has(delivery.lane))
+            && query.filter.takes(delivery.state, was_resent, &event_type)
             && ended_so(&snapshot, &query.filter, &delivery)?
         {
             let mut own = Room::new();
@@ -74,7 +77,7 @@ fn ended_so(
     filter: &DeliveryFilter,
     delivery: &DeliveryRow,
 ) -> Result<bool, StoreFault> {
-    if filter.status_class.is_none() && filter.failure.is_none() {
+    if !filter.asks_for_end() {
         return Ok(true);
     }
     let mut select = connection.prepare_cached(
@@ -92,12 +95,17 @@ fn ended_so(
 }
 
 /// Where to look: the smallest lists that hold all that match. `None` if there can be nothing.
-fn candidates<'a>(
+pub(super) fn candidates<'a>(
     connection: &'a Connection,
     query: &DeliveryQuery,
+    keyed: Option<&Keyed>,
 ) -> Result<Option<Merged<'a>>, StoreFault> {
     let filter = &query.filter;
     let (between, direction) = (query.ids(), query.direction);
+    let few = keyed.map(|it| it.few(connection, filter)).transpose()?;
+    if let Some(few) = few.flatten() {
+        return Merged::given(connection, few, between, direction).map(Some);
+    }
     let owners = owners(connection, filter)?;
     if let Some(event) = filter.event {
         let given = of_event(connection, event, filter.tenant.as_ref())?;
@@ -136,7 +144,7 @@ fn only_failed(filter: &DeliveryFilter) -> bool {
 }
 
 /// The owners whose deliveries match; `None` for all of them.
-fn owners(
+pub(super) fn owners(
     connection: &Connection,
     filter: &DeliveryFilter,
 ) -> Result<Option<Vec<i64>>, StoreFault> {
@@ -228,7 +236,7 @@ pub(super) fn dead_letter_groups(
     Ok(groups)
 }
 
-fn id_at(row: &Row<'_>, at: usize) -> Result<u128, StoreFault> {
+pub(super) fn id_at(row: &Row<'_>, at: usize) -> Result<u128, StoreFault> {
     rows::id(row.get_ref(at)?.as_blob().map_err(rows::damaged)?)
 }
 

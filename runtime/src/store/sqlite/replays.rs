@@ -6,7 +6,7 @@ use crate::history::{Cursor, DeliveryFilter, StateKind};
 use crate::replay::{Replay, ReplayLog, ReplayRequest, ReplayState};
 use crate::store::{StoreError, StoreFuture};
 use postrider_engine::{
-    DeliveryId, EndpointId, EventId, FailReason, FailureKind, ReplayId, TenantId, Wall,
+    DeliveryId, EndpointId, EventId, FailReason, FailureKind, OrderingKey, ReplayId, TenantId, Wall,
 };
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,9 @@ use std::sync::Arc;
 struct RequestRecord {
     tenant: Option<String>,
     event: Option<String>,
+    /// Empty for deliveries without a key.
+    ordering_key: Option<String>,
+    status: Option<u16>,
     status_class: Option<u8>,
     failure: Option<String>,
     reasons: Vec<String>,
@@ -106,6 +109,9 @@ impl RequestRecord {
         Self {
             tenant: filter.tenant.as_ref().map(TenantId::to_string),
             event: filter.event.map(|event| event.to_string()),
+            ordering_key: (filter.ordering_key.as_ref())
+                .map(|key| key.get().unwrap_or_default().to_owned()),
+            status: filter.status,
             status_class: filter.status_class,
             failure: filter.failure.map(|kind| kind.to_string()),
             reasons: filter.reasons.iter().map(FailReason::to_string).collect(),
@@ -127,6 +133,10 @@ impl RequestRecord {
         let tenant = self.tenant.map(|name| name.parse::<TenantId>());
         let event = self.event.map(|id| id.parse::<EventId>());
         let endpoint = self.endpoint.map(|id| id.parse::<EndpointId>());
+        let ordering_key = self.ordering_key.map(|key| match key.as_str() {
+            "" => Ok(OrderingKey::none()),
+            key => key.parse(),
+        });
         let failure = self.failure.map(|name| {
             FailureKind::named(&name).ok_or_else(|| rows::damaged(format!("no failure is {name}")))
         });
@@ -146,6 +156,8 @@ impl RequestRecord {
                     .map_err(rows::damaged)?,
                 from: self.from_ms.map(Wall),
                 until: self.until_ms.map(Wall),
+                ordering_key: ordering_key.transpose().map_err(rows::damaged)?,
+                status: self.status,
                 status_class: self.status_class,
                 failure: failure.transpose()?,
                 reasons: reasons.collect::<Result<_, _>>()?,
