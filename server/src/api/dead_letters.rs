@@ -2,9 +2,10 @@
 
 use super::Api;
 use super::caller::{Caller, Manage, Read};
-use super::deliveries::{self, DeliveryView, Resent, one};
+use super::deliveries::{self, Resent, one};
+use super::deliveries_short::{DeliveriesPage, View};
 use super::extract::{Json, Query};
-use super::page::{self, Page};
+use super::page;
 use super::problem::{Code, Problem};
 use super::time::Time;
 use axum::extract::State;
@@ -82,6 +83,10 @@ pub(crate) struct ListQuery {
     endpoint_id: Option<String>,
     /// Only those of these event types, with commas between.
     event_type: Option<String>,
+    /// `full` (the default), or `short`: without attempts, but with their number and how the last one
+    /// ended.
+    #[param(inline)]
+    view: Option<View>,
     /// How many at most: 1 to 250.
     #[param(minimum = 1, maximum = 250, default = 50)]
     limit: Option<u16>,
@@ -92,7 +97,7 @@ pub(crate) struct ListQuery {
 #[utoipa::path(
     get, path = "/v1/dead-letters", tag = "Dead letters", params(ListQuery),
     summary = "List dead letters, oldest first",
-    responses((status = OK, description = "A page of deliveries that failed and were neither resent nor discarded.", body = Page<DeliveryView>))
+    responses((status = OK, description = "A page of deliveries that failed and were neither resent nor discarded.", body = DeliveriesPage))
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
@@ -100,6 +105,7 @@ pub(crate) async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
     let tenant = caller.tenant();
+    let view = query.view;
     let query = DeliveryQuery {
         filter: DeliveryFilter {
             tenant: Some(tenant.clone()),
@@ -112,7 +118,7 @@ pub(crate) async fn list(
         after: page::cursor(query.cursor.as_deref())?,
         most: page::most(query.limit)?,
     };
-    deliveries::shown(&api, query).await
+    deliveries::shown(&api, query, view).await
 }
 
 /// Some dead letters.

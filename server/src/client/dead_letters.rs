@@ -74,7 +74,8 @@ impl What {
             Self::List(args) => {
                 let query = Query::default()
                     .with("endpoint_id", args.endpoint.as_ref())
-                    .with_all("event_type", &args.types);
+                    .with_all("event_type", &args.types)
+                    .with("view", show.short());
                 let list = client.list(&["v1", "dead-letters"], query, &args.paging);
                 Ok(deliveries::listed(list.await?, show))
             }
