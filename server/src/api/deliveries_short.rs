@@ -138,3 +138,66 @@ impl DeliveriesPage {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use postrider::engine::Seq;
+    use postrider::{DeliveryId, EndpointId, EventId, FailureKind, LaneId, ReplayId, Wall};
+
+    /// As long as one is in practice: with a key, a resend, a replay and an error in it.
+    fn summary() -> DeliverySummary {
+        let id = DeliveryId::from_u128(u128::MAX >> 1);
+        DeliverySummary {
+            id,
+            event: EventId::from_u128(7),
+            tenant: "default".parse().unwrap(),
+            event_type: "subscription.invoice.payment_failed".parse().unwrap(),
+            lane: LaneId {
+                endpoint: EndpointId::from_u128(8),
+                key: "customer-0193b2c4-7f3e-7000-8000-000000000001"
+                    .parse()
+                    .unwrap(),
+            },
+            seq: Seq(1_000_000),
+            state: DeliveryState::Retrying {
+                due: Wall(1_795_380_387_123),
+            },
+            attempts: 6,
+            last_attempt: Some(AttemptSummary {
+                number: 6,
+                started_at: Wall(1_795_380_387_123),
+                duration_ms: 30_000,
+                result: AttemptResult::Failure(FailureKind::Tls),
+                detail: "the certificate of merchant.example is not valid: it has expired"
+                    .repeat(2),
+            }),
+            ended_at: Some(Wall(1_795_380_387_123)),
+            resend_of: Some(id),
+            resent_as: Some(id),
+            replay: Some(ReplayId::from_u128(9)),
+        }
+    }
+
+    #[test]
+    fn fifty_deliveries_in_short_are_at_most_60_kb() {
+        let found = SummaryPage {
+            deliveries: vec![summary(); 50],
+            next: None,
+        };
+        let page = serde_json::to_vec(&DeliveriesPage::short(&found)).unwrap();
+        assert!(page.len() <= 60_000, "{} bytes", page.len());
+    }
+
+    #[test]
+    fn a_delivery_in_short_shows_the_failure_of_its_last_attempt() {
+        let shown = serde_json::to_value(ShortDelivery::of(&summary())).unwrap();
+        assert_eq!(shown["state"], "retrying");
+        assert_eq!(shown["next_attempt_at"], "2026-11-22T21:06:27.123Z");
+        assert_eq!(shown["attempt_count"], 6);
+        assert_eq!(shown["last_attempt"]["failure"], "tls");
+        assert!(shown["last_attempt"]["status"].is_null());
+        let error = shown["last_attempt"]["error"].as_str().unwrap();
+        assert!(error.starts_with("tls: the certificate"), "{error}");
+    }
+}

@@ -224,7 +224,7 @@ pub(super) fn listed(mut list: super::List, show: &Connection) -> Answer {
 pub(super) fn sum_up(delivery: &mut Value) {
     let attempts = delivery["attempts"].as_array().map(Vec::as_slice);
     let attempts = attempts.unwrap_or_default();
-    let tries = match &delivery["attempt_count"] {
+    let tries: Value = match &delivery["attempt_count"] {
         Value::Null => attempts.len().into(),
         count => count.clone(),
     };
