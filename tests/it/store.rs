@@ -7,6 +7,7 @@ mod durable;
 mod files;
 mod history;
 mod records;
+mod search;
 mod tenants;
 mod upkeep;
 mod versions;

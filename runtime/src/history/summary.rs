@@ -83,7 +83,9 @@ impl DeliverySummary {
         accepted_at(self.id)
     }
 
-    pub(crate) fn of(record: &DeliveryRecord) -> Self {
+    /// A whole record in short.
+    #[must_use]
+    pub fn of(record: &DeliveryRecord) -> Self {
         Self {
             id: record.id,
             event: record.event.id,
