@@ -35,6 +35,7 @@ mod seal;
 mod search;
 mod spec;
 mod summaries;
+mod waiting;
 mod watch;
 mod writer;
 

@@ -101,6 +101,10 @@ async fn a_template_is_tried_on_an_event() {
         assert_eq!(came["body"], expected, "{template}");
         assert_eq!(came["content_type"], "application/json");
     }
+    // It could not be looked at.
+    let named = r#"{"name": "try", "template": {}}"#;
+    let refused = post(&server, "/v1/templates", named).await;
+    refused.problem(422, "invalid_value");
     for wrong in [
         r#"{"name": "receipt", "version": 2}"#,
         r#""{{data.amount""#,

@@ -6,7 +6,7 @@ use postrider::{
     DeliveryFilter, DeliveryQuery, EventSearch, EventState, OrderingKey, SqliteStore, StateKind,
     TenantId,
 };
-use postrider_engine::{Change, EndpointId};
+use postrider_engine::{Change, DeliveryId, EndpointId, Wall};
 use std::sync::Arc;
 
 const LARGE: EndpointId = EndpointId::from_u128(1);
@@ -90,6 +90,38 @@ async fn a_text_is_looked_for_in_a_bounded_part_of_the_log_for_each_page() {
     };
     let found = pages(&store, search).await;
     assert_eq!(found, [vec![], vec![20]]);
+}
+
+#[tokio::test]
+async fn what_waits_is_found_at_once_among_much_that_has_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path().join("events.db"));
+    filled(&store).await;
+    let query = DeliveryQuery {
+        filter: DeliveryFilter {
+            tenant: Some(TenantId::default()),
+            states: vec![StateKind::Pending, StateKind::Retrying],
+            ..DeliveryFilter::default()
+        },
+        most: 9,
+        ..DeliveryQuery::default()
+    };
+    let first = async || {
+        let page = Arc::clone(&store).delivery_summaries(query.clone());
+        let page = page.await.unwrap();
+        let ids = page.deliveries.iter().map(|it| it.id.as_u128());
+        (ids.collect::<Vec<_>>(), page.next.is_some())
+    };
+    let newest: Vec<u128> = (MANY - 8..=MANY).rev().collect();
+    assert_eq!(first().await, (newest, true));
+    let ended = (1..=MANY).filter(|number| !FEW.contains(number));
+    let ended = ended.map(|number| Change::Discard {
+        delivery: DeliveryId::from_u128(number),
+        at: Wall(9_000),
+    });
+    let answers = Arc::clone(&store).commit(ended.collect()).await;
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(first().await, (vec![5_900, 3_000, 10], false));
 }
 
 #[tokio::test]

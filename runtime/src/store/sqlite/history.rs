@@ -7,6 +7,7 @@ use super::lanes::known_owner;
 use super::merge::{Merged, Stream};
 use super::reads::{self, RECORD};
 use super::rows::{self, DELIVERY_COLUMNS, DELIVERY_WIDTH, DeliveryRow, EVENT_COLUMNS};
+use super::waiting;
 use crate::history::{
     Cursor, DeadLetterGroup, DeliveryFilter, DeliveryPage, DeliveryQuery, Room, StateKind,
     accepted_at,
@@ -119,6 +120,11 @@ pub(super) fn candidates<'a>(
     let Some(owners) = owners else {
         return Merged::of(connection, [Stream::All], between, direction).map(Some);
     };
+    if waiting::only(filter)
+        && let Some(few) = waiting::few(connection, &owners)?
+    {
+        return Merged::given(connection, few, between, direction).map(Some);
+    }
     let reasons: &[FailReason] = match &filter.reasons[..] {
         [] => &FailReason::ALL,
         given => given,

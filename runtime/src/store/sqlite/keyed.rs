@@ -2,7 +2,8 @@
 
 use super::StoreFault;
 use super::history::{LOOKED_AT_MAX, id_at};
-use crate::history::{DeliveryFilter, StateKind};
+use super::waiting;
+use crate::history::DeliveryFilter;
 use postrider_engine::TenantId;
 use rusqlite::{Connection, ToSql};
 use std::collections::BTreeSet;
@@ -68,11 +69,9 @@ impl Keyed {
         if self.lanes.is_empty() {
             return Ok(Some(Vec::new()));
         }
-        let waits = |kind: &StateKind| matches!(kind, StateKind::Pending | StateKind::Retrying);
-        let only_waiting = !filter.states.is_empty() && filter.states.iter().all(waits);
         let is_few = usize::try_from(self.pending).is_ok_and(|count| count <= LOOKED_AT_MAX);
         // The deliveries of one event are fewer still.
-        if !only_waiting || !is_few || filter.event.is_some() {
+        if !waiting::only(filter) || !is_few || filter.event.is_some() {
             return Ok(None);
         }
         let mut select = connection.prepare_cached(
