@@ -1,15 +1,17 @@
 //! Looking at what was delivered: by endpoint, state, event type and time, page by page.
 
 mod room;
+mod summary;
 
 pub(crate) use room::{READ_BYTES_MAX, Room};
+pub use summary::{AttemptSummary, DeliverySummary, SummaryPage};
 
 use crate::Postrider;
 use crate::statistics::Hour;
 use crate::status::ReadError;
 use postrider_engine::{
     AttemptResult, DeliveryId, DeliveryRecord, DeliveryState, EndpointId, EventId, EventPattern,
-    EventType, FailReason, FailureKind, TenantId, Wall,
+    EventType, FailReason, FailureKind, OrderingKey, TenantId, Wall,
 };
 use std::fmt;
 use std::str::FromStr;
@@ -42,10 +44,12 @@ pub struct DeliveryFilter {
     pub from: Option<Wall>,
     /// Only those that were accepted earlier.
     pub until: Option<Wall>,
-    /// Only those whose last attempt was answered with such a status: 2 for 2xx, to 5 for 5xx.
-    pub status_class: Option<u8>,
+    /// Only those in lanes with this key; [`OrderingKey::none`] for those in lanes without one.
+    pub ordering_key: Option<OrderingKey>,
     /// Only those whose last attempt was answered with this status.
     pub status: Option<u16>,
+    /// Only those whose last attempt was answered with such a status: 2 for 2xx, to 5 for 5xx.
+    pub status_class: Option<u8>,
     /// Only those whose last attempt was not answered, for this reason.
     pub failure: Option<FailureKind>,
     /// Only those that failed for one of these reasons; empty for whatever has become of them.
@@ -178,21 +182,22 @@ impl DeliveryFilter {
             Some(AttemptResult::Status(status)) => Some(status),
             _ => None,
         };
-        let class_of = status.map(|status| status / 100);
         let failure = match last {
             Some(AttemptResult::Failure(kind)) => Some(kind),
             _ => None,
         };
-        self.status_class
-            .is_none_or(|class| class_of == Some(class.into()))
-            && self.status.is_none_or(|asked| status == Some(asked))
+        let class = status.map(|status| status / 100);
+        self.status.is_none_or(|wanted| status == Some(wanted))
+            && self
+                .status_class
+                .is_none_or(|wanted| class == Some(wanted.into()))
             && self.failure.is_none_or(|kind| failure == Some(kind))
     }
 
-    /// Whether it depends on the last attempt.
+    /// Whether it depends on how the last attempt ended.
     #[cfg(feature = "sqlite")]
     pub(crate) fn asks_for_end(&self) -> bool {
-        self.status_class.is_some() || self.status.is_some() || self.failure.is_some()
+        self.status.is_some() || self.status_class.is_some() || self.failure.is_some()
     }
 }
 

@@ -41,6 +41,7 @@ mod reading;
 pub mod receive;
 pub mod records;
 pub mod replay;
+mod search;
 mod shell;
 mod statistics;
 mod status;
@@ -59,8 +60,8 @@ pub use ensure::{EnsureError, Ensured};
 pub use events::{EventCursor, EventFilter, EventPage, EventPlace, EventQuery, EventRecord};
 pub use facts::{Facts, FactsError, Observer};
 pub use history::{
-    Cursor, DeadLetterGroup, DeliveryFilter, DeliveryPage, DeliveryQuery, Direction, InvalidCursor,
-    InvalidState, StateKind, Statistics,
+    AttemptSummary, Cursor, DeadLetterGroup, DeliveryFilter, DeliveryPage, DeliveryQuery,
+    DeliverySummary, Direction, InvalidCursor, InvalidState, StateKind, Statistics, SummaryPage,
 };
 pub use letters::{LetterGroup, LetterGrouping};
 #[cfg(feature = "sqlite")]
@@ -91,8 +92,9 @@ pub use replay::{
 /// transactions: see [`outbox`].
 #[cfg(feature = "sqlite")]
 pub use rusqlite;
+pub use search::{EventSearch, EventSummary, FoundEvents};
 pub use statistics::{Hour, Latency};
-pub use status::{EventState, EventStatus, ReadError};
+pub use status::{EventState, EventStatus, InvalidEventState, ReadError};
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;
 pub use store::{MemoryStore, Store};

@@ -11,13 +11,14 @@ pub use sqlite::SqliteStore;
 
 use crate::agenda::Agenda;
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
-use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
+use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery, SummaryPage};
 use crate::outbox::OutboxSource;
 use crate::outline::OutlinePage;
 use crate::readiness::NotReady;
 use crate::reading::LaneRecord;
 use crate::records::Records;
 use crate::replay::ReplayLog;
+use crate::search::{self, EventSearch, FoundEvents};
 use crate::statistics::Hour;
 use bytes::Bytes;
 use postrider_engine::{
@@ -80,6 +81,15 @@ pub trait Store: Send + Sync + 'static {
     /// yet comes after all that are. No place is given to a second event.
     fn events(self: Arc<Self>, query: EventQuery) -> StoreFuture<Result<EventPage, StoreError>>;
 
+    /// A page of the log of events that are as asked for, in short. Where a store has no better way,
+    /// it reads the log.
+    fn find_events(
+        self: Arc<Self>,
+        search: EventSearch,
+    ) -> StoreFuture<Result<FoundEvents, StoreError>> {
+        Box::pin(search::by_reading(self, search))
+    }
+
     /// The place of the newest event on record.
     fn newest_event(self: Arc<Self>) -> StoreFuture<Result<Option<EventCursor>, StoreError>>;
 
@@ -127,6 +137,15 @@ pub trait Store: Send + Sync + 'static {
         self: Arc<Self>,
         query: DeliveryQuery,
     ) -> StoreFuture<Result<OutlinePage, StoreError>>;
+
+    /// The same page in short: what is left out need not be read.
+    fn delivery_summaries(
+        self: Arc<Self>,
+        query: DeliveryQuery,
+    ) -> StoreFuture<Result<SummaryPage, StoreError>> {
+        let page = self.deliveries(query);
+        Box::pin(async move { Ok(page.await?.into()) })
+    }
 
     /// At most `most` lanes of an endpoint that hold something or have stopped, by their keys, that
     /// come after `after`.

@@ -8,10 +8,12 @@ mod endpoints;
 mod errors;
 mod events;
 mod keys;
+mod lists;
 mod payloads;
 mod readme;
 mod server;
 mod shares;
 mod tenants;
+mod try_outs;
 
 pub(crate) use server::{Answer, Server, header};

@@ -12,6 +12,7 @@ mod machine;
 mod operators;
 mod settings;
 mod stream;
+mod try_outs;
 
 use crate::programs::program;
 use serde_json::Value;

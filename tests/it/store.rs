@@ -8,6 +8,7 @@ mod files;
 mod history;
 mod records;
 mod requests;
+mod search;
 mod tenants;
 mod upkeep;
 mod versions;

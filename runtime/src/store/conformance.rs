@@ -16,6 +16,7 @@ mod outlines;
 mod records;
 mod requests;
 mod replays;
+mod search;
 
 use super::Store;
 use bytes::Bytes;
@@ -49,8 +50,11 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     an_event_for_nobody_is_known(&make()).await;
     log::whoever_reads_along_misses_no_event_and_sees_none_twice(&make()).await;
     log::events_are_found_by_tenant_type_and_time(&make()).await;
+    search::events_are_found_by_their_keys_and_their_text(&make()).await;
+    search::events_are_found_by_endpoint_and_by_what_has_become_of_them(&make()).await;
     deliveries::deliveries_are_found_by_what_they_are_of(&make()).await;
     deliveries::deliveries_are_found_by_how_they_ended(&make()).await;
+    deliveries::deliveries_are_found_by_their_key_and_their_last_status(&make()).await;
     deliveries::dead_letters_are_found_and_counted_by_tenant(&make()).await;
     outlines::outlines_say_of_each_delivery_what_its_record_says(&make()).await;
     outlines::outlines_know_whether_their_endpoint_gets_deliveries(&make()).await;

@@ -15,6 +15,7 @@ mod held;
 mod history;
 mod hours;
 mod key_file;
+mod keyed;
 mod lanes;
 mod merge;
 mod modes;
@@ -33,7 +34,10 @@ mod rows;
 mod schema;
 mod seal;
 mod sent;
+mod search;
 mod spec;
+mod summaries;
+mod waiting;
 mod watch;
 mod writer;
 
@@ -49,13 +53,14 @@ pub use seal::{KeyRing, SealError};
 use super::{Store, StoreError, StoreFuture};
 use crate::agenda::Agenda;
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
-use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
+use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery, SummaryPage};
 use crate::outbox::{Outbox, OutboxSource};
 use crate::outline::OutlinePage;
 use crate::readiness::NotReady;
 use crate::reading::LaneRecord;
 use crate::records::Records;
 use crate::replay::ReplayLog;
+use crate::search::{EventSearch, FoundEvents};
 use crate::statistics::Hour;
 use bytes::Bytes;
 use held::Lock;
@@ -368,6 +373,13 @@ impl Store for SqliteStore {
         self.read(move |connection, _| events::page(connection, &query))
     }
 
+    fn find_events(
+        self: Arc<Self>,
+        search: EventSearch,
+    ) -> StoreFuture<Result<FoundEvents, StoreError>> {
+        self.read(move |connection, _| search::find(connection, &search))
+    }
+
     fn newest_event(self: Arc<Self>) -> StoreFuture<Result<Option<EventCursor>, StoreError>> {
         self.read(|connection, _| events::newest(connection))
     }
@@ -417,6 +429,13 @@ impl Store for SqliteStore {
         query: DeliveryQuery,
     ) -> StoreFuture<Result<OutlinePage, StoreError>> {
         self.read(move |connection, _| outlines::page(connection, &query))
+    }
+
+    fn delivery_summaries(
+        self: Arc<Self>,
+        query: DeliveryQuery,
+    ) -> StoreFuture<Result<SummaryPage, StoreError>> {
+        self.read(move |connection, _| summaries::page(connection, &query))
     }
 
     fn lanes(

@@ -3,9 +3,10 @@
 use super::Api;
 use super::caller::{Caller, Manage, Read};
 use super::dead_letter_filter::Asked;
-use super::deliveries::{self, DeliveryView, Resent};
+use super::deliveries::{self, Resent};
+use super::deliveries_short::{DeliveriesPage, View};
 use super::extract::{Json, Query};
-use super::page::{self, Page};
+use super::page;
 use super::problem::{Code, Problem};
 use super::time::Time;
 use axum::extract::State;
@@ -153,6 +154,10 @@ pub(crate) struct ListQuery {
     /// Only those that were accepted earlier.
     #[param(value_type = Option<String>, format = DateTime)]
     until: Option<Time>,
+    /// `full` (the default), or `short`: without attempts, but with their number and how the last one
+    /// ended.
+    #[param(inline)]
+    view: Option<View>,
     /// How many at most: 1 to 250.
     #[param(minimum = 1, maximum = 250, default = 50)]
     limit: Option<u16>,
@@ -163,7 +168,7 @@ pub(crate) struct ListQuery {
 #[utoipa::path(
     get, path = "/v1/dead-letters", tag = "Dead letters", params(ListQuery),
     summary = "List dead letters, oldest first",
-    responses((status = OK, description = "A page of deliveries that failed and were neither resent nor discarded.", body = Page<DeliveryView>))
+    responses((status = OK, description = "A page of deliveries that failed and were neither resent nor discarded.", body = DeliveriesPage))
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
@@ -178,13 +183,14 @@ pub(crate) async fn list(
         from: query.from,
         until: query.until,
     };
+    let view = query.view;
     let query = DeliveryQuery {
         filter: asked.filter(caller.tenant())?,
         direction: Direction::OldestFirst,
         after: page::cursor(query.cursor.as_deref())?,
         most: page::most(query.limit)?,
     };
-    deliveries::shown(&api, query).await
+    deliveries::shown(&api, query, view).await
 }
 
 /// Some dead letters.

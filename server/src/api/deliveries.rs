@@ -3,7 +3,9 @@
 use super::Api;
 use super::attempts::AttemptView;
 use super::caller::{Caller, Manage, Read};
+use super::deliveries_short::{DeliveriesPage, View};
 use super::extract::{Id, Query};
+use super::list_filters;
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
 use super::time::Time;
@@ -101,6 +103,14 @@ pub(crate) struct ListQuery {
     /// Only those of these event types: types or families such as `payment.*`, with commas
     /// between.
     event_type: Option<String>,
+    /// Only those in the lanes with this key; empty for those in lanes without one.
+    ordering_key: Option<String>,
+    /// Only those that failed for one of these reasons: `rejected`, `gone`, `redirected`,
+    /// `exhausted`, `queue_full`, with commas between.
+    reason: Option<String>,
+    /// Only those whose last attempt was answered with this status.
+    #[param(minimum = 100, maximum = 599)]
+    status: Option<u16>,
     /// Only those whose last attempt was answered with this class of status: 2, 3, 4 or 5.
     #[param(minimum = 2, maximum = 5)]
     status_class: Option<u8>,
@@ -115,6 +125,10 @@ pub(crate) struct ListQuery {
     /// `newest` (the default) or `oldest` first.
     #[param(inline)]
     order: Option<Order>,
+    /// `full` (the default), or `short`: without attempts, but with their number and how the last one
+    /// ended.
+    #[param(inline)]
+    view: Option<View>,
     /// How many at most: 1 to 250.
     #[param(minimum = 1, maximum = 250, default = 50)]
     limit: Option<u16>,
@@ -163,6 +177,9 @@ impl ListQuery {
                 event: one(self.event_id.as_deref(), "event_id")?,
                 states: page::list(self.state.as_deref(), "state")?,
                 event_types: page::list(self.event_type.as_deref(), "event_type")?,
+                ordering_key: list_filters::ordering_key(self.ordering_key.as_deref())?,
+                reasons: list_filters::reasons(self.reason.as_deref())?,
+                status: list_filters::status(self.status)?,
                 status_class: class,
                 failure: failure.transpose()?,
                 from: self.from.map(|time| time.0),
@@ -189,23 +206,24 @@ where
 
 #[utoipa::path(
     get, path = "/v1/deliveries", tag = "Deliveries", params(ListQuery),
-    summary = "List deliveries with their attempts",
-    responses((status = OK, description = "A page of deliveries.", body = Page<DeliveryView>))
+    summary = "List deliveries with their attempts, or in short",
+    responses((status = OK, description = "A page of deliveries.", body = DeliveriesPage))
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
     caller: Caller<Read>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
+    let view = query.view;
     let query = query.query(caller.tenant())?;
-    shown(&api, query).await
+    shown(&api, query, view).await
 }
 
 #[utoipa::path(
     get, path = "/v1/endpoints/{id}/deliveries", tag = "Endpoints",
     params(("id" = String, Path), ListQuery),
     summary = "List the deliveries to an endpoint",
-    responses((status = OK, description = "A page of deliveries.", body = Page<DeliveryView>))
+    responses((status = OK, description = "A page of deliveries.", body = DeliveriesPage))
 )]
 pub(crate) async fn of_endpoint(
     State(api): State<Api>,
@@ -215,16 +233,28 @@ pub(crate) async fn of_endpoint(
 ) -> Result<Response, Problem> {
     let tenant = caller.tenant();
     super::endpoints::owned(&api, tenant, id).await?;
+    let view = query.view;
     let mut query = query.query(tenant)?;
     query.filter.endpoint = Some(id);
-    shown(&api, query).await
+    shown(&api, query, view).await
 }
 
-pub(crate) async fn shown(api: &Api, query: DeliveryQuery) -> Result<Response, Problem> {
+/// A page of deliveries in this form.
+pub(crate) async fn shown(
+    api: &Api,
+    query: DeliveryQuery,
+    view: Option<View>,
+) -> Result<Response, Problem> {
+    if view == Some(View::Short) {
+        let found = api.postrider().delivery_summaries(query).await?;
+        return page::answer(move || DeliveriesPage::short(&found)).await;
+    }
     let found = api.postrider().deliveries(query).await?;
-    let shown = move || Page {
-        data: found.deliveries.iter().map(DeliveryView::of).collect(),
-        next: found.next.map(|next| next.to_string()),
+    let shown = move || {
+        DeliveriesPage::Full(Page {
+            data: found.deliveries.iter().map(DeliveryView::of).collect(),
+            next: found.next.map(|next| next.to_string()),
+        })
     };
     page::answer(shown).await
 }

@@ -151,7 +151,7 @@ async fn registered_if_it_answers(
     Ok(api.postrider().register(spec, Some(secret)).await?)
 }
 
-fn new_secret() -> Result<Secret, Problem> {
+pub(super) fn new_secret() -> Result<Secret, Problem> {
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|error| Problem::new(Code::Internal, error))?;
     Ok(Secret::generate_hmac(random))
@@ -473,17 +473,23 @@ pub(crate) async fn test(
 ) -> Result<axum::Json<AttemptView>, Problem> {
     let tenant = caller.tenant();
     owned(&api, tenant, id).await?;
-    let submission = match (form.event_type, form.payload) {
-        (None, None) => ping(&api),
-        (event_type, payload) => {
-            let event_type = event_type.unwrap_or_else(|| PING.to_owned());
-            let payload = payload.as_deref().map_or("null", RawValue::get);
-            Submission::new(event_type, payload)
-        }
-    };
+    let submission = tested(&api, form.event_type, form.payload.as_deref());
     let submission = submission.tenant(tenant.as_str());
     let attempt = api.postrider().ping(&id, submission).await?;
     Ok(axum::Json(AttemptView::of(&attempt)))
+}
+
+/// What is sent as a test: a ping, unless a type or a payload is given.
+pub(super) fn tested(
+    api: &Api,
+    event_type: Option<String>,
+    payload: Option<&RawValue>,
+) -> Submission {
+    if event_type.is_none() && payload.is_none() {
+        return ping(api);
+    }
+    let event_type = event_type.unwrap_or_else(|| PING.to_owned());
+    Submission::new(event_type, payload.map_or("null", RawValue::get))
 }
 
 /// The endpoint, if it is the tenant's.

@@ -3,8 +3,8 @@
 use super::problem::Problem;
 use super::{
     Api, attempts, dead_letter_acts, dead_letters, deliveries, endpoint_defaults, endpoint_names,
-    endpoints, event_types, events, health, inbound, keys_routes, metrics_route, replays,
-    scheduled, sources, stats, stream, templates, tenants, timeline,
+    endpoints, event_types, events, events_list, health, inbound, keys_routes, metrics_route,
+    replays, scheduled, sources, stats, stream, templates, tenants, timeline, try_outs,
 };
 use axum::Router;
 use axum::http::header;
@@ -46,12 +46,15 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(endpoints::end_overlap))
         .routes(routes!(endpoints::secret))
         .routes(routes!(endpoints::test))
+        .routes(routes!(try_outs::endpoint))
+        .routes(routes!(try_outs::filter))
         .routes(routes!(stats::stats))
         .routes(routes!(stats::lanes))
         .routes(routes!(deliveries::of_endpoint))
-        .routes(routes!(events::publish, events::list))
+        .routes(routes!(events::publish, events_list::list))
         .routes(routes!(events::publish_batch))
         .routes(routes!(events::get))
+        .routes(routes!(events_list::payload))
         .routes(routes!(scheduled::list))
         .routes(routes!(scheduled::cancel))
         .routes(routes!(timeline::timeline))
@@ -76,6 +79,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(event_types::add_version))
         .routes(routes!(templates::create, templates::list))
         .routes(routes!(templates::get, templates::delete))
+        .routes(routes!(try_outs::template))
         .routes(routes!(keys_routes::create, keys_routes::list))
         .routes(routes!(keys_routes::revoke))
         .routes(routes!(tenants::create, tenants::list))
@@ -103,6 +107,7 @@ pub fn document() -> Value {
     let mut document = serde_json::to_value(&description).unwrap_or_default();
     name_operations(&mut document);
     join_parts(&mut document);
+    allow_both_forms(&mut document);
     add_problems(&mut document);
     document
 }
@@ -156,6 +161,16 @@ fn joined(schema: &Value, known: &Value) -> Option<Value> {
     whole.insert("properties".to_owned(), properties.into());
     whole.insert("required".to_owned(), required.into());
     Some(whole.into())
+}
+
+/// A page without deliveries has both of its forms, so it is not one of them alone.
+fn allow_both_forms(document: &mut Value) {
+    let page = document.pointer_mut("/components/schemas/DeliveriesPage");
+    if let Some(page) = page.and_then(Value::as_object_mut)
+        && let Some(forms) = page.remove("oneOf")
+    {
+        page.insert("anyOf".to_owned(), forms);
+    }
 }
 
 /// Every route may answer with a problem.

@@ -142,7 +142,8 @@ impl What {
     async fn answer(&self, client: &Client, show: &Connection) -> Result<Answer, ClientError> {
         match self {
             Self::List(args) => {
-                let list = client.list(&["v1", "dead-letters"], args.filter.query(), &args.paging);
+                let query = args.filter.query().with("view", show.short());
+                let list = client.list(&["v1", "dead-letters"], query, &args.paging);
                 Ok(deliveries::listed(list.await?, show))
             }
             Self::Groups(args) => {

@@ -69,6 +69,15 @@ pub(crate) struct FilterArgs {
     /// Only those of these event types or families, with commas between
     #[arg(long = "type", value_name = "TYPES", value_delimiter = ',')]
     types: Vec<String>,
+    /// Only those in the lanes with this key; empty for those in lanes without one
+    #[arg(long, value_name = "ORDERING_KEY")]
+    key: Option<String>,
+    /// Only those that failed for one of these reasons, with commas between: rejected, exhausted, …
+    #[arg(long, value_name = "REASONS", value_delimiter = ',')]
+    reason: Vec<String>,
+    /// Only those whose last attempt was answered with this status
+    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..=599))]
+    status: Option<u16>,
     /// Only those whose last attempt was answered with 2xx, 3xx, 4xx or 5xx
     #[arg(long, value_name = "2-5", value_parser = clap::value_parser!(u8).range(2..=5))]
     status_class: Option<u8>,
@@ -133,6 +142,9 @@ impl FilterArgs {
             .with("event_id", self.event.as_ref())
             .with_all("state", &states)
             .with_all("event_type", &self.types)
+            .with("ordering_key", self.key.as_ref())
+            .with_all("reason", &self.reason)
+            .with("status", self.status)
             .with("status_class", self.status_class)
             .with("failure", self.failure.as_ref())
             .with("from", self.since.map(|since| since.before(now)))
@@ -184,6 +196,7 @@ impl What {
             Self::List(args) => {
                 let query = args.filter.query();
                 let query = query.with("endpoint_id", args.endpoint.as_ref());
+                let query = query.with("view", show.short());
                 let list = client.list(&["v1", "deliveries"], query, &args.paging);
                 Ok(listed(list.await?, show))
             }
@@ -227,14 +240,16 @@ pub(super) fn listed(mut list: super::List, show: &Connection) -> Answer {
 pub(super) fn sum_up(delivery: &mut Value) {
     let attempts = delivery["attempts"].as_array().map(Vec::as_slice);
     let attempts = attempts.unwrap_or_default();
-    let tries = attempts.len();
-    let last = attempts.last().map_or(Value::Null, |last| {
-        let parts = [&last["status"], &last["failure"]];
-        let part = parts.into_iter().find(|part| !part.is_null());
-        part.cloned().unwrap_or_default()
-    });
+    let tries: Value = match &delivery["attempt_count"] {
+        Value::Null => attempts.len().into(),
+        count => count.clone(),
+    };
+    let last = attempts.last().unwrap_or(&delivery["last_attempt"]);
+    let parts = [&last["status"], &last["failure"]];
+    let part = parts.into_iter().find(|part| !part.is_null());
+    let last = part.cloned().unwrap_or_default();
     if let Some(delivery) = delivery.as_object_mut() {
-        delivery.insert("tries".to_owned(), tries.into());
+        delivery.insert("tries".to_owned(), tries);
         delivery.insert("last".to_owned(), last);
     }
 }
@@ -278,5 +293,14 @@ mod tests {
         let answered = json!({"status": 503, "failure": null});
         assert_eq!(of(json!([answered, refused])), (json!(2), json!("connect")));
         assert_eq!(of(json!([refused, answered])), (json!(2), json!(503)));
+        let mut short = json!({"attempt_count": 7, "last_attempt": refused});
+        sum_up(&mut short);
+        assert_eq!(
+            (&short["tries"], &short["last"]),
+            (&json!(7), &json!("connect"))
+        );
+        let mut new = json!({"attempt_count": 0, "last_attempt": null});
+        sum_up(&mut new);
+        assert_eq!((&new["tries"], &new["last"]), (&json!(0), &Value::Null));
     }
 }

@@ -3,7 +3,7 @@
 use super::deliveries::{self, FilterArgs};
 use super::http::Query;
 use super::show::{self, Column};
-use super::spec::SpecArgs;
+use super::spec::{self, SpecArgs};
 use super::value::{self, Fields};
 use super::{Client, ClientError, Connection, Paging, when};
 use crate::Answer;
@@ -131,7 +131,18 @@ struct Rotate {
 #[derive(clap::Args)]
 struct Test {
     /// The endpoint
-    id: String,
+    #[arg(required_unless_present = "to", conflicts_with = "to")]
+    id: Option<String>,
+    /// Send it there instead, as to an endpoint that would be registered: nothing is kept
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// What that endpoint would be, as `POST /v1/endpoints` takes it: JSON, `@FILE`, or `-` for the
+    /// standard input
+    #[arg(long, value_name = "JSON", requires = "to")]
+    spec: Option<String>,
+    /// Sign with the secret in this file, instead of a new one
+    #[arg(long, value_name = "FILE", requires = "to")]
+    secret_file: Option<PathBuf>,
     /// The event type [default: postrider.ping]
     #[arg(long = "type", value_name = "TYPE")]
     event_type: Option<String>,
@@ -259,7 +270,8 @@ impl What {
             Self::Defaults(defaults) => defaults.answer(client, show).await,
             Self::Deliveries(args) => {
                 let path = ["v1", "endpoints", &args.id, "deliveries"];
-                let list = client.list(&path, args.filter.query(), &args.paging);
+                let query = args.filter.query().with("view", show.short());
+                let list = client.list(&path, query, &args.paging);
                 Ok(deliveries::listed(list.await?, show))
             }
         }
@@ -361,16 +373,37 @@ impl Rotate {
 }
 
 impl Test {
+    /// What an endpoint would be that is not registered, if one is tried out.
+    fn unsaved(&self) -> Result<Fields, ClientError> {
+        let mut fields = match &self.spec {
+            None => Fields::default(),
+            Some(argument) => spec::object("--spec", argument)?,
+        };
+        if let Some(to) = &self.to {
+            fields.set("url", Value::from(to.as_str()));
+        }
+        if let Some(path) = &self.secret_file {
+            fields.set("secret", secret_in(path)?);
+        }
+        Ok(fields)
+    }
+
     async fn answer(&self, client: &Client, show: &Connection) -> Result<Answer, ClientError> {
-        let mut body = Fields::default();
+        let mut body = self.unsaved()?;
         if let Some(event_type) = &self.event_type {
-            body.set("type", Value::from(event_type.as_str()));
+            let name = match self.id {
+                Some(_) => "type",
+                None => "event_type",
+            };
+            body.set(name, Value::from(event_type.as_str()));
         }
         if let Some(data) = &self.data {
             body.set_json("payload", value::json("the payload", data)?);
         }
-        let path = ["v1", "endpoints", &self.id, "test"];
-        let reply = client.post(&path, &body).await?;
+        let reply = match &self.id {
+            Some(id) => client.post(&["v1", "endpoints", id, "test"], &body).await?,
+            None => client.post(&["v1", "endpoints", "test"], &body).await?,
+        };
         let status = reply.value()["status"].as_u64();
         let answer = show.answer(&reply, |it| {
             show::fields(it, &["status", "failure", "error", "duration_ms"])

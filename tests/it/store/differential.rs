@@ -5,7 +5,10 @@
 
 use super::changes::{attempted, endpoint, lane, open, publish};
 use postrider::store::Store;
-use postrider::{DeliveryFilter, DeliveryQuery, Direction, EventQuery, LaneRecord, StateKind};
+use postrider::{
+    DeliveryFilter, DeliveryQuery, Direction, EventQuery, EventSearch, EventState, LaneRecord,
+    StateKind,
+};
 use postrider::{MemoryBounds, MemoryStore};
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryState, EndpointId, EndpointStatus, EndpointUpdate,
@@ -183,6 +186,9 @@ impl<S: Store> Side<S> {
             told += &self.requests(*id).await;
         }
         told += &self.log().await;
+        for state in EventState::ALL {
+            told += &self.found(None, &[state]).await;
+        }
         told += &format!("{:?}\n", store().oldest_pending().await);
         told += &self.pages(None).await;
         told += &self.outlines().await;
@@ -193,6 +199,9 @@ impl<S: Store> Side<S> {
             told += &format!("{:?}\n", store().ledger(id).await.unwrap());
             told += &format!("{:?}\n", store().hours(id, Wall(0), Wall(1 << 40)).await);
             told += &self.pages(Some(id)).await;
+            told += &self.found(Some(id), &[]).await;
+            let open = [EventState::Pending, EventState::Failed];
+            told += &self.found(Some(id), &open).await;
             let dead = store().dead_letters(id, None, 1_000).await.unwrap();
             told += &format!("{:?}\n", dead.iter().map(|it| it.id).collect::<Vec<_>>());
             for lane in store().lanes(id, None, 1_000).await.unwrap() {
@@ -260,7 +269,30 @@ impl<S: Store> Side<S> {
         }
     }
 
-    /// The ids of every page of some lists of deliveries.
+    /// The events that are found by an endpoint and by states.
+    async fn found(&self, endpoint: Option<EndpointId>, states: &[EventState]) -> String {
+        let mut search = EventSearch {
+            endpoint,
+            states: states.to_vec(),
+            ..EventSearch::default()
+        };
+        search.query.filter.tenant = Some(TenantId::default());
+        search.query.most = 9;
+        let mut told = format!("{endpoint:?} {states:?}:");
+        loop {
+            let page = Arc::clone(&self.store).find_events(search.clone());
+            let page = page.await.unwrap();
+            for event in &page.events {
+                told += &format!(" {} {:?} {}", event.id, event.state, event.deliveries);
+            }
+            search.query.after = page.next;
+            if page.next.is_none() {
+                return told + "\n";
+            }
+        }
+    }
+
+    /// The ids of every page of some lists of deliveries, and the same in short.
     async fn pages(&self, endpoint: Option<EndpointId>) -> String {
         let mut told = String::new();
         for (states, dead) in [
@@ -284,6 +316,11 @@ impl<S: Store> Side<S> {
                 };
                 let mut found = Vec::new();
                 loop {
+                    let short = Arc::clone(&self.store).delivery_summaries(query.clone());
+                    for mut summary in short.await.unwrap().deliveries {
+                        summary.seq = Seq::default();
+                        told += &format!("{summary:?}\n");
+                    }
                     let page = Arc::clone(&self.store).deliveries(query.clone());
                     let page = page.await.unwrap();
                     let ids = page.deliveries.iter().map(|it| (it.id, it.attempts.len()));

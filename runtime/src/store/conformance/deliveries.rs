@@ -1,7 +1,9 @@
 //! Lists of deliveries by what they are of and what has become of them.
 
 use super::{Subject, publish};
-use crate::history::{DeadLetterGroup, DeliveryFilter, DeliveryQuery, Direction, StateKind};
+use crate::history::{
+    DeadLetterGroup, DeliveryFilter, DeliveryQuery, Direction, StateKind, SummaryPage,
+};
 use crate::store::Store;
 use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
@@ -14,11 +16,11 @@ pub(super) const RED: (EndpointId, &str) = (EndpointId::from_u128(1), "red");
 pub(super) const REDDER: (EndpointId, &str) = (EndpointId::from_u128(2), "red");
 pub(super) const BLUE: (EndpointId, &str) = (EndpointId::from_u128(3), "blue");
 
-fn tenant(name: &str) -> TenantId {
+pub(super) fn tenant(name: &str) -> TenantId {
     name.parse().unwrap()
 }
 
-async fn add_endpoints<S: Store>(subject: &Subject<'_, S>) {
+pub(super) async fn add_endpoints<S: Store>(subject: &Subject<'_, S>) {
     for (id, name) in [RED, REDDER, BLUE] {
         let mut spec = EndpointSpec::new("https://example.com/");
         spec.tenant = tenant(name);
@@ -37,7 +39,7 @@ async fn add_endpoints<S: Store>(subject: &Subject<'_, S>) {
     }
 }
 
-fn answered(status: u16) -> Outcome {
+pub(super) fn answered(status: u16) -> Outcome {
     Outcome::Response(Response {
         status,
         headers: Vec::new(),
@@ -53,10 +55,10 @@ fn failed(kind: FailureKind) -> Outcome {
 }
 
 /// Where a delivery stands.
-type Place = (LaneId, Seq);
+pub(super) type Place = (LaneId, Seq);
 
 /// Publishes event and delivery `number` to this endpoint.
-async fn accept<S: Store>(
+pub(super) async fn accept<S: Store>(
     subject: &Subject<'_, S>,
     number: u128,
     (endpoint, name): (EndpointId, &str),
@@ -81,7 +83,7 @@ async fn accept<S: Store>(
 }
 
 /// An attempt of delivery `number` ends, and perhaps stops its lane.
-async fn end<S: Store>(
+pub(super) async fn end<S: Store>(
     subject: &Subject<'_, S>,
     (number, attempt): (u128, u32),
     (lane, seq): Place,
@@ -169,6 +171,10 @@ async fn found<S: Store>(store: &Arc<S>, filter: &DeliveryFilter) -> Vec<u128> {
         let mut found = Vec::new();
         loop {
             let page = Arc::clone(store).deliveries(query.clone()).await.unwrap();
+            let short = Arc::clone(store).delivery_summaries(query.clone());
+            let short = short.await.unwrap();
+            let long = SummaryPage::from(page.clone());
+            assert_eq!(short, long, "the short form says the same");
             found.extend(page.deliveries.iter().map(|it| it.id.as_u128()));
             query.after = page.next;
             if page.next.is_none() {
@@ -252,6 +258,69 @@ pub(super) async fn deliveries_are_found_by_how_they_ended<S: Store>(store: &Arc
     ] {
         let filter = DeliveryFilter { reasons, ..any() };
         assert_eq!(found(store, &filter).await, expected);
+    }
+}
+
+pub(super) async fn deliveries_are_found_by_their_key_and_their_last_status<S: Store>(
+    store: &Arc<S>,
+) {
+    let subject = Subject(store);
+    fill(&subject).await;
+    let key = |text: &str| text.parse::<OrderingKey>().unwrap();
+    let retrying = DeliveryState::Retrying { due: Wall(99) };
+    for (number, to, name) in [
+        (9, RED, "a"),
+        (10, RED, "b"),
+        (11, BLUE, "a"),
+        (12, RED, "a"),
+    ] {
+        let place = accept(&subject, number, to, key(name)).await;
+        let came = (answered(429), retrying);
+        end(&subject, (number, 1), place, came, false).await;
+    }
+    let delivered = (answered(200), DeliveryState::Delivered);
+    let place = accept(&subject, 13, RED, key("a")).await;
+    end(&subject, (13, 1), place, delivered, false).await;
+    let any = DeliveryFilter::default;
+    let of = |name: &str| DeliveryFilter {
+        ordering_key: Some(key(name)),
+        ..any()
+    };
+    let of_red = |filter| DeliveryFilter {
+        tenant: Some(tenant("red")),
+        ..filter
+    };
+    let waiting = |filter| DeliveryFilter {
+        states: vec![StateKind::Retrying, StateKind::Pending],
+        ..filter
+    };
+    let without = DeliveryFilter {
+        ordering_key: Some(OrderingKey::none()),
+        ..any()
+    };
+    let to_red = DeliveryFilter {
+        endpoint: Some(RED.0),
+        ..of("a")
+    };
+    let by_status = |status| DeliveryFilter {
+        status: Some(status),
+        ..any()
+    };
+    for (filter, expected) in [
+        (of("a"), vec![9, 11, 12, 13]),
+        (of_red(of("a")), vec![9, 12, 13]),
+        (waiting(of("a")), vec![9, 11, 12]),
+        (waiting(of_red(of("a"))), vec![9, 12]),
+        (to_red.clone(), vec![9, 12, 13]),
+        (waiting(to_red), vec![9, 12]),
+        (of("c"), vec![]),
+        (without.clone(), (1..=8).collect()),
+        (waiting(without), vec![6, 7, 8]),
+        (by_status(429), vec![9, 10, 11, 12]),
+        (by_status(404), vec![2]),
+        (by_status(400), vec![]),
+    ] {
+        assert_eq!(found(store, &filter).await, expected, "{filter:?}");
     }
 }
 

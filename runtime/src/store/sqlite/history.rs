@@ -2,10 +2,12 @@
 
 use super::StoreFault;
 use super::hours::{self, HOUR_COLUMNS};
+use super::keyed::Keyed;
 use super::lanes::known_owner;
 use super::merge::{Merged, Stream};
 use super::reads::{self, RECORD};
 use super::rows::{self, DELIVERY_COLUMNS, DELIVERY_WIDTH, DeliveryRow, EVENT_COLUMNS};
+use super::waiting;
 use crate::history::{
     Cursor, DeadLetterGroup, DeliveryFilter, DeliveryPage, DeliveryQuery, Room, StateKind,
     accepted_at,
@@ -28,7 +30,8 @@ pub(super) fn page(
 ) -> Result<DeliveryPage, StoreFault> {
     let mut page = DeliveryPage::default();
     let snapshot = connection.unchecked_transaction()?;
-    let Some(mut candidates) = candidates(&snapshot, query)? else {
+    let keyed = Keyed::of(&snapshot, &query.filter)?;
+    let Some(mut candidates) = candidates(&snapshot, query, keyed.as_ref())? else {
         return Ok(page);
     };
     let mut select = snapshot.prepare_cached(&format!(
@@ -53,7 +56,8 @@ pub(super) fn page(
         let event_type = event_type.map_err(rows::damaged)?;
         let event_type = event_type.parse().map_err(rows::damaged)?;
         let was_resent = delivery.resent_as.is_some();
-        if query.filter.takes(delivery.state, was_resent, &event_type)
+        if keyed.as_ref().is_none_or(|keyed| keyed.has(delivery.lane))
+            && query.filter.takes(delivery.state, was_resent, &event_type)
             && ended_so(&snapshot, &query.filter, &delivery)?
         {
             let mut own = Room::new();
@@ -95,9 +99,14 @@ pub(super) fn ended_so(
 pub(super) fn candidates<'a>(
     connection: &'a Connection,
     query: &DeliveryQuery,
+    keyed: Option<&Keyed>,
 ) -> Result<Option<Merged<'a>>, StoreFault> {
     let filter = &query.filter;
     let (between, direction) = (query.ids(), query.direction);
+    let few = keyed.map(|it| it.few(connection, filter)).transpose()?;
+    if let Some(few) = few.flatten() {
+        return Merged::given(connection, few, between, direction).map(Some);
+    }
     let owners = owners(connection, filter)?;
     if let Some(event) = filter.event {
         let given = of_event(connection, event, filter.tenant.as_ref())?;
@@ -111,6 +120,11 @@ pub(super) fn candidates<'a>(
     let Some(owners) = owners else {
         return Merged::of(connection, [Stream::All], between, direction).map(Some);
     };
+    if waiting::only(filter)
+        && let Some(few) = waiting::few(connection, &owners)?
+    {
+        return Merged::given(connection, few, between, direction).map(Some);
+    }
     // Each once: a list that is merged twice would show its deliveries twice.
     let asked_for = |it: &FailReason| filter.reasons.is_empty() || filter.reasons.contains(it);
     let reasons: Vec<FailReason> = FailReason::ALL.into_iter().filter(asked_for).collect();
@@ -136,7 +150,7 @@ fn only_failed(filter: &DeliveryFilter) -> bool {
 }
 
 /// The owners whose deliveries match; `None` for all of them.
-fn owners(
+pub(super) fn owners(
     connection: &Connection,
     filter: &DeliveryFilter,
 ) -> Result<Option<Vec<i64>>, StoreFault> {
@@ -228,7 +242,7 @@ pub(super) fn dead_letter_groups(
     Ok(groups)
 }
 
-fn id_at(row: &Row<'_>, at: usize) -> Result<u128, StoreFault> {
+pub(super) fn id_at(row: &Row<'_>, at: usize) -> Result<u128, StoreFault> {
     rows::id(row.get_ref(at)?.as_blob().map_err(rows::damaged)?)
 }
 

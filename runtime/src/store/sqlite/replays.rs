@@ -8,7 +8,7 @@ use crate::replay::{
 };
 use crate::store::{StoreError, StoreFuture};
 use postrider_engine::{
-    DeliveryId, EndpointId, EventId, FailReason, FailureKind, ReplayId, TenantId, Wall,
+    DeliveryId, EndpointId, EventId, FailReason, FailureKind, OrderingKey, ReplayId, TenantId, Wall,
 };
 use rusqlite::{Connection, Row, ToSql, params};
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,9 @@ struct RequestRecord {
     act: Option<String>,
     tenant: Option<String>,
     event: Option<String>,
+    /// Empty for deliveries without a key.
+    ordering_key: Option<String>,
+    status: Option<u16>,
     status_class: Option<u8>,
     status: Option<u16>,
     failure: Option<String>,
@@ -182,6 +185,9 @@ impl RequestRecord {
             act: Some(request.act.name().to_owned()),
             tenant: filter.tenant.as_ref().map(TenantId::to_string),
             event: filter.event.map(|event| event.to_string()),
+            ordering_key: (filter.ordering_key.as_ref())
+                .map(|key| key.get().unwrap_or_default().to_owned()),
+            status: filter.status,
             status_class: filter.status_class,
             status: filter.status,
             failure: filter.failure.map(|kind| kind.to_string()),
@@ -207,6 +213,10 @@ impl RequestRecord {
         let tenant = self.tenant.map(|name| name.parse::<TenantId>());
         let event = self.event.map(|id| id.parse::<EventId>());
         let endpoint = self.endpoint.map(|id| id.parse::<EndpointId>());
+        let ordering_key = self.ordering_key.map(|key| match key.as_str() {
+            "" => Ok(OrderingKey::none()),
+            key => key.parse(),
+        });
         let failure = self.failure.map(|name| {
             FailureKind::named(&name).ok_or_else(|| rows::damaged(format!("no failure is {name}")))
         });
@@ -227,6 +237,8 @@ impl RequestRecord {
                     .map_err(rows::damaged)?,
                 from: self.from_ms.map(Wall),
                 until: self.until_ms.map(Wall),
+                ordering_key: ordering_key.transpose().map_err(rows::damaged)?,
+                status: self.status,
                 status_class: self.status_class,
                 status: self.status,
                 failure: failure.transpose()?,
