@@ -119,9 +119,9 @@ impl Progress {
             answer.cut();
             return self.finish();
         }
-        let phase = match self.doing {
+        let phase = match &self.doing {
             Doing::Request => Phase::Response,
-            Doing::Dial(phase, _) => phase,
+            Doing::Dial(phase, _) => *phase,
             Doing::Wait(dialing) => dialing.phase(),
         };
         timed_out(phase, self.started().elapsed()).with_repeat(self.repeated)

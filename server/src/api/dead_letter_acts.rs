@@ -2,7 +2,7 @@
 
 use super::Api;
 use super::caller::{Caller, Manage};
-use super::dead_letter_filter::is_status;
+use super::list_filters;
 use super::deliveries::one;
 use super::extract::Json;
 use super::intake::Reader;
@@ -104,7 +104,7 @@ impl LetterBulk {
     fn request(&self, tenant: &TenantId) -> Result<ReplayRequest, Problem> {
         let filter = &self.filter;
         check_rate(self.per_second)?;
-        if !is_status(filter.status) {
+        if list_filters::status(filter.status).is_err() {
             let detail = "use 100 to 599";
             return Err(Problem::new(Code::InvalidValue, detail).at("/filter/status", detail));
         }

@@ -6,7 +6,9 @@ use crate::replay::{
     Replay, ReplayAct, ReplayPage, ReplayQuery, ReplayRequest, ReplayState, SkipReason,
 };
 use crate::store::Store;
-use postrider_engine::{DeliveryId, EventId, FailReason, FailureKind, ReplayId, TenantId, Wall};
+use postrider_engine::{
+    DeliveryId, EventId, FailReason, FailureKind, OrderingKey, ReplayId, TenantId, Wall,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -24,8 +26,9 @@ pub(super) async fn a_replay_is_kept_as_it_was_put<S: Store>(store: &Arc<S>) {
             event_types: "a.*".parse().into_iter().collect(),
             from: Some(Wall(1)),
             until: Some(Wall(2)),
-            status_class: Some(4),
+            ordering_key: Some(OrderingKey::none()),
             status: Some(404),
+            status_class: Some(4),
             failure: Some(FailureKind::Dns),
             reasons: vec![FailReason::Exhausted],
             dead: true,
