@@ -32,6 +32,7 @@ mod events;
 mod facts;
 mod history;
 pub mod outbox;
+mod overview;
 mod postrider;
 mod readiness;
 mod reading;
@@ -62,6 +63,9 @@ pub use history::{
 };
 #[cfg(feature = "sqlite")]
 pub use outbox::{Outbox, OutboxError};
+pub use overview::{
+    EndpointCounts, EndpointPage, EndpointQuery, InvalidStatus, Overview, StatusKind, TenantCounts,
+};
 pub use postrider::Postrider;
 pub use postrider_engine as engine;
 pub use postrider_engine::signature;

@@ -12,6 +12,7 @@
 mod agenda;
 mod deliveries;
 mod log;
+mod overview;
 mod records;
 
 use super::Store;
@@ -53,6 +54,10 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     deliveries::endpoints_are_found_by_tenant(&make()).await;
     deliveries::the_oldest_pending_delivery_is_known(&make()).await;
     deliveries::a_lane_shows_what_the_others_wait_for(&make()).await;
+    overview::tenants_are_counted_apart_and_together(&make()).await;
+    overview::the_hours_of_endpoints_add_up(&make()).await;
+    overview::endpoints_are_counted_in_the_order_in_which_they_are_named(&make()).await;
+    overview::endpoints_are_found_by_what_they_are(&make()).await;
     agenda::an_event_waits_until_it_is_due(&make()).await;
     agenda::a_key_belongs_to_one_event_whether_it_waits_or_not(&make()).await;
     records::a_record_is_kept_until_it_is_put_anew_or_removed(&make()).await;

@@ -21,6 +21,7 @@ mod modes;
 mod open_error;
 mod options;
 mod outbox;
+mod overview;
 mod patience;
 mod reads;
 mod records;
@@ -49,6 +50,7 @@ use crate::agenda::Agenda;
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
 use crate::outbox::{Outbox, OutboxSource};
+use crate::overview::{EndpointCounts, EndpointPage, EndpointQuery, Overview, TenantCounts};
 use crate::readiness::NotReady;
 use crate::reading::LaneRecord;
 use crate::records::Records;
@@ -402,9 +404,45 @@ impl Store for SqliteStore {
 
     fn dead_letter_groups(
         self: Arc<Self>,
-        tenant: TenantId,
+        tenant: Option<TenantId>,
     ) -> StoreFuture<Result<Vec<DeadLetterGroup>, StoreError>> {
-        self.read(move |connection, _| history::dead_letter_groups(connection, &tenant))
+        self.read(move |connection, _| history::dead_letter_groups(connection, tenant.as_ref()))
+    }
+
+    fn overview(
+        self: Arc<Self>,
+        tenant: Option<TenantId>,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Overview, StoreError>> {
+        self.read(move |connection, _| {
+            overview::overview(connection, tenant.as_ref(), (from, until))
+        })
+    }
+
+    fn tenant_counts(
+        self: Arc<Self>,
+        tenants: Vec<TenantId>,
+    ) -> StoreFuture<Result<Vec<TenantCounts>, StoreError>> {
+        self.read(move |connection, _| overview::tenant_counts(connection, &tenants))
+    }
+
+    fn endpoint_counts(
+        self: Arc<Self>,
+        endpoints: Vec<EndpointId>,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Vec<EndpointCounts>, StoreError>> {
+        self.read(move |connection, _| {
+            overview::endpoint_counts(connection, &endpoints, (from, until))
+        })
+    }
+
+    fn find_endpoints(
+        self: Arc<Self>,
+        query: EndpointQuery,
+    ) -> StoreFuture<Result<EndpointPage, StoreError>> {
+        self.read(move |connection, keys| overview::find_endpoints(connection, keys, &query))
     }
 
     fn hours(

@@ -10,11 +10,11 @@ use postrider_engine::{
 };
 use std::sync::Arc;
 
-const RED: (EndpointId, &str) = (EndpointId::from_u128(1), "red");
-const REDDER: (EndpointId, &str) = (EndpointId::from_u128(2), "red");
-const BLUE: (EndpointId, &str) = (EndpointId::from_u128(3), "blue");
+pub(super) const RED: (EndpointId, &str) = (EndpointId::from_u128(1), "red");
+pub(super) const REDDER: (EndpointId, &str) = (EndpointId::from_u128(2), "red");
+pub(super) const BLUE: (EndpointId, &str) = (EndpointId::from_u128(3), "blue");
 
-fn tenant(name: &str) -> TenantId {
+pub(super) fn tenant(name: &str) -> TenantId {
     name.parse().unwrap()
 }
 
@@ -131,7 +131,7 @@ async fn deliver<S: Store>(
 
 /// Delivered 1, rejected 2 and 3, exhausted 4 and 5, pending 6, retrying 7, and 8, which makes 3
 /// anew. Those of the tenant blue are 5 and 6.
-async fn fill<S: Store>(subject: &Subject<'_, S>) {
+pub(super) async fn fill<S: Store>(subject: &Subject<'_, S>) {
     let retrying = DeliveryState::Retrying { due: Wall(99) };
     let rejected = DeliveryState::Failed(FailReason::Rejected);
     let exhausted = DeliveryState::Failed(FailReason::Exhausted);
@@ -266,8 +266,12 @@ pub(super) async fn dead_letters_are_found_and_counted_by_tenant<S: Store>(store
         ..of_red.clone()
     };
     assert_eq!(found(store, &rejected).await, [2]);
-    let groups = async |name| Arc::clone(store).dead_letter_groups(tenant(name)).await;
-    let group = |endpoint, reason, count| DeadLetterGroup {
+    let groups = async |name| {
+        let of = Some(tenant(name));
+        Arc::clone(store).dead_letter_groups(of).await
+    };
+    let group = |(endpoint, name): (EndpointId, &str), reason, count| DeadLetterGroup {
+        tenant: tenant(name),
         endpoint,
         reason,
         count,
@@ -275,15 +279,18 @@ pub(super) async fn dead_letters_are_found_and_counted_by_tenant<S: Store>(store
         newest: Wall(0),
     };
     let expected = [
-        group(RED.0, FailReason::Rejected, 1),
-        group(REDDER.0, FailReason::Exhausted, 1),
+        group(RED, FailReason::Rejected, 1),
+        group(REDDER, FailReason::Exhausted, 1),
+        group(BLUE, FailReason::Exhausted, 1),
     ];
-    assert_eq!(groups("red").await.unwrap(), expected);
+    let of_all = Arc::clone(store).dead_letter_groups(None).await;
+    assert_eq!(of_all.unwrap(), expected);
+    assert_eq!(groups("red").await.unwrap(), expected[..2]);
     let delivery = DeliveryId::from_u128(2);
     let at = Wall(30);
     subject.commit(Change::Discard { delivery, at }).await;
     assert_eq!(found(store, &of_red).await, [4]);
-    assert_eq!(groups("red").await.unwrap(), expected[1..]);
+    assert_eq!(groups("red").await.unwrap(), expected[1..2]);
     assert_eq!(groups("green").await.unwrap(), []);
 }
 

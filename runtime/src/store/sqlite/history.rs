@@ -193,30 +193,37 @@ fn of_event(
     Ok(found)
 }
 
-/// The dead letters of a tenant, counted by endpoint and reason: from an index that holds nothing
-/// else.
+/// The dead letters of a tenant, or of all, counted by endpoint and reason: from an index that holds
+/// nothing else.
 pub(super) fn dead_letter_groups(
     connection: &Connection,
-    tenant: &TenantId,
+    tenant: Option<&TenantId>,
 ) -> Result<Vec<DeadLetterGroup>, StoreFault> {
     let snapshot = connection.unchecked_transaction()?;
-    let mut owners = snapshot.prepare_cached(
-        "SELECT number, endpoint FROM postrider_owner WHERE tenant = ?1 ORDER BY endpoint",
-    )?;
+    let which = match tenant {
+        Some(_) => "tenant = ?1",
+        // No tenant is named so.
+        None => "?1 = ''",
+    };
+    let mut owners = snapshot.prepare_cached(&format!(
+        "SELECT number, endpoint, tenant FROM postrider_owner WHERE {which} ORDER BY endpoint"
+    ))?;
     let mut select = snapshot.prepare_cached(
         "SELECT detail, count(*), min(id), max(id)
          FROM postrider_delivery INDEXED BY postrider_delivery_letter
          WHERE owner = ?1 AND state = 3 AND resent_as IS NULL GROUP BY detail ORDER BY detail",
     )?;
     let mut groups = Vec::new();
-    let mut owners = owners.query([tenant.as_str()])?;
+    let mut owners = owners.query([tenant.map_or("", TenantId::as_str)])?;
     while let Some(owner) = owners.next()? {
         let mut rows = select.query([owner.get::<_, i64>(0)?])?;
         while let Some(row) = rows.next()? {
             let DeliveryState::Failed(reason) = rows::read_state(3, row.get(0)?)? else {
                 unreachable!("the state 3 is a failure")
             };
+            let tenant = owner.get_ref(2)?.as_str().map_err(rows::damaged)?;
             groups.push(DeadLetterGroup {
+                tenant: tenant.parse().map_err(rows::damaged)?,
                 endpoint: EndpointId::from_u128(id_at(owner, 1)?),
                 reason,
                 count: rows::unsigned(row.get(1)?)?,
