@@ -6,10 +6,13 @@ mod cursors;
 mod dead_letters;
 mod deliveries;
 mod edge;
+mod endpoint_counts;
 mod endpoint_defaults;
 mod endpoint_form;
+mod endpoint_list;
 mod endpoint_names;
 mod endpoints;
+mod event_state;
 mod event_types;
 mod events;
 mod extract;
@@ -17,6 +20,7 @@ mod handlers;
 mod health;
 mod inbound;
 mod intake;
+mod key_uses;
 mod keys;
 mod keys_routes;
 mod listeners;
@@ -29,6 +33,7 @@ mod operations;
 mod page;
 mod problem;
 mod raw;
+mod reach;
 mod reference;
 mod refusal;
 mod registry;
@@ -40,10 +45,12 @@ mod stats;
 mod stream;
 mod strict;
 mod templates;
+mod tenant_stats;
 mod tenants;
 mod time;
 mod timeline;
 mod validators;
+mod whoami;
 mod workers;
 
 pub use endpoint_defaults::{EndpointDefaults, InvalidDefaults};
@@ -59,6 +66,7 @@ pub use sources::Provider;
 use crate::metrics::Metrics;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use key_uses::KeyUses;
 use keys::{KeyRecord, Keys, NewKey, Scope};
 use live::{Hub, Live};
 use operations::Publisher;
@@ -136,13 +144,14 @@ impl Api {
     pub async fn open(postrider: Postrider, options: ApiOptions) -> Result<Self, ApiError> {
         let records = postrider.records().ok_or(ApiError::NoRecords)?;
         let keys = Registry::<KeyRecord>::load("api_key", Arc::clone(&records)).await?;
+        let (uses, woken) = KeyUses::load(Arc::clone(&records)).await?;
         let facts = postrider.subscribe();
         let (told, operations) = mpsc::channel(OPERATIONS_MAX);
         let hub = Hub::new(&postrider, told).await?;
         let shared = Arc::new(Shared {
             postrider,
             options,
-            keys: Keys::new(keys),
+            keys: Keys::new(keys, uses),
             tenants: tenants::Tenants::load(Arc::clone(&records)).await?,
             cursors: cursors::Cursors::load(Arc::clone(&records)).await?,
             event_types: Registry::load("event_type", Arc::clone(&records)).await?,
@@ -158,6 +167,7 @@ impl Api {
         // They end with the last handle, or with Postrider.
         tokio::spawn(Publisher::new(Arc::downgrade(&shared)).run(operations));
         tokio::spawn(hub.run(Arc::downgrade(&shared), facts));
+        tokio::spawn(key_uses::run(Arc::downgrade(&shared), woken));
         let api = Self(shared);
         api.open_networks();
         for tenant in api.tenants().being_deleted() {
@@ -170,6 +180,14 @@ impl Api {
     /// the requests under way.
     pub fn close_streams(&self) {
         self.0.live.close();
+    }
+
+    /// Writes when each key was last used, if that is not on record: to be called before Postrider is
+    /// shut down. Without it, the uses of the last minute may be forgotten.
+    pub async fn keep_key_uses(&self) {
+        if let Err(error) = self.0.keys.keep_uses().await {
+            tracing::warn!(%error, "postrider.api.key_uses_not_kept");
+        }
     }
 
     /// Whether anyone can use it.

@@ -6,6 +6,7 @@ use super::deliveries::{self, DeliveryView, Resent, one};
 use super::extract::{Json, Query};
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
+use super::reach::Reach;
 use super::time::Time;
 use axum::extract::State;
 use axum::response::Response;
@@ -22,6 +23,8 @@ const GROUPS_MAX: usize = 1_000;
 /// Dead letters of one endpoint with one reason.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DeadLetterGroup {
+    /// The name of their tenant; the id of one that was deleted.
+    tenant: String,
     /// The endpoint.
     endpoint_id: String,
     /// `rejected`, `gone`, `redirected`, `exhausted` or `queue_full`.
@@ -44,8 +47,9 @@ pub(crate) struct DeadLetterGroups {
 }
 
 impl DeadLetterGroups {
-    fn of(found: &[postrider::DeadLetterGroup]) -> Self {
+    fn of(found: &[postrider::DeadLetterGroup], name: impl Fn(&TenantId) -> String) -> Self {
         let groups = found.iter().take(GROUPS_MAX).map(|group| DeadLetterGroup {
+            tenant: name(&group.tenant),
             endpoint_id: group.endpoint.to_string(),
             reason: group.reason.name(),
             count: group.count,
@@ -59,18 +63,29 @@ impl DeadLetterGroups {
     }
 }
 
+/// Whose dead letters are counted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct GroupsQuery {
+    /// Those of this tenant, by name or id; `*` for those of all, with a key for all tenants.
+    tenant: Option<String>,
+}
+
 #[utoipa::path(
-    get, path = "/v1/dead-letters/groups", tag = "Dead letters",
+    get, path = "/v1/dead-letters/groups", tag = "Dead letters", params(GroupsQuery),
     summary = "Count dead letters by endpoint and reason",
     responses((status = OK, description = "The groups.", body = DeadLetterGroups))
 )]
 pub(crate) async fn groups(
     State(api): State<Api>,
     caller: Caller<Read>,
+    Query(query): Query<GroupsQuery>,
 ) -> Result<axum::Json<DeadLetterGroups>, Problem> {
-    let tenant = caller.tenant();
-    let found = api.postrider().dead_letter_groups(tenant).await?;
-    Ok(axum::Json(DeadLetterGroups::of(&found)))
+    let reach = Reach::of(&api, &caller, query.tenant.as_deref())?;
+    let found = api.postrider().dead_letter_groups(reach.tenant()).await?;
+    let name = |tenant: &TenantId| api.tenants().name_of(tenant);
+    Ok(axum::Json(DeadLetterGroups::of(&found, name)))
 }
 
 /// Which dead letters.
@@ -82,6 +97,8 @@ pub(crate) struct ListQuery {
     endpoint_id: Option<String>,
     /// Only those of these event types, with commas between.
     event_type: Option<String>,
+    /// Those of this tenant, by name or id; `*` for those of all, with a key for all tenants.
+    tenant: Option<String>,
     /// How many at most: 1 to 250.
     #[param(minimum = 1, maximum = 250, default = 50)]
     limit: Option<u16>,
@@ -99,10 +116,10 @@ pub(crate) async fn list(
     caller: Caller<Read>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let tenant = caller.tenant();
+    let reach = Reach::of(&api, &caller, query.tenant.as_deref())?;
     let query = DeliveryQuery {
         filter: DeliveryFilter {
-            tenant: Some(tenant.clone()),
+            tenant: reach.tenant().cloned(),
             endpoint: one(query.endpoint_id.as_deref(), "endpoint_id")?,
             event_types: page::list(query.event_type.as_deref(), "event_type")?,
             dead: true,
@@ -235,6 +252,7 @@ mod tests {
     #[test]
     fn groups_beyond_the_most_are_counted() {
         let group = |number| postrider::DeadLetterGroup {
+            tenant: TenantId::default(),
             endpoint: EndpointId::from_u128(number),
             reason: FailReason::Exhausted,
             count: 1,
@@ -242,9 +260,9 @@ mod tests {
             newest: Wall(1),
         };
         let found: Vec<_> = (0..1_003).map(group).collect();
-        let shown = DeadLetterGroups::of(&found);
+        let shown = DeadLetterGroups::of(&found, ToString::to_string);
         assert_eq!((shown.groups.len(), shown.groups_left_out), (1_000, 3));
-        let shown = DeadLetterGroups::of(&found[..7]);
+        let shown = DeadLetterGroups::of(&found[..7], ToString::to_string);
         assert_eq!((shown.groups.len(), shown.groups_left_out), (7, 0));
     }
 }

@@ -2,11 +2,12 @@
 
 use super::Api;
 use super::caller::{Caller, Publish, Read};
-use super::cursors::Of;
 use super::deliveries::{DeliveryView, Order};
+use super::event_state::EventStateView;
 use super::extract::{self, Id, Query, check_media_type, parse, read};
 use super::page::{self, Filling, Page};
 use super::problem::{Code, Problem};
+use super::reach::Reach;
 use super::time::Time;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -14,8 +15,8 @@ use axum::response::Response;
 use postrider::engine::json::{Document, without_mark};
 use postrider::{
     DeliveryId, DeliveryState, EndpointId, EventFilter, EventId, EventQuery, EventRecord,
-    EventState, EventStatus, EventType, FailReason, Limits, Published, ReadError, Scheduled,
-    Submission, TenantId,
+    EventStatus, EventType, FailReason, Limits, Published, ReadError, Scheduled, Submission,
+    TenantId,
 };
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -382,6 +383,8 @@ impl BatchResult {
 pub(crate) struct EventView {
     /// Its id.
     id: String,
+    /// The name of its tenant; the id of one that was deleted.
+    tenant: String,
     /// Its type.
     #[serde(rename = "type")]
     event_type: String,
@@ -394,9 +397,10 @@ pub(crate) struct EventView {
 }
 
 impl EventView {
-    pub(crate) fn of(record: &EventRecord) -> Self {
+    pub(crate) fn of(api: &Api, record: &EventRecord) -> Self {
         Self {
             id: record.event.id.to_string(),
+            tenant: api.tenants().name_of(&record.event.tenant),
             event_type: record.event.event_type.to_string(),
             ordering_key: record.event.ordering_key.get().map(str::to_owned),
             idempotency_key: record.idempotency_key.as_deref().map(str::to_owned),
@@ -410,6 +414,8 @@ impl EventView {
 pub(crate) struct EventDetail {
     /// Its id.
     id: String,
+    /// The name of its tenant.
+    tenant: String,
     /// Its type.
     #[serde(rename = "type")]
     event_type: String,
@@ -464,6 +470,8 @@ pub(crate) struct ListQuery {
     /// `newest` (the default) or `oldest` first.
     #[param(inline)]
     order: Option<Order>,
+    /// Those of this tenant, by name or id; `*` for those of all, with a key for all tenants.
+    tenant: Option<String>,
     /// How many at most: 1 to 250.
     #[param(minimum = 1, maximum = 250, default = 50)]
     limit: Option<u16>,
@@ -481,24 +489,26 @@ pub(crate) async fn list(
     caller: Caller<Read>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Page<EventView>>, Problem> {
-    let tenant = caller.tenant();
+    let reach = Reach::of(&api, &caller, query.tenant.as_deref())?;
     let page = api.postrider().events(EventQuery {
         filter: EventFilter {
-            tenant: Some(tenant.clone()),
+            tenant: reach.tenant().cloned(),
             event_types: page::list(query.event_type.as_deref(), "type")?,
             from: query.from.map(|time| time.0),
             until: query.until.map(|time| time.0),
         },
         direction: query.order.unwrap_or_default().direction(),
         after: (query.cursor.as_deref())
-            .map(|text| api.cursors().find(tenant, Of::Events, text))
+            .map(|text| reach.find_event(&api, text))
             .transpose()?,
         most: page::most(query.limit)?,
     });
     let page = page.await?;
     Ok(axum::Json(Page {
-        data: page.events.iter().map(EventView::of).collect(),
-        next: (page.next).map(|next| api.cursors().hide(tenant, Of::Events, next)),
+        data: (page.events.iter())
+            .map(|it| EventView::of(&api, it))
+            .collect(),
+        next: page.next.map(|next| reach.hide_event(&api, next)),
     }))
 }
 
@@ -514,19 +524,21 @@ pub(crate) async fn get(
 ) -> Result<Response, Problem> {
     let record = owned(&api, caller.tenant(), id).await?;
     let status = api.postrider().event_status(&id).await?;
-    page::answer(move || detail(&record, status)).await
+    page::answer(move || detail(&api, &record, status)).await
 }
 
-fn detail(record: &EventRecord, status: EventStatus) -> EventDetail {
+fn detail(api: &Api, record: &EventRecord, status: EventStatus) -> EventDetail {
     let payload = serde_json::from_slice(without_mark(&record.event.payload));
     let payload: Option<Box<RawValue>> = payload.ok();
     let text = || String::from_utf8_lossy(&record.event.payload).into_owned();
     let mut filling = Filling::new(usize::MAX);
-    let mut all = status.deliveries.iter().map(DeliveryView::of);
+    let all = status.deliveries.iter();
+    let mut all = all.map(|it| DeliveryView::of(api, it));
     while all.next().is_some_and(|it| filling.add("", it)) {}
     let deliveries = filling.data();
     EventDetail {
         id: record.event.id.to_string(),
+        tenant: api.tenants().name_of(&record.event.tenant),
         event_type: record.event.event_type.to_string(),
         ordering_key: record.event.ordering_key.get().map(str::to_owned),
         idempotency_key: record.idempotency_key.as_deref().map(str::to_owned),
@@ -543,43 +555,6 @@ fn detail(record: &EventRecord, status: EventStatus) -> EventDetail {
         payload,
         deliveries_left_out: status.deliveries.len() - deliveries.len(),
         deliveries,
-    }
-}
-
-/// The state of an event.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum EventStateView {
-    /// It waits for its time.
-    Scheduled,
-    /// It could not be accepted when its time had come.
-    Refused,
-    /// A delivery has had no attempt yet.
-    Pending,
-    /// A delivery waits for its next attempt.
-    Retrying,
-    /// Every delivery has ended, and one is a dead letter.
-    Failed,
-    /// Every delivery has ended, none is a dead letter, and one was discarded.
-    Discarded,
-    /// Every delivery was delivered.
-    Delivered,
-    /// No endpoint got it.
-    NoSubscribers,
-}
-
-impl From<EventState> for EventStateView {
-    fn from(state: EventState) -> Self {
-        match state {
-            EventState::Scheduled => Self::Scheduled,
-            EventState::Refused => Self::Refused,
-            EventState::Pending => Self::Pending,
-            EventState::Retrying => Self::Retrying,
-            EventState::Failed => Self::Failed,
-            EventState::Discarded => Self::Discarded,
-            EventState::Delivered => Self::Delivered,
-            EventState::NoSubscribers => Self::NoSubscribers,
-        }
     }
 }
 

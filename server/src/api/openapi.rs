@@ -2,9 +2,9 @@
 
 use super::problem::Problem;
 use super::{
-    Api, dead_letters, deliveries, endpoint_defaults, endpoint_names, endpoints, event_types,
-    events, health, inbound, keys_routes, metrics_route, replays, scheduled, sources, stats,
-    stream, templates, tenants, timeline,
+    Api, dead_letters, deliveries, endpoint_defaults, endpoint_list, endpoint_names, endpoints,
+    event_types, events, health, inbound, keys_routes, metrics_route, replays, scheduled, sources,
+    stats, stream, templates, tenant_stats, tenants, timeline, whoami,
 };
 use axum::Router;
 use axum::http::header;
@@ -34,9 +34,9 @@ struct Description;
 #[rustfmt::skip] // one line for each path
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(Description::openapi())
-        .routes(routes!(endpoints::create, endpoints::list))
+        .routes(routes!(endpoints::create, endpoint_list::list))
         .routes(routes!(endpoint_defaults::get, endpoint_defaults::put))
-        .routes(routes!(endpoints::get, endpoints::patch, endpoints::delete))
+        .routes(routes!(endpoint_list::get, endpoints::patch, endpoints::delete))
         .routes(routes!(endpoint_names::ensure))
         .routes(routes!(endpoints::pause))
         .routes(routes!(endpoints::resume))
@@ -74,6 +74,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(templates::get, templates::delete))
         .routes(routes!(keys_routes::create, keys_routes::list))
         .routes(routes!(keys_routes::revoke))
+        .routes(routes!(whoami::whoami))
+        .routes(routes!(tenant_stats::stats))
         .routes(routes!(tenants::create, tenants::list))
         .routes(routes!(tenants::get, tenants::patch, tenants::delete))
         .routes(routes!(stream::stream))

@@ -7,6 +7,7 @@ use super::extract::{Id, Json, Query};
 use super::intake::Reader;
 use super::page::{self, Filling, Page};
 use super::problem::{Code, Problem};
+use super::reach::Reach;
 use super::time::Time;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -112,6 +113,8 @@ impl ReplayForm {
 pub(crate) struct ReplayView {
     /// Its id; `null` for a dry run.
     id: Option<String>,
+    /// The name of its tenant.
+    tenant: String,
     /// `running`, `done`, `cancelled`, or `dry_run`.
     state: &'static str,
     /// Deliveries that it has made anew; of a dry run, that it would.
@@ -123,9 +126,11 @@ pub(crate) struct ReplayView {
 }
 
 impl ReplayView {
-    fn of(replay: &Replay) -> Self {
+    fn of(api: &Api, replay: &Replay) -> Self {
+        let tenant = replay.request.filter.tenant.as_ref();
         Self {
             id: Some(replay.id.to_string()),
+            tenant: tenant.map_or_else(String::new, |tenant| api.tenants().name_of(tenant)),
             state: match replay.state {
                 ReplayState::Running => "running",
                 ReplayState::Done => "done",
@@ -146,6 +151,8 @@ pub(crate) struct ListQuery {
     /// `newest` (the default) or `oldest` first.
     #[param(inline)]
     order: Option<Order>,
+    /// Those of this tenant, by name or id; `*` for those of all, with a key for all tenants.
+    tenant: Option<String>,
     /// How many at most: 1 to 250.
     #[param(minimum = 1, maximum = 250, default = 50)]
     limit: Option<u16>,
@@ -175,6 +182,7 @@ pub(crate) async fn create(
         let _turn = reader.turn(&api).await?;
         let view = ReplayView {
             id: None,
+            tenant: api.tenants().name_of(caller.tenant()),
             state: "dry_run",
             resent: api.postrider().count_replay(&request).await?,
             skipped: 0,
@@ -184,7 +192,8 @@ pub(crate) async fn create(
     }
     let id = api.postrider().start_replay(request).await?;
     let replay = api.postrider().replay_status(&id).await?;
-    Ok((StatusCode::ACCEPTED, axum::Json(ReplayView::of(&replay))))
+    let view = ReplayView::of(&api, &replay);
+    Ok((StatusCode::ACCEPTED, axum::Json(view)))
 }
 
 #[utoipa::path(
@@ -196,7 +205,7 @@ pub(crate) async fn list(
     caller: Caller<Read>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Page<ReplayView>>, Problem> {
-    let tenant = caller.tenant();
+    let reach = Reach::of(&api, &caller, query.tenant.as_deref())?;
     let order = query.order.unwrap_or_default();
     let after: Option<ReplayId> = page::cursor(query.cursor.as_deref())?;
     let mut filling = Filling::new(page::most(query.limit)?);
@@ -210,11 +219,12 @@ pub(crate) async fn list(
         Order::Newest => after.is_none_or(|after| it.id < after),
         Order::Oldest => after.is_none_or(|after| it.id > after),
     };
-    let mut rest = all
-        .iter()
-        .filter(|it| it.request.filter.tenant.as_ref() == Some(tenant))
-        .filter(comes_after);
-    let more = rest.any(|it| !filling.add(&it.id.to_string(), ReplayView::of(it)));
+    let is_told = |it: &&Replay| {
+        let tenant = it.request.filter.tenant.as_ref();
+        tenant.is_some_and(|tenant| reach.covers(tenant))
+    };
+    let mut rest = all.iter().filter(is_told).filter(comes_after);
+    let more = rest.any(|it| !filling.add(&it.id.to_string(), ReplayView::of(&api, it)));
     Ok(axum::Json(filling.page(more)))
 }
 
@@ -229,7 +239,7 @@ pub(crate) async fn get(
     Id(id): Id<ReplayId>,
 ) -> Result<axum::Json<ReplayView>, Problem> {
     let replay = owned(&api, caller.tenant(), id).await?;
-    Ok(axum::Json(ReplayView::of(&replay)))
+    Ok(axum::Json(ReplayView::of(&api, &replay)))
 }
 
 #[utoipa::path(
@@ -245,7 +255,7 @@ pub(crate) async fn cancel(
 ) -> Result<axum::Json<ReplayView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
     let replay = api.postrider().cancel_replay(&id).await?;
-    Ok(axum::Json(ReplayView::of(&replay)))
+    Ok(axum::Json(ReplayView::of(&api, &replay)))
 }
 
 async fn owned(api: &Api, tenant: &TenantId, id: ReplayId) -> Result<Replay, Problem> {

@@ -16,6 +16,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
+/// When keys were last used is written within this time at the end, or not at all.
+const KEY_USES_WITHIN: Duration = Duration::from_millis(500);
+
 /// The database in the data directory.
 const FILE: &str = "postrider.db";
 
@@ -217,6 +220,8 @@ impl Running {
         };
         let patience = self.serving.grace;
         serve(self.listener, router(&self.api), stop, self.serving).await;
+        // A store that hangs is not waited for: this is not worth it.
+        let _ = tokio::time::timeout(KEY_USES_WITHIN, self.api.keep_key_uses()).await;
         let started = Instant::now();
         let took = asked.get().map_or(Duration::ZERO, Instant::elapsed);
         let grace = drain_grace(patience, took);
