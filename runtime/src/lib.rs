@@ -33,6 +33,7 @@ mod facts;
 mod history;
 pub mod outbox;
 mod overview;
+mod place;
 mod postrider;
 mod readiness;
 mod reading;
@@ -66,6 +67,7 @@ pub use outbox::{Outbox, OutboxError};
 pub use overview::{
     EndpointCounts, EndpointPage, EndpointQuery, InvalidStatus, Overview, StatusKind, TenantCounts,
 };
+pub use place::StorePlace;
 pub use postrider::Postrider;
 pub use postrider_engine as engine;
 pub use postrider_engine::signature;

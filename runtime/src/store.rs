@@ -14,6 +14,7 @@ use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
 use crate::outbox::OutboxSource;
 use crate::overview::{EndpointCounts, EndpointPage, EndpointQuery, Overview, TenantCounts};
+use crate::place::StorePlace;
 use crate::readiness::NotReady;
 use crate::reading::LaneRecord;
 use crate::records::Records;
@@ -164,6 +165,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// How many bytes this store takes.
     fn size_bytes(self: Arc<Self>) -> StoreFuture<Result<u64, StoreError>>;
+
+    /// What kind of store this is, and where it keeps what it has: for people.
+    fn place(&self) -> StorePlace {
+        StorePlace::default()
+    }
 
     /// Makes a tiny change durable, as [`Store::commit`] would.
     fn probe(self: Arc<Self>) -> StoreFuture<Result<(), NotReady>>;

@@ -44,6 +44,7 @@ mod sources;
 mod stats;
 mod stream;
 mod strict;
+mod system;
 mod templates;
 mod tenant_stats;
 mod tenants;
@@ -62,6 +63,7 @@ pub use networks::{InvalidNetwork, Networks};
 pub use openapi::document;
 pub use problem::{Place, Problem, problems_page};
 pub use sources::Provider;
+pub use system::Setting;
 
 use crate::metrics::Metrics;
 use axum::Router;
@@ -82,6 +84,7 @@ pub struct Api(Arc<Shared>);
 struct Shared {
     postrider: Postrider,
     options: ApiOptions,
+    started_at: Wall,
     keys: Keys,
     tenants: tenants::Tenants,
     cursors: cursors::Cursors,
@@ -111,6 +114,10 @@ pub struct ApiOptions {
     pub trusted_proxies: Networks,
     /// What endpoints have that are registered without it, unless their tenant has decided.
     pub endpoint_defaults: EndpointDefaults,
+    /// The settings of the server, as `GET /v1/system` shows them. Nothing is done with them.
+    pub settings: Vec<Setting>,
+    /// The names of settings that are left out there, since they are secrets.
+    pub secrets_left_out: Vec<String>,
 }
 
 /// Operational events that wait to be published.
@@ -149,6 +156,7 @@ impl Api {
         let (told, operations) = mpsc::channel(OPERATIONS_MAX);
         let hub = Hub::new(&postrider, told).await?;
         let shared = Arc::new(Shared {
+            started_at: postrider.wall(),
             postrider,
             options,
             keys: Keys::new(keys, uses),
@@ -226,6 +234,10 @@ impl Api {
 
     pub(crate) fn options(&self) -> &ApiOptions {
         &self.0.options
+    }
+
+    pub(crate) fn started_at(&self) -> Wall {
+        self.0.started_at
     }
 
     pub(crate) fn ready(&self) -> &health::Ready {

@@ -8,6 +8,7 @@ use super::{Store, StoreError, StoreFuture};
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery, Room, Statistics, accepted_at};
 use crate::overview::{EndpointCounts, EndpointPage, EndpointQuery, Overview, TenantCounts};
+use crate::place::StorePlace;
 use crate::readiness::NotReady;
 use crate::reading::LaneRecord;
 use crate::records::Records;
@@ -283,6 +284,13 @@ impl Store for MemoryStore {
 
     fn size_bytes(self: Arc<Self>) -> StoreFuture<Result<u64, StoreError>> {
         self.answer(|held| held.payload_bytes() as u64)
+    }
+
+    fn place(&self) -> StorePlace {
+        StorePlace {
+            kind: "memory",
+            path: None,
+        }
     }
 
     fn probe(self: Arc<Self>) -> StoreFuture<Result<(), NotReady>> {

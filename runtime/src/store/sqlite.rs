@@ -51,6 +51,7 @@ use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
 use crate::outbox::{Outbox, OutboxSource};
 use crate::overview::{EndpointCounts, EndpointPage, EndpointQuery, Overview, TenantCounts};
+use crate::place::StorePlace;
 use crate::readiness::NotReady;
 use crate::reading::LaneRecord;
 use crate::records::Records;
@@ -465,6 +466,13 @@ impl Store for SqliteStore {
     fn size_bytes(self: Arc<Self>) -> StoreFuture<Result<u64, StoreError>> {
         let files = [self.path.clone(), beside(&real(&self.path), "wal")];
         self.read(move |_, _| Ok(files.iter().map(|file| size_of_file(file)).sum()))
+    }
+
+    fn place(&self) -> StorePlace {
+        StorePlace {
+            kind: "sqlite",
+            path: Some(self.path.clone()),
+        }
     }
 
     fn probe(self: Arc<Self>) -> StoreFuture<Result<(), NotReady>> {

@@ -4,7 +4,7 @@ use super::problem::Problem;
 use super::{
     Api, dead_letters, deliveries, endpoint_defaults, endpoint_list, endpoint_names, endpoints,
     event_types, events, health, inbound, keys_routes, metrics_route, replays, scheduled, sources,
-    stats, stream, templates, tenant_stats, tenants, timeline, whoami,
+    stats, stream, system, templates, tenant_stats, tenants, timeline, whoami,
 };
 use axum::Router;
 use axum::http::header;
@@ -83,6 +83,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(sources::create, sources::list))
         .routes(routes!(sources::get, sources::patch, sources::delete))
         .routes(routes!(inbound::receive))
+        .routes(routes!(system::system))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
 }

@@ -111,6 +111,8 @@ async fn start_with(config: &Config, options: SqliteOptions) -> Result<Running, 
         metrics,
         trusted_proxies: config.trusted_proxies.clone(),
         endpoint_defaults: config.endpoint_defaults.clone(),
+        settings: config.settings.clone(),
+        secrets_left_out: config.secrets_left_out.clone(),
     };
     let api = Api::open(postrider.clone(), options).await?;
     if let Some(key) = &config.api_key {
