@@ -1,6 +1,7 @@
 //! `postrider dead-letters`.
 
 use super::http::Query;
+use super::reach::ReachArgs;
 use super::show::{self, Column};
 use super::{Client, ClientError, Connection, Paging, deliveries};
 use crate::Answer;
@@ -21,7 +22,7 @@ enum What {
     /// List dead letters, oldest first
     List(List),
     /// Count them by endpoint and reason
-    Groups,
+    Groups(ReachArgs),
     /// Send these again, in this order; exit status 1 if that was not possible for all
     Resend(Chosen),
     /// Give these up; exit status 1 if that was not possible for all
@@ -36,6 +37,8 @@ struct List {
     /// Only those of these event types or families, with commas between
     #[arg(long = "type", value_name = "TYPES", value_delimiter = ',')]
     types: Vec<String>,
+    #[command(flatten)]
+    reach: ReachArgs,
     #[command(flatten)]
     paging: Paging,
 }
@@ -75,13 +78,16 @@ impl What {
                 let query = Query::default()
                     .with("endpoint_id", args.endpoint.as_ref())
                     .with_all("event_type", &args.types);
+                let query = args.reach.add(query);
                 let list = client.list(&["v1", "dead-letters"], query, &args.paging);
-                Ok(deliveries::listed(list.await?, show))
+                Ok(deliveries::listed(list.await?, show, args.reach))
             }
-            Self::Groups => {
+            Self::Groups(reach) => {
                 let path = ["v1", "dead-letters", "groups"];
-                let reply = client.get(&path, &Query::default()).await?;
-                Ok(show.answer(&reply, |it| table(&it["groups"], GROUPS)))
+                let query = reach.add(Query::default());
+                let reply = client.get(&path, &query).await?;
+                let columns = reach.columns(GROUPS);
+                Ok(show.answer(&reply, |it| table(&it["groups"], &columns)))
             }
             Self::Resend(chosen) => decide(client, show, chosen, "resend").await,
             Self::Discard(chosen) => decide(client, show, chosen, "discard").await,

@@ -2,6 +2,7 @@
 
 use super::deliveries::{self, Order};
 use super::http::{Query, Reply};
+use super::reach::ReachArgs;
 use super::show::{self, Column};
 use super::when::Moment;
 use super::{Client, ClientError, Connection, Paging, value};
@@ -54,6 +55,8 @@ struct List {
     /// Which come first
     #[arg(long, value_enum, default_value_t)]
     order: Order,
+    #[command(flatten)]
+    reach: ReachArgs,
     #[command(flatten)]
     paging: Paging,
 }
@@ -175,8 +178,9 @@ impl What {
                     .with("from", args.since.map(|since| since.before(now)))
                     .with("until", args.until.map(|until| until.before(now)))
                     .with("order", Some(args.order.name()));
+                let query = args.reach.add(query);
                 let list = client.list(&["v1", "events"], query, &args.paging).await?;
-                Ok(show.list(&list, COLUMNS))
+                Ok(show.list(&list, &args.reach.columns(COLUMNS)))
             }
             Self::Get(one) => {
                 let path = ["v1", "events", &one.id];
