@@ -122,7 +122,9 @@ impl EndpointQuery {
             status,
             EndpointStatus::Disabled(DisabledReason::Gone | DisabledReason::Failing)
         );
-        let is_failing = by_itself || health.failures > 0 || health.open_until.is_some();
+        // The next success ends all of these. Answers that refuse are no `failures`.
+        let has_failed = health.failures > 0 || health.failing_since.is_some();
+        let is_failing = by_itself || has_failed || health.open_until.is_some();
         (self.statuses.is_empty() || self.statuses.contains(&StatusKind::of(status)))
             && (!self.failing || is_failing)
     }
@@ -239,12 +241,17 @@ mod tests {
             ..EndpointQuery::default()
         };
         let well = Health::default();
+        let refused = Health {
+            failing_since: Some(Wall(1)),
+            ..well
+        };
         let failed = Health {
             failures: 1,
-            ..well
+            ..refused
         };
         let disabled = EndpointStatus::Disabled;
         assert!(!query.takes_state(EndpointStatus::Active, &well));
+        assert!(query.takes_state(EndpointStatus::Active, &refused));
         assert!(query.takes_state(EndpointStatus::Active, &failed));
         assert!(query.takes_state(disabled(DisabledReason::Gone), &well));
         assert!(!query.takes_state(disabled(DisabledReason::Manual), &well));
