@@ -59,8 +59,10 @@ pub struct DeliveryFilter {
 }
 
 /// Dead letters of one endpoint that failed for the same reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetterGroup {
+    /// Whose they are.
+    pub tenant: TenantId,
     /// The endpoint; it may have been deleted since.
     pub endpoint: EndpointId,
     /// Why they failed.

@@ -26,6 +26,8 @@ pub enum LetterGrouping {
 /// Dead letters of one endpoint that have this in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LetterGroup {
+    /// Whose they are.
+    pub tenant: TenantId,
     /// The endpoint; it may have been deleted since.
     pub endpoint: EndpointId,
     /// Why they failed, if they are grouped by that.
@@ -53,10 +55,8 @@ impl Postrider {
         by: LetterGrouping,
     ) -> Result<Vec<LetterGroup>, ReadError> {
         filter.dead = true;
-        if by == LetterGrouping::Reason
-            && let Some(tenant) = all_of(&filter)
-        {
-            let found = self.dead_letter_groups(tenant).await?;
+        if by == LetterGrouping::Reason && is_for_all(&filter) {
+            let found = self.dead_letter_groups(filter.tenant.as_ref()).await?;
             return Ok(found.into_iter().map(LetterGroup::from).collect());
         }
         let mut groups = Groups::new(by);
@@ -71,19 +71,20 @@ impl Postrider {
     }
 }
 
-/// The tenant, if all of its dead letters are asked for: the store knows their number.
-fn all_of(filter: &DeliveryFilter) -> Option<&TenantId> {
+/// Whether all dead letters of a tenant, or of all, are asked for: the store knows their number.
+fn is_for_all(filter: &DeliveryFilter) -> bool {
     let all = DeliveryFilter {
         tenant: filter.tenant.clone(),
         dead: true,
         ..DeliveryFilter::default()
     };
-    filter.tenant.as_ref().filter(|_| *filter == all)
+    *filter == all
 }
 
 impl From<DeadLetterGroup> for LetterGroup {
     fn from(group: DeadLetterGroup) -> Self {
         Self {
+            tenant: group.tenant,
             endpoint: group.endpoint,
             reason: Some(group.reason),
             event_type: None,
@@ -118,6 +119,7 @@ impl Groups {
         let at = accepted_at(letter.id);
         let key = (letter.endpoint, reason, event_type.clone());
         let group = self.known.entry(key).or_insert(LetterGroup {
+            tenant: letter.tenant.clone(),
             endpoint: letter.endpoint,
             reason,
             event_type,
@@ -143,6 +145,7 @@ mod tests {
     fn letter(endpoint: u128, at: u64, event_type: &str) -> DeliveryOutline {
         DeliveryOutline {
             id: DeliveryId::first_at(Wall(at)),
+            tenant: TenantId::default(),
             event_type: event_type.parse().unwrap(),
             endpoint: EndpointId::from_u128(endpoint),
             endpoint_status: None,
@@ -192,8 +195,8 @@ mod tests {
             dead: true,
             ..DeliveryFilter::default()
         };
-        assert_eq!(all_of(&filter), Some(&TenantId::default()));
+        assert!(is_for_all(&filter));
         filter.status = Some(500);
-        assert_eq!(all_of(&filter), None);
+        assert!(!is_for_all(&filter));
     }
 }

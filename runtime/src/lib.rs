@@ -34,6 +34,8 @@ mod history;
 mod letters;
 pub mod outbox;
 mod outline;
+mod overview;
+mod place;
 mod postrider;
 mod readiness;
 mod reading;
@@ -67,6 +69,10 @@ pub use letters::{LetterGroup, LetterGrouping};
 #[cfg(feature = "sqlite")]
 pub use outbox::{Outbox, OutboxError};
 pub use outline::{DeliveryOutline, OutlinePage};
+pub use overview::{
+    EndpointCounts, EndpointPage, EndpointQuery, InvalidStatus, Overview, StatusKind, TenantCounts,
+};
+pub use place::StorePlace;
 pub use postrider::Postrider;
 pub use postrider_engine as engine;
 pub use postrider_engine::signature;

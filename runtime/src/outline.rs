@@ -2,7 +2,9 @@
 
 use crate::history::{Cursor, DeliveryQuery};
 use crate::store::{Store, StoreError};
-use postrider_engine::{DeliveryId, DeliveryState, EndpointId, EndpointStatus, EventType, Wall};
+use postrider_engine::{
+    DeliveryId, DeliveryState, EndpointId, EndpointStatus, EventType, TenantId, Wall,
+};
 use std::sync::Arc;
 use tokio::task::yield_now;
 
@@ -11,6 +13,8 @@ use tokio::task::yield_now;
 pub struct DeliveryOutline {
     /// Its id.
     pub id: DeliveryId,
+    /// The tenant of its event.
+    pub tenant: TenantId,
     /// The type of its event.
     pub event_type: EventType,
     /// Its endpoint.

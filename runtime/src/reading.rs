@@ -113,17 +113,17 @@ impl Postrider {
         Ok(self.store().request_body(*delivery, number).await?)
     }
 
-    /// The dead letters of a tenant, counted by endpoint and reason, in this order. Pages of them
-    /// are those of [`Postrider::deliveries`] with the filter `dead`.
+    /// The dead letters of a tenant, or of all, counted by endpoint and reason, in this order. Pages of
+    /// them are those of [`Postrider::deliveries`] with the filter `dead`.
     ///
     /// # Errors
     ///
     /// If the store cannot be read.
     pub async fn dead_letter_groups(
         &self,
-        tenant: &TenantId,
+        tenant: Option<&TenantId>,
     ) -> Result<Vec<DeadLetterGroup>, ReadError> {
-        Ok(self.store().dead_letter_groups(tenant.clone()).await?)
+        Ok(self.store().dead_letter_groups(tenant.cloned()).await?)
     }
 
     /// The place of the newest event on record: whoever reads along from now on begins after it.

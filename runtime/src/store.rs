@@ -14,6 +14,8 @@ use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery, SummaryPage};
 use crate::outbox::OutboxSource;
 use crate::outline::OutlinePage;
+use crate::overview::{EndpointCounts, EndpointPage, EndpointQuery, Overview, TenantCounts};
+use crate::place::StorePlace;
 use crate::readiness::NotReady;
 use crate::reading::LaneRecord;
 use crate::records::Records;
@@ -156,11 +158,41 @@ pub trait Store: Send + Sync + 'static {
         most: usize,
     ) -> StoreFuture<Result<Vec<LaneRecord>, StoreError>>;
 
-    /// The dead letters of a tenant, counted by endpoint and reason, in this order.
+    /// The dead letters of a tenant, or of all, counted by endpoint and reason, in this order.
     fn dead_letter_groups(
         self: Arc<Self>,
-        tenant: TenantId,
+        tenant: Option<TenantId>,
     ) -> StoreFuture<Result<Vec<DeadLetterGroup>, StoreError>>;
+
+    /// What there is of a tenant, or of all, and its hours from the one in which `from` lies, as far
+    /// as they begin before `until`.
+    fn overview(
+        self: Arc<Self>,
+        tenant: Option<TenantId>,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Overview, StoreError>>;
+
+    /// What there is now of these tenants, in their order.
+    fn tenant_counts(
+        self: Arc<Self>,
+        tenants: Vec<TenantId>,
+    ) -> StoreFuture<Result<Vec<TenantCounts>, StoreError>>;
+
+    /// What there is of these endpoints, in their order, with the sum of their hours from the one in
+    /// which `from` lies, as far as they begin before `until`.
+    fn endpoint_counts(
+        self: Arc<Self>,
+        endpoints: Vec<EndpointId>,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Vec<EndpointCounts>, StoreError>>;
+
+    /// A page of endpoints, oldest first.
+    fn find_endpoints(
+        self: Arc<Self>,
+        query: EndpointQuery,
+    ) -> StoreFuture<Result<EndpointPage, StoreError>>;
 
     /// The hours of an endpoint from the one in which `from` lies, as far as they begin before
     /// `until` and something happened in them, oldest first.
@@ -179,6 +211,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// How many bytes this store takes.
     fn size_bytes(self: Arc<Self>) -> StoreFuture<Result<u64, StoreError>>;
+
+    /// What kind of store this is, and where it keeps what it has: for people.
+    fn place(&self) -> StorePlace {
+        StorePlace::default()
+    }
 
     /// Makes a tiny change durable, as [`Store::commit`] would.
     fn probe(self: Arc<Self>) -> StoreFuture<Result<(), NotReady>>;

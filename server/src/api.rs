@@ -10,10 +10,13 @@ mod dead_letters;
 mod deliveries;
 mod deliveries_short;
 mod edge;
+mod endpoint_counts;
 mod endpoint_defaults;
 mod endpoint_form;
+mod endpoint_list;
 mod endpoint_names;
 mod endpoints;
+mod event_state;
 mod event_types;
 mod events;
 mod events_list;
@@ -22,6 +25,7 @@ mod handlers;
 mod health;
 mod inbound;
 mod intake;
+mod key_uses;
 mod keys;
 mod keys_routes;
 mod list_filters;
@@ -35,6 +39,7 @@ mod operations;
 mod page;
 mod problem;
 mod raw;
+mod reach;
 mod reference;
 mod refusal;
 mod registry;
@@ -46,12 +51,15 @@ mod sources;
 mod stats;
 mod stream;
 mod strict;
+mod system;
 mod templates;
+mod tenant_stats;
 mod tenants;
 mod time;
 mod timeline;
 mod try_outs;
 mod validators;
+mod whoami;
 mod workers;
 
 pub use endpoint_defaults::{EndpointDefaults, InvalidDefaults};
@@ -63,10 +71,12 @@ pub use networks::{InvalidNetwork, Networks};
 pub use openapi::document;
 pub use problem::{Place, Problem, problems_page};
 pub use sources::Provider;
+pub use system::Setting;
 
 use crate::metrics::Metrics;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use key_uses::KeyUses;
 use keys::{KeyRecord, Keys, NewKey, Scope};
 use live::{Hub, Live};
 use operations::Publisher;
@@ -82,6 +92,7 @@ pub struct Api(Arc<Shared>);
 struct Shared {
     postrider: Postrider,
     options: ApiOptions,
+    started_at: Wall,
     keys: Keys,
     tenants: tenants::Tenants,
     cursors: cursors::Cursors,
@@ -111,6 +122,10 @@ pub struct ApiOptions {
     pub trusted_proxies: Networks,
     /// What endpoints have that are registered without it, unless their tenant has decided.
     pub endpoint_defaults: EndpointDefaults,
+    /// The settings of the server, as `GET /v1/system` shows them. Nothing is done with them.
+    pub settings: Vec<Setting>,
+    /// The names of settings that are left out there, since they are secrets.
+    pub secrets_left_out: Vec<String>,
 }
 
 /// Operational events that wait to be published.
@@ -144,13 +159,15 @@ impl Api {
     pub async fn open(postrider: Postrider, options: ApiOptions) -> Result<Self, ApiError> {
         let records = postrider.records().ok_or(ApiError::NoRecords)?;
         let keys = Registry::<KeyRecord>::load("api_key", Arc::clone(&records)).await?;
+        let (uses, woken) = KeyUses::load(Arc::clone(&records)).await?;
         let facts = postrider.subscribe();
         let (told, operations) = mpsc::channel(OPERATIONS_MAX);
         let hub = Hub::new(&postrider, told).await?;
         let shared = Arc::new(Shared {
+            started_at: postrider.wall(),
             postrider,
             options,
-            keys: Keys::new(keys),
+            keys: Keys::new(keys, uses),
             tenants: tenants::Tenants::load(Arc::clone(&records)).await?,
             cursors: cursors::Cursors::load(Arc::clone(&records)).await?,
             event_types: Registry::load("event_type", Arc::clone(&records)).await?,
@@ -166,6 +183,7 @@ impl Api {
         // They end with the last handle, or with Postrider.
         tokio::spawn(Publisher::new(Arc::downgrade(&shared)).run(operations));
         tokio::spawn(hub.run(Arc::downgrade(&shared), facts));
+        tokio::spawn(key_uses::run(Arc::downgrade(&shared), woken));
         let api = Self(shared);
         api.open_networks();
         for tenant in api.tenants().being_deleted() {
@@ -178,6 +196,14 @@ impl Api {
     /// the requests under way.
     pub fn close_streams(&self) {
         self.0.live.close();
+    }
+
+    /// Writes when each key was last used, if that is not on record: to be called before Postrider is
+    /// shut down. Without it, the uses of the last minute may be forgotten.
+    pub async fn keep_key_uses(&self) {
+        if let Err(error) = self.0.keys.keep_uses().await {
+            tracing::warn!(%error, "postrider.api.key_uses_not_kept");
+        }
     }
 
     /// Whether anyone can use it.
@@ -216,6 +242,10 @@ impl Api {
 
     pub(crate) fn options(&self) -> &ApiOptions {
         &self.0.options
+    }
+
+    pub(crate) fn started_at(&self) -> Wall {
+        self.0.started_at
     }
 
     pub(crate) fn ready(&self) -> &health::Ready {

@@ -204,6 +204,9 @@ pub(crate) struct Config {
     pub(crate) pending_bytes_max: u64,
     pub(crate) log_json: bool,
     pub(crate) log: String,
+    /// All of this as it was said, for whoever asks the server; less the secrets, by name.
+    pub(crate) settings: Vec<postrider_server::Setting>,
+    pub(crate) secrets_left_out: Vec<String>,
 }
 
 /// A day: no service manager waits for longer.
@@ -226,7 +229,10 @@ impl Config {
         });
         let api_key = api_key.map_err(without_value)?;
         let listen: SocketAddr = values.parsed("listen")?;
+        let (settings, secrets_left_out) = values.told();
         Ok(Self {
+            settings,
+            secrets_left_out,
             data: values.parsed("data")?,
             listen,
             api_key,
@@ -458,6 +464,18 @@ mod tests {
             let error = made(&[(variable.as_str(), wrong)]).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn what_the_server_tells_of_its_settings_has_no_secret_in_it() {
+        let key = ("POSTRIDER_API_KEY", "a-key-that-nobody-is-told-of");
+        let config = Config::of(&gathered(&[key], Some("127.0.0.1:1")).unwrap()).unwrap();
+        assert_eq!(config.secrets_left_out, ["api_key"]);
+        assert_eq!(config.settings.len() + 1, SETTINGS.len());
+        assert!(!format!("{:?}", config.settings).contains(key.1));
+        let listen = config.settings.iter().find(|it| it.name == "listen");
+        let listen = listen.map(|it| (it.value.as_deref(), it.origin.as_str()));
+        assert_eq!(listen, Some((Some("127.0.0.1:1"), "flag")));
     }
 
     #[test]

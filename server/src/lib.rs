@@ -28,7 +28,8 @@ mod quiet;
 
 pub use api::{
     Api, ApiError, ApiOptions, EndpointDefaults, Inbound, InvalidDefaults, InvalidNetwork,
-    ListenError, Listening, Networks, Place, Problem, Provider, document, problems_page, router,
+    ListenError, Listening, Networks, Place, Problem, Provider, Setting, document, problems_page,
+    router,
 };
 pub use listen::{ServeOptions, serve};
 pub use metrics::{METRICS_MEDIA_TYPE, Metrics, metrics_page};

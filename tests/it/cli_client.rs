@@ -10,6 +10,7 @@ mod idle;
 mod lost_files;
 mod machine;
 mod operators;
+mod overview;
 mod settings;
 mod stream;
 mod try_outs;

@@ -8,10 +8,10 @@ use postrider::engine::{
 use postrider::store::{StoreError, StoreFuture};
 use postrider::transport::{Transport, WireRequest};
 use postrider::{
-    Closed, DeadLetterGroup, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
-    EventCursor, EventPage, EventQuery, EventRecord, EventState, Hour, LaneRecord, Ledger,
-    MemoryStore, NotReady, OrderingKey, Outcome, OutlinePage, Postrider, PublishError, Response,
-    Secret, Store, TenantId,
+    Closed, DeadLetterGroup, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointCounts,
+    EndpointId, EndpointPage, EndpointQuery, EventCursor, EventPage, EventQuery, EventRecord,
+    EventState, Hour, LaneRecord, Ledger, MemoryStore, NotReady, OrderingKey, Outcome, OutlinePage,
+    Overview, Postrider, PublishError, Response, Secret, Store, TenantCounts, TenantId,
 };
 use std::io;
 use std::pin::Pin;
@@ -138,9 +138,37 @@ impl Store for Failing {
     }
     fn dead_letter_groups(
         self: Arc<Self>,
-        tenant: TenantId,
+        tenant: Option<TenantId>,
     ) -> StoreFuture<Result<Vec<DeadLetterGroup>, StoreError>> {
         Arc::clone(&self.inner).dead_letter_groups(tenant)
+    }
+    fn overview(
+        self: Arc<Self>,
+        tenant: Option<TenantId>,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Overview, StoreError>> {
+        Arc::clone(&self.inner).overview(tenant, from, until)
+    }
+    fn tenant_counts(
+        self: Arc<Self>,
+        tenants: Vec<TenantId>,
+    ) -> StoreFuture<Result<Vec<TenantCounts>, StoreError>> {
+        Arc::clone(&self.inner).tenant_counts(tenants)
+    }
+    fn endpoint_counts(
+        self: Arc<Self>,
+        endpoints: Vec<EndpointId>,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Vec<EndpointCounts>, StoreError>> {
+        Arc::clone(&self.inner).endpoint_counts(endpoints, from, until)
+    }
+    fn find_endpoints(
+        self: Arc<Self>,
+        query: EndpointQuery,
+    ) -> StoreFuture<Result<EndpointPage, StoreError>> {
+        Arc::clone(&self.inner).find_endpoints(query)
     }
     fn deliveries_of(
         self: Arc<Self>,

@@ -187,6 +187,7 @@ mod tests {
     fn outline(state: DeliveryState) -> DeliveryOutline {
         DeliveryOutline {
             id: DeliveryId::first_at(Wall(10)),
+            tenant: postrider_engine::TenantId::default(),
             event_type: "a.b".parse().unwrap(),
             endpoint: EndpointId::from_u128(1),
             endpoint_status: Some(EndpointStatus::Active),

@@ -69,6 +69,7 @@ mod tests {
     fn delivery(endpoint: u128, event_type: &str) -> DeliveryOutline {
         DeliveryOutline {
             id: DeliveryId::from_u128(1),
+            tenant: postrider_engine::TenantId::default(),
             event_type: event_type.parse().unwrap(),
             endpoint: EndpointId::from_u128(endpoint),
             endpoint_status: Some(EndpointStatus::Active),

@@ -13,9 +13,10 @@ mod agenda;
 mod deliveries;
 mod log;
 mod outlines;
+mod overview;
 mod records;
-mod requests;
 mod replays;
+mod requests;
 mod search;
 
 use super::Store;
@@ -64,6 +65,10 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     requests::what_was_sent_is_on_record(&make()).await;
     requests::a_body_is_found_by_every_attempt_that_sent_it(&make()).await;
     requests::attempts_are_read_from_any_number_on(&make()).await;
+    overview::tenants_are_counted_apart_and_together(&make()).await;
+    overview::the_hours_of_endpoints_add_up(&make()).await;
+    overview::endpoints_are_counted_in_the_order_in_which_they_are_named(&make()).await;
+    overview::endpoints_are_found_by_what_they_are(&make()).await;
     agenda::an_event_waits_until_it_is_due(&make()).await;
     agenda::a_key_belongs_to_one_event_whether_it_waits_or_not(&make()).await;
     records::a_record_is_kept_until_it_is_put_anew_or_removed(&make()).await;

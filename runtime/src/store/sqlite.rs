@@ -23,6 +23,7 @@ mod open_error;
 mod options;
 mod outbox;
 mod outlines;
+mod overview;
 mod patience;
 mod reads;
 mod records;
@@ -33,8 +34,8 @@ mod retention;
 mod rows;
 mod schema;
 mod seal;
-mod sent;
 mod search;
+mod sent;
 mod spec;
 mod summaries;
 mod waiting;
@@ -56,6 +57,8 @@ use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery, SummaryPage};
 use crate::outbox::{Outbox, OutboxSource};
 use crate::outline::OutlinePage;
+use crate::overview::{EndpointCounts, EndpointPage, EndpointQuery, Overview, TenantCounts};
+use crate::place::StorePlace;
 use crate::readiness::NotReady;
 use crate::reading::LaneRecord;
 use crate::records::Records;
@@ -449,9 +452,45 @@ impl Store for SqliteStore {
 
     fn dead_letter_groups(
         self: Arc<Self>,
-        tenant: TenantId,
+        tenant: Option<TenantId>,
     ) -> StoreFuture<Result<Vec<DeadLetterGroup>, StoreError>> {
-        self.read(move |connection, _| history::dead_letter_groups(connection, &tenant))
+        self.read(move |connection, _| history::dead_letter_groups(connection, tenant.as_ref()))
+    }
+
+    fn overview(
+        self: Arc<Self>,
+        tenant: Option<TenantId>,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Overview, StoreError>> {
+        self.read(move |connection, _| {
+            overview::overview(connection, tenant.as_ref(), (from, until))
+        })
+    }
+
+    fn tenant_counts(
+        self: Arc<Self>,
+        tenants: Vec<TenantId>,
+    ) -> StoreFuture<Result<Vec<TenantCounts>, StoreError>> {
+        self.read(move |connection, _| overview::tenant_counts(connection, &tenants))
+    }
+
+    fn endpoint_counts(
+        self: Arc<Self>,
+        endpoints: Vec<EndpointId>,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Vec<EndpointCounts>, StoreError>> {
+        self.read(move |connection, _| {
+            overview::endpoint_counts(connection, &endpoints, (from, until))
+        })
+    }
+
+    fn find_endpoints(
+        self: Arc<Self>,
+        query: EndpointQuery,
+    ) -> StoreFuture<Result<EndpointPage, StoreError>> {
+        self.read(move |connection, keys| overview::find_endpoints(connection, keys, &query))
     }
 
     fn hours(
@@ -474,6 +513,13 @@ impl Store for SqliteStore {
     fn size_bytes(self: Arc<Self>) -> StoreFuture<Result<u64, StoreError>> {
         let files = [self.path.clone(), beside(&real(&self.path), "wal")];
         self.read(move |_, _| Ok(files.iter().map(|file| size_of_file(file)).sum()))
+    }
+
+    fn place(&self) -> StorePlace {
+        StorePlace {
+            kind: "sqlite",
+            path: Some(self.path.clone()),
+        }
     }
 
     fn probe(self: Arc<Self>) -> StoreFuture<Result<(), NotReady>> {

@@ -2,10 +2,10 @@
 
 use super::Api;
 use super::caller::{Caller, Manage};
-use super::list_filters;
 use super::deliveries::one;
 use super::extract::Json;
 use super::intake::Reader;
+use super::list_filters;
 use super::problem::{Code, Problem};
 use super::replay_view::{DryRun, ReplayView};
 use super::replays::{check_rate, event_types, run};

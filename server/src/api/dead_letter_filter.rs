@@ -4,8 +4,9 @@ use super::deliveries::one;
 use super::list_filters;
 use super::page;
 use super::problem::Problem;
+use super::reach::Reach;
 use super::time::Time;
-use postrider::{DeliveryFilter, TenantId};
+use postrider::DeliveryFilter;
 
 /// The parameters by which lists and counts of dead letters are narrowed down.
 pub(super) struct Asked<'a> {
@@ -18,9 +19,9 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    pub(super) fn filter(&self, tenant: &TenantId) -> Result<DeliveryFilter, Problem> {
+    pub(super) fn filter(&self, reach: &Reach) -> Result<DeliveryFilter, Problem> {
         Ok(DeliveryFilter {
-            tenant: Some(tenant.clone()),
+            tenant: reach.tenant().cloned(),
             endpoint: one(self.endpoint_id, "endpoint_id")?,
             event_types: page::list(self.event_type, "event_type")?,
             reasons: list_filters::reasons(self.reason)?,

@@ -8,6 +8,7 @@ use super::deliveries_short::{DeliveriesPage, View};
 use super::extract::{Json, Query};
 use super::page;
 use super::problem::{Code, Problem};
+use super::reach::Reach;
 use super::time::Time;
 use axum::extract::State;
 use axum::response::Response;
@@ -26,6 +27,8 @@ const GROUPS_MAX: usize = 1_000;
 /// Dead letters of one endpoint with one reason, or of one event type.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DeadLetterGroup {
+    /// The name of their tenant; the id of one that was deleted.
+    tenant: String,
     /// The endpoint.
     endpoint_id: String,
     /// `rejected`, `gone`, `redirected`, `exhausted` or `queue_full`; `null` if they are grouped by
@@ -52,8 +55,9 @@ pub(crate) struct DeadLetterGroups {
 }
 
 impl DeadLetterGroups {
-    fn of(found: &[LetterGroup]) -> Self {
+    fn of(found: &[LetterGroup], name: impl Fn(&TenantId) -> String) -> Self {
         let groups = found.iter().take(GROUPS_MAX).map(|group| DeadLetterGroup {
+            tenant: name(&group.tenant),
             endpoint_id: group.endpoint.to_string(),
             reason: group.reason.map(FailReason::name),
             event_type: group.event_type.as_ref().map(ToString::to_string),
@@ -104,6 +108,8 @@ pub(crate) struct GroupsQuery {
     /// Only those that were accepted earlier.
     #[param(value_type = Option<String>, format = DateTime)]
     until: Option<Time>,
+    /// Those of this tenant, by name or id; `*` for those of all, with a key for all tenants.
+    tenant: Option<String>,
 }
 
 #[utoipa::path(
@@ -128,9 +134,11 @@ pub(crate) async fn groups(
         Grouping::Reason => LetterGrouping::Reason,
         Grouping::EndpointType => LetterGrouping::EventType,
     };
-    let filter = asked.filter(caller.tenant())?;
+    let reach = Reach::of(&api, &caller, query.tenant.as_deref())?;
+    let filter = asked.filter(&reach)?;
     let found = api.postrider().count_dead_letters(filter, by).await?;
-    Ok(axum::Json(DeadLetterGroups::of(&found)))
+    let name = |tenant: &TenantId| api.tenants().name_of(tenant);
+    Ok(axum::Json(DeadLetterGroups::of(&found, name)))
 }
 
 /// Which dead letters.
@@ -158,6 +166,8 @@ pub(crate) struct ListQuery {
     /// ended.
     #[param(inline)]
     view: Option<View>,
+    /// Those of this tenant, by name or id; `*` for those of all, with a key for all tenants.
+    tenant: Option<String>,
     /// How many at most: 1 to 250.
     #[param(minimum = 1, maximum = 250, default = 50)]
     limit: Option<u16>,
@@ -183,9 +193,10 @@ pub(crate) async fn list(
         from: query.from,
         until: query.until,
     };
+    let reach = Reach::of(&api, &caller, query.tenant.as_deref())?;
     let view = query.view;
     let query = DeliveryQuery {
-        filter: asked.filter(caller.tenant())?,
+        filter: asked.filter(&reach)?,
         direction: Direction::OldestFirst,
         after: page::cursor(query.cursor.as_deref())?,
         most: page::most(query.limit)?,
@@ -314,6 +325,7 @@ mod tests {
     #[test]
     fn groups_beyond_the_most_are_counted() {
         let group = |number| LetterGroup {
+            tenant: TenantId::default(),
             endpoint: EndpointId::from_u128(number),
             reason: Some(FailReason::Exhausted),
             event_type: None,
@@ -322,9 +334,9 @@ mod tests {
             newest: Wall(1),
         };
         let found: Vec<_> = (0..1_003).map(group).collect();
-        let shown = DeadLetterGroups::of(&found);
+        let shown = DeadLetterGroups::of(&found, ToString::to_string);
         assert_eq!((shown.groups.len(), shown.groups_left_out), (1_000, 3));
-        let shown = DeadLetterGroups::of(&found[..7]);
+        let shown = DeadLetterGroups::of(&found[..7], ToString::to_string);
         assert_eq!((shown.groups.len(), shown.groups_left_out), (7, 0));
     }
 }

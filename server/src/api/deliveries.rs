@@ -8,6 +8,7 @@ use super::extract::{Id, Query};
 use super::list_filters;
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
+use super::reach::Reach;
 use super::time::Time;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -25,6 +26,8 @@ pub(crate) struct DeliveryView {
     /// Its id.
     #[schema(example = "dlv_01jd9x2m5tewh8q0v6n3r4y7za")]
     pub(crate) id: String,
+    /// The name of its tenant; the id of one that was deleted.
+    tenant: String,
     /// Its event.
     event_id: String,
     /// The type of its event.
@@ -56,7 +59,7 @@ pub(crate) struct DeliveryView {
 }
 
 impl DeliveryView {
-    pub(crate) fn of(record: &DeliveryRecord) -> Self {
+    pub(crate) fn of(api: &Api, record: &DeliveryRecord) -> Self {
         let (reason, next_attempt_at) = match record.state {
             DeliveryState::Failed(reason) => (Some(reason.name()), None),
             DeliveryState::Retrying { due } => (None, Some(Time(due))),
@@ -64,6 +67,7 @@ impl DeliveryView {
         };
         Self {
             id: record.id.to_string(),
+            tenant: api.tenants().name_of(&record.event.tenant),
             event_id: record.event.id.to_string(),
             event_type: record.event.event_type.to_string(),
             endpoint_id: record.lane.endpoint.to_string(),
@@ -129,6 +133,8 @@ pub(crate) struct ListQuery {
     /// ended.
     #[param(inline)]
     view: Option<View>,
+    /// Those of this tenant, by name or id; `*` for those of all, with a key for all tenants.
+    tenant: Option<String>,
     /// How many at most: 1 to 250.
     #[param(minimum = 1, maximum = 250, default = 50)]
     limit: Option<u16>,
@@ -157,7 +163,7 @@ impl Order {
 }
 
 impl ListQuery {
-    fn query(&self, tenant: &TenantId) -> Result<DeliveryQuery, Problem> {
+    fn query(&self, reach: &Reach) -> Result<DeliveryQuery, Problem> {
         let class = self.status_class;
         if class.is_some_and(|class| !(2..=5).contains(&class)) {
             let detail = "status_class: use 2, 3, 4 or 5";
@@ -172,7 +178,7 @@ impl ListQuery {
         });
         Ok(DeliveryQuery {
             filter: DeliveryFilter {
-                tenant: Some(tenant.clone()),
+                tenant: reach.tenant().cloned(),
                 endpoint: one(self.endpoint_id.as_deref(), "endpoint_id")?,
                 event: one(self.event_id.as_deref(), "event_id")?,
                 states: page::list(self.state.as_deref(), "state")?,
@@ -214,8 +220,9 @@ pub(crate) async fn list(
     caller: Caller<Read>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
+    let reach = Reach::of(&api, &caller, query.tenant.as_deref())?;
     let view = query.view;
-    let query = query.query(caller.tenant())?;
+    let query = query.query(&reach)?;
     shown(&api, query, view).await
 }
 
@@ -231,10 +238,10 @@ pub(crate) async fn of_endpoint(
     Id(id): Id<EndpointId>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let tenant = caller.tenant();
-    super::endpoints::owned(&api, tenant, id).await?;
+    let reach = Reach::of(&api, &caller, query.tenant.as_deref())?;
+    reach.endpoint(&api, id).await?;
     let view = query.view;
-    let mut query = query.query(tenant)?;
+    let mut query = query.query(&reach)?;
     query.filter.endpoint = Some(id);
     shown(&api, query, view).await
 }
@@ -247,12 +254,16 @@ pub(crate) async fn shown(
 ) -> Result<Response, Problem> {
     if view == Some(View::Short) {
         let found = api.postrider().delivery_summaries(query).await?;
-        return page::answer(move || DeliveriesPage::short(&found)).await;
+        let api = api.clone();
+        return page::answer(move || DeliveriesPage::short(&api, &found)).await;
     }
     let found = api.postrider().deliveries(query).await?;
+    let api = api.clone();
     let shown = move || {
         DeliveriesPage::Full(Page {
-            data: found.deliveries.iter().map(DeliveryView::of).collect(),
+            data: (found.deliveries.iter())
+                .map(|it| DeliveryView::of(&api, it))
+                .collect(),
             next: found.next.map(|next| next.to_string()),
         })
     };
@@ -270,7 +281,7 @@ pub(crate) async fn get(
     Id(id): Id<DeliveryId>,
 ) -> Result<axum::Json<DeliveryView>, Problem> {
     let record = owned(&api, caller.tenant(), id).await?;
-    Ok(axum::Json(DeliveryView::of(&record)))
+    Ok(axum::Json(DeliveryView::of(&api, &record)))
 }
 
 /// A delivery that was made anew.

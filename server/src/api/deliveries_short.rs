@@ -1,6 +1,7 @@
 //! Deliveries in short, as lists show them that are looked through: without payloads, and of the
 //! attempts how the last one ended.
 
+use super::Api;
 use super::deliveries::DeliveryView;
 use super::page::Page;
 use super::time::Time;
@@ -35,6 +36,8 @@ pub(crate) struct ShortDelivery {
     /// Its id.
     #[schema(example = "dlv_01jd9x2m5tewh8q0v6n3r4y7za")]
     id: String,
+    /// The name of its tenant; the id of one that was deleted.
+    tenant: String,
     /// Its event.
     event_id: String,
     /// The type of its event.
@@ -85,7 +88,7 @@ pub(crate) struct LastAttempt {
 }
 
 impl ShortDelivery {
-    pub(crate) fn of(summary: &DeliverySummary) -> Self {
+    pub(crate) fn of(tenant: String, summary: &DeliverySummary) -> Self {
         let (reason, next_attempt_at) = match summary.state {
             DeliveryState::Failed(reason) => (Some(reason.name()), None),
             DeliveryState::Retrying { due } => (None, Some(Time(due))),
@@ -93,6 +96,7 @@ impl ShortDelivery {
         };
         Self {
             id: summary.id.to_string(),
+            tenant,
             event_id: summary.event.to_string(),
             event_type: summary.event_type.to_string(),
             endpoint_id: summary.lane.endpoint.to_string(),
@@ -131,9 +135,11 @@ impl LastAttempt {
 
 impl DeliveriesPage {
     /// The page in short.
-    pub(crate) fn short(found: &SummaryPage) -> Self {
+    pub(crate) fn short(api: &Api, found: &SummaryPage) -> Self {
         Self::Short(Page {
-            data: found.deliveries.iter().map(ShortDelivery::of).collect(),
+            data: (found.deliveries.iter())
+                .map(|it| ShortDelivery::of(api.tenants().name_of(&it.tenant), it))
+                .collect(),
             next: found.next.map(|next| next.to_string()),
         })
     }

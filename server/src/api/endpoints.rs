@@ -4,8 +4,7 @@ use super::Api;
 use super::attempts::AttemptView;
 use super::caller::{Caller, Manage, Read};
 use super::endpoint_form::{EndpointForm, EndpointView, PayloadFormName, restored};
-use super::extract::{Id, Json, MaybeJson, Query, parse};
-use super::page::{self, Filling, Page};
+use super::extract::{Id, Json, MaybeJson, parse};
 use super::problem::{Code, Problem};
 use super::raw::{self, Members};
 use super::time::Time;
@@ -19,7 +18,7 @@ use serde_json::value::RawValue;
 use std::time::Duration;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
-use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// The event type of a ping.
 pub(crate) const PING: &str = "postrider.ping";
@@ -94,18 +93,6 @@ impl PartialSchema for EndpointPatch {
     }
 }
 
-/// Which page of the endpoints.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListQuery {
-    /// How many at most: 1 to 250.
-    #[param(minimum = 1, maximum = 250, default = 50)]
-    limit: Option<u16>,
-    /// `next` of the page before.
-    cursor: Option<String>,
-}
-
 #[utoipa::path(
     post, path = "/v1/endpoints", tag = "Endpoints", request_body = NewEndpoint,
     summary = "Register an endpoint",
@@ -164,54 +151,6 @@ fn is_success(outcome: &Outcome) -> bool {
 fn ping(api: &Api) -> Submission {
     let payload = json!({ "type": PING, "timestamp": Time(api.now()) });
     Submission::new(PING, payload.to_string())
-}
-
-#[utoipa::path(
-    get, path = "/v1/endpoints", tag = "Endpoints", params(ListQuery),
-    summary = "List endpoints, oldest first",
-    responses((status = OK, description = "A page of endpoints, without their secrets.", body = Page<EndpointView>))
-)]
-pub(crate) async fn list(
-    State(api): State<Api>,
-    caller: Caller<Read>,
-    Query(query): Query<ListQuery>,
-) -> Result<axum::Json<Page<EndpointView>>, Problem> {
-    let tenant = caller.tenant();
-    let most = page::most(query.limit)?;
-    let mut after: Option<EndpointId> = page::cursor(query.cursor.as_deref())?;
-    let mut filling = Filling::new(most);
-    loop {
-        let found = api
-            .postrider()
-            .endpoints_of(tenant, after.as_ref(), READ_MAX);
-        let found = found.await?;
-        let mut rest = found.iter();
-        if rest.any(|it| !filling.add(&it.id.to_string(), EndpointView::of(&api, it))) {
-            return Ok(axum::Json(filling.page(true)));
-        }
-        if found.len() < READ_MAX {
-            return Ok(axum::Json(filling.page(false)));
-        }
-        after = found.last().map(|last| last.id);
-    }
-}
-
-/// Endpoints that are read at once: some are large.
-const READ_MAX: usize = 16;
-
-#[utoipa::path(
-    get, path = "/v1/endpoints/{id}", tag = "Endpoints", params(("id" = String, Path)),
-    summary = "Get an endpoint",
-    responses((status = OK, description = "The endpoint, without its secret.", body = EndpointView))
-)]
-pub(crate) async fn get(
-    State(api): State<Api>,
-    caller: Caller<Read>,
-    Id(id): Id<EndpointId>,
-) -> Result<axum::Json<EndpointView>, Problem> {
-    let tenant = caller.tenant();
-    let endpoint = owned(&api, tenant, id).await?;
-    Ok(axum::Json(EndpointView::of(&api, &endpoint)))
 }
 
 #[utoipa::path(

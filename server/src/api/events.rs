@@ -3,17 +3,19 @@
 use super::Api;
 use super::caller::{Caller, Publish, Read};
 use super::deliveries::DeliveryView;
+use super::event_state::EventStateView;
 use super::extract::{self, Id, check_media_type, parse, read};
 use super::page::{self, Filling};
 use super::problem::{Code, Problem};
+use super::reach::Reach;
 use super::time::Time;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use postrider::engine::json::{Document, without_mark};
 use postrider::{
-    DeliveryId, DeliveryState, EndpointId, EventId, EventRecord, EventState, EventStatus,
-    EventType, FailReason, Limits, Published, ReadError, Scheduled, Submission, TenantId,
+    DeliveryId, DeliveryState, EndpointId, EventId, EventRecord, EventStatus, EventType,
+    FailReason, Limits, Published, ReadError, Scheduled, Submission, TenantId,
 };
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -380,6 +382,8 @@ impl BatchResult {
 pub(crate) struct EventDetail {
     /// Its id.
     id: String,
+    /// The name of its tenant.
+    tenant: String,
     /// Its type.
     #[serde(rename = "type")]
     event_type: String,
@@ -429,19 +433,21 @@ pub(crate) async fn get(
 ) -> Result<Response, Problem> {
     let record = owned(&api, caller.tenant(), id).await?;
     let status = api.postrider().event_status(&id).await?;
-    page::answer(move || detail(&record, status)).await
+    page::answer(move || detail(&api, &record, status)).await
 }
 
-fn detail(record: &EventRecord, status: EventStatus) -> EventDetail {
+fn detail(api: &Api, record: &EventRecord, status: EventStatus) -> EventDetail {
     let payload = serde_json::from_slice(without_mark(&record.event.payload));
     let payload: Option<Box<RawValue>> = payload.ok();
     let text = || String::from_utf8_lossy(&record.event.payload).into_owned();
     let mut filling = Filling::new(usize::MAX);
-    let mut all = status.deliveries.iter().map(DeliveryView::of);
+    let all = status.deliveries.iter();
+    let mut all = all.map(|it| DeliveryView::of(api, it));
     while all.next().is_some_and(|it| filling.add("", it)) {}
     let deliveries = filling.data();
     EventDetail {
         id: record.event.id.to_string(),
+        tenant: api.tenants().name_of(&record.event.tenant),
         event_type: record.event.event_type.to_string(),
         ordering_key: record.event.ordering_key.get().map(str::to_owned),
         idempotency_key: record.idempotency_key.as_deref().map(str::to_owned),
@@ -458,43 +464,6 @@ fn detail(record: &EventRecord, status: EventStatus) -> EventDetail {
         payload,
         deliveries_left_out: status.deliveries.len() - deliveries.len(),
         deliveries,
-    }
-}
-
-/// The state of an event.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum EventStateView {
-    /// It waits for its time.
-    Scheduled,
-    /// It could not be accepted when its time had come.
-    Refused,
-    /// A delivery has had no attempt yet.
-    Pending,
-    /// A delivery waits for its next attempt.
-    Retrying,
-    /// Every delivery has ended, and one is a dead letter.
-    Failed,
-    /// Every delivery has ended, none is a dead letter, and one was discarded.
-    Discarded,
-    /// Every delivery was delivered.
-    Delivered,
-    /// No endpoint got it.
-    NoSubscribers,
-}
-
-impl From<EventState> for EventStateView {
-    fn from(state: EventState) -> Self {
-        match state {
-            EventState::Scheduled => Self::Scheduled,
-            EventState::Refused => Self::Refused,
-            EventState::Pending => Self::Pending,
-            EventState::Retrying => Self::Retrying,
-            EventState::Failed => Self::Failed,
-            EventState::Discarded => Self::Discarded,
-            EventState::Delivered => Self::Delivered,
-            EventState::NoSubscribers => Self::NoSubscribers,
-        }
     }
 }
 

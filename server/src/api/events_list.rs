@@ -2,20 +2,19 @@
 
 use super::Api;
 use super::caller::{Caller, Read};
-use super::cursors::Of;
 use super::deliveries::{Order, one};
-use super::events::{EventStateView, owned};
+use super::event_state::EventStateView;
+use super::events::owned;
 use super::extract::{Id, Query};
 use super::list_filters;
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
+use super::reach::Reach;
 use super::time::Time;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use postrider::{
-    EventFilter, EventId, EventQuery, EventSearch, EventState, EventSummary, TenantId,
-};
+use postrider::{EventFilter, EventId, EventQuery, EventSearch, EventState, EventSummary};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -24,6 +23,8 @@ use utoipa::{IntoParams, ToSchema};
 pub(crate) struct EventView {
     /// Its id.
     id: String,
+    /// The name of its tenant; the id of one that was deleted.
+    tenant: String,
     /// Its type.
     #[serde(rename = "type")]
     event_type: String,
@@ -43,9 +44,10 @@ pub(crate) struct EventView {
 }
 
 impl EventView {
-    fn of(event: &EventSummary) -> Self {
+    fn of(api: &Api, event: &EventSummary) -> Self {
         Self {
             id: event.id.to_string(),
+            tenant: api.tenants().name_of(&event.tenant),
             event_type: event.event_type.to_string(),
             ordering_key: event.ordering_key.get().map(str::to_owned),
             idempotency_key: event.idempotency_key.as_deref().map(str::to_owned),
@@ -100,6 +102,8 @@ pub(crate) struct ListQuery {
     #[param(inline)]
     #[allow(dead_code)] // read so that another form is refused
     view: Option<EventsForm>,
+    /// Those of this tenant, by name or id; `*` for those of all, with a key for all tenants.
+    tenant: Option<String>,
     /// How many at most: 1 to 250.
     #[param(minimum = 1, maximum = 250, default = 50)]
     limit: Option<u16>,
@@ -108,17 +112,17 @@ pub(crate) struct ListQuery {
 }
 
 impl ListQuery {
-    fn search(&self, api: &Api, tenant: &TenantId) -> Result<EventSearch, Problem> {
+    fn search(&self, api: &Api, reach: &Reach) -> Result<EventSearch, Problem> {
         let query = EventQuery {
             filter: EventFilter {
-                tenant: Some(tenant.clone()),
+                tenant: reach.tenant().cloned(),
                 event_types: page::list(self.event_type.as_deref(), "type")?,
                 from: self.from.map(|time| time.0),
                 until: self.until.map(|time| time.0),
             },
             direction: self.order.unwrap_or_default().direction(),
             after: (self.cursor.as_deref())
-                .map(|text| api.cursors().find(tenant, Of::Events, text))
+                .map(|text| reach.find_event(api, text))
                 .transpose()?,
             most: page::most(self.limit)?,
         };
@@ -160,12 +164,14 @@ pub(crate) async fn list(
     caller: Caller<Read>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Page<EventView>>, Problem> {
-    let tenant = caller.tenant();
-    let search = query.search(&api, tenant)?;
+    let reach = Reach::of(&api, &caller, query.tenant.as_deref())?;
+    let search = query.search(&api, &reach)?;
     let found = api.postrider().find_events(search).await?;
     Ok(axum::Json(Page {
-        data: found.events.iter().map(EventView::of).collect(),
-        next: (found.next).map(|next| api.cursors().hide(tenant, Of::Events, next)),
+        data: (found.events.iter())
+            .map(|it| EventView::of(&api, it))
+            .collect(),
+        next: found.next.map(|next| reach.hide_event(&api, next)),
     }))
 }
 

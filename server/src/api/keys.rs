@@ -1,12 +1,13 @@
 //! Keys of the API: made, kept and recognised.
 
+use super::key_uses::KeyUses;
 use super::problem::{Code, Problem};
 use super::registry::Registry;
 use super::time::Time;
 use governor::clock::Clock;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use postrider::engine::KeyId;
-use postrider::{TenantId, Wall};
+use postrider::{RecordError, TenantId, Wall};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -94,6 +95,7 @@ const GENERATIONS_MAX: usize = 8;
 /// All keys.
 pub(crate) struct Keys {
     registry: Registry<KeyRecord>,
+    uses: KeyUses,
     known: RwLock<Known>,
     limiter: RwLock<BTreeMap<NonZeroU32, Arc<DefaultKeyedRateLimiter<String>>>>,
 }
@@ -161,7 +163,7 @@ fn home(tenant: Option<&str>) -> TenantId {
 }
 
 impl Keys {
-    pub(crate) fn new(registry: Registry<KeyRecord>) -> Self {
+    pub(crate) fn new(registry: Registry<KeyRecord>, uses: KeyUses) -> Self {
         let mut known = Known::default();
         for key in registry.all() {
             if let Some(digest) = digest_bytes(&key.digest) {
@@ -170,6 +172,7 @@ impl Keys {
         }
         Self {
             registry,
+            uses,
             known: RwLock::new(known),
             limiter: RwLock::default(),
         }
@@ -315,6 +318,31 @@ impl Keys {
     /// Whether this one has neither been revoked nor expired.
     pub(crate) fn knows(&self, key: &Arc<KeyRecord>, now: Wall) -> bool {
         self.read().is_live(key, now)
+    }
+
+    /// How many keys are bound to a tenant.
+    pub(crate) fn count_of(&self, tenant: &TenantId) -> usize {
+        let all = self.registry.of(tenant);
+        let bound = |key: &&Arc<KeyRecord>| key.tenant.as_deref() == Some(tenant.as_str());
+        all.iter().filter(bound).count()
+    }
+
+    /// Notes that a key is used. Of one that the operator has given nothing is kept.
+    pub(crate) fn used(&self, key: &KeyRecord, now: Wall) {
+        if !key.is_given() {
+            self.uses.note(&key.id, now);
+        }
+    }
+
+    /// When a key was last used.
+    pub(crate) fn last_used(&self, id: &str) -> Option<Wall> {
+        self.uses.last(id)
+    }
+
+    /// Writes when keys were last used.
+    pub(crate) async fn keep_uses(&self) -> Result<(), RecordError> {
+        let is_key = |id: &str| self.read().by_id.contains_key(id);
+        self.uses.keep(is_key).await
     }
 
     /// Counts a request against the rates of the key and of those that it comes from.

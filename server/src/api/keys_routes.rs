@@ -37,6 +37,8 @@ pub(crate) struct KeyView {
     expires_at: Option<Time>,
     /// The key that made it, with which it ends; `null` for one that the operator made.
     made_by: Option<String>,
+    /// When it was last used; `null` if it never was. After a crash the last minute may be missing.
+    last_used_at: Option<Time>,
     /// The key itself: shown this once.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
@@ -55,6 +57,7 @@ impl KeyView {
             created_at: record.created_at,
             expires_at: record.expires_at,
             made_by: record.made_by.clone(),
+            last_used_at: api.keys().last_used(&record.id).map(Time),
             key: None,
         }
     }

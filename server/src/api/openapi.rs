@@ -2,9 +2,10 @@
 
 use super::problem::Problem;
 use super::{
-    Api, attempts, dead_letter_acts, dead_letters, deliveries, endpoint_defaults, endpoint_names,
-    endpoints, event_types, events, events_list, health, inbound, keys_routes, metrics_route,
-    replays, scheduled, sources, stats, stream, templates, tenants, timeline, try_outs,
+    Api, attempts, dead_letter_acts, dead_letters, deliveries, endpoint_defaults, endpoint_list,
+    endpoint_names, endpoints, event_types, events, events_list, health, inbound, keys_routes,
+    metrics_route, replays, scheduled, sources, stats, stream, system, templates, tenant_stats,
+    tenants, timeline, try_outs, whoami,
 };
 use axum::Router;
 use axum::http::header;
@@ -34,9 +35,9 @@ struct Description;
 #[rustfmt::skip] // one line for each path
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(Description::openapi())
-        .routes(routes!(endpoints::create, endpoints::list))
+        .routes(routes!(endpoints::create, endpoint_list::list))
         .routes(routes!(endpoint_defaults::get, endpoint_defaults::put))
-        .routes(routes!(endpoints::get, endpoints::patch, endpoints::delete))
+        .routes(routes!(endpoint_list::get, endpoints::patch, endpoints::delete))
         .routes(routes!(endpoint_names::ensure))
         .routes(routes!(endpoints::pause))
         .routes(routes!(endpoints::resume))
@@ -82,6 +83,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(try_outs::template))
         .routes(routes!(keys_routes::create, keys_routes::list))
         .routes(routes!(keys_routes::revoke))
+        .routes(routes!(whoami::whoami))
+        .routes(routes!(tenant_stats::stats))
         .routes(routes!(tenants::create, tenants::list))
         .routes(routes!(tenants::get, tenants::patch, tenants::delete))
         .routes(routes!(stream::stream))
@@ -89,6 +92,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(sources::create, sources::list))
         .routes(routes!(sources::get, sources::patch, sources::delete))
         .routes(routes!(inbound::receive))
+        .routes(routes!(system::system))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
 }

@@ -7,6 +7,7 @@ use super::extract::{Id, Json, Query};
 use super::intake::Reader;
 use super::page::{self, Filling, Page};
 use super::problem::{Code, Problem};
+use super::reach::Reach;
 use super::replay_view::{DryRun, ReplayView};
 use super::time::Time;
 use axum::extract::State;
@@ -151,6 +152,8 @@ pub(crate) struct ListQuery {
     /// `newest` (the default) or `oldest` first.
     #[param(inline)]
     order: Option<Order>,
+    /// Those of this tenant, by name or id; `*` for those of all, with a key for all tenants.
+    tenant: Option<String>,
     /// How many at most: 1 to 250.
     #[param(minimum = 1, maximum = 250, default = 50)]
     limit: Option<u16>,
@@ -187,9 +190,10 @@ pub(crate) async fn list(
     caller: Caller<Read>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Page<ReplayView>>, Problem> {
+    let reach = Reach::of(&api, &caller, query.tenant.as_deref())?;
     let most = page::most(query.limit)?;
     let asked = ReplayQuery {
-        tenant: Some(caller.tenant().clone()),
+        tenant: reach.tenant().cloned(),
         state: None,
         direction: query.order.unwrap_or_default().direction(),
         after: page::cursor(query.cursor.as_deref())?,

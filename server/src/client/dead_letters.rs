@@ -1,6 +1,7 @@
 //! `postrider dead-letters`.
 
 use super::http::{Query, Reply};
+use super::reach::ReachArgs;
 use super::show::{self, Column};
 use super::when::Moment;
 use super::{Client, ClientError, Connection, Paging, deliveries, replay};
@@ -62,6 +63,8 @@ struct List {
     #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
+    reach: ReachArgs,
+    #[command(flatten)]
     paging: Paging,
 }
 
@@ -72,6 +75,8 @@ struct Groups {
     /// By what the dead letters of an endpoint are told apart
     #[arg(long, value_enum, default_value_t = By::Reason)]
     by: By,
+    #[command(flatten)]
+    reach: ReachArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -143,8 +148,9 @@ impl What {
         match self {
             Self::List(args) => {
                 let query = args.filter.query().with("view", show.short());
+                let query = args.reach.add(query);
                 let list = client.list(&["v1", "dead-letters"], query, &args.paging);
-                Ok(deliveries::listed(list.await?, show))
+                Ok(deliveries::listed(list.await?, show, args.reach))
             }
             Self::Groups(args) => {
                 let (by, columns) = match args.by {
@@ -152,9 +158,11 @@ impl What {
                     By::Type => ("endpoint,type", TYPES),
                 };
                 let query = args.filter.query().with("by", Some(by));
+                let query = args.reach.add(query);
                 let path = ["v1", "dead-letters", "groups"];
                 let reply = client.get(&path, &query).await?;
-                Ok(show.answer(&reply, |it| counted(it, columns)))
+                let columns = args.reach.columns(columns);
+                Ok(show.answer(&reply, |it| counted(it, &columns)))
             }
             Self::Resend(chosen) => decide(client, show, &chosen.ids, "resend").await,
             Self::Retry(acted) => acted.answer(client, show, Act::Retry).await,

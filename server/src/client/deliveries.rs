@@ -1,6 +1,7 @@
 //! `postrider deliveries`.
 
 use super::http::Query;
+use super::reach::ReachArgs;
 use super::show::{self, Column};
 use super::when::Moment;
 use super::{Client, ClientError, Connection, Paging, requests};
@@ -39,6 +40,8 @@ struct List {
     endpoint: Option<String>,
     #[command(flatten)]
     filter: FilterArgs,
+    #[command(flatten)]
+    reach: ReachArgs,
     #[command(flatten)]
     paging: Paging,
 }
@@ -197,8 +200,9 @@ impl What {
                 let query = args.filter.query();
                 let query = query.with("endpoint_id", args.endpoint.as_ref());
                 let query = query.with("view", show.short());
+                let query = args.reach.add(query);
                 let list = client.list(&["v1", "deliveries"], query, &args.paging);
-                Ok(listed(list.await?, show))
+                Ok(listed(list.await?, show, args.reach))
             }
             Self::Get(one) => {
                 let path = ["v1", "deliveries", &one.id];
@@ -229,11 +233,11 @@ impl What {
 }
 
 /// A list of deliveries.
-pub(super) fn listed(mut list: super::List, show: &Connection) -> Answer {
+pub(super) fn listed(mut list: super::List, show: &Connection, reach: ReachArgs) -> Answer {
     if !show.json {
         list.data.iter_mut().for_each(sum_up);
     }
-    show.list(&list, COLUMNS)
+    show.list(&list, &reach.columns(COLUMNS))
 }
 
 /// Adds how often a delivery was tried, and what came of the last time.

@@ -2,13 +2,14 @@
 
 use super::deliveries::{self, FilterArgs};
 use super::http::Query;
+use super::reach::ReachArgs;
 use super::show::{self, Column};
 use super::spec::{self, SpecArgs};
 use super::value::{self, Fields};
-use super::{Client, ClientError, Connection, Paging, when};
+use super::{Client, ClientError, Connection, Paging, stats, when};
 use crate::Answer;
 use crate::input::{self, InputError};
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use postrider::engine::json::Document;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum What {
     /// List endpoints, oldest first
-    List(Paging),
+    List(List),
     /// Show an endpoint
     Get(One),
     /// Register an endpoint, and show its secret
@@ -69,6 +70,57 @@ struct Defaults {
     /// standard input; `{}` for none
     #[arg(long, value_name = "JSON")]
     set: Option<String>,
+}
+
+#[derive(clap::Args)]
+struct List {
+    /// Only those in these states, with commas between
+    #[arg(long, value_enum, value_name = "STATES", value_delimiter = ',')]
+    state: Vec<State>,
+    /// Only those with this in their URL, their name or their description
+    #[arg(long, value_name = "TEXT")]
+    text: Option<String>,
+    /// Only those that would get events of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    event_type: Option<String>,
+    /// Only those whose last attempt failed, or that were disabled for it
+    #[arg(long)]
+    failing: bool,
+    #[command(flatten)]
+    reach: ReachArgs,
+    #[command(flatten)]
+    paging: Paging,
+}
+
+/// How an endpoint stands.
+#[derive(Clone, Copy, ValueEnum)]
+enum State {
+    Active,
+    Paused,
+    Disabled,
+}
+
+impl State {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl List {
+    fn query(&self) -> Query {
+        let states = self.state.iter().map(|state| state.name().to_owned());
+        let states: Vec<String> = states.collect();
+        let query = Query::default()
+            .with_all("state", &states)
+            .with("url", self.text.as_ref())
+            .with("event_type", self.event_type.as_ref())
+            .with("failing", self.failing.then_some(true));
+        self.reach.add(query)
+    }
 }
 
 #[derive(clap::Args)]
@@ -182,6 +234,8 @@ const COLUMNS: &[Column] = &[
     ("ID", "/id"),
     ("NAME", "/name"),
     ("STATUS", "/status"),
+    ("PENDING", "/counts/pending"),
+    ("DEAD", "/counts/dead_letters"),
     ("TYPES", "/event_types"),
     ("URL", "/url"),
     ("DESCRIPTION", "/description"),
@@ -194,16 +248,6 @@ const LANES: &[Column] = &[
     ("AGE (MS)", "/head_age_ms"),
     ("STOPPED AT", "/stopped_at"),
     ("ERROR", "/error"),
-];
-
-const HOURS: &[Column] = &[
-    ("HOUR", "/start"),
-    ("ACCEPTED", "/accepted"),
-    ("DELIVERED", "/delivered"),
-    ("FAILED", "/failed"),
-    ("ATTEMPTS", "/attempts"),
-    ("FAILED", "/attempts_failed"),
-    ("P95 (MS)", "/latency_p95_ms"),
 ];
 
 /// The fields of an endpoint that are shown first.
@@ -228,10 +272,10 @@ pub(crate) fn run(args: &Args) -> Result<Answer, ClientError> {
 impl What {
     async fn answer(&self, client: &Client, show: &Connection) -> Result<Answer, ClientError> {
         match self {
-            Self::List(paging) => {
+            Self::List(args) => {
                 let path = ["v1", "endpoints"];
-                let list = client.list(&path, Query::default(), paging).await?;
-                Ok(show.list(&list, COLUMNS))
+                let list = client.list(&path, args.query(), &args.paging).await?;
+                Ok(show.list(&list, &args.reach.columns(COLUMNS)))
             }
             Self::Get(one) => {
                 let path = ["v1", "endpoints", &one.id];
@@ -272,7 +316,7 @@ impl What {
                 let path = ["v1", "endpoints", &args.id, "deliveries"];
                 let query = args.filter.query().with("view", show.short());
                 let list = client.list(&path, query, &args.paging);
-                Ok(deliveries::listed(list.await?, show))
+                Ok(deliveries::listed(list.await?, show, ReachArgs::default()))
             }
         }
     }
@@ -420,13 +464,8 @@ impl Stats {
         let path = ["v1", "endpoints", &self.id, "stats"];
         let query = Query::default().with("hours", Some(self.hours));
         let reply = client.get(&path, &query).await?;
-        Ok(show.answer(&reply, |stats| {
-            let mut text = show::fields(stats, &["endpoint_id", "total", "pending"]);
-            if let Some(hours) = stats["hours"].as_array().filter(|hours| !hours.is_empty()) {
-                text.push('\n');
-                text += &show::table(hours, HOURS);
-            }
-            text
+        Ok(show.answer(&reply, |it| {
+            stats::described(it, &["endpoint_id", "total", "pending"])
         }))
     }
 }

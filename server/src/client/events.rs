@@ -2,6 +2,7 @@
 
 use super::deliveries::{self, Order};
 use super::http::{Query, Reply};
+use super::reach::ReachArgs;
 use super::show::{self, Column};
 use super::when::Moment;
 use super::{Client, ClientError, Connection, Paging, value};
@@ -71,6 +72,8 @@ struct List {
     /// Which come first
     #[arg(long, value_enum, default_value_t)]
     order: Order,
+    #[command(flatten)]
+    reach: ReachArgs,
     #[command(flatten)]
     paging: Paging,
 }
@@ -228,8 +231,9 @@ impl What {
     async fn answer(&self, client: &Client, show: &Connection) -> Result<Answer, ClientError> {
         match self {
             Self::List(args) => {
-                let list = client.list(&["v1", "events"], args.query(), &args.paging);
-                Ok(show.list(&list.await?, COLUMNS))
+                let query = args.reach.add(args.query());
+                let list = client.list(&["v1", "events"], query, &args.paging).await?;
+                Ok(show.list(&list, &args.reach.columns(COLUMNS)))
             }
             Self::Get(one) => {
                 let path = ["v1", "events", &one.id];

@@ -70,6 +70,7 @@ const COLUMNS: &[Column] = &[
     ("CREATED", "/created_at"),
     ("EXPIRES", "/expires_at"),
     ("MADE BY", "/made_by"),
+    ("LAST USED", "/last_used_at"),
 ];
 
 pub(crate) fn run(args: &Args) -> Result<Answer, ClientError> {

@@ -14,9 +14,10 @@ use postrider::engine::{
 use postrider::records::Records;
 use postrider::store::{Store, StoreError, StoreFuture};
 use postrider::{
-    DeadLetterGroup, DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
-    EventCursor, EventId, EventPage, EventQuery, EventRecord, FailureKind, Hour, LaneRecord,
-    Ledger, NotReady, OrderingKey, OutlinePage, TenantId,
+    DeadLetterGroup, DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint,
+    EndpointCounts, EndpointId, EndpointPage, EndpointQuery, EventCursor, EventId, EventPage,
+    EventQuery, EventRecord, FailureKind, Hour, LaneRecord, Ledger, NotReady, OrderingKey,
+    OutlinePage, Overview, TenantCounts, TenantId,
 };
 use std::future::ready;
 use std::sync::Arc;
@@ -416,8 +417,40 @@ impl Store for DiskStore {
 
     fn dead_letter_groups(
         self: Arc<Self>,
-        _: TenantId,
+        _: Option<TenantId>,
     ) -> StoreFuture<Result<Vec<DeadLetterGroup>, StoreError>> {
+        Box::pin(ready(Err(no_history())))
+    }
+
+    fn overview(
+        self: Arc<Self>,
+        _: Option<TenantId>,
+        _: Wall,
+        _: Wall,
+    ) -> StoreFuture<Result<Overview, StoreError>> {
+        Box::pin(ready(Err(no_history())))
+    }
+
+    fn tenant_counts(
+        self: Arc<Self>,
+        _: Vec<TenantId>,
+    ) -> StoreFuture<Result<Vec<TenantCounts>, StoreError>> {
+        Box::pin(ready(Err(no_history())))
+    }
+
+    fn endpoint_counts(
+        self: Arc<Self>,
+        _: Vec<EndpointId>,
+        _: Wall,
+        _: Wall,
+    ) -> StoreFuture<Result<Vec<EndpointCounts>, StoreError>> {
+        Box::pin(ready(Err(no_history())))
+    }
+
+    fn find_endpoints(
+        self: Arc<Self>,
+        _: EndpointQuery,
+    ) -> StoreFuture<Result<EndpointPage, StoreError>> {
         Box::pin(ready(Err(no_history())))
     }
 

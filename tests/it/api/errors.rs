@@ -62,8 +62,12 @@ impl Route {
             return true;
         }
         let needed = match self.method {
+            // Any key may ask what it is.
+            _ if starts("/v1/whoami") => return true,
             // These need a key for all tenants.
-            _ if starts("/v1/tenants") || starts("/metrics") => return false,
+            _ if starts("/v1/tenants") || starts("/v1/system") || starts("/metrics") => {
+                return false;
+            }
             // They change nothing.
             _ if self.path.ends_with("/try") => "read",
             _ if starts("/v1/keys") || self.path.ends_with("/secret") => "manage",

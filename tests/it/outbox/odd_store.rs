@@ -4,9 +4,10 @@ use bytes::Bytes;
 use postrider::outbox::{OutboxSource, RefusedEvent, Waiting};
 use postrider::store::{SqliteStore, Store, StoreError, StoreFuture};
 use postrider::{
-    DeadLetterGroup, DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
-    EventCursor, EventId, EventPage, EventQuery, EventRecord, Hour, LaneRecord, Ledger, NotReady,
-    OrderingKey, OutlinePage, TenantId,
+    DeadLetterGroup, DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint,
+    EndpointCounts, EndpointId, EndpointPage, EndpointQuery, EventCursor, EventId, EventPage,
+    EventQuery, EventRecord, Hour, LaneRecord, Ledger, NotReady, OrderingKey, OutlinePage,
+    Overview, TenantCounts, TenantId,
 };
 use postrider_engine::{Attempt, Change, CommitError, Load, Loaded, Receipt, Recovered, Wall};
 use std::future::ready;
@@ -96,9 +97,41 @@ impl Store for OddStore {
 
     fn dead_letter_groups(
         self: Arc<Self>,
-        tenant: TenantId,
+        tenant: Option<TenantId>,
     ) -> StoreFuture<Result<Vec<DeadLetterGroup>, StoreError>> {
         self.store.clone().dead_letter_groups(tenant)
+    }
+
+    fn overview(
+        self: Arc<Self>,
+        tenant: Option<TenantId>,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Overview, StoreError>> {
+        self.store.clone().overview(tenant, from, until)
+    }
+
+    fn tenant_counts(
+        self: Arc<Self>,
+        tenants: Vec<TenantId>,
+    ) -> StoreFuture<Result<Vec<TenantCounts>, StoreError>> {
+        self.store.clone().tenant_counts(tenants)
+    }
+
+    fn endpoint_counts(
+        self: Arc<Self>,
+        endpoints: Vec<EndpointId>,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Vec<EndpointCounts>, StoreError>> {
+        self.store.clone().endpoint_counts(endpoints, from, until)
+    }
+
+    fn find_endpoints(
+        self: Arc<Self>,
+        query: EndpointQuery,
+    ) -> StoreFuture<Result<EndpointPage, StoreError>> {
+        self.store.clone().find_endpoints(query)
     }
 
     fn deliveries_of(

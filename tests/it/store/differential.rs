@@ -6,8 +6,8 @@
 use super::changes::{attempted, endpoint, lane, open, publish};
 use postrider::store::Store;
 use postrider::{
-    DeliveryFilter, DeliveryQuery, Direction, EventQuery, EventSearch, EventState, LaneRecord,
-    StateKind,
+    DeliveryFilter, DeliveryQuery, Direction, EndpointQuery, EventQuery, EventSearch, EventState,
+    LaneRecord, StateKind,
 };
 use postrider::{MemoryBounds, MemoryStore};
 use postrider_engine::{
@@ -192,8 +192,9 @@ impl<S: Store> Side<S> {
         told += &format!("{:?}\n", store().oldest_pending().await);
         told += &self.pages(None).await;
         told += &self.outlines().await;
-        let groups = store().dead_letter_groups(TenantId::default()).await;
+        let groups = store().dead_letter_groups(Some(TenantId::default())).await;
         told += &format!("{:?}\n", groups.unwrap());
+        told += &self.overview().await;
         for number in 1..=ENDPOINTS {
             let id = EndpointId::from_u128(number);
             told += &format!("{:?}\n", store().ledger(id).await.unwrap());
@@ -247,6 +248,27 @@ impl<S: Store> Side<S> {
                 told += &format!("{id} {number} {:?} {body:?}\n", attempt.sent);
             }
         }
+    }
+
+    /// What is counted over many endpoints.
+    async fn overview(&self) -> String {
+        let store = || Arc::clone(&self.store);
+        let (from, until) = (Wall(0), Wall(1 << 40));
+        let mut told = String::new();
+        for tenant in [None, Some(TenantId::default())] {
+            let overview = store().overview(tenant, from, until).await;
+            told += &format!("{:?}\n", overview.unwrap());
+        }
+        let all = (1..=ENDPOINTS).map(EndpointId::from_u128).collect();
+        let counts = store().endpoint_counts(all, from, until).await;
+        told += &format!("{:?}\n", counts.unwrap());
+        let query = EndpointQuery {
+            failing: true,
+            most: 9,
+            ..EndpointQuery::default()
+        };
+        told += &format!("{:?}\n", store().find_endpoints(query).await.unwrap());
+        told
     }
 
     /// The log of events, as whoever reads along sees it.

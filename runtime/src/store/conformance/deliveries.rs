@@ -342,8 +342,12 @@ pub(super) async fn dead_letters_are_found_and_counted_by_tenant<S: Store>(store
         ..of_red.clone()
     };
     assert_eq!(found(store, &rejected).await, [2]);
-    let groups = async |name| Arc::clone(store).dead_letter_groups(tenant(name)).await;
-    let group = |endpoint, reason, count| DeadLetterGroup {
+    let groups = async |name| {
+        let of = Some(tenant(name));
+        Arc::clone(store).dead_letter_groups(of).await
+    };
+    let group = |(endpoint, name): (EndpointId, &str), reason, count| DeadLetterGroup {
+        tenant: tenant(name),
         endpoint,
         reason,
         count,
@@ -351,15 +355,18 @@ pub(super) async fn dead_letters_are_found_and_counted_by_tenant<S: Store>(store
         newest: Wall(0),
     };
     let expected = [
-        group(RED.0, FailReason::Rejected, 1),
-        group(REDDER.0, FailReason::Exhausted, 1),
+        group(RED, FailReason::Rejected, 1),
+        group(REDDER, FailReason::Exhausted, 1),
+        group(BLUE, FailReason::Exhausted, 1),
     ];
-    assert_eq!(groups("red").await.unwrap(), expected);
+    let of_all = Arc::clone(store).dead_letter_groups(None).await;
+    assert_eq!(of_all.unwrap(), expected);
+    assert_eq!(groups("red").await.unwrap(), expected[..2]);
     let delivery = DeliveryId::from_u128(2);
     let at = Wall(30);
     subject.commit(Change::Discard { delivery, at }).await;
     assert_eq!(found(store, &of_red).await, [4]);
-    assert_eq!(groups("red").await.unwrap(), expected[1..]);
+    assert_eq!(groups("red").await.unwrap(), expected[1..2]);
     assert_eq!(groups("green").await.unwrap(), []);
 }
 

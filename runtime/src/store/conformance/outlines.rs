@@ -73,6 +73,7 @@ pub(super) async fn outlines_say_of_each_delivery_what_its_record_says<S: Store>
             let whole = Arc::clone(store).deliveries(query).await.unwrap();
             let expected = whole.deliveries.iter().map(|record| DeliveryOutline {
                 id: record.id,
+                tenant: record.event.tenant.clone(),
                 event_type: record.event.event_type.clone(),
                 endpoint: record.lane.endpoint,
                 endpoint_status: Some(EndpointStatus::Active),

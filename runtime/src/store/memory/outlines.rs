@@ -35,6 +35,7 @@ fn outline(held: &MemoryStore, delivery: &HeldDelivery<'_>) -> DeliveryOutline {
     let endpoint = held.endpoint(delivery.endpoint);
     DeliveryOutline {
         id: delivery.id,
+        tenant: delivery.event.tenant.clone(),
         event_type: delivery.event.event_type.clone(),
         endpoint: delivery.endpoint,
         endpoint_status: endpoint.map(|endpoint| endpoint.status),
@@ -51,6 +52,7 @@ fn is_asked_for(filter: &DeliveryFilter, delivery: &HeldDelivery<'_>) -> bool {
     filter.tenant.as_ref().is_none_or(|it| *it == event.tenant)
         && filter.event.is_none_or(|it| it == event.id)
         && filter.endpoint.is_none_or(|it| it == delivery.endpoint)
+        && (filter.ordering_key.as_ref()).is_none_or(|key| *key == event.ordering_key)
         && filter.takes(delivery.state, was_resent, &event.event_type)
         && filter.takes_end(last.map(|attempt| AttemptResult::from(&attempt.outcome)))
 }

@@ -104,19 +104,24 @@ fn is_asked_for(filter: &DeliveryFilter, record: &DeliveryRecord) -> bool {
         && filter.takes_end(last.map(|attempt| AttemptResult::from(&attempt.outcome)))
 }
 
-/// The dead letters of a tenant, counted by endpoint and reason.
-pub(super) fn dead_letter_groups(held: &MemoryStore, tenant: &TenantId) -> Vec<DeadLetterGroup> {
+/// The dead letters of a tenant, or of all, counted by endpoint and reason.
+pub(super) fn dead_letter_groups(
+    held: &MemoryStore,
+    tenant: Option<&TenantId>,
+) -> Vec<DeadLetterGroup> {
     let mut groups = BTreeMap::new();
     for record in held.deliveries() {
         let DeliveryState::Failed(reason) = record.state else {
             continue;
         };
-        if record.resent_as.is_some() || record.event.tenant != *tenant {
+        let owner = &record.event.tenant;
+        if record.resent_as.is_some() || tenant.is_some_and(|tenant| tenant != owner) {
             continue;
         }
         let endpoint = record.lane.endpoint;
         let at = accepted_at(record.id);
         let group = groups.entry((endpoint, reason)).or_insert(DeadLetterGroup {
+            tenant: owner.clone(),
             endpoint,
             reason,
             count: 0,

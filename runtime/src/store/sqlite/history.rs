@@ -158,6 +158,7 @@ pub(super) fn owners(
     let tenant = filter.tenant.as_ref().map(TenantId::as_str);
     let (which, bound): (_, Vec<&dyn ToSql>) = match (&endpoint, &tenant) {
         (None, None) if !only_failed(filter) => return Ok(None),
+        (None, None) if filter.dead => return owners_of_dead(connection).map(Some),
         (None, None) => ("", vec![]),
         (Some(endpoint), None) => ("WHERE endpoint = ?1", vec![endpoint]),
         (None, Some(tenant)) => ("WHERE tenant = ?1", vec![tenant]),
@@ -207,31 +208,53 @@ fn of_event(
     Ok(found)
 }
 
-/// The dead letters of a tenant, counted by endpoint and reason: from an index that holds nothing
-/// else.
+/// The owners that have dead letters, found in their index from one to the next.
+fn owners_of_dead(connection: &Connection) -> Result<Vec<i64>, StoreFault> {
+    let mut next = connection.prepare_cached(
+        "SELECT min(owner) FROM postrider_delivery INDEXED BY postrider_delivery_letter
+         WHERE owner > ?1 AND state = 3 AND resent_as IS NULL",
+    )?;
+    let mut owners = Vec::new();
+    let mut last = 0_i64;
+    while let Some(owner) = next.query_row([last], |row| row.get::<_, Option<i64>>(0))? {
+        owners.push(owner);
+        last = owner;
+    }
+    Ok(owners)
+}
+
+/// The dead letters of a tenant, or of all, counted by endpoint and reason: from an index that holds
+/// nothing else.
 pub(super) fn dead_letter_groups(
     connection: &Connection,
-    tenant: &TenantId,
+    tenant: Option<&TenantId>,
 ) -> Result<Vec<DeadLetterGroup>, StoreFault> {
     let snapshot = connection.unchecked_transaction()?;
-    let mut owners = snapshot.prepare_cached(
-        "SELECT number, endpoint FROM postrider_owner WHERE tenant = ?1 ORDER BY endpoint",
-    )?;
+    let filter = DeliveryFilter {
+        tenant: tenant.cloned(),
+        dead: true,
+        ..DeliveryFilter::default()
+    };
+    let mut known = snapshot
+        .prepare_cached("SELECT endpoint, tenant FROM postrider_owner WHERE number = ?1")?;
     let mut select = snapshot.prepare_cached(
         "SELECT detail, count(*), min(id), max(id)
          FROM postrider_delivery INDEXED BY postrider_delivery_letter
          WHERE owner = ?1 AND state = 3 AND resent_as IS NULL GROUP BY detail ORDER BY detail",
     )?;
     let mut groups = Vec::new();
-    let mut owners = owners.query([tenant.as_str()])?;
-    while let Some(owner) = owners.next()? {
-        let mut rows = select.query([owner.get::<_, i64>(0)?])?;
+    for owner in owners(&snapshot, &filter)?.unwrap_or_default() {
+        let mut rows = select.query([owner])?;
         while let Some(row) = rows.next()? {
             let DeliveryState::Failed(reason) = rows::read_state(3, row.get(0)?)? else {
                 unreachable!("the state 3 is a failure")
             };
+            let (endpoint, tenant) = known.query_row([owner], |row| {
+                Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, String>(1)?))
+            })?;
             groups.push(DeadLetterGroup {
-                endpoint: EndpointId::from_u128(id_at(owner, 1)?),
+                tenant: tenant.parse().map_err(rows::damaged)?,
+                endpoint: EndpointId::from_u128(u128::from_be_bytes(endpoint)),
                 reason,
                 count: rows::unsigned(row.get(1)?)?,
                 oldest: accepted_at(DeliveryId::from_u128(id_at(row, 2)?)),
@@ -239,6 +262,8 @@ pub(super) fn dead_letter_groups(
             });
         }
     }
+    // Those of one endpoint are in the order of their reasons.
+    groups.sort_by_key(|group| group.endpoint);
     Ok(groups)
 }
 

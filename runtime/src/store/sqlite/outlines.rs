@@ -3,10 +3,11 @@
 
 use super::StoreFault;
 use super::history::{LOOKED_AT_MAX, candidates, ended_so};
+use super::keyed::Keyed;
 use super::rows::{self, DELIVERY_COLUMNS, DELIVERY_WIDTH, DeliveryRow};
 use crate::history::{Cursor, DeliveryQuery};
 use crate::outline::{DeliveryOutline, OutlinePage};
-use postrider_engine::{DeliveryId, EndpointId, EndpointStatus, EventType, Wall};
+use postrider_engine::{DeliveryId, EndpointId, EndpointStatus, EventType, TenantId, Wall};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 
@@ -19,12 +20,13 @@ pub(super) fn page(
 ) -> Result<OutlinePage, StoreFault> {
     let mut page = OutlinePage::default();
     let snapshot = connection.unchecked_transaction()?;
-    let Some(mut candidates) = candidates(&snapshot, query)? else {
+    let keyed = Keyed::of(&snapshot, &query.filter)?;
+    let Some(mut candidates) = candidates(&snapshot, query, keyed.as_ref())? else {
         return Ok(page);
     };
     // The type stands before the payload in its row, so no page of a large payload is read.
     let mut select = snapshot.prepare_cached(&format!(
-        "SELECT {DELIVERY_COLUMNS}, e.type FROM postrider_delivery d
+        "SELECT {DELIVERY_COLUMNS}, e.type, e.tenant FROM postrider_delivery d
          JOIN postrider_event e ON e.number = d.event WHERE d.number = ?1"
     ))?;
     let mut owners: BTreeMap<i64, Owner> = BTreeMap::new();
@@ -47,7 +49,8 @@ pub(super) fn page(
             .parse()
             .map_err(rows::damaged)?;
         let was_resent = delivery.resent_as.is_some();
-        if query.filter.takes(delivery.state, was_resent, &event_type)
+        if keyed.as_ref().is_none_or(|keyed| keyed.has(delivery.lane))
+            && query.filter.takes(delivery.state, was_resent, &event_type)
             && ended_so(&snapshot, &query.filter, &delivery)?
         {
             let owner = match owners.get(&delivery.owner) {
@@ -58,7 +61,10 @@ pub(super) fn page(
                     read
                 }
             };
-            page.deliveries.push(outline(&delivery, event_type, owner)?);
+            let tenant = row.get_ref(DELIVERY_WIDTH + 1)?.as_str();
+            let tenant = tenant.map_err(rows::damaged)?.parse();
+            let of = (tenant.map_err(rows::damaged)?, event_type);
+            page.deliveries.push(outline(&delivery, of, owner)?);
         }
     }
     Ok(page)
@@ -66,12 +72,13 @@ pub(super) fn page(
 
 fn outline(
     delivery: &DeliveryRow,
-    event_type: EventType,
+    (tenant, event_type): (TenantId, EventType),
     (endpoint, endpoint_status): Owner,
 ) -> Result<DeliveryOutline, StoreFault> {
     let ended_at = delivery.ended_at.map(rows::unsigned).transpose()?;
     Ok(DeliveryOutline {
         id: DeliveryId::from_u128(delivery.id),
+        tenant,
         event_type,
         endpoint,
         endpoint_status,
