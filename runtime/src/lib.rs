@@ -55,7 +55,7 @@ pub use clock::{Clock, SystemClock};
 pub use endpoint_url::{EndpointUrl, Host, InvalidUrl};
 pub use ensure::{EnsureError, Ensured};
 pub use events::{EventCursor, EventFilter, EventPage, EventPlace, EventQuery, EventRecord};
-pub use facts::{Facts, FactsError, Observer};
+pub use facts::{Facts, FactsError, Observer, TypedFact};
 pub use history::{
     Cursor, DeadLetterGroup, DeliveryFilter, DeliveryPage, DeliveryQuery, Direction, InvalidCursor,
     InvalidState, StateKind, Statistics,
