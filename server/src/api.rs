@@ -29,6 +29,7 @@ mod operations;
 mod page;
 mod problem;
 mod raw;
+mod receipts;
 mod reference;
 mod refusal;
 mod registry;
@@ -85,6 +86,7 @@ struct Shared {
     intake: intake::Intake,
     ready: health::Ready,
     sources: sources::Sources,
+    receipts: receipts::Receipts,
     handlers: handlers::Handlers,
 }
 
@@ -139,6 +141,7 @@ impl Api {
         let facts = postrider.subscribe();
         let (told, operations) = mpsc::channel(OPERATIONS_MAX);
         let hub = Hub::new(&postrider, told).await?;
+        let (receipts, received) = receipts::Receipts::new(Arc::clone(&records));
         let shared = Arc::new(Shared {
             postrider,
             options,
@@ -150,6 +153,7 @@ impl Api {
             endpoint_defaults: Registry::load("endpoint_defaults", Arc::clone(&records)).await?,
             validators: validators::Validators::default(),
             sources: sources::Sources::load(records).await?,
+            receipts,
             handlers: handlers::Handlers::default(),
             live: Live::default(),
             intake: intake::Intake::default(),
@@ -158,6 +162,7 @@ impl Api {
         // They end with the last handle, or with Postrider.
         tokio::spawn(Publisher::new(Arc::downgrade(&shared)).run(operations));
         tokio::spawn(hub.run(Arc::downgrade(&shared), facts));
+        tokio::spawn(receipts::run(Arc::downgrade(&shared), received));
         let api = Self(shared);
         api.open_networks();
         for tenant in api.tenants().being_deleted() {
@@ -170,6 +175,13 @@ impl Api {
     /// the requests under way.
     pub fn close_streams(&self) {
         self.0.live.close();
+    }
+
+    /// Puts on record what has come to the sources in the last moments: to be called when requests
+    /// have ended, before Postrider shuts down. Without it, the receipts of a second are lost; events
+    /// are not concerned.
+    pub async fn keep_receipts(&self) {
+        receipts::write_all(self).await;
     }
 
     /// Whether anyone can use it.
@@ -248,6 +260,10 @@ impl Api {
 
     pub(crate) fn sources(&self) -> &sources::Sources {
         &self.0.sources
+    }
+
+    pub(crate) fn receipts(&self) -> &receipts::Receipts {
+        &self.0.receipts
     }
 
     pub(crate) fn handlers(&self) -> &handlers::Handlers {

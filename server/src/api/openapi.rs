@@ -80,6 +80,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(metrics_route::metrics))
         .routes(routes!(sources::create, sources::list))
         .routes(routes!(sources::get, sources::patch, sources::delete))
+        .routes(routes!(sources::receipts::list))
         .routes(routes!(inbound::receive))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))

@@ -218,6 +218,7 @@ impl Running {
         let patience = self.serving.grace;
         serve(self.listener, router(&self.api), stop, self.serving).await;
         let started = Instant::now();
+        self.api.keep_receipts().await;
         let took = asked.get().map_or(Duration::ZERO, Instant::elapsed);
         let grace = drain_grace(patience, took);
         let drained = self.postrider.shutdown_within(grace).await;

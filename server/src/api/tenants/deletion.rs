@@ -5,6 +5,7 @@
 
 use crate::api::endpoint_defaults::ID;
 use crate::api::problem::Problem;
+use crate::api::sources::receipts;
 use crate::api::{Api, Shared};
 use postrider::{EndpointError, ReadError, ReplayError, ReplayState, ScheduledQuery, TenantId};
 use std::sync::Weak;
@@ -119,7 +120,7 @@ async fn scheduled(api: &Api, tenant: &TenantId) -> Result<usize, StepError> {
 async fn records(api: &Api, tenant: &TenantId) -> Result<usize, StepError> {
     let mut ended = 0;
     for source in api.sources().of(tenant).iter().take(PAGE) {
-        api.sources().remove(tenant, source.id()).await?;
+        receipts::remove_with(api, tenant, source.id()).await?;
         ended += 1;
     }
     for key in api.keys().list(Some(tenant)).iter().take(PAGE) {
