@@ -27,6 +27,7 @@ mod networks;
 mod openapi;
 mod operations;
 mod page;
+mod portal;
 mod problem;
 mod raw;
 mod receipts;
@@ -54,6 +55,7 @@ pub use handlers::Inbound;
 pub use listeners::{ListenError, Listening};
 pub use networks::{InvalidNetwork, Networks};
 pub use openapi::document;
+pub use portal::{FrameOrigins, InvalidAddress, PublicUrl};
 pub use problem::{Place, Problem, problems_page};
 pub use sources::Provider;
 
@@ -76,6 +78,7 @@ struct Shared {
     postrider: Postrider,
     options: ApiOptions,
     keys: Keys,
+    portal_links: portal::Links,
     tenants: tenants::Tenants,
     cursors: cursors::Cursors,
     event_types: Registry<event_types::EventTypeView>,
@@ -105,6 +108,10 @@ pub struct ApiOptions {
     pub trusted_proxies: Networks,
     /// What endpoints have that are registered without it, unless their tenant has decided.
     pub endpoint_defaults: EndpointDefaults,
+    /// Where browsers find this server, for links to the portal.
+    pub public_url: PublicUrl,
+    /// Whose pages may show the portal in a frame.
+    pub portal_frame_origins: FrameOrigins,
 }
 
 /// Operational events that wait to be published.
@@ -146,6 +153,7 @@ impl Api {
             postrider,
             options,
             keys: Keys::new(keys),
+            portal_links: portal::Links::load(Arc::clone(&records)).await?,
             tenants: tenants::Tenants::load(Arc::clone(&records)).await?,
             cursors: cursors::Cursors::load(Arc::clone(&records)).await?,
             event_types: Registry::load("event_type", Arc::clone(&records)).await?,
@@ -208,6 +216,7 @@ impl Api {
             requests_per_second: None,
             expires_at: None,
             made_by: None,
+            portal: None,
         };
         let made = self.0.keys.make(new, self.now()).await;
         made.map(|(_, text)| text)
@@ -236,6 +245,10 @@ impl Api {
 
     pub(crate) fn keys(&self) -> &Keys {
         &self.0.keys
+    }
+
+    pub(crate) fn portal_links(&self) -> &portal::Links {
+        &self.0.portal_links
     }
 
     pub(crate) fn cursors(&self) -> &cursors::Cursors {

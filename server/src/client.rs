@@ -9,6 +9,7 @@ mod failure;
 mod http;
 pub(crate) mod keys;
 pub(crate) mod listen;
+pub(crate) mod portal_links;
 pub(crate) mod replay;
 pub(crate) mod replays;
 mod show;

@@ -7,6 +7,7 @@ mod errors;
 mod events;
 mod keys;
 mod payloads;
+mod portal;
 mod readme;
 mod server;
 mod shares;

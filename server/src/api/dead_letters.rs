@@ -1,7 +1,7 @@
 //! `/v1/dead-letters`: deliveries that have failed and wait for somebody's decision.
 
 use super::Api;
-use super::caller::{Caller, Manage, Read};
+use super::caller::{Caller, Manage, Read, Retry};
 use super::deliveries::{self, DeliveryView, Resent, one};
 use super::extract::{Json, Query};
 use super::page::{self, Page};
@@ -206,7 +206,7 @@ impl Chosen {
 )]
 pub(crate) async fn resend(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<Retry>,
     Json(chosen): Json<Chosen>,
 ) -> Result<axum::Json<ChosenResults>, Problem> {
     let tenant = caller.tenant();

@@ -1,7 +1,7 @@
 //! `/v1/deliveries`: what was sent, what came back, and trying again.
 
 use super::Api;
-use super::caller::{Caller, Manage, Read};
+use super::caller::{Caller, Manage, Read, Retry};
 use super::extract::{Id, Query};
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
@@ -328,7 +328,7 @@ pub(crate) struct Resent {
 )]
 pub(crate) async fn retry(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<Retry>,
     Id(id): Id<DeliveryId>,
 ) -> Result<(StatusCode, axum::Json<Resent>), Problem> {
     owned(&api, caller.tenant(), id).await?;

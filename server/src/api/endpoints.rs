@@ -1,7 +1,7 @@
 //! `/v1/endpoints`: what their owner does with them.
 
 use super::Api;
-use super::caller::{Caller, Manage, Read};
+use super::caller::{Caller, ManageEndpoints, Read, Test};
 use super::deliveries::AttemptView;
 use super::endpoint_form::{EndpointForm, EndpointView, PayloadFormName, restored};
 use super::extract::{Id, Json, MaybeJson, Query, parse};
@@ -113,7 +113,7 @@ pub(crate) struct ListQuery {
 )]
 pub(crate) async fn create(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Json(mut body): Json<Members>,
 ) -> Result<(StatusCode, axum::Json<EndpointView>), Problem> {
     let tenant = caller.tenant();
@@ -227,7 +227,7 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn patch(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
     Json(mut patch): Json<Members>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
@@ -271,7 +271,7 @@ pub(crate) async fn patch(
 )]
 pub(crate) async fn delete(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
 ) -> Result<StatusCode, Problem> {
     owned(&api, caller.tenant(), id).await?;
@@ -287,7 +287,7 @@ pub(crate) async fn delete(
 )]
 pub(crate) async fn pause(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
@@ -302,7 +302,7 @@ pub(crate) async fn pause(
 )]
 pub(crate) async fn resume(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
@@ -318,7 +318,7 @@ pub(crate) async fn resume(
 )]
 pub(crate) async fn disable(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
@@ -334,7 +334,7 @@ pub(crate) async fn disable(
 )]
 pub(crate) async fn enable(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
@@ -395,7 +395,7 @@ pub(crate) struct Rotation {
 )]
 pub(crate) async fn rotate_secret(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
     MaybeJson(rotation): MaybeJson<Rotation>,
 ) -> Result<axum::Json<SecretView>, Problem> {
@@ -420,7 +420,7 @@ pub(crate) async fn rotate_secret(
 )]
 pub(crate) async fn end_overlap(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<SecretView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
@@ -431,12 +431,12 @@ pub(crate) async fn end_overlap(
 #[utoipa::path(
     get, path = "/v1/endpoints/{id}/secret", tag = "Endpoints", params(("id" = String, Path)),
     summary = "Show the secret",
-    description = "Needs the scope `manage`.",
+    description = "Needs the scope `manage`, or `manage_endpoints`.",
     responses((status = OK, description = "The secret that signs now.", body = SecretView))
 )]
 pub(crate) async fn secret(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<SecretView>, Problem> {
     let endpoint = owned(&api, caller.tenant(), id).await?;
@@ -467,7 +467,7 @@ pub(crate) struct TestForm {
 )]
 pub(crate) async fn test(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<Test>,
     Id(id): Id<EndpointId>,
     MaybeJson(form): MaybeJson<TestForm>,
 ) -> Result<axum::Json<AttemptView>, Problem> {

@@ -3,8 +3,8 @@
 use super::problem::Problem;
 use super::{
     Api, dead_letters, deliveries, endpoint_defaults, endpoint_names, endpoints, event_types,
-    events, health, inbound, keys_routes, metrics_route, replays, scheduled, sources, stats,
-    stream, templates, tenants, timeline,
+    events, health, inbound, keys_routes, metrics_route, portal, replays, scheduled, sources,
+    stats, stream, templates, tenants, timeline,
 };
 use axum::Router;
 use axum::http::header;
@@ -74,6 +74,9 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(templates::get, templates::delete))
         .routes(routes!(keys_routes::create, keys_routes::list))
         .routes(routes!(keys_routes::revoke))
+        .routes(routes!(portal::create))
+        .routes(routes!(portal::revoke))
+        .routes(routes!(portal::sign_in))
         .routes(routes!(tenants::create, tenants::list))
         .routes(routes!(tenants::get, tenants::patch, tenants::delete))
         .routes(routes!(stream::stream))

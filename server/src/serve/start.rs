@@ -108,6 +108,8 @@ async fn start_with(config: &Config, options: SqliteOptions) -> Result<Running, 
         metrics,
         trusted_proxies: config.trusted_proxies.clone(),
         endpoint_defaults: config.endpoint_defaults.clone(),
+        public_url: config.public_url.clone(),
+        portal_frame_origins: config.portal_frame_origins.clone(),
     };
     let api = Api::open(postrider.clone(), options).await?;
     if let Some(key) = &config.api_key {
