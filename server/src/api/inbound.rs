@@ -79,7 +79,7 @@ pub(crate) async fn receive(
     let mut receipt = Receipt::begin(api.now().into(), peer);
     let answer = take(&api, &source, (&head, body), &mut receipt).await;
     if let Err(problem) = &answer {
-        receipt.is_refused(problem);
+        receipt.refused(problem);
     }
     api.receipts().note(&source, receipt);
     answer.map(axum::Json)
@@ -97,7 +97,7 @@ async fn take(
         check_single(&head.headers, custom.reads())?;
     }
     let body = read(body, Limits::default().payload_bytes_max).await?;
-    receipt.has_body(body.len());
+    receipt.got_body(body.len());
     let verified = verify(api, source, head, &body).map_err(|refused| {
         receipt.explain(&refused.explanation);
         refused.problem
@@ -116,13 +116,13 @@ async fn take(
         }
         Reading::Event(named) => named,
     };
-    receipt.has_id(named.id.as_deref());
+    receipt.named(named.id.as_deref());
     if let Some(why) = named.unreadable {
         unreadable(api, source, why);
     }
     let key = named.idempotency_key(source, &verified, &body);
     let (event, duplicate) = publish(api, source, &named, &key, &content.payload).await?;
-    receipt.is_event(event, duplicate);
+    receipt.became(event, duplicate);
     let (_, _, signature) = source.verifier().looks_at();
     let inbound = Inbound {
         source: source.id(),

@@ -156,3 +156,22 @@ fn what_has_come_to_a_source_is_listed_after_a_restart_too() {
     let shown = server.text(&["sources", "receipts", &id]);
     assert!(shown.contains("signature_refused"), "{shown}");
 }
+
+#[test]
+fn a_link_to_the_portal_is_made_for_a_tenant_and_revoked() {
+    let (server, _data) = Server::start();
+    server.text(&["tenants", "create", "acme"]);
+    let create = ["portal-links", "create", "--tenant=acme"];
+    let more = ["--act=retry,test", "--session=1h", "--color=#112233"];
+    let made = server.json(&[&create[..], &more].concat());
+    assert_eq!(made["scopes"], json!(["read", "retry", "test"]));
+    assert_eq!(made["tenant"], "acme");
+    let start = format!("{}/ui/#portal=plk_", server.url);
+    assert!(text(&made["url"]).starts_with(&start), "{made}");
+    let id = text(&made["id"]);
+    let revoke = ["portal-links", "revoke", &id, "--tenant=acme"];
+    assert_eq!(server.text(&revoke), format!("revoked {id}\n"));
+    server.refused(1, &revoke);
+    let refused = server.refused(1, &["portal-links", "create", "--color=red"]);
+    assert!(refused.contains("#rrggbb"), "{refused}");
+}

@@ -69,7 +69,7 @@ impl LinkRecord {
 
 impl Links {
     pub(crate) async fn load(records: Arc<dyn Records>) -> Result<Self, RecordError> {
-        let registry = Registry::load("portal_link", records).await?;
+        let registry = Registry::<LinkRecord>::load("portal_link", records).await?;
         Ok(Self(registry.without_share()))
     }
 

@@ -83,17 +83,17 @@ impl Receipt {
     }
 
     /// Its body has come.
-    pub(crate) fn has_body(&mut self, bytes: usize) {
+    pub(crate) fn got_body(&mut self, bytes: usize) {
         self.bytes = u64::try_from(bytes).ok();
     }
 
     /// So its provider calls the event.
-    pub(crate) fn has_id(&mut self, provider_id: Option<&str>) {
+    pub(crate) fn named(&mut self, provider_id: Option<&str>) {
         self.provider_id = provider_id.map(|id| cut(id, ID_CHARS_MAX));
     }
 
     /// It is this event, which is durable.
-    pub(crate) fn is_event(&mut self, event: EventId, duplicate: bool) {
+    pub(crate) fn became(&mut self, event: EventId, duplicate: bool) {
         self.event_id = Some(event.to_string());
         self.result = match duplicate {
             true => ReceiptResult::Duplicate,
@@ -107,7 +107,7 @@ impl Receipt {
     }
 
     /// It is answered with this.
-    pub(crate) fn is_refused(&mut self, problem: &Problem) {
+    pub(crate) fn refused(&mut self, problem: &Problem) {
         self.result = ReceiptResult::Refused;
         self.code = Some(problem.code().to_owned());
         if self.detail.is_none() {

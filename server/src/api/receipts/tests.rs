@@ -26,7 +26,7 @@ fn source(number: u128) -> Source {
 /// A receipt that is known by this number.
 fn receipt(number: usize) -> Receipt {
     let mut receipt = Receipt::begin(Wall(0).into(), None);
-    receipt.has_body(number);
+    receipt.got_body(number);
     receipt
 }
 
@@ -138,7 +138,7 @@ async fn receipts_of_the_longest_texts_are_fewer_and_within_the_bound() {
     for number in 0..KEPT {
         let mut receipt = receipt(number);
         receipt.explain(&long);
-        receipt.has_id(Some(&long));
+        receipt.named(Some(&long));
         receipts.note(&source, receipt);
     }
     write(&receipts).await;
