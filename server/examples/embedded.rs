@@ -57,6 +57,7 @@ async fn main() -> Result<(), BoxError> {
         .with_graceful_shutdown(asked_to_end)
         .await?;
     listening.off();
+    api.keep_receipts().await;
     postrider.shutdown().await;
     Ok(())
 }
