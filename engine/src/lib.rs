@@ -60,7 +60,8 @@ pub use fact::{AttemptResult, Fact, Of, Undecided};
 pub use filter::{Filter, FilterProblem, InvalidFilter, Verdict};
 pub use footprint::Footprint;
 pub use id::{
-    AttemptId, DeliveryId, EndpointId, EventId, InvalidId, KeyId, ReplayId, SourceId, TenantUid,
+    AttemptId, DeliveryId, EndpointId, EventId, InvalidId, KeyId, PortalLinkId, ReplayId, SourceId,
+    TenantUid,
 };
 pub use input::{
     CallId, Command, EndpointChange, Input, Loaded, LoadedDelivery, NewEvent, Recovered,

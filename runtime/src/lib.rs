@@ -60,7 +60,7 @@ pub use clock::{Clock, SystemClock};
 pub use endpoint_url::{EndpointUrl, Host, InvalidUrl};
 pub use ensure::{EnsureError, Ensured};
 pub use events::{EventCursor, EventFilter, EventPage, EventPlace, EventQuery, EventRecord};
-pub use facts::{Facts, FactsError, Observer};
+pub use facts::{Facts, FactsError, Observer, TypedFact};
 pub use history::{
     AttemptSummary, Cursor, DeadLetterGroup, DeliveryFilter, DeliveryPage, DeliveryQuery,
     DeliverySummary, Direction, InvalidCursor, InvalidState, StateKind, Statistics, SummaryPage,

@@ -58,6 +58,7 @@ async fn main() -> Result<(), BoxError> {
         .await?;
     listening.off();
     api.keep_key_uses().await;
+    api.keep_receipts().await;
     postrider.shutdown().await;
     Ok(())
 }

@@ -37,9 +37,11 @@ mod networks;
 mod openapi;
 mod operations;
 mod page;
+mod portal;
 mod problem;
 mod raw;
 mod reach;
+mod receipts;
 mod reference;
 mod refusal;
 mod registry;
@@ -69,6 +71,7 @@ pub use handlers::Inbound;
 pub use listeners::{ListenError, Listening};
 pub use networks::{InvalidNetwork, Networks};
 pub use openapi::document;
+pub use portal::{FrameOrigins, InvalidAddress, PublicUrl};
 pub use problem::{Place, Problem, problems_page};
 pub use sources::Provider;
 pub use system::Setting;
@@ -94,6 +97,7 @@ struct Shared {
     options: ApiOptions,
     started_at: Wall,
     keys: Keys,
+    portal_links: portal::Links,
     tenants: tenants::Tenants,
     cursors: cursors::Cursors,
     event_types: Registry<event_types::EventTypeView>,
@@ -104,6 +108,7 @@ struct Shared {
     intake: intake::Intake,
     ready: health::Ready,
     sources: sources::Sources,
+    receipts: receipts::Receipts,
     handlers: handlers::Handlers,
 }
 
@@ -126,6 +131,10 @@ pub struct ApiOptions {
     pub settings: Vec<Setting>,
     /// The names of settings that are left out there, since they are secrets.
     pub secrets_left_out: Vec<String>,
+    /// Where browsers find this server, for links to the portal.
+    pub public_url: PublicUrl,
+    /// Whose pages may show the portal in a frame.
+    pub portal_frame_origins: FrameOrigins,
 }
 
 /// Operational events that wait to be published.
@@ -163,11 +172,13 @@ impl Api {
         let facts = postrider.subscribe();
         let (told, operations) = mpsc::channel(OPERATIONS_MAX);
         let hub = Hub::new(&postrider, told).await?;
+        let (receipts, received) = receipts::Receipts::new(Arc::clone(&records));
         let shared = Arc::new(Shared {
             started_at: postrider.wall(),
             postrider,
             options,
             keys: Keys::new(keys, uses),
+            portal_links: portal::Links::load(Arc::clone(&records)).await?,
             tenants: tenants::Tenants::load(Arc::clone(&records)).await?,
             cursors: cursors::Cursors::load(Arc::clone(&records)).await?,
             event_types: Registry::load("event_type", Arc::clone(&records)).await?,
@@ -175,6 +186,7 @@ impl Api {
             endpoint_defaults: Registry::load("endpoint_defaults", Arc::clone(&records)).await?,
             validators: validators::Validators::default(),
             sources: sources::Sources::load(records).await?,
+            receipts,
             handlers: handlers::Handlers::default(),
             live: Live::default(),
             intake: intake::Intake::default(),
@@ -184,6 +196,7 @@ impl Api {
         tokio::spawn(Publisher::new(Arc::downgrade(&shared)).run(operations));
         tokio::spawn(hub.run(Arc::downgrade(&shared), facts));
         tokio::spawn(key_uses::run(Arc::downgrade(&shared), woken));
+        tokio::spawn(receipts::run(Arc::downgrade(&shared), received));
         let api = Self(shared);
         api.open_networks();
         for tenant in api.tenants().being_deleted() {
@@ -204,6 +217,13 @@ impl Api {
         if let Err(error) = self.0.keys.keep_uses().await {
             tracing::warn!(%error, "postrider.api.key_uses_not_kept");
         }
+    }
+
+    /// Puts on record what has come to the sources in the last moments: to be called when requests
+    /// have ended, before Postrider shuts down. Without it, the receipts of a second are lost; events
+    /// are not concerned.
+    pub async fn keep_receipts(&self) {
+        receipts::write_all(self).await;
     }
 
     /// Whether anyone can use it.
@@ -230,6 +250,7 @@ impl Api {
             requests_per_second: None,
             expires_at: None,
             made_by: None,
+            portal: None,
         };
         let made = self.0.keys.make(new, self.now()).await;
         made.map(|(_, text)| text)
@@ -264,6 +285,10 @@ impl Api {
         &self.0.keys
     }
 
+    pub(crate) fn portal_links(&self) -> &portal::Links {
+        &self.0.portal_links
+    }
+
     pub(crate) fn cursors(&self) -> &cursors::Cursors {
         &self.0.cursors
     }
@@ -286,6 +311,10 @@ impl Api {
 
     pub(crate) fn sources(&self) -> &sources::Sources {
         &self.0.sources
+    }
+
+    pub(crate) fn receipts(&self) -> &receipts::Receipts {
+        &self.0.receipts
     }
 
     pub(crate) fn handlers(&self) -> &handlers::Handlers {

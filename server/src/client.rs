@@ -10,6 +10,7 @@ pub(crate) mod filters;
 mod http;
 pub(crate) mod keys;
 pub(crate) mod listen;
+pub(crate) mod portal_links;
 mod reach;
 pub(crate) mod replay;
 pub(crate) mod replays;

@@ -11,6 +11,7 @@ mod keys;
 mod lists;
 mod overview;
 mod payloads;
+mod portal;
 mod reach;
 mod readme;
 mod server;

@@ -46,6 +46,15 @@ pub(crate) struct Manage;
 /// [`Scope::Read`].
 pub(crate) struct Read;
 
+/// [`Scope::Retry`].
+pub(crate) struct Retry;
+
+/// [`Scope::ManageEndpoints`].
+pub(crate) struct ManageEndpoints;
+
+/// [`Scope::Test`].
+pub(crate) struct Test;
+
 /// One of the two.
 pub(crate) struct Either<A, B>(PhantomData<(A, B)>);
 
@@ -73,6 +82,24 @@ impl Need for Manage {
 impl Need for Read {
     fn check(key: &KeyRecord) -> Result<(), Problem> {
         check(key, Scope::Read)
+    }
+}
+
+impl Need for Retry {
+    fn check(key: &KeyRecord) -> Result<(), Problem> {
+        check(key, Scope::Retry)
+    }
+}
+
+impl Need for ManageEndpoints {
+    fn check(key: &KeyRecord) -> Result<(), Problem> {
+        check(key, Scope::ManageEndpoints)
+    }
+}
+
+impl Need for Test {
+    fn check(key: &KeyRecord) -> Result<(), Problem> {
+        check(key, Scope::Test)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `/v1/dead-letters`: deliveries that have failed and wait for somebody's decision.
 
 use super::Api;
-use super::caller::{Caller, Manage, Read};
+use super::caller::{Caller, Manage, Read, Retry};
 use super::dead_letter_filter::Asked;
 use super::deliveries::{self, Resent};
 use super::deliveries_short::{DeliveriesPage, View};
@@ -296,7 +296,7 @@ impl Chosen {
 )]
 pub(crate) async fn resend(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<Retry>,
     Json(chosen): Json<Chosen>,
 ) -> Result<axum::Json<ChosenResults>, Problem> {
     let tenant = caller.tenant();

@@ -2,7 +2,7 @@
 
 use super::Api;
 use super::attempts::AttemptView;
-use super::caller::{Caller, Manage, Read};
+use super::caller::{Caller, Manage, Read, Retry};
 use super::deliveries_short::{DeliveriesPage, View};
 use super::extract::{Id, Query};
 use super::list_filters;
@@ -302,7 +302,7 @@ pub(crate) struct Resent {
 )]
 pub(crate) async fn retry(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<Retry>,
     Id(id): Id<DeliveryId>,
 ) -> Result<(StatusCode, axum::Json<Resent>), Problem> {
     owned(&api, caller.tenant(), id).await?;

@@ -2,7 +2,7 @@
 
 use super::Api;
 use super::attempts::AttemptView;
-use super::caller::{Caller, Manage, Read};
+use super::caller::{Caller, ManageEndpoints, Test};
 use super::endpoint_form::{EndpointForm, EndpointView, PayloadFormName, restored};
 use super::extract::{Id, Json, MaybeJson, parse};
 use super::problem::{Code, Problem};
@@ -100,7 +100,7 @@ impl PartialSchema for EndpointPatch {
 )]
 pub(crate) async fn create(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Json(mut body): Json<Members>,
 ) -> Result<(StatusCode, axum::Json<EndpointView>), Problem> {
     let tenant = caller.tenant();
@@ -166,7 +166,7 @@ fn ping(api: &Api) -> Submission {
 )]
 pub(crate) async fn patch(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
     Json(mut patch): Json<Members>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
@@ -210,7 +210,7 @@ pub(crate) async fn patch(
 )]
 pub(crate) async fn delete(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
 ) -> Result<StatusCode, Problem> {
     owned(&api, caller.tenant(), id).await?;
@@ -226,7 +226,7 @@ pub(crate) async fn delete(
 )]
 pub(crate) async fn pause(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
@@ -241,7 +241,7 @@ pub(crate) async fn pause(
 )]
 pub(crate) async fn resume(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
@@ -257,7 +257,7 @@ pub(crate) async fn resume(
 )]
 pub(crate) async fn disable(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
@@ -273,7 +273,7 @@ pub(crate) async fn disable(
 )]
 pub(crate) async fn enable(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
@@ -334,7 +334,7 @@ pub(crate) struct Rotation {
 )]
 pub(crate) async fn rotate_secret(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
     MaybeJson(rotation): MaybeJson<Rotation>,
 ) -> Result<axum::Json<SecretView>, Problem> {
@@ -359,7 +359,7 @@ pub(crate) async fn rotate_secret(
 )]
 pub(crate) async fn end_overlap(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<SecretView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
@@ -370,12 +370,12 @@ pub(crate) async fn end_overlap(
 #[utoipa::path(
     get, path = "/v1/endpoints/{id}/secret", tag = "Endpoints", params(("id" = String, Path)),
     summary = "Show the secret",
-    description = "Needs the scope `manage`.",
+    description = "Needs the scope `manage`, or `manage_endpoints`.",
     responses((status = OK, description = "The secret that signs now.", body = SecretView))
 )]
 pub(crate) async fn secret(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<SecretView>, Problem> {
     let endpoint = owned(&api, caller.tenant(), id).await?;
@@ -406,7 +406,7 @@ pub(crate) struct TestForm {
 )]
 pub(crate) async fn test(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<Test>,
     Id(id): Id<EndpointId>,
     MaybeJson(form): MaybeJson<TestForm>,
 ) -> Result<axum::Json<AttemptView>, Problem> {

@@ -1,6 +1,7 @@
 //! Keys of the API: made, kept and recognised.
 
 use super::key_uses::KeyUses;
+use super::portal::Theme;
 use super::problem::{Code, Problem};
 use super::registry::Registry;
 use super::time::Time;
@@ -26,9 +27,16 @@ pub(crate) enum Scope {
     Manage,
     /// Reads everything that is no secret.
     Read,
+    /// Sends deliveries and dead letters again. A part of `manage`.
+    Retry,
+    /// Makes, changes and deletes endpoints, and sees their secrets. A part of `manage`.
+    ManageEndpoints,
+    /// Sends test events to endpoints. A part of `manage`.
+    Test,
 }
 
 impl Scope {
+    /// All that there is: the others are parts of these.
     pub(crate) const ALL: [Self; 3] = [Self::Publish, Self::Manage, Self::Read];
 
     pub(crate) fn name(self) -> &'static str {
@@ -36,6 +44,9 @@ impl Scope {
             Self::Publish => "publish",
             Self::Manage => "manage",
             Self::Read => "read",
+            Self::Retry => "retry",
+            Self::ManageEndpoints => "manage_endpoints",
+            Self::Test => "test",
         }
     }
 }
@@ -56,11 +67,14 @@ pub(crate) struct KeyRecord {
     /// The key that made it, without which it is none. Keys of earlier versions have none.
     #[serde(default)]
     pub(crate) made_by: Option<String>,
+    /// How the portal looks that it is a session of; `None` for other keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) portal: Option<Theme>,
 }
 
 impl KeyRecord {
     /// Whether the operator has given it, for as long as the process runs.
-    fn is_given(&self) -> bool {
+    pub(crate) fn is_given(&self) -> bool {
         self.id == GIVEN
     }
 
@@ -70,7 +84,7 @@ impl KeyRecord {
 
     /// Whether it has this scope, or one that includes it.
     pub(crate) fn has(&self, scope: Scope) -> bool {
-        let implied = scope == Scope::Read && self.scopes.contains(&Scope::Manage);
+        let implied = scope != Scope::Publish && self.scopes.contains(&Scope::Manage);
         implied || self.scopes.contains(&scope)
     }
 }
@@ -84,6 +98,8 @@ pub(crate) struct NewKey {
     pub(crate) expires_at: Option<Time>,
     /// The key that makes it.
     pub(crate) made_by: Option<Arc<KeyRecord>>,
+    /// How the portal looks, if it is a session of that.
+    pub(crate) portal: Option<Theme>,
 }
 
 /// The id of a key that the operator has given.
@@ -91,6 +107,9 @@ const GIVEN: &str = "key_given_at_start";
 
 /// How many keys there may be from one to the one that nobody made.
 const GENERATIONS_MAX: usize = 8;
+
+/// Ended sessions of the portal that are dropped when a new one begins.
+const ENDED_SESSIONS: usize = 32;
 
 /// All keys.
 pub(crate) struct Keys {
@@ -205,6 +224,7 @@ impl Keys {
             created_at: now.into(),
             expires_at: None,
             made_by: None,
+            portal: None,
         };
         self.write().insert(digest, Arc::new(key));
     }
@@ -243,6 +263,7 @@ impl Keys {
             created_at: now.into(),
             expires_at: new.expires_at,
             made_by: made_by.map(|key| key.id.clone()),
+            portal: new.portal,
         };
         let home = new.tenant.unwrap_or_default();
         let record = self.registry.add(&home, &id, record).await?;
@@ -290,6 +311,29 @@ impl Keys {
             .values()
             .for_each(|limiter| limiter.retain_recent());
         Ok(removed)
+    }
+
+    /// Drops sessions of the portal of this tenant that have ended, a few at a time: nobody revokes
+    /// them.
+    pub(crate) async fn drop_ended_sessions(
+        &self,
+        tenant: &TenantId,
+        now: Wall,
+    ) -> Result<(), Problem> {
+        let own = self.list(Some(tenant));
+        let sessions = own.iter().filter(|key| key.portal.is_some());
+        let ended = sessions.filter(|key| key.has_expired(now));
+        for key in ended.take(ENDED_SESSIONS) {
+            self.revoke(Some(tenant), &key.id).await?;
+        }
+        Ok(())
+    }
+
+    /// The key with this id, if it is one now.
+    pub(crate) fn living(&self, id: &str, now: Wall) -> Option<Arc<KeyRecord>> {
+        let known = self.read();
+        let key = known.by_id.get(id)?;
+        known.is_live(key, now).then(|| Arc::clone(key))
     }
 
     /// The key with this text. The look-up is by a digest, of which a stranger cannot choose the
@@ -403,6 +447,7 @@ mod tests {
             created_at: Wall(0).into(),
             expires_at: expires_at.map(|at| Wall(at).into()),
             made_by: made_by.map(|number| format!("key_{number}")),
+            portal: None,
         };
         ([number; 32], Arc::new(record))
     }

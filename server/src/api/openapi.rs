@@ -4,8 +4,8 @@ use super::problem::Problem;
 use super::{
     Api, attempts, dead_letter_acts, dead_letters, deliveries, endpoint_defaults, endpoint_list,
     endpoint_names, endpoints, event_types, events, events_list, health, inbound, keys_routes,
-    metrics_route, replays, scheduled, sources, stats, stream, system, templates, tenant_stats,
-    tenants, timeline, try_outs, whoami,
+    metrics_route, portal, replays, scheduled, sources, stats, stream, system, templates,
+    tenant_stats, tenants, timeline, try_outs, whoami,
 };
 use axum::Router;
 use axum::http::header;
@@ -85,12 +85,16 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys_routes::revoke))
         .routes(routes!(whoami::whoami))
         .routes(routes!(tenant_stats::stats))
+        .routes(routes!(portal::create))
+        .routes(routes!(portal::revoke))
+        .routes(routes!(portal::sign_in))
         .routes(routes!(tenants::create, tenants::list))
         .routes(routes!(tenants::get, tenants::patch, tenants::delete))
         .routes(routes!(stream::stream))
         .routes(routes!(metrics_route::metrics))
         .routes(routes!(sources::create, sources::list))
         .routes(routes!(sources::get, sources::patch, sources::delete))
+        .routes(routes!(sources::receipts::list))
         .routes(routes!(inbound::receive))
         .routes(routes!(system::system))
         .routes(routes!(health::livez))

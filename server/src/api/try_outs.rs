@@ -1,7 +1,7 @@
 //! Trying out what is not saved: an endpoint, a filter, a template. Nothing of it is kept.
 
 use super::Api;
-use super::caller::{Caller, Manage, Read};
+use super::caller::{Caller, Read, Test};
 use super::deliveries::AttemptView;
 use super::endpoint_form::{EndpointForm, TemplateRef};
 use super::endpoints::{self, NewEndpoint, parse_secret, payload_form, restore_headers, take};
@@ -65,7 +65,7 @@ impl PartialSchema for TriedEndpoint {
 )]
 pub(crate) async fn endpoint(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<Test>,
     Json(mut body): Json<Members>,
 ) -> Result<axum::Json<AttemptView>, Problem> {
     let tenant = caller.tenant();

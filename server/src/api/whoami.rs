@@ -3,6 +3,7 @@
 use super::Api;
 use super::caller::{Any, Caller};
 use super::keys::Scope;
+use super::portal::Theme;
 use super::time::Time;
 use axum::extract::State;
 use serde::Serialize;
@@ -30,8 +31,8 @@ pub(crate) struct WhoAmI {
     requests_per_second: Option<u32>,
     /// What the calendar of the server shows.
     server_time: Time,
-    /// The portal that the key was given out for; `null` for all other keys.
-    portal: Option<String>,
+    /// How the portal looks that the key is a session of; `null` for all other keys.
+    portal: Option<Theme>,
 }
 
 #[utoipa::path(
@@ -51,6 +52,6 @@ pub(crate) async fn whoami(State(api): State<Api>, caller: Caller<Any>) -> axum:
         expires_at: key.expires_at,
         requests_per_second: key.requests_per_second.map(NonZeroU32::get),
         server_time: api.now().into(),
-        portal: None,
+        portal: key.portal.clone(),
     })
 }

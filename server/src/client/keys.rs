@@ -54,6 +54,13 @@ enum Scope {
     Manage,
     /// Reads everything that is no secret
     Read,
+    /// Sends deliveries and dead letters again
+    Retry,
+    /// Makes, changes and deletes endpoints, and sees their secrets
+    #[value(name = "manage_endpoints")]
+    ManageEndpoints,
+    /// Sends test events to endpoints
+    Test,
 }
 
 #[derive(clap::Args)]
@@ -104,6 +111,9 @@ impl Create {
             Scope::Publish => "publish",
             Scope::Manage => "manage",
             Scope::Read => "read",
+            Scope::Retry => "retry",
+            Scope::ManageEndpoints => "manage_endpoints",
+            Scope::Test => "test",
         });
         let scopes: Vec<&str> = scopes.collect();
         let mut body = Map::new();

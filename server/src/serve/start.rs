@@ -113,6 +113,8 @@ async fn start_with(config: &Config, options: SqliteOptions) -> Result<Running, 
         endpoint_defaults: config.endpoint_defaults.clone(),
         settings: config.settings.clone(),
         secrets_left_out: config.secrets_left_out.clone(),
+        public_url: config.public_url.clone(),
+        portal_frame_origins: config.portal_frame_origins.clone(),
     };
     let api = Api::open(postrider.clone(), options).await?;
     if let Some(key) = &config.api_key {
@@ -225,6 +227,7 @@ impl Running {
         // A store that hangs is not waited for: this is not worth it.
         let _ = tokio::time::timeout(KEY_USES_WITHIN, self.api.keep_key_uses()).await;
         let started = Instant::now();
+        self.api.keep_receipts().await;
         let took = asked.get().map_or(Duration::ZERO, Instant::elapsed);
         let grace = drain_grace(patience, took);
         let drained = self.postrider.shutdown_within(grace).await;

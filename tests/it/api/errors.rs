@@ -5,11 +5,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// A route: its method, its path, and whether it takes a body.
-struct Route {
-    method: Method,
-    path: String,
+pub(super) struct Route {
+    pub(super) method: Method,
+    pub(super) path: String,
     is_public: bool,
-    body: Option<bool>,
+    pub(super) body: Option<bool>,
     query: bool,
 }
 
@@ -36,17 +36,17 @@ impl Route {
         routes
     }
 
-    fn keyed() -> impl Iterator<Item = Self> {
+    pub(super) fn keyed() -> impl Iterator<Item = Self> {
         Self::all().into_iter().filter(|route| !route.is_public)
     }
 
     /// Whether its answer comes to an end.
-    fn ends(&self) -> bool {
+    pub(super) fn ends(&self) -> bool {
         self.path != "/v1/stream"
     }
 
     /// The path with this in the place of its id.
-    fn path(&self, id: &str) -> String {
+    pub(super) fn path(&self, id: &str) -> String {
         let Some((before, rest)) = self.path.split_once('{') else {
             return self.path.clone();
         };
@@ -55,7 +55,7 @@ impl Route {
     }
 
     /// Whether a key of a tenant with this scope is enough.
-    fn is_for(&self, scope: &str) -> bool {
+    pub(super) fn is_for(&self, scope: &str) -> bool {
         let starts = |start: &str| self.path.starts_with(start);
         // Whoever may discard deliveries may take back what is not one yet.
         if starts("/v1/scheduled-events") && scope == "manage" {
@@ -79,7 +79,7 @@ impl Route {
     }
 
     /// Whether it is about something that has to be there. A name that is not there is made.
-    fn has_id(&self) -> bool {
+    pub(super) fn has_id(&self) -> bool {
         self.path.contains('{') && !self.path.contains("/by-name/")
     }
 
@@ -155,7 +155,7 @@ async fn every_route_finds_nothing_under_what_is_no_id_or_belongs_to_nobody() {
 }
 
 /// A parameter without which the route has no meaning.
-fn needed_query(path: &str) -> &'static str {
+pub(super) fn needed_query(path: &str) -> &'static str {
     match path.ends_with("/explain") {
         true => "?endpoint_id=ep_00000000000000000000000000",
         false => "",
@@ -240,10 +240,10 @@ async fn a_method_that_a_route_lacks_is_refused_with_those_it_has() {
 }
 
 /// One thing of each kind, of the tenant `default`.
-struct Existing(Vec<(&'static str, String)>);
+pub(super) struct Existing(Vec<(&'static str, String)>);
 
 impl Existing {
-    async fn make(server: &Server) -> Self {
+    pub(super) async fn make(server: &Server) -> Self {
         let id = |value: Value| value["id"].as_str().unwrap().to_owned();
         let endpoint = server.endpoint("http://127.0.0.1:1024/").await;
         server
@@ -278,7 +278,13 @@ impl Existing {
         ])
     }
 
-    fn of(&self, path: &str) -> String {
+    /// Those that nobody else could have by chance.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+        let ids = self.0.iter().map(|(_, id)| id.as_str());
+        ids.filter(|id| id.contains('_'))
+    }
+
+    pub(super) fn of(&self, path: &str) -> String {
         let found = self.0.iter().find(|(start, _)| path.starts_with(start));
         found.map_or_else(|| "x".to_owned(), |(_, id)| id.clone())
     }
@@ -313,7 +319,7 @@ async fn no_route_shows_or_changes_what_belongs_to_another_tenant() {
     for route in lists.filter(Route::ends) {
         let answer = server.send(Method::GET, &route.path, None, &headers).await;
         let text = answer.body.to_string();
-        for (_, id) in ids.0.iter().filter(|(_, id)| id.contains('_')) {
+        for id in ids.ids() {
             assert!(!text.contains(id), "{} shows {id}: {text}", route.path);
         }
     }

@@ -5,6 +5,7 @@
 
 use crate::api::endpoint_defaults::ID;
 use crate::api::problem::Problem;
+use crate::api::sources::receipts;
 use crate::api::{Api, Shared};
 use postrider::{
     EndpointError, ReadError, ReplayError, ReplayQuery, ReplayState, ScheduledQuery, TenantId,
@@ -118,15 +119,19 @@ async fn scheduled(api: &Api, tenant: &TenantId) -> Result<usize, StepError> {
     Ok(page.events.len())
 }
 
-/// Sources, keys, templates, event types and the defaults of endpoints.
+/// Sources, keys, links to the portal, templates, event types and the defaults of endpoints.
 async fn records(api: &Api, tenant: &TenantId) -> Result<usize, StepError> {
     let mut ended = 0;
     for source in api.sources().of(tenant).iter().take(PAGE) {
-        api.sources().remove(tenant, source.id()).await?;
+        receipts::remove_with(api, tenant, source.id()).await?;
         ended += 1;
     }
     for key in api.keys().list(Some(tenant)).iter().take(PAGE) {
         api.keys().revoke(Some(tenant), &key.id).await?;
+        ended += 1;
+    }
+    for link in api.portal_links().of(tenant).iter().take(PAGE) {
+        api.portal_links().take(&link.id).await?;
         ended += 1;
     }
     for template in api.templates().of(tenant).iter().take(PAGE) {
