@@ -255,7 +255,8 @@ pub(crate) async fn shown(
     if view == Some(View::Short) {
         let found = api.postrider().delivery_summaries(query).await?;
         let api = api.clone();
-        return page::answer(move || DeliveriesPage::short(&api, &found)).await;
+        let name = move |tenant: &TenantId| api.tenants().name_of(tenant);
+        return page::answer(move || DeliveriesPage::short(&found, name)).await;
     }
     let found = api.postrider().deliveries(query).await?;
     let api = api.clone();

@@ -1,11 +1,12 @@
 //! Deliveries in short, as lists show them that are looked through: without payloads, and of the
 //! attempts how the last one ended.
 
-use super::Api;
 use super::deliveries::DeliveryView;
 use super::page::Page;
 use super::time::Time;
-use postrider::{AttemptResult, AttemptSummary, DeliveryState, DeliverySummary, SummaryPage};
+use postrider::{
+    AttemptResult, AttemptSummary, DeliveryState, DeliverySummary, SummaryPage, TenantId,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -135,10 +136,10 @@ impl LastAttempt {
 
 impl DeliveriesPage {
     /// The page in short.
-    pub(crate) fn short(api: &Api, found: &SummaryPage) -> Self {
+    pub(crate) fn short(found: &SummaryPage, name: impl Fn(&TenantId) -> String) -> Self {
         Self::Short(Page {
             data: (found.deliveries.iter())
-                .map(|it| ShortDelivery::of(api.tenants().name_of(&it.tenant), it))
+                .map(|it| ShortDelivery::of(name(&it.tenant), it))
                 .collect(),
             next: found.next.map(|next| next.to_string()),
         })
@@ -191,13 +192,14 @@ mod tests {
             deliveries: vec![summary(); 50],
             next: None,
         };
-        let page = serde_json::to_vec(&DeliveriesPage::short(&found)).unwrap();
+        let page = serde_json::to_vec(&DeliveriesPage::short(&found, TenantId::to_string)).unwrap();
         assert!(page.len() <= 60_000, "{} bytes", page.len());
     }
 
     #[test]
     fn a_delivery_in_short_shows_the_failure_of_its_last_attempt() {
-        let shown = serde_json::to_value(ShortDelivery::of(&summary())).unwrap();
+        let shown =
+            serde_json::to_value(ShortDelivery::of("default".to_owned(), &summary())).unwrap();
         assert_eq!(shown["state"], "retrying");
         assert_eq!(shown["next_attempt_at"], "2026-11-22T21:06:27.123Z");
         assert_eq!(shown["attempt_count"], 6);

@@ -7,7 +7,6 @@ use super::event_state::EventStateView;
 use super::extract::{self, Id, check_media_type, parse, read};
 use super::page::{self, Filling};
 use super::problem::{Code, Problem};
-use super::reach::Reach;
 use super::time::Time;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};

@@ -1,8 +1,8 @@
 //! Trying out what is not saved: an endpoint, a filter, a template. Nothing of it is kept.
 
 use super::Api;
+use super::attempts::AttemptView;
 use super::caller::{Caller, Read, Test};
-use super::deliveries::AttemptView;
 use super::endpoint_form::{EndpointForm, TemplateRef};
 use super::endpoints::{self, NewEndpoint, parse_secret, payload_form, restore_headers, take};
 use super::events::body_bytes_max;
