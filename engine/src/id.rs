@@ -107,6 +107,8 @@ typed_id! {
     TenantUid = "tnt";
     /// A place that webhooks come in from: `src_…`.
     SourceId = "src";
+    /// A link to the portal of a tenant: `plk_…`.
+    PortalLinkId = "plk";
 }
 
 fn encode(uuid: u128) -> [u8; SUFFIX_CHARS] {

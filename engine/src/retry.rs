@@ -214,23 +214,16 @@ pub(crate) fn asks_for_time(
     if !matches!(response.status, 429 | 503) {
         return None;
     }
-    let asked = asked_by(response, wall)?.min(policy.retry_after_max);
+    let asked = asked_for(&response.headers, wall)?.min(policy.retry_after_max);
     (!asked.is_zero()).then_some(asked)
 }
 
-/// How long the receiver has asked to wait with the `Retry-After` of this answer, which came at `wall`
-/// (RFC 9110, section 10.2.3); `None` where it has sent none that can be read.
+/// How long the receiver has asked to wait with the `Retry-After` among the headers of an answer, which
+/// came at `wall` (RFC 9110, section 10.2.3); `None` where it has sent none that can be read.
 #[must_use]
-pub fn asked_for(outcome: &Outcome, wall: Wall) -> Option<Duration> {
-    match outcome {
-        Outcome::Response(response) => asked_by(response, wall),
-        Outcome::Failure(_) => None,
-    }
-}
-
-fn asked_by(response: &Response, wall: Wall) -> Option<Duration> {
+pub fn asked_for(headers: &[(String, String)], wall: Wall) -> Option<Duration> {
     let named = |(name, _): &&(String, String)| name.eq_ignore_ascii_case("retry-after");
-    let header = response.headers.iter().find(named);
+    let header = headers.iter().find(named);
     header.and_then(|(_, value)| retry_after(value, wall))
 }
 
@@ -264,7 +257,7 @@ impl Verdict {
 
     fn retry(response: &Response, wall: Wall) -> Self {
         Self::Retry {
-            asked: asked_by(response, wall),
+            asked: asked_for(&response.headers, wall),
         }
     }
 }

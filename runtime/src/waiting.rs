@@ -1,10 +1,11 @@
 //! What deliveries wait for, and sending one of them at once.
 
 use crate::Postrider;
+use crate::history::DeliverySummary;
 use crate::shell::Call;
 use postrider_engine::{
     Answer, Command, DeliveryId, DeliveryRecord, DeliveryState, EndpointStatus, Kept, LaneId, Mono,
-    Now, Outlook, RetryError, Wall, asked_for,
+    Now, Outcome, Outlook, RetryError, Wall, asked_for,
 };
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -16,6 +17,66 @@ pub struct Wait {
     pub cause: Cause,
     /// When the next attempt may begin; `None` where nobody knows.
     pub until: Option<Wall>,
+}
+
+/// A delivery, as far as it matters for what it waits for: a whole record and one in short say as much.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitQuery {
+    /// Which.
+    pub delivery: DeliveryId,
+    /// Its lane.
+    pub lane: LaneId,
+    /// What has become of it.
+    pub state: DeliveryState,
+    /// Until when its receiver has asked for time with `Retry-After`, while it waits for a retry.
+    pub asked_until: Option<Wall>,
+}
+
+impl From<&DeliveryRecord> for WaitQuery {
+    fn from(record: &DeliveryRecord) -> Self {
+        Self {
+            delivery: record.id,
+            lane: record.lane.clone(),
+            state: record.state,
+            asked_until: asked_until_of(record),
+        }
+    }
+}
+
+impl From<&DeliverySummary> for WaitQuery {
+    fn from(summary: &DeliverySummary) -> Self {
+        Self {
+            delivery: summary.id,
+            lane: summary.lane.clone(),
+            state: summary.state,
+            asked_until: summary.asked_until,
+        }
+    }
+}
+
+/// Until when the receiver of a delivery that waits for a retry has asked for time.
+pub(crate) fn asked_until_of(record: &DeliveryRecord) -> Option<Wall> {
+    let DeliveryState::Retrying { .. } = record.state else {
+        return None;
+    };
+    let last = record.attempts.last()?;
+    match &last.outcome {
+        Outcome::Response(response) => {
+            asked_until(&response.headers, (last.started_at, last.duration_ms))
+        }
+        Outcome::Failure(_) => None,
+    }
+}
+
+/// Until when a receiver has asked for time with these headers, if it has: in the answer to an attempt
+/// that started then and took so many milliseconds.
+pub(crate) fn asked_until(
+    headers: &[(String, String)],
+    (started_at, duration_ms): (Wall, u64),
+) -> Option<Wall> {
+    let ended = started_at.after(Duration::from_millis(duration_ms));
+    let asked = asked_for(headers, ended)?;
+    (!asked.is_zero()).then(|| ended.after(asked))
 }
 
 /// What a delivery may wait for.
@@ -73,25 +134,25 @@ const CLOCKS_APART_MS: u64 = 100;
 impl Postrider {
     /// What these deliveries wait for, each by its place in the list; `None` for one that has ended.
     /// It is what the engine sees now: the records may be of a moment before.
-    pub async fn waits(&self, records: &[&DeliveryRecord]) -> Vec<Option<Wait>> {
-        let waiting: Vec<(LaneId, DeliveryId)> = records
+    pub async fn waits(&self, asked: &[WaitQuery]) -> Vec<Option<Wait>> {
+        let waiting: Vec<(LaneId, DeliveryId)> = asked
             .iter()
-            .filter(|record| !record.state.is_end())
-            .map(|record| (record.lane.clone(), record.id))
+            .filter(|it| !it.state.is_end())
+            .map(|it| (it.lane.clone(), it.delivery))
             .collect();
         if waiting.is_empty() {
-            return records.iter().map(|_| None).collect();
+            return vec![None; asked.len()];
         }
         let (now, outlooks) = self.outlooks(waiting).await;
         let mut outlooks = outlooks.into_iter();
-        let wait = |record: &&DeliveryRecord| {
-            if record.state.is_end() {
+        let wait = |asked: &WaitQuery| {
+            if asked.state.is_end() {
                 return None;
             }
             let outlook = outlooks.next().flatten();
-            Some(outlook.map_or_else(|| of_record(record), |it| of_outlook(record, &it, now)))
+            Some(outlook.map_or_else(|| of_record(asked), |it| of_outlook(asked, &it, now)))
         };
-        records.iter().map(wait).collect()
+        asked.iter().map(wait).collect()
     }
 
     /// What the engine sees, and its clocks then; nothing once it has stopped.
@@ -130,10 +191,10 @@ impl Postrider {
 }
 
 /// As far as the record says: the engine does not answer, or its endpoint is not there.
-fn of_record(record: &DeliveryRecord) -> Wait {
-    match record.state {
+fn of_record(asked: &WaitQuery) -> Wait {
+    match asked.state {
         DeliveryState::Retrying { due } => Wait {
-            cause: backoff(record, due),
+            cause: backoff(asked, due),
             until: Some(due),
         },
         _ => Wait {
@@ -143,12 +204,12 @@ fn of_record(record: &DeliveryRecord) -> Wait {
     }
 }
 
-fn of_outlook(record: &DeliveryRecord, outlook: &Outlook, now: Now) -> Wait {
+fn of_outlook(asked: &WaitQuery, outlook: &Outlook, now: Now) -> Wait {
     let unknown = |cause| Wait { cause, until: None };
     if outlook.sending {
-        return match record.state {
+        return match asked.state {
             // A result is on record a little before the engine hears of that.
-            DeliveryState::Retrying { due } if due > now.wall => of_record(record),
+            DeliveryState::Retrying { due } if due > now.wall => of_record(asked),
             _ => unknown(Cause::Sending),
         };
     }
@@ -165,13 +226,13 @@ fn of_outlook(record: &DeliveryRecord, outlook: &Outlook, now: Now) -> Wait {
     }
     let until = |at: Mono| {
         let until = now.wall.after(at.since(now.mono));
-        match record.state {
+        match asked.state {
             // What is on record is the same in every look and after a restart.
             DeliveryState::Retrying { due } if due.0.abs_diff(until.0) <= CLOCKS_APART_MS => due,
             _ => until,
         }
     };
-    let due = outlook.due.map(|at| (at, backoff(record, until(at))));
+    let due = outlook.due.map(|at| (at, backoff(asked, until(at))));
     let times = [
         due,
         outlook.rate_until.map(|at| (at, Cause::RateLimit)),
@@ -202,19 +263,10 @@ fn time(kept: Kept) -> Option<Mono> {
 }
 
 /// Why a retry is due at that time: because the receiver has asked for it, or by the policy.
-fn backoff(record: &DeliveryRecord, due: Wall) -> Cause {
-    let asked = record.attempts.last().and_then(|last| {
-        let ended = Wall(last.started_at.0.saturating_add(last.duration_ms));
-        let asked = asked_for(&last.outcome, ended)?;
-        Some((ended, asked))
-    });
-    match asked {
+fn backoff(asked: &WaitQuery, due: Wall) -> Cause {
+    match asked.asked_until {
         // A policy waits for longer than was asked for, or not as long.
-        Some((ended, asked))
-            if !asked.is_zero() && due <= ended.after(asked.saturating_add(CLOCKS_DIFFER)) =>
-        {
-            Cause::RetryAfter
-        }
+        Some(until) if due <= until.after(CLOCKS_DIFFER) => Cause::RetryAfter,
         _ => Cause::Backoff,
     }
 }

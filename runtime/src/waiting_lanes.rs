@@ -1,9 +1,9 @@
 //! The lanes of all endpoints in which something waits.
 
 use crate::Postrider;
-use crate::history::InvalidCursor;
+use crate::history::{DeliverySummary, InvalidCursor};
 use crate::status::ReadError;
-use postrider_engine::{DeliveryId, DeliveryRecord, EndpointId, LaneId, TenantId};
+use postrider_engine::{DeliveryId, EndpointId, LaneId, TenantId};
 use std::fmt;
 use std::str::FromStr;
 
@@ -39,8 +39,8 @@ pub struct WaitingLane {
     pub tenant: TenantId,
     /// Deliveries that have not ended.
     pub pending: u64,
-    /// The first of these.
-    pub head: DeliveryRecord,
+    /// The first of these, in short.
+    pub head: DeliverySummary,
     /// The dead letter at which the lane has stopped, until that is resent or discarded.
     pub stopped_at: Option<DeliveryId>,
 }

@@ -10,8 +10,10 @@ mod idle;
 mod lost_files;
 mod machine;
 mod operators;
+mod overview;
 mod settings;
 mod stream;
+mod try_outs;
 mod waiting;
 
 use crate::programs::program;

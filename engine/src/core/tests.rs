@@ -17,5 +17,6 @@ mod publishing;
 mod random;
 mod recovery;
 mod retries;
+mod sent;
 mod shares;
 mod urgent;

@@ -1,8 +1,7 @@
 use super::*;
 use bytes::Bytes;
 use postrider_engine::{
-    Attempt, AttemptId, EndpointId, Event, EventId, HeaderLines, OrderingKey, Outcome, Response,
-    Seq, TenantId,
+    Attempt, AttemptId, EndpointId, Event, EventId, OrderingKey, Response, Sent, Seq, TenantId,
 };
 use std::sync::Arc;
 
@@ -39,7 +38,7 @@ fn record(headers: &[(&str, &str)]) -> DeliveryRecord {
         number: 1,
         started_at: Wall(499_990),
         duration_ms: 10,
-        request_headers: HeaderLines::default(),
+        sent: Box::new(Sent::default()),
         outcome: Outcome::Response(Response {
             status: 503,
             headers: headers.iter().map(owned).collect(),
@@ -66,8 +65,13 @@ fn record(headers: &[(&str, &str)]) -> DeliveryRecord {
     }
 }
 
+/// The same, as far as it matters for what it waits for.
+fn asked(headers: &[(&str, &str)]) -> WaitQuery {
+    WaitQuery::from(&record(headers))
+}
+
 fn seen(outlook: Outlook) -> (&'static str, Option<u64>) {
-    let wait = of_outlook(&record(&[]), &outlook, NOW);
+    let wait = of_outlook(&asked(&[]), &outlook, NOW);
     (wait.cause.name(), wait.until.map(|until| until.0))
 }
 
@@ -119,7 +123,7 @@ fn what_needs_somebody_goes_before_what_needs_time() {
     outlook.status = EndpointStatus::Paused;
     assert_eq!(seen(outlook), ("paused", None));
     outlook.sending = true;
-    let mut sent = record(&[]);
+    let mut sent = asked(&[]);
     sent.state = DeliveryState::Retrying { due: Wall(500_500) };
     let wait = of_outlook(&sent, &outlook, NOW);
     assert_eq!((wait.cause, wait.until), (Cause::Sending, None));
@@ -138,11 +142,23 @@ fn a_time_on_record_is_shown_as_it_is_unless_the_calendar_was_set() {
 
 #[test]
 fn a_time_that_the_receiver_has_asked_for_is_told_from_that_of_the_policy() {
-    let asked = record(&[("Retry-After", "60")]);
-    let cause = |due| backoff(&asked, Wall(due));
+    let sixty = asked(&[("Retry-After", "60")]);
+    let cause = |due| backoff(&sixty, Wall(due));
     assert_eq!(cause(560_000), Cause::RetryAfter);
     assert_eq!(cause(530_000), Cause::RetryAfter, "the policy has cut it");
     assert_eq!(cause(590_000), Cause::Backoff, "the policy waits longer");
-    assert_eq!(backoff(&record(&[]), Wall(560_000)), Cause::Backoff);
-    assert_eq!(of_record(&asked).until, Some(Wall(560_000)));
+    for headers in [&[("Retry-After", "0")][..], &[("Retry-After", "?")], &[]] {
+        assert_eq!(backoff(&asked(headers), Wall(500_000)), Cause::Backoff);
+    }
+    assert_eq!(of_record(&sixty).until, Some(Wall(560_000)));
+}
+
+#[test]
+fn a_delivery_in_short_says_the_same_as_the_whole_one() {
+    let mut whole = record(&[("Retry-After", "60")]);
+    assert_eq!(asked_until_of(&whole), Some(Wall(560_000)));
+    let short = DeliverySummary::of(&whole);
+    assert_eq!(WaitQuery::from(&short), WaitQuery::from(&whole));
+    whole.state = DeliveryState::Delivered;
+    assert_eq!(asked_until_of(&whole), None, "it waits for nothing");
 }

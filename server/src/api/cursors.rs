@@ -26,18 +26,24 @@ const TAG: usize = 8;
 pub(crate) enum Of {
     /// The log of events.
     Events,
+    /// The same, as it is shown to keys for all tenants.
+    EventsOfAll,
     /// The events that wait for their time.
     Scheduled,
     /// The lanes in which something waits.
     Lanes,
+    /// The same, as they are shown to keys for all tenants.
+    LanesOfAll,
 }
 
 impl Of {
     fn name(self) -> &'static [u8] {
         match self {
             Self::Events => b"events",
+            Self::EventsOfAll => b"events_of_all",
             Self::Scheduled => b"scheduled",
             Self::Lanes => b"lanes",
+            Self::LanesOfAll => b"lanes_of_all",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `/v1/endpoints/by-name/{name}`: an endpoint that is made only once.
 
 use super::Api;
-use super::caller::{Caller, Manage};
+use super::caller::{Caller, ManageEndpoints};
 use super::endpoint_form::{EndpointForm, EndpointView};
 use super::endpoints::{NewEndpoint, parse_secret, payload_form, restore_headers, take};
 use super::extract::{Json, parse};
@@ -51,7 +51,7 @@ impl PartialSchema for NamedEndpoint {
 )]
 pub(crate) async fn ensure(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Path(name): Path<String>,
     Json(mut body): Json<Members>,
 ) -> Result<(StatusCode, axum::Json<EndpointView>), Problem> {

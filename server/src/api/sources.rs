@@ -2,6 +2,7 @@
 
 mod custom;
 mod kept;
+pub(crate) mod receipts;
 mod record;
 
 pub(crate) use custom::Custom;
@@ -417,7 +418,7 @@ pub(crate) async fn patch(
 #[utoipa::path(
     delete, path = "/v1/sources/{id}", tag = "Sources", params(("id" = String, Path)),
     summary = "Delete a source",
-    description = "What it has brought stays.",
+    description = "What it has brought stays; its receipts do not.",
     responses((status = NO_CONTENT, description = "Deleted."))
 )]
 pub(crate) async fn delete(
@@ -425,7 +426,7 @@ pub(crate) async fn delete(
     caller: Caller<Manage>,
     Id(id): Id<SourceId>,
 ) -> Result<StatusCode, Problem> {
-    if api.sources().remove(caller.tenant(), id).await? {
+    if receipts::remove_with(&api, caller.tenant(), id).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(Problem::not_found(format_args!("source {id}")))

@@ -12,7 +12,7 @@ use super::wait::{self, WaitView};
 use axum::extract::State;
 use postrider::Hour as HourRecord;
 use postrider::engine::OrderingKey;
-use postrider::{DeliveryRecord, EndpointId, LaneRecord, Wall};
+use postrider::{EndpointId, LaneRecord, WaitQuery, Wall};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
@@ -81,13 +81,13 @@ pub(crate) struct HourView {
     latency_p95_ms: Option<u64>,
 }
 
-fn percentile(hour: &HourRecord, part: f64) -> Option<u64> {
+pub(super) fn percentile(hour: &HourRecord, part: f64) -> Option<u64> {
     let duration = hour.latency.percentile(part)?;
     u64::try_from(duration.as_millis()).ok()
 }
 
 impl HourView {
-    fn of(hour: &HourRecord) -> Self {
+    pub(super) fn of(hour: &HourRecord) -> Self {
         Self {
             start: hour.start.into(),
             accepted: hour.accepted,
@@ -99,6 +99,23 @@ impl HourView {
             latency_p95_ms: percentile(hour, 0.95),
         }
     }
+}
+
+/// How many hours are asked for.
+pub(super) fn check_hours(asked: Option<u64>) -> Result<u64, Problem> {
+    let hours = asked.unwrap_or(HOURS_DEFAULT);
+    if (1..=HOURS_MAX).contains(&hours) {
+        return Ok(hours);
+    }
+    let detail = format!("hours: use 1 to {HOURS_MAX}");
+    Err(Problem::new(Code::InvalidQuery, detail))
+}
+
+/// The time of the last so many hours, this one included.
+pub(super) fn last_hours(api: &Api, hours: u64) -> (Wall, Wall) {
+    let now = api.now();
+    let from = Wall(now.0.saturating_sub(hours * 3_600_000));
+    (from, now.after(Duration::from_millis(1)))
 }
 
 #[utoipa::path(
@@ -113,15 +130,9 @@ pub(crate) async fn stats(
     Query(query): Query<StatsQuery>,
 ) -> Result<axum::Json<EndpointStats>, Problem> {
     owned(&api, caller.tenant(), id).await?;
-    let hours = query.hours.unwrap_or(HOURS_DEFAULT);
-    if !(1..=HOURS_MAX).contains(&hours) {
-        let detail = format!("hours: use 1 to {HOURS_MAX}");
-        return Err(Problem::new(Code::InvalidQuery, detail));
-    }
+    let hours = check_hours(query.hours)?;
     let ledger = api.postrider().ledger(&id).await?;
-    let now = api.now();
-    let from = Wall(now.0.saturating_sub(hours * 3_600_000));
-    let until = now.after(Duration::from_millis(1));
+    let (from, until) = last_hours(&api, hours);
     let statistics = api.postrider().statistics(&id, from, until).await?;
     Ok(axum::Json(EndpointStats {
         endpoint_id: id.to_string(),
@@ -200,11 +211,11 @@ pub(crate) async fn lanes(
     let more = loop {
         let found = api.postrider().lanes(&id, after, READ_MAX).await?;
         let heads = found.iter().filter_map(|lane| lane.head.as_ref());
-        let heads: Vec<&DeliveryRecord> = heads.collect();
+        let heads: Vec<WaitQuery> = heads.map(WaitQuery::from).collect();
         let mut waits = wait::of(&api, &heads).await.into_iter();
         let mut rest = found.iter().map(|lane| {
             let wait = lane.head.as_ref().and_then(|_| waits.next().flatten());
-            (lane, LaneView::of(lane, wait, now))
+            (lane, LaneView::of(&api, lane, wait, now))
         });
         if rest.any(|(lane, shown)| !filling.add(&cursor(lane), shown)) {
             break true;
@@ -233,13 +244,13 @@ fn cursor(lane: &LaneRecord) -> String {
 }
 
 impl LaneView {
-    fn of(lane: &LaneRecord, wait: Option<WaitView>, now: Wall) -> Self {
+    fn of(api: &Api, lane: &LaneRecord, wait: Option<WaitView>, now: Wall) -> Self {
         let head = lane.head.as_ref();
         let failed = head.and_then(|head| head.attempts.last());
         Self {
             ordering_key: lane.key.get().map(str::to_owned),
             depth: lane.pending,
-            head: head.map(|head| DeliveryView::of(head).waiting(wait)),
+            head: head.map(|head| DeliveryView::of(api, head, wait)),
             head_age_ms: head.map(|head| {
                 let age = now.since(head.event.published_at);
                 u64::try_from(age.as_millis()).unwrap_or(u64::MAX)

@@ -2,7 +2,7 @@
 
 use super::Api;
 use super::time::Time;
-use postrider::{Cause, DeliveryId, DeliveryRecord, Wait};
+use postrider::{Cause, DeliveryId, Wait, WaitQuery};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -22,7 +22,7 @@ pub(crate) struct WaitView {
 }
 
 impl WaitView {
-    fn of(wait: Wait) -> Self {
+    pub(crate) fn of(wait: Wait) -> Self {
         let head: Option<DeliveryId> = match wait.cause {
             Cause::BehindHead(head) => Some(head),
             _ => None,
@@ -65,14 +65,8 @@ fn detail(cause: Cause) -> String {
 /// What deliveries wait for, in the order of a list; `None` for one that has ended.
 pub(crate) type Waits = Vec<Option<WaitView>>;
 
-/// What each of these waits for.
-pub(crate) async fn of_all(api: &Api, records: &[DeliveryRecord]) -> Waits {
-    let records: Vec<&DeliveryRecord> = records.iter().collect();
-    of(api, &records).await
-}
-
-/// The same.
-pub(crate) async fn of(api: &Api, records: &[&DeliveryRecord]) -> Waits {
-    let waits = api.postrider().waits(records).await;
+/// What each of these waits for: one question to the engine for all of them.
+pub(crate) async fn of(api: &Api, asked: &[WaitQuery]) -> Waits {
+    let waits = api.postrider().waits(asked).await;
     waits.into_iter().map(|it| it.map(WaitView::of)).collect()
 }

@@ -1,17 +1,17 @@
 //! `/v1/lanes`: where something waits, over all endpoints.
 
 use super::Api;
-use super::caller::{Caller, Read, TENANT_HEADER};
-use super::cursors::Of;
-use super::deliveries::{DeliveryView, one};
+use super::caller::{Caller, Read};
+use super::deliveries::one;
+use super::deliveries_short::ShortDelivery;
 use super::extract::Query;
 use super::page::{self, Page};
-use super::problem::{Code, Problem};
+use super::problem::Problem;
+use super::reach::Reach;
 use super::wait::{self, WaitView};
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
-use postrider::{DeliveryRecord, EndpointId, LaneQuery, TenantId, WaitingLane, Wall};
+use postrider::{AttemptSummary, LaneQuery, WaitQuery, WaitingLane, Wall};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -22,7 +22,7 @@ use utoipa::{IntoParams, ToSchema};
 pub(crate) struct ListQuery {
     /// Only those of this endpoint.
     endpoint_id: Option<String>,
-    /// Only those of this tenant, by its name or id; `*` for those of all, with a key for all tenants.
+    /// Those of this tenant, by name or id; `*` for those of all, with a key for all tenants.
     tenant: Option<String>,
     /// How many at most: 1 to 250.
     #[param(minimum = 1, maximum = 250, default = 50)]
@@ -36,14 +36,14 @@ pub(crate) struct ListQuery {
 pub(crate) struct WaitingLaneView {
     /// Its endpoint.
     endpoint_id: String,
-    /// The tenant's name; its id, if it is deleted.
+    /// The name of its tenant; the id of one that was deleted.
     tenant: String,
     /// The ordering key; `null` for the endpoint's own lane.
     ordering_key: Option<String>,
     /// Deliveries that have not ended.
     depth: u64,
-    /// The first of these.
-    head: DeliveryView,
+    /// The first of these, in short.
+    head: ShortDelivery,
     /// For how long the head has been waiting, in milliseconds.
     head_age_ms: u64,
     /// How its last attempt ended.
@@ -53,18 +53,18 @@ pub(crate) struct WaitingLaneView {
 }
 
 impl WaitingLaneView {
-    fn of(lane: &WaitingLane, tenant: String, wait: Option<WaitView>, now: Wall) -> Self {
+    fn of(api: &Api, lane: &WaitingLane, wait: Option<WaitView>, now: Wall) -> Self {
         let head = &lane.head;
-        let age = now.since(head.event.published_at).as_millis();
-        let failed = head.attempts.last();
+        let age = now.since(head.accepted_at()).as_millis();
+        let tenant = api.tenants().name_of(&lane.tenant);
         Self {
             endpoint_id: lane.id.endpoint.to_string(),
-            tenant,
+            tenant: tenant.clone(),
             ordering_key: lane.id.key.get().map(str::to_owned),
             depth: lane.pending,
-            head: DeliveryView::of(head).waiting(wait),
+            head: ShortDelivery::of(tenant, head, wait),
             head_age_ms: u64::try_from(age).unwrap_or(u64::MAX),
-            error: failed.map(|attempt| attempt.outcome.to_string()),
+            error: head.last_attempt.as_ref().and_then(AttemptSummary::error),
             stopped_at: lane.stopped_at.map(|id| id.to_string()),
         }
     }
@@ -78,65 +78,30 @@ impl WaitingLaneView {
 pub(crate) async fn list(
     State(api): State<Api>,
     caller: Caller<Read>,
-    headers: HeaderMap,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let seen_by = caller.tenant();
-    let endpoint: Option<EndpointId> = one(query.endpoint_id.as_deref(), "endpoint_id")?;
-    let after = query.cursor.as_deref();
+    let reach = Reach::of(&api, &caller, query.tenant.as_deref())?;
     let asked = LaneQuery {
-        tenant: whose(&api, &caller, &headers, query.tenant.as_deref())?,
-        endpoint,
-        after: after
-            .map(|text| api.cursors().find(seen_by, Of::Lanes, text))
+        tenant: reach.tenant().cloned(),
+        endpoint: one(query.endpoint_id.as_deref(), "endpoint_id")?,
+        after: (query.cursor.as_deref())
+            .map(|text| reach.find_lane(&api, text))
             .transpose()?,
         most: page::most(query.limit)?,
     };
     let found = api.postrider().waiting_lanes(asked).await?;
-    let heads: Vec<&DeliveryRecord> = found.lanes.iter().map(|lane| &lane.head).collect();
+    let heads = found.lanes.iter().map(|lane| WaitQuery::from(&lane.head));
+    let heads: Vec<WaitQuery> = heads.collect();
     let waits = wait::of(&api, &heads).await;
-    let names = found.lanes.iter();
-    let names: Vec<String> = names
-        .map(|lane| api.tenants().name_of(&lane.tenant))
-        .collect();
-    let next = found
-        .next
-        .map(|next| api.cursors().hide(seen_by, Of::Lanes, next));
+    let next = found.next.map(|next| reach.hide_lane(&api, next));
     let now = api.now();
     let shown = move || {
-        let lanes = found.lanes.iter().zip(names).zip(waits);
-        let shown = lanes.map(|((lane, name), wait)| WaitingLaneView::of(lane, name, wait, now));
+        let lanes = found.lanes.iter().zip(waits);
+        let shown = lanes.map(|(lane, wait)| WaitingLaneView::of(&api, lane, wait, now));
         Page {
             data: shown.collect(),
             next,
         }
     };
     page::answer(shown).await
-}
-
-/// The tenant whose lanes are asked for; `None` for all.
-fn whose(
-    api: &Api,
-    caller: &Caller<Read>,
-    headers: &HeaderMap,
-    asked: Option<&str>,
-) -> Result<Option<TenantId>, Problem> {
-    let Some(asked) = asked else {
-        return Ok(Some(caller.tenant().clone()));
-    };
-    let found = api.tenants().find(asked);
-    let is_own = found.as_ref() == Some(caller.tenant());
-    if caller.bound_to().is_some() && !is_own {
-        let detail = "tenant: this key is for one tenant, and may name that one only";
-        return Err(Problem::new(Code::Forbidden, detail));
-    }
-    if headers.contains_key(TENANT_HEADER) && !is_own {
-        let detail = format!("tenant: {TENANT_HEADER} names another one: leave one of them out");
-        return Err(Problem::new(Code::InvalidQuery, detail));
-    }
-    match found {
-        _ if asked == "*" => Ok(None),
-        None => Err(Problem::not_found(format_args!("tenant {asked}"))),
-        found => Ok(found),
-    }
 }

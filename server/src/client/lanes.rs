@@ -1,6 +1,7 @@
 //! `postrider lanes`.
 
 use super::http::Query;
+use super::reach::ReachArgs;
 use super::show::Column;
 use super::{ClientError, Connection, Paging};
 use crate::Answer;
@@ -13,16 +14,14 @@ pub(crate) struct Args {
     /// Only those of this endpoint
     #[arg(long, value_name = "ID")]
     endpoint: Option<String>,
-    /// Those of all tenants, with a key for all tenants
-    #[arg(long)]
-    all_tenants: bool,
+    #[command(flatten)]
+    reach: ReachArgs,
     #[command(flatten)]
     paging: Paging,
 }
 
 const COLUMNS: &[Column] = &[
     ("ENDPOINT", "/endpoint_id"),
-    ("TENANT", "/tenant"),
     ("KEY", "/ordering_key"),
     ("DEPTH", "/depth"),
     ("HEAD", "/head/id"),
@@ -34,10 +33,9 @@ const COLUMNS: &[Column] = &[
 
 pub(crate) fn run(args: &Args) -> Result<Answer, ClientError> {
     super::ask(&args.connection, async |client| {
-        let query = Query::default()
-            .with("endpoint_id", args.endpoint.as_ref())
-            .with("tenant", args.all_tenants.then_some("*"));
+        let query = Query::default().with("endpoint_id", args.endpoint.as_ref());
+        let query = args.reach.add(query);
         let list = client.list(&["v1", "lanes"], query, &args.paging).await?;
-        Ok(args.connection.list(&list, COLUMNS))
+        Ok(args.connection.list(&list, &args.reach.columns(COLUMNS)))
     })
 }

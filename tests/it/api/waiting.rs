@@ -88,6 +88,65 @@ async fn a_receiver_that_has_asked_for_time_is_named_as_the_cause() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn lists_in_short_and_lanes_say_what_each_delivery_waits_for() {
+    let server = Server::start().await;
+    let receiver = Receiver::start(|_, _| Reply::RetryAfter(503, "1800")).await;
+    let form = json!({ "url": receiver.url(), "retry": { "delays_ms": [1, 1, 1] } });
+    server.post("/v1/endpoints", form).await.expect(201);
+    let first = server.publish("a.b", json!(1)).await;
+    waits_for(&server, &first, "retry_after").await;
+    let second = server.publish("a.b", json!(2)).await;
+    let behind = waits_for(&server, &second, "behind_head").await;
+    for path in ["/v1/deliveries", "/v1/deliveries?view=short"] {
+        let page = server.get(path).await.expect(200);
+        let [last, head] = [0_usize, 1].map(|place| &page["data"][place]);
+        assert_eq!(last["wait"], behind["wait"], "{path}");
+        assert_eq!(last["wait"]["head_id"], head["id"], "{path}");
+        assert_eq!(head["wait"]["cause"], "retry_after", "{path}");
+        let until = &head["wait"]["until"];
+        assert!(
+            until.is_string() && head["next_attempt_at"] == *until,
+            "{path}"
+        );
+    }
+    let lanes = server.get("/v1/lanes").await.expect(200);
+    let lane = &lanes["data"][0];
+    let head = &lane["head"];
+    assert_eq!(
+        (&lane["depth"], &lane["error"]),
+        (&json!(2), &json!("HTTP 503"))
+    );
+    assert_eq!(head["id"], behind["wait"]["head_id"]);
+    assert_eq!(head["wait"]["cause"], "retry_after");
+    assert_eq!(lane["endpoint_id"], head["endpoint_id"]);
+    assert_eq!(
+        (&lane["tenant"], &head["tenant"]),
+        (&json!("default"), &json!("default"))
+    );
+    assert_eq!(
+        (&head["attempt_count"], &head["last_attempt"]["status"]),
+        (&json!(1), &json!(503))
+    );
+    assert!(head.get("attempts").is_none(), "in short");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_of_an_endpoint_that_is_not_registered_makes_nothing_due() {
+    let server = Server::start().await;
+    let (receiver, status) = Receiver::changeable(503).await;
+    patient(&server, &receiver.url()).await;
+    let event = server.publish("a.b", json!(1)).await;
+    let before = waits_for(&server, &event, "backoff").await;
+    status.store(200, Ordering::Relaxed);
+    let form = json!({ "url": receiver.url() });
+    let came = server.post("/v1/endpoints/test", form).await.expect(200);
+    assert_eq!(came["status"], 200);
+    // A test that makes something due is answered after that.
+    assert_eq!(shown(&server, &event).await["wait"], before["wait"]);
+    assert_eq!(receiver.count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_of_an_endpoint_that_sends_nothing_is_not_retried() {
     let server = Server::start().await;
     let receiver = Receiver::answering(503).await;
@@ -176,6 +235,9 @@ async fn lanes_of_all_endpoints_are_listed_by_the_age_of_their_heads() {
     let next = next.as_str().unwrap();
     let rest = lanes(&format!("?tenant=*&limit=1&cursor={next}"), &[]).await;
     assert_eq!(rest.0.len(), 1);
+    let path = format!("/v1/lanes?cursor={next}");
+    let of_all = server.send(Method::GET, &path, None, &theirs).await;
+    of_all.problem(422, "invalid_cursor");
     let query = format!("?endpoint_id={mine}");
     assert_eq!(lanes(&query, &theirs).await.0, []);
     let refused = |query: &'static str| {

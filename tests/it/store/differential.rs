@@ -6,7 +6,8 @@
 use super::changes::{attempted, endpoint, lane, open, publish};
 use postrider::store::Store;
 use postrider::{
-    DeliveryFilter, DeliveryQuery, Direction, EventQuery, LaneQuery, LaneRecord, StateKind,
+    DeliveryFilter, DeliveryQuery, Direction, EndpointQuery, EventQuery, EventSearch, EventState,
+    LaneQuery, LaneRecord, StateKind,
 };
 use postrider::{MemoryBounds, MemoryStore};
 use postrider_engine::{
@@ -191,18 +192,27 @@ impl<S: Store> Side<S> {
                 ..record
             });
             told += &format!("{record:?}\n");
+            told += &self.requests(*id).await;
         }
         told += &self.log().await;
+        for state in EventState::ALL {
+            told += &self.found(None, &[state]).await;
+        }
         told += &format!("{:?}\n", store().oldest_pending().await);
         told += &self.pages(None).await;
+        told += &self.outlines().await;
         told += &self.waiting_lanes().await;
-        let groups = store().dead_letter_groups(TenantId::default()).await;
+        let groups = store().dead_letter_groups(Some(TenantId::default())).await;
         told += &format!("{:?}\n", groups.unwrap());
+        told += &self.overview().await;
         for number in 1..=ENDPOINTS {
             let id = EndpointId::from_u128(number);
             told += &format!("{:?}\n", store().ledger(id).await.unwrap());
             told += &format!("{:?}\n", store().hours(id, Wall(0), Wall(1 << 40)).await);
             told += &self.pages(Some(id)).await;
+            told += &self.found(Some(id), &[]).await;
+            let open = [EventState::Pending, EventState::Failed];
+            told += &self.found(Some(id), &open).await;
             let dead = store().dead_letters(id, None, 1_000).await.unwrap();
             told += &format!("{:?}\n", dead.iter().map(|it| it.id).collect::<Vec<_>>());
             for lane in store().lanes(id, None, 1_000).await.unwrap() {
@@ -227,6 +237,47 @@ impl<S: Store> Side<S> {
                 told += &format!("{:?}\n", waiting.collect::<Vec<_>>());
             }
         }
+        told
+    }
+
+    /// The attempts of a delivery by pages, and the bodies that they sent.
+    async fn requests(&self, id: u128) -> String {
+        let delivery = DeliveryId::from_u128(id);
+        let mut told = String::new();
+        let mut after = 0;
+        loop {
+            let found = Arc::clone(&self.store).attempts(delivery, after, 3).await;
+            let found = found.unwrap();
+            let Some(last) = found.last() else {
+                return told;
+            };
+            after = last.number;
+            for attempt in &found {
+                let number = attempt.number;
+                let body = Arc::clone(&self.store).request_body(delivery, number).await;
+                told += &format!("{id} {number} {:?} {body:?}\n", attempt.sent);
+            }
+        }
+    }
+
+    /// What is counted over many endpoints.
+    async fn overview(&self) -> String {
+        let store = || Arc::clone(&self.store);
+        let (from, until) = (Wall(0), Wall(1 << 40));
+        let mut told = String::new();
+        for tenant in [None, Some(TenantId::default())] {
+            let overview = store().overview(tenant, from, until).await;
+            told += &format!("{:?}\n", overview.unwrap());
+        }
+        let all = (1..=ENDPOINTS).map(EndpointId::from_u128).collect();
+        let counts = store().endpoint_counts(all, from, until).await;
+        told += &format!("{:?}\n", counts.unwrap());
+        let query = EndpointQuery {
+            failing: true,
+            most: 9,
+            ..EndpointQuery::default()
+        };
+        told += &format!("{:?}\n", store().find_endpoints(query).await.unwrap());
         told
     }
 
@@ -261,7 +312,7 @@ impl<S: Store> Side<S> {
             let page = Arc::clone(&self.store).waiting_lanes(query.clone());
             let page = page.await.unwrap();
             for lane in &page.lanes {
-                let head = (lane.head.id, lane.head.attempts.len());
+                let head = (lane.head.id, lane.head.attempts);
                 told += &format!(
                     "{:?} {} {head:?} {:?}\n",
                     lane.id, lane.pending, lane.stopped_at
@@ -274,7 +325,30 @@ impl<S: Store> Side<S> {
         }
     }
 
-    /// The ids of every page of some lists of deliveries.
+    /// The events that are found by an endpoint and by states.
+    async fn found(&self, endpoint: Option<EndpointId>, states: &[EventState]) -> String {
+        let mut search = EventSearch {
+            endpoint,
+            states: states.to_vec(),
+            ..EventSearch::default()
+        };
+        search.query.filter.tenant = Some(TenantId::default());
+        search.query.most = 9;
+        let mut told = format!("{endpoint:?} {states:?}:");
+        loop {
+            let page = Arc::clone(&self.store).find_events(search.clone());
+            let page = page.await.unwrap();
+            for event in &page.events {
+                told += &format!(" {} {:?} {}", event.id, event.state, event.deliveries);
+            }
+            search.query.after = page.next;
+            if page.next.is_none() {
+                return told + "\n";
+            }
+        }
+    }
+
+    /// The ids of every page of some lists of deliveries, and the same in short.
     async fn pages(&self, endpoint: Option<EndpointId>) -> String {
         let mut told = String::new();
         for (states, dead) in [
@@ -298,6 +372,11 @@ impl<S: Store> Side<S> {
                 };
                 let mut found = Vec::new();
                 loop {
+                    let short = Arc::clone(&self.store).delivery_summaries(query.clone());
+                    for mut summary in short.await.unwrap().deliveries {
+                        summary.seq = Seq::default();
+                        told += &format!("{summary:?}\n");
+                    }
                     let page = Arc::clone(&self.store).deliveries(query.clone());
                     let page = page.await.unwrap();
                     let ids = page.deliveries.iter().map(|it| (it.id, it.attempts.len()));
@@ -308,6 +387,35 @@ impl<S: Store> Side<S> {
                     }
                 }
                 told += &format!("{endpoint:?} {states:?} {dead} {direction:?}: {found:?}\n");
+            }
+        }
+        told
+    }
+
+    /// The deliveries as whoever counts them sees them.
+    async fn outlines(&self) -> String {
+        let mut told = String::new();
+        for dead in [false, true] {
+            let mut query = DeliveryQuery {
+                filter: DeliveryFilter {
+                    tenant: Some(TenantId::default()),
+                    dead,
+                    ..DeliveryFilter::default()
+                },
+                direction: Direction::OldestFirst,
+                after: None,
+                most: 9,
+            };
+            loop {
+                let page = Arc::clone(&self.store).outlines(query.clone());
+                let page = page.await.unwrap();
+                for outline in &page.deliveries {
+                    told += &format!("{dead} {outline:?}\n");
+                }
+                query.after = page.next;
+                if page.next.is_none() {
+                    break;
+                }
             }
         }
         told

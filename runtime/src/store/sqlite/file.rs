@@ -221,6 +221,7 @@ impl SqliteFile {
     /// Makes all of them, or none. What would make more is refused unless it may.
     fn transact(&mut self, changes: &[Change], may_grow: bool) -> Result<Answers, StoreFault> {
         self.in_transaction(|making| {
+            making.keeps_bodies = may_grow;
             let mut answers = Vec::with_capacity(changes.len());
             for change in changes {
                 if may_grow || !change.makes_more() {
@@ -360,6 +361,7 @@ impl SqliteFile {
             connection: &transaction,
             lanes: &mut self.lanes,
             keys: &self.keys,
+            keeps_bodies: true,
         };
         let before = transaction.total_changes();
         let made = make(&mut changes)?;

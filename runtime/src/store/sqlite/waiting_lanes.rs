@@ -3,9 +3,8 @@
 use super::StoreFault;
 use super::history::LOOKED_AT_MAX;
 use super::lanes::lane_id;
-use super::reads::records_in;
 use super::rows;
-use crate::history::Room;
+use super::summaries;
 use crate::waiting_lanes::{LaneCursor, LanePage, LaneQuery, WaitingLane};
 use postrider_engine::{DeliveryId, TenantId};
 use rusqlite::{Connection, Row};
@@ -23,12 +22,10 @@ pub(super) fn page(connection: &Connection, query: &LaneQuery) -> Result<LanePag
     )?;
     let after = query.after.map_or(0, |after| after.0);
     let mut rows = select.query([i64::try_from(after).unwrap_or(i64::MAX)])?;
-    let mut room = Room::new();
     let mut looked_at = 0;
     let mut last = None;
     while let Some(row) = rows.next()? {
-        let is_full = page.lanes.len() >= query.most || room.is_full();
-        if is_full || looked_at >= LOOKED_AT_MAX {
+        if page.lanes.len() >= query.most || looked_at >= LOOKED_AT_MAX {
             page.next = last;
             break;
         }
@@ -36,8 +33,7 @@ pub(super) fn page(connection: &Connection, query: &LaneQuery) -> Result<LanePag
         let number: i64 = row.get(0)?;
         last = Some(LaneCursor(rows::unsigned(number)?.into()));
         if is_asked_for(row, query)? && is_head(&snapshot, row)? {
-            page.lanes
-                .extend(waiting(&snapshot, row, number, &mut room)?);
+            page.lanes.extend(waiting(&snapshot, row, number)?);
         }
     }
     Ok(page)
@@ -65,16 +61,14 @@ fn waiting(
     snapshot: &Connection,
     row: &Row<'_>,
     number: i64,
-    room: &mut Room,
 ) -> Result<Option<WaitingLane>, StoreFault> {
-    let head = records_in(snapshot, "WHERE d.number = ?1", &[&number], room)?;
-    let Some(head) = head.into_iter().next() else {
+    let Some(head) = summaries::one(snapshot, number)? else {
         return Ok(None);
     };
     let stopped: Option<[u8; 16]> = row.get(6)?;
     Ok(Some(WaitingLane {
         id: lane_id(row.get(3)?, &row.get::<_, String>(4)?)?,
-        tenant: head.event.tenant.clone(),
+        tenant: head.tenant.clone(),
         pending: rows::unsigned(row.get(5)?)?,
         head,
         stopped_at: stopped.map(|id| DeliveryId::from_u128(u128::from_be_bytes(id))),
