@@ -133,8 +133,9 @@ fn asked_until(
     let mut select = snapshot.prepare_cached(
         "SELECT headers FROM postrider_attempt WHERE delivery = ?1 AND place = ?2",
     )?;
-    let place = params![delivery.number, delivery.attempts];
-    let headers: String = select.query_row(place, |row| row.get(0))?;
+    let headers: String = select.query_row(params![delivery.number, delivery.attempts], |row| {
+        row.get(0)
+    })?;
     let headers: Vec<(String, String)> = serde_json::from_str(&headers).map_err(rows::damaged)?;
     let asked = waiting::asked_until(&headers, (last.started_at, last.duration_ms));
     Ok(asked)
