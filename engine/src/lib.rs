@@ -25,6 +25,7 @@ mod lane;
 mod limits;
 mod memory;
 mod names;
+mod note;
 mod outcome;
 mod output;
 mod payload_form;
@@ -59,7 +60,8 @@ pub use fact::{AttemptResult, Fact, Of, Undecided};
 pub use filter::{Filter, FilterProblem, InvalidFilter, Verdict};
 pub use footprint::Footprint;
 pub use id::{
-    AttemptId, DeliveryId, EndpointId, EventId, InvalidId, KeyId, ReplayId, SourceId, TenantUid,
+    AttemptId, DeliveryId, EndpointId, EventId, InvalidId, KeyId, NoteId, ReplayId, SourceId,
+    TenantUid,
 };
 pub use input::{
     CallId, Command, EndpointChange, Input, Loaded, LoadedDelivery, NewEvent, Recovered,
@@ -68,6 +70,7 @@ pub use input::{
 pub use limits::{Limits, Share};
 pub use memory::{DeliveryRecord, HeldLane, Ledger, LoggedEvent, MemoryBounds, MemoryStore};
 pub use names::{EndpointName, EventPattern, EventType, InvalidName, OrderingKey, TenantId};
+pub use note::Note;
 pub use outcome::{Failure, FailureKind, Outcome, Phase, Repeat, Response};
 pub use output::{Answer, Drained, Load, Output, Published, Reason};
 pub use payload_form::{BodyTooLarge, PayloadForm};

@@ -15,7 +15,7 @@ use crate::transport::Transport;
 use postrider_engine::{
     Answer, Attempt, Closed, Command, DeliveryId, DeliveryRecord, DiscardError, Drained, Endpoint,
     EndpointChange, EndpointError, EndpointId, EndpointSpec, EventId, Fact, Footprint, InvalidSpec,
-    Ledger, Limits, PingError, PublishError, Published, ResendError, Secret, Wall,
+    Ledger, Limits, Note, PingError, PublishError, Published, ResendError, Secret, Wall,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,9 +24,9 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::Instant;
 
 /// A running Postrider. Clones are handles to the same one; when the last is dropped it shuts
-/// down by itself.
+/// down by itself. The note is that of the changes that are made by this handle.
 #[derive(Clone)]
-pub struct Postrider(Arc<Shared>);
+pub struct Postrider(Arc<Shared>, pub(crate) Option<Box<Note>>);
 
 struct Shared {
     calls: mpsc::Sender<Call>,
@@ -59,7 +59,7 @@ impl Postrider {
         facts: &broadcast::Sender<Fact>,
         shutdown_timeout: Duration,
     ) -> Self {
-        Self(Arc::new(Shared {
+        let shared = Arc::new(Shared {
             calls,
             store,
             guard,
@@ -71,7 +71,8 @@ impl Postrider {
             clock,
             running: Running::default(),
             names: Names::default(),
-        }))
+        });
+        Self(shared, None)
     }
 
     /// Registers an endpoint with this secret and the defaults of [`EndpointSpec`].
@@ -556,7 +557,8 @@ impl Postrider {
     }
 
     async fn command(&self, command: Command) -> Result<Answer, Closed> {
-        self.call(|reply| Call::Command(command, reply)).await
+        self.call(|reply| Call::Command(command, self.1.clone(), reply))
+            .await
     }
 
     async fn call(

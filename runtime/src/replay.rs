@@ -17,7 +17,7 @@ use crate::history::{Cursor, DeliveryFilter, DeliveryQuery, Direction};
 use crate::postrider::Postrider;
 use crate::status::ReadError;
 use crate::store::{StoreError, StoreFuture};
-use postrider_engine::{DeliveryRecord, DeliveryState, ReplayId, Wall};
+use postrider_engine::{DeliveryRecord, DeliveryState, Note, ReplayId, Wall};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -66,6 +66,17 @@ pub enum ReplayState {
 pub trait ReplayLog: Send + Sync + 'static {
     /// Records a replay, in the place of what was recorded under its id.
     fn put(self: Arc<Self>, replay: Replay) -> StoreFuture<Result<(), StoreError>>;
+
+    /// The same, and keeps the note of it in the same step. A store that has no
+    /// [`AuditLog`](crate::AuditLog) leaves the note out.
+    fn put_noted(
+        self: Arc<Self>,
+        replay: Replay,
+        note: Note,
+    ) -> StoreFuture<Result<(), StoreError>> {
+        drop(note);
+        self.put(replay)
+    }
 
     /// Those on record, oldest first.
     fn replays(self: Arc<Self>) -> StoreFuture<Result<Vec<Replay>, StoreError>>;
@@ -134,7 +145,7 @@ impl Postrider {
             created_at,
         };
         let log = self.replay_log()?;
-        Arc::clone(&log).put(replay.clone()).await?;
+        self.put_replay(&log, replay.clone()).await?;
         self.running().start(self.runner(log), replay);
         Ok(id)
     }
@@ -169,9 +180,21 @@ impl Postrider {
         let mut replay = self.replay_status(id).await?;
         if replay.state == ReplayState::Running {
             replay.state = ReplayState::Cancelled;
-            self.replay_log()?.put(replay.clone()).await?;
+            let log = self.replay_log()?;
+            self.put_replay(&log, replay.clone()).await?;
         }
         Ok(replay)
+    }
+
+    /// Records it, with what this handle notes.
+    async fn put_replay(&self, log: &Arc<dyn ReplayLog>, replay: Replay) -> Result<(), StoreError> {
+        let log = Arc::clone(log);
+        let Some(mut note) = self.note().cloned() else {
+            return log.put(replay).await;
+        };
+        note.target
+            .get_or_insert_with(|| replay.id.to_string().into());
+        log.put_noted(replay, note).await
     }
 
     fn replay_log(&self) -> Result<Arc<dyn ReplayLog>, ReplayError> {

@@ -147,7 +147,7 @@ impl Runner {
         };
         let (reply, answer) = oneshot::channel();
         let command = Command::Replay(record.id, Some(record.lane.endpoint), replay);
-        let call = Call::Command(command, reply);
+        let call = Call::Command(command, None, reply);
         if calls.send(call).await.is_err() {
             return Came::Over;
         }
