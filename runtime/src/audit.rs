@@ -26,7 +26,7 @@ pub trait AuditLog: Send + Sync + 'static {
 }
 
 /// A page of the notes, as it is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditQuery {
     /// Only those of this tenant.
     pub tenant: Option<TenantId>,

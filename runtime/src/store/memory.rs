@@ -1,9 +1,11 @@
 //! The store in memory.
 
+mod audit;
 mod pages;
 mod records;
 
 use super::{Store, StoreError, StoreFuture};
+use crate::audit::AuditLog;
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery, Room, accepted_at};
 use crate::readiness::NotReady;
@@ -11,9 +13,11 @@ use crate::reading::LaneRecord;
 use crate::records::Records;
 use crate::replay::{Replay, ReplayLog, ReplayState};
 use crate::statistics::{Hour, MS_PER_HOUR};
+use audit::Notes;
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, HeldLane,
-    Ledger, Load, Loaded, MemoryBounds, OrderingKey, Receipt, Recovered, ReplayId, TenantId, Wall,
+    Ledger, Load, Loaded, MemoryBounds, Note, OrderingKey, Receipt, Recovered, ReplayId, TenantId,
+    Wall,
 };
 use records::Kept;
 use std::collections::BTreeMap;
@@ -28,6 +32,7 @@ pub struct MemoryStore {
     hours: Mutex<Hours>,
     replays: Mutex<BTreeMap<ReplayId, Replay>>,
     records: Mutex<Kept>,
+    notes: Mutex<Notes>,
 }
 
 /// Replays that are kept; those that have ended go first, the oldest before the others.
@@ -49,6 +54,7 @@ impl MemoryStore {
             hours: Mutex::default(),
             replays: Mutex::default(),
             records: Mutex::default(),
+            notes: Mutex::default(),
         }
     }
 
@@ -78,18 +84,33 @@ impl Store for MemoryStore {
         self: Arc<Self>,
         changes: Vec<Change>,
     ) -> StoreFuture<Vec<Result<Receipt, CommitError>>> {
+        self.commit_noted(changes, Vec::new())
+    }
+
+    fn commit_noted(
+        self: Arc<Self>,
+        changes: Vec<Change>,
+        notes: Vec<(usize, Note)>,
+    ) -> StoreFuture<Vec<Result<Receipt, CommitError>>> {
         let mut held = self.held();
         let mut hours = self.counted();
+        let mut kept = self.notes();
+        let mut notes = notes.into_iter().peekable();
         let receipts: Vec<_> = changes
             .into_iter()
-            .map(|change| {
+            .enumerate()
+            .map(|(place, change)| {
+                let note = notes.next_if(|(of, _)| *of == place);
                 let counted = Counted::of(&change, &held);
                 let receipt = held.apply(change)?;
                 hours.count(&counted, &receipt);
+                if let Some((_, note)) = note.filter(|_| receipt.has_changed()) {
+                    kept.keep(note);
+                }
                 Ok(receipt)
             })
             .collect();
-        drop((held, hours));
+        drop((held, hours, kept));
         Box::pin(ready(receipts))
     }
 
@@ -240,6 +261,10 @@ impl Store for MemoryStore {
     fn records(self: Arc<Self>) -> Option<Arc<dyn Records>> {
         Some(self)
     }
+
+    fn audit_log(self: Arc<Self>) -> Option<Arc<dyn AuditLog>> {
+        Some(self)
+    }
 }
 
 impl ReplayLog for MemoryStore {
@@ -252,6 +277,15 @@ impl ReplayLog for MemoryStore {
             replays.remove(&oldest);
         }
         Box::pin(ready(Ok(())))
+    }
+
+    fn put_noted(
+        self: Arc<Self>,
+        replay: Replay,
+        note: Note,
+    ) -> StoreFuture<Result<(), StoreError>> {
+        self.notes().keep(note);
+        ReplayLog::put(self, replay)
     }
 
     fn replays(self: Arc<Self>) -> StoreFuture<Result<Vec<Replay>, StoreError>> {

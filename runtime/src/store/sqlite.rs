@@ -6,6 +6,7 @@
 //! more.
 
 mod agenda;
+mod audit;
 mod backup;
 mod changes;
 mod endpoints;
@@ -46,6 +47,7 @@ pub use seal::{KeyRing, SealError};
 
 use super::{Store, StoreError, StoreFuture};
 use crate::agenda::Agenda;
+use crate::audit::AuditLog;
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
 use crate::outbox::{Outbox, OutboxSource};
@@ -59,7 +61,7 @@ use outbox::SqliteOutbox;
 use patience::Patience;
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
-    Loaded, OrderingKey, Receipt, Recovered, TenantId, Wall,
+    Loaded, Note, OrderingKey, Receipt, Recovered, TenantId, Wall,
 };
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use schema::Home;
@@ -312,9 +314,17 @@ impl Store for SqliteStore {
         self: Arc<Self>,
         changes: Vec<Change>,
     ) -> StoreFuture<Vec<Result<Receipt, CommitError>>> {
+        self.commit_noted(changes, Vec::new())
+    }
+
+    fn commit_noted(
+        self: Arc<Self>,
+        changes: Vec<Change>,
+        notes: Vec<(usize, Note)>,
+    ) -> StoreFuture<Vec<Result<Receipt, CommitError>>> {
         let count = changes.len();
         let (reply, answers) = oneshot::channel();
-        self.ask(Job::Commit(changes, reply));
+        self.ask(Job::Commit(changes, notes, reply));
         Box::pin(async move {
             let stopped = || Err(CommitError::Failed(StoreFault::Stopped.to_string()));
             let answers = writer::answer_to(answers).await;
@@ -459,6 +469,10 @@ impl Store for SqliteStore {
     }
 
     fn records(self: Arc<Self>) -> Option<Arc<dyn Records>> {
+        Some(self)
+    }
+
+    fn audit_log(self: Arc<Self>) -> Option<Arc<dyn AuditLog>> {
         Some(self)
     }
 

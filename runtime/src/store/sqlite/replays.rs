@@ -6,7 +6,7 @@ use crate::history::{Cursor, DeliveryFilter, StateKind};
 use crate::replay::{Replay, ReplayLog, ReplayRequest, ReplayState};
 use crate::store::{StoreError, StoreFuture};
 use postrider_engine::{
-    DeliveryId, EndpointId, EventId, FailReason, FailureKind, ReplayId, TenantId, Wall,
+    DeliveryId, EndpointId, EventId, FailReason, FailureKind, Note, ReplayId, TenantId, Wall,
 };
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,20 @@ impl ReplayLog for SqliteStore {
     fn put(self: Arc<Self>, replay: Replay) -> StoreFuture<Result<(), StoreError>> {
         let done =
             self.beside(move |file| file.beside_commits(|made| put(made.connection, &replay)));
+        Box::pin(async move { Ok(done.await?) })
+    }
+
+    fn put_noted(
+        self: Arc<Self>,
+        replay: Replay,
+        note: Note,
+    ) -> StoreFuture<Result<(), StoreError>> {
+        let done = self.beside(move |file| {
+            file.beside_commits(|made| {
+                put(made.connection, &replay)?;
+                made.write_note(&note)
+            })
+        });
         Box::pin(async move { Ok(done.await?) })
     }
 
