@@ -1,6 +1,7 @@
 //! `/v1/deliveries`: what was sent, what came back, and trying again.
 
 use super::Api;
+use super::audit::Act;
 use super::caller::{Caller, Manage, Read};
 use super::extract::{Id, Query};
 use super::page::{self, Page};
@@ -14,6 +15,7 @@ use postrider::{
     EndpointId, Outcome, Repeat, TenantId,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
@@ -332,7 +334,8 @@ pub(crate) async fn retry(
     Id(id): Id<DeliveryId>,
 ) -> Result<(StatusCode, axum::Json<Resent>), Problem> {
     owned(&api, caller.tenant(), id).await?;
-    let new = api.postrider().resend(&id).await?;
+    let note = caller.note(&api, Act::DeliveryRetry, Some(&id), json!({}))?;
+    let new = api.postrider().noting(note).resend(&id).await?;
     let resent = Resent {
         id: new.to_string(),
         resend_of: id.to_string(),
@@ -353,7 +356,8 @@ pub(crate) async fn discard(
     Id(id): Id<DeliveryId>,
 ) -> Result<StatusCode, Problem> {
     owned(&api, caller.tenant(), id).await?;
-    api.postrider().discard(&id).await?;
+    let note = caller.note(&api, Act::DeliveryDiscard, Some(&id), json!({}))?;
+    api.postrider().noting(note).discard(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -2,9 +2,9 @@
 
 use super::problem::Problem;
 use super::{
-    Api, dead_letters, deliveries, endpoint_defaults, endpoint_names, endpoints, event_types,
-    events, health, inbound, keys_routes, metrics_route, replays, scheduled, sources, stats,
-    stream, templates, tenants, timeline,
+    Api, audit, dead_letters, deliveries, endpoint_defaults, endpoint_names, endpoints,
+    event_types, events, health, inbound, keys_routes, metrics_route, replays, scheduled, sources,
+    stats, stream, templates, tenants, timeline,
 };
 use axum::Router;
 use axum::http::header;
@@ -76,6 +76,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys_routes::revoke))
         .routes(routes!(tenants::create, tenants::list))
         .routes(routes!(tenants::get, tenants::patch, tenants::delete))
+        .routes(routes!(audit::list))
         .routes(routes!(stream::stream))
         .routes(routes!(metrics_route::metrics))
         .routes(routes!(sources::create, sources::list))

@@ -1,6 +1,7 @@
 //! `/v1/replays`: many deliveries made anew, by filter and time range.
 
 use super::Api;
+use super::audit::Act;
 use super::caller::{Caller, Manage, Read};
 use super::deliveries::{Order, one};
 use super::extract::{Id, Json, Query};
@@ -13,6 +14,7 @@ use axum::http::StatusCode;
 use postrider::engine::ReplayId;
 use postrider::{DeliveryFilter, Replay, ReplayRequest, ReplayState, StateKind, TenantId};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::num::NonZeroU32;
 use utoipa::{IntoParams, ToSchema};
 
@@ -182,7 +184,9 @@ pub(crate) async fn create(
         };
         return Ok((StatusCode::OK, axum::Json(view)));
     }
-    let id = api.postrider().start_replay(request).await?;
+    let detail = json!({ "states": form.states, "per_second": form.per_second });
+    let note = caller.note(&api, Act::ReplayStart, None, detail)?;
+    let id = api.postrider().noting(note).start_replay(request).await?;
     let replay = api.postrider().replay_status(&id).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(ReplayView::of(&replay))))
 }
@@ -244,7 +248,8 @@ pub(crate) async fn cancel(
     Id(id): Id<ReplayId>,
 ) -> Result<axum::Json<ReplayView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
-    let replay = api.postrider().cancel_replay(&id).await?;
+    let note = caller.note(&api, Act::ReplayCancel, Some(&id), json!({}))?;
+    let replay = api.postrider().noting(note).cancel_replay(&id).await?;
     Ok(axum::Json(ReplayView::of(&replay)))
 }
 

@@ -6,6 +6,7 @@ mod kept;
 pub(crate) use kept::{Hold, Tenants};
 
 use super::Api;
+use super::audit::{Act, names};
 use super::caller::{AllTenants, Caller, Manage, Read};
 use super::extract::{Id, Json, Query};
 use super::keys_routes::NamedQuery;
@@ -16,9 +17,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use ipnet::IpNet;
 use kept::TenantRecord;
-use postrider::TenantId;
 use postrider::engine::TenantUid;
+use postrider::{Note, TenantId};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// Networks of one tenant.
@@ -126,7 +128,7 @@ fn networks(texts: &[String]) -> Result<Vec<IpNet>, Problem> {
 )]
 pub(crate) async fn create(
     State(api): State<Api>,
-    _: Caller<AllTenants<Manage>>,
+    caller: Caller<AllTenants<Manage>>,
     Json(form): Json<TenantForm>,
 ) -> Result<(StatusCode, axum::Json<Tenant>), Problem> {
     let name: TenantId = form
@@ -144,7 +146,11 @@ pub(crate) async fn create(
         return Err(Problem::new(Code::AlreadyExists, detail));
     }
     let what = (form.description, form.allow_networks);
-    let tenant = api.tenants().add(&name, what, api.now()).await?;
+    let note = caller.note(&api, Act::TenantCreate, None, json!({}))?;
+    let tenant = api
+        .tenants()
+        .add(&name, what, api.now(), Some(note))
+        .await?;
     api.postrider()
         .egress()
         .allow_for(&tenant.id.parse()?, networks);
@@ -159,7 +165,7 @@ pub(crate) async fn create(
 )]
 pub(crate) async fn patch(
     State(api): State<Api>,
-    _: Caller<AllTenants<Manage>>,
+    caller: Caller<AllTenants<Manage>>,
     Id(text): Id<TenantId>,
     Json(patch): Json<TenantPatch>,
 ) -> Result<axum::Json<Tenant>, Problem> {
@@ -169,7 +175,12 @@ pub(crate) async fn patch(
         .as_deref()
         .map_or(Ok(()), check_description)?;
     let networks = patch.allow_networks.as_deref().map(networks).transpose()?;
-    let changed = api.tenants().change(&id, |record| {
+    let changed = [
+        ("description", patch.description.is_some()),
+        ("allow_networks", patch.allow_networks.is_some()),
+    ];
+    let note = note(&api, &caller, Act::TenantUpdate, (&id, names(&changed)))?;
+    let changed = api.tenants().change(&id, Some(note), |record| {
         if let Some(description) = patch.description {
             record.description = description;
         }
@@ -198,6 +209,20 @@ pub(crate) async fn list(
     let at = (query.cursor.as_deref(), page::most(query.limit)?);
     let page = page::of_memory(&all, |it| it.name(), at, |it| Tenant::of(it));
     Ok(axum::Json(page))
+}
+
+/// A note of what is done to a tenant: it is that tenant's, whatever the caller acts for.
+fn note(
+    api: &Api,
+    caller: &Caller<AllTenants<Manage>>,
+    act: Act,
+    (id, detail): (&TenantId, Value),
+) -> Result<Note, Problem> {
+    let note = caller.note(api, act, Some(id), detail)?;
+    Ok(Note {
+        tenant: Some(id.clone()),
+        ..note
+    })
 }
 
 /// The tenant with this name or id.
@@ -235,7 +260,7 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn delete(
     State(api): State<Api>,
-    _: Caller<AllTenants<Manage>>,
+    caller: Caller<AllTenants<Manage>>,
     Id(text): Id<TenantId>,
 ) -> Result<StatusCode, Problem> {
     let id = found(&api, &text)?;
@@ -243,7 +268,8 @@ pub(crate) async fn delete(
         let detail = "the tenant default is always there: it cannot be deleted";
         return Err(Problem::new(Code::InUse, detail));
     }
-    if !api.tenants().begin_deletion(&id).await? {
+    let note = note(&api, &caller, Act::TenantDelete, (&id, json!({})))?;
+    if !api.tenants().begin_deletion(&id, Some(note)).await? {
         return Err(Problem::not_found(format_args!("tenant {text}")));
     }
     api.postrider().egress().allow_for(&id, []);
