@@ -1,5 +1,6 @@
 //! The REST API on real sockets, over a real store.
 
+mod audit;
 mod client;
 mod deliveries;
 mod endpoints;
