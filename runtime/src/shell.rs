@@ -82,7 +82,7 @@ struct Committing {
 
 impl Committing {
     /// Gives the batches to the store.
-    fn of(batches: Vec<Batch>, store: &Arc<dyn Store>) -> Self {
+    fn of(batches: impl ExactSizeIterator<Item = Batch>, store: &Arc<dyn Store>) -> Self {
         let mut ids = Vec::with_capacity(batches.len());
         let mut changes = Vec::with_capacity(batches.len());
         let mut notes = Vec::new();
@@ -279,7 +279,7 @@ impl Shell {
             if self.is_over() || self.committing.is_some() || self.host.batches.is_empty() {
                 return;
             }
-            let batches = std::mem::take(&mut self.host.batches);
+            let batches = self.host.batches.drain(..);
             self.committing = Some(Committing::of(batches, &self.host.store));
             match poll_once(next_receipts(&mut self.committing)).await {
                 Some(receipts) => self.committed(receipts),

@@ -1,6 +1,7 @@
 //! Endpoint secrets, custom headers and records at rest: sealed with XChaCha20-Poly1305 (RFC 8439, with the extended
 //! nonce of draft-irtf-cfrg-xchacha-03), bound to what they are and the key that sealed them:
-//! secrets and headers to tenant and endpoint, records to kind, tenant and id.
+//! secrets and headers to tenant and endpoint, records to kind, tenant and id, notes to id, tenant and
+//! target.
 //!
 //! A sealed text is a version byte, the key's id (8 bytes), the nonce (24 bytes) and the
 //! ciphertext with its tag.
