@@ -15,6 +15,7 @@ use super::time::Time;
 use acts::{Acts, kind_of};
 use axum::extract::State;
 use axum::http::HeaderMap;
+use postrider::engine::TenantUid;
 use postrider::{AuditQuery, Note, NoteId, TenantId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -185,13 +186,20 @@ pub(crate) struct ListQuery {
     /// `newest` (the default) or `oldest` first.
     #[param(inline)]
     order: Option<Order>,
-    /// Of this tenant, by name or id; `*` for all, with a key for all tenants.
+    /// Of this tenant, by name or id; `*` for all, with a key for all tenants. Such a key reads of a
+    /// tenant that was deleted, too, by its id.
     tenant: Option<String>,
     /// How many at most: 1 to 250.
     #[param(minimum = 1, maximum = 250, default = 50)]
     limit: Option<u16>,
     /// `next` of the page before.
     cursor: Option<String>,
+}
+
+/// The tenant that this is the id of, whether or not it is there: an id is never used twice.
+fn id_of_tenant(text: &str) -> Option<TenantId> {
+    let id: TenantUid = text.parse().ok()?;
+    id.to_string().parse().ok()
 }
 
 impl ListQuery {
@@ -207,7 +215,7 @@ impl ListQuery {
         };
         let found = match asked {
             "*" => None,
-            name => api.tenants().find(name),
+            name => api.tenants().find(name).or_else(|| id_of_tenant(name)),
         };
         if let Some(own) = caller.bound_to() {
             if found.as_ref() == Some(&own) {

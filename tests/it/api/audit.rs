@@ -464,6 +464,11 @@ async fn a_tenant_sees_its_own_entries_and_an_operator_all_of_them() {
     get("/v1/audit?tenant=nobody", &[])
         .await
         .problem(404, "not_found");
+    let made = get("/v1/audit?tenant=acme&act=tenant.create", &[]).await;
+    let id = text(&made.expect(200)["data"][0]["target"]["id"]);
+    server.delete("/v1/tenants/acme").await.expect(204);
+    let gone = get(&format!("/v1/audit?tenant={id}&act=tenant.delete"), &[]).await;
+    assert_eq!(gone.expect(200)["data"][0]["target"]["id"], id.as_str());
 }
 
 #[tokio::test(flavor = "multi_thread")]
