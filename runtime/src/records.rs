@@ -113,16 +113,6 @@ pub enum RecordError {
     Store(#[from] StoreError),
 }
 
-impl RecordChange {
-    /// Whether its sizes are within the bounds.
-    pub(crate) fn check(&self) -> Result<(), RecordError> {
-        match self {
-            Self::Put(record) | Self::PutNew(record) => record.check(),
-            Self::Remove(..) => Ok(()),
-        }
-    }
-}
-
 impl Record {
     /// The longest id, in bytes.
     pub const ID_BYTES_MAX: usize = 512;

@@ -91,6 +91,14 @@ impl Records for SqliteStore {
 }
 
 impl RecordChange {
+    /// Whether its sizes are within the bounds.
+    fn check(&self) -> Result<(), RecordError> {
+        match self {
+            Self::Put(record) | Self::PutNew(record) => record.check(),
+            Self::Remove(..) => Ok(()),
+        }
+    }
+
     fn growth(&self) -> Growth {
         match self {
             Self::Put(_) | Self::PutNew(_) => Growth::More,
