@@ -13,9 +13,9 @@
 use postrider_engine::signature::{Scheme, Verifier};
 use postrider_engine::{
     Answer, AttemptId, Batch, CallId, Command, Core, EndpointSpec, Fact, Failure, FailureKind,
-    HeaderLines, Input, Limits, Load, MemoryStore, Mono, NewEvent, Now, OrderingKey, Outcome,
-    Phase, Reason, Recovered, Request, Response, RetryPolicy, Schedule, Scheduler, Secret, Target,
-    TenantId, Wall, turn,
+    Input, Limits, Load, MemoryStore, Mono, NewEvent, Now, OrderingKey, Outcome, Phase, Reason,
+    Recovered, Request, Response, RetryPolicy, Schedule, Scheduler, Secret, Target, TenantId, Wall,
+    turn,
 };
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -61,9 +61,8 @@ impl Scheduler for Host {
         let (start, inputs) = (self.start, self.inputs.clone());
         thread::spawn(move || {
             let outcome = attempt(&request, start, deadline);
-            // Nobody will read this history: it goes without the headers.
-            let headers = HeaderLines::default();
-            let _ = inputs.send(Input::AttemptDone(request.attempt, outcome, headers));
+            // Nobody will read this history: it goes without what was sent.
+            let _ = inputs.send(Input::AttemptDone(request.attempt, outcome, Box::default()));
         });
     }
 

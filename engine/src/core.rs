@@ -127,8 +127,8 @@ impl Core {
             Input::CommitFailed(batch, error) => self.commit_failed(batch, error),
             Input::Loaded(loaded) => self.loaded(loaded),
             Input::StoreFailed => self.store_failed(),
-            Input::AttemptDone(attempt, outcome, headers) => {
-                self.attempt_done(attempt, outcome, headers);
+            Input::AttemptDone(attempt, outcome, sent) => {
+                self.attempt_done(attempt, outcome, sent);
             }
             Input::Drain(call, deadline) => self.drain(call, deadline),
             Input::Tick => (),

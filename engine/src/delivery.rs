@@ -3,6 +3,7 @@
 use crate::id::{AttemptId, EndpointId, EventId};
 use crate::names::{EventType, OrderingKey, TenantId};
 use crate::outcome::Outcome;
+use crate::sent::Sent;
 use crate::time::Wall;
 use bytes::Bytes;
 use std::fmt;
@@ -148,10 +149,21 @@ pub struct Attempt {
     pub started_at: Wall,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
-    /// The headers of the request; none if it was never made.
-    pub request_headers: HeaderLines,
+    /// The request.
+    pub sent: Box<Sent>,
     /// How it ended.
     pub outcome: Outcome,
+}
+
+impl Attempt {
+    /// What stays on record of it: see [`Sent::recorded`].
+    pub(crate) fn recorded(&self) -> Self {
+        Self {
+            sent: Box::new(self.sent.recorded()),
+            outcome: self.outcome.clone(),
+            ..*self
+        }
+    }
 }
 
 /// The headers that Postrider makes itself, under the names that they have unless others are chosen.

@@ -109,6 +109,8 @@ typed_id! {
     SourceId = "src";
     /// An entry of the log of who did what: `aud_…`.
     NoteId = "aud";
+    /// A link to the portal of a tenant: `plk_…`.
+    PortalLinkId = "plk";
 }
 
 fn encode(uuid: u128) -> [u8; SUFFIX_CHARS] {

@@ -1,7 +1,7 @@
 //! What a host tells the core.
 
 use crate::batch::{BatchId, CommitError, Receipt};
-use crate::delivery::{DeliveryState, Event, HeaderLines, LaneId, Seq};
+use crate::delivery::{DeliveryState, Event, LaneId, Seq};
 use crate::endpoint::{Endpoint, EndpointSpec};
 use crate::error::PublishError;
 use crate::id::{AttemptId, DeliveryId, EndpointId, EventId, ReplayId};
@@ -9,6 +9,7 @@ use crate::limits::Limits;
 use crate::names::{EventType, OrderingKey, TenantId};
 use crate::note::Note;
 use crate::outcome::Outcome;
+use crate::sent::Sent;
 use crate::time::{Mono, Wall};
 use bytes::Bytes;
 use postrider_signature::Secret;
@@ -39,9 +40,9 @@ pub enum Input {
     Loaded(Loaded),
     /// The store cannot be read: the core stops as after [`CommitError::Failed`].
     StoreFailed,
-    /// A request ended, and these were its headers. Exactly one per [`crate::Output::Send`], except
-    /// after a [`crate::Output::Cancel`]: then none or one.
-    AttemptDone(AttemptId, Outcome, HeaderLines),
+    /// A request ended, and this was sent. Exactly one per [`crate::Output::Send`], except after a
+    /// [`crate::Output::Cancel`]: then none or one.
+    AttemptDone(AttemptId, Outcome, Box<Sent>),
     /// Take no new submissions, start nothing, finish what is under way; at the deadline give it
     /// up. Answered by [`crate::Answer::Drained`].
     Drain(CallId, Mono),

@@ -34,6 +34,7 @@ mod request;
 mod retry;
 mod retry_after;
 mod scheduler;
+mod sent;
 mod signature_form;
 mod slab;
 mod template;
@@ -60,15 +61,17 @@ pub use fact::{AttemptResult, Fact, Of, Undecided};
 pub use filter::{Filter, FilterProblem, InvalidFilter, Verdict};
 pub use footprint::Footprint;
 pub use id::{
-    AttemptId, DeliveryId, EndpointId, EventId, InvalidId, KeyId, NoteId, ReplayId, SourceId,
-    TenantUid,
+    AttemptId, DeliveryId, EndpointId, EventId, InvalidId, KeyId, NoteId, PortalLinkId, ReplayId,
+    SourceId, TenantUid,
 };
 pub use input::{
     CallId, Command, EndpointChange, Input, Loaded, LoadedDelivery, NewEvent, Recovered,
     RecoveredDelivery, RecoveredEndpoint, RecoveredLane, Target,
 };
 pub use limits::{Limits, Share};
-pub use memory::{DeliveryRecord, HeldLane, Ledger, LoggedEvent, MemoryBounds, MemoryStore};
+pub use memory::{
+    DeliveryRecord, HeldDelivery, HeldLane, Ledger, LoggedEvent, MemoryBounds, MemoryStore,
+};
 pub use names::{EndpointName, EventPattern, EventType, InvalidName, OrderingKey, TenantId};
 pub use note::Note;
 pub use outcome::{Failure, FailureKind, Outcome, Phase, Repeat, Response};
@@ -80,6 +83,7 @@ pub use rate::RateLimit;
 pub use request::{Behind, PrepareError, Prepared, Request, Route, USER_AGENT};
 pub use retry::{RetryPolicy, Schedule};
 pub use scheduler::{Scheduler, turn};
+pub use sent::{PhaseTimes, Sent, SentBody};
 pub use signature_form::SignatureForm;
 pub use template::{InvalidTemplate, Template, TemplateProblem};
 pub use time::{Mono, Now, Wall};

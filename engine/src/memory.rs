@@ -3,20 +3,22 @@
 //!
 //! A plain data structure: what it is told it has done when the call returns.
 
+mod bodies;
 mod events;
 mod reads;
 
 pub use events::LoggedEvent;
-pub use reads::HeldLane;
+pub use reads::{HeldDelivery, HeldLane};
 
 use crate::batch::{
     Attempted, Change, CommitError, EndpointUpdate, Placed, Publish, Receipt, Refusal,
 };
 use crate::delivery::{Attempt, DeliveryState, Event, FailReason, HeaderLines, LaneId, Seq};
 use crate::endpoint::{Endpoint, EndpointStatus};
-use crate::id::{DeliveryId, EndpointId, EventId, ReplayId};
+use crate::id::{AttemptId, DeliveryId, EndpointId, EventId, ReplayId};
 use crate::names::TenantId;
 use crate::time::Wall;
+use bodies::{AttemptPlace, Bodies};
 use bytes::Bytes;
 use events::StoredEvent;
 use std::collections::{BTreeMap, VecDeque};
@@ -97,6 +99,7 @@ pub struct MemoryStore {
     log: BTreeMap<u64, EventId>,
     last_place: u64,
     deliveries: BTreeMap<DeliveryId, Box<StoredDelivery>>,
+    bodies: Bodies,
     lanes: BTreeMap<Arc<LaneId>, StoredLane>,
     keys: BTreeMap<(TenantId, Arc<str>), ([u8; 32], EventId)>,
     /// What has been delivered or discarded, and events for nobody, in the order in which they
@@ -283,6 +286,8 @@ impl MemoryStore {
     }
 
     fn attempted(&mut self, end: &Attempted) -> Receipt {
+        let body = end.attempt.sent.body.as_ref();
+        let with = body.and_then(|body| self.last_attempt(body.kept_with?, end.attempt.id));
         let live = self
             .deliveries
             .get_mut(&end.delivery)
@@ -297,7 +302,11 @@ impl MemoryStore {
             // Most deliveries take one attempt.
             delivery.attempts.reserve_exact(1);
         }
-        delivery.attempts.push(end.attempt.clone());
+        delivery.attempts.push(end.attempt.recorded());
+        if let Some(made) = body.and_then(|body| body.made.as_ref()) {
+            let place = (end.delivery, delivery.attempts.len());
+            self.bodies.keep(place, made, with);
+        }
         delivery.state = end.state;
         if end.stop_lane
             && let Some(lane) = self.lanes.get_mut(&end.lane)
@@ -317,6 +326,13 @@ impl MemoryStore {
                 .map_or(endpoint.status, EndpointStatus::Disabled);
         }
         Receipt::Applied
+    }
+
+    /// The place of the last attempt of a delivery, if it is this one.
+    fn last_attempt(&self, delivery: DeliveryId, id: AttemptId) -> Option<AttemptPlace> {
+        let attempts = &self.deliveries.get(&delivery)?.attempts;
+        let is_this = attempts.last().is_some_and(|last| last.id == id);
+        is_this.then_some((delivery, attempts.len()))
     }
 
     /// A pending delivery ends.
@@ -382,6 +398,7 @@ impl MemoryStore {
         let Some(gone) = self.deliveries.remove(&id) else {
             return;
         };
+        self.bodies.forget(id);
         let Some(event) = self.events.get_mut(&gone.event.id) else {
             return;
         };
@@ -562,7 +579,7 @@ impl StoredDelivery {
 
 /// Drops what is large of an attempt that is not the last one any more.
 fn forget_body(attempt: &mut Attempt) {
-    attempt.request_headers = HeaderLines::default();
+    attempt.sent.headers = HeaderLines::default();
     if let crate::Outcome::Response(response) = &mut attempt.outcome
         && !response.body.is_empty()
     {

@@ -6,6 +6,7 @@ use crate::endpoint::Endpoint;
 use crate::error::InvalidSpec;
 use crate::id::{self, AttemptId, DeliveryId, EndpointId};
 use crate::payload_form::{BodyTooLarge, PayloadForm};
+use crate::sent::{Sent, SentBody};
 use crate::time::Wall;
 use bytes::Bytes;
 use postrider_signature::{Message, SignError, Signer, content_digest};
@@ -203,6 +204,25 @@ impl Request {
             return form.render_all(self.deliveries(), self.body_bytes_max);
         }
         form.render(&self.event, self.delivery, self.body_bytes_max)
+    }
+
+    /// What is recorded of it once it was prepared and goes to this URL. A host that measures its
+    /// phases adds them.
+    #[must_use]
+    pub fn sent(&self, prepared: &Prepared<'_>, url: Arc<str>) -> Sent {
+        let is_payload = !self.batches() && self.route.payload_form == PayloadForm::Raw;
+        let body = SentBody {
+            bytes: prepared.body.len() as u64,
+            is_payload,
+            made: (!is_payload).then(|| prepared.body.clone()),
+            kept_with: None,
+        };
+        Sent {
+            url: Some(url),
+            headers: prepared.header_lines(),
+            body: Some(body),
+            phases: None,
+        }
     }
 
     /// Every event in it, in order, with its delivery.

@@ -3,9 +3,10 @@
 use crate::clock::{Clock, SystemClock};
 use crate::egress::EgressGuard;
 use crate::facts::Observer;
+use crate::history::Direction;
 use crate::outbox::Pump;
 use crate::postrider::Postrider;
-use crate::replay::{Replay, ReplayLog, ReplayState};
+use crate::replay::{Replay, ReplayLog, ReplayQuery, ReplayState};
 use crate::shell::{Parts, Shell};
 use crate::store::{MemoryStore, Store, StoreError};
 use crate::transport::{HyperTransport, Transport, TransportConfig};
@@ -19,6 +20,9 @@ const CALLS_MAX: usize = 1_024;
 
 /// Facts that a subscriber may lag behind.
 const FACTS_MAX: usize = 4_096;
+
+/// Replays that are read in one go.
+const REPLAYS_AT_ONCE: usize = 100;
 
 /// Chooses the parts. All have defaults.
 pub struct Builder {
@@ -198,11 +202,22 @@ async fn unfinished_replays(
     let Some(log) = Arc::clone(store).replay_log() else {
         return Ok(Vec::new());
     };
-    let replays = Arc::clone(&log).replays().await?.into_iter();
-    let unfinished = replays.filter(|replay| replay.state == ReplayState::Running);
-    Ok(unfinished
-        .map(|replay| (Arc::clone(&log), replay))
-        .collect())
+    let mut query = ReplayQuery {
+        state: Some(ReplayState::Running),
+        direction: Direction::OldestFirst,
+        most: REPLAYS_AT_ONCE,
+        ..ReplayQuery::default()
+    };
+    let mut unfinished = Vec::new();
+    loop {
+        let page = Arc::clone(&log).replays(query.clone()).await?;
+        let is_last = page.len() < query.most;
+        query.after = page.last().map(|replay| replay.id);
+        unfinished.extend(page.into_iter().map(|replay| (Arc::clone(&log), replay)));
+        if is_last {
+            return Ok(unfinished);
+        }
+    }
 }
 
 fn random() -> Result<[u8; 32], StartError> {

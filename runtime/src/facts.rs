@@ -1,12 +1,21 @@
 //! What has happened, for those who watch.
 
-use postrider_engine::Fact;
+use postrider_engine::{EventType, Fact};
 use std::time::Duration;
 use tokio::sync::broadcast;
 
 /// Facts as they happen, from [`crate::Postrider::subscribe`] on.
 #[derive(Debug)]
-pub struct Facts(pub(crate) broadcast::Receiver<Fact>);
+pub struct Facts(pub(crate) broadcast::Receiver<TypedFact>);
+
+/// A fact, and the type of its event where that is known without a read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypedFact {
+    /// What has happened.
+    pub fact: Fact,
+    /// The type of its event: for [`Fact::AttemptStarted`], whose request has the event at hand.
+    pub event_type: Option<EventType>,
+}
 
 /// Is told what happens as it happens, on the task that runs the engine: what it does must not
 /// wait, and a panic of its ends the engine. Unlike [`Facts`] it misses nothing, so it can count.
@@ -38,6 +47,15 @@ impl Facts {
     ///
     /// [`FactsError::Skipped`] once after facts were missed; [`FactsError::Stopped`] at the end.
     pub async fn next(&mut self) -> Result<Fact, FactsError> {
+        self.next_typed().await.map(|typed| typed.fact)
+    }
+
+    /// The next fact, with the type of its event where that is known without a read.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Facts::next`].
+    pub async fn next_typed(&mut self) -> Result<TypedFact, FactsError> {
         self.0.recv().await.map_err(|error| match error {
             broadcast::error::RecvError::Lagged(count) => FactsError::Skipped(count),
             broadcast::error::RecvError::Closed => FactsError::Stopped,

@@ -1,15 +1,17 @@
 //! Looking at what was delivered: by endpoint, state, event type and time, page by page.
 
 mod room;
+mod summary;
 
 pub(crate) use room::{READ_BYTES_MAX, Room};
+pub use summary::{AttemptSummary, DeliverySummary, SummaryPage};
 
 use crate::Postrider;
 use crate::statistics::Hour;
 use crate::status::ReadError;
 use postrider_engine::{
     AttemptResult, DeliveryId, DeliveryRecord, DeliveryState, EndpointId, EventId, EventPattern,
-    EventType, FailReason, FailureKind, TenantId, Wall,
+    EventType, FailReason, FailureKind, OrderingKey, TenantId, Wall,
 };
 use std::fmt;
 use std::str::FromStr;
@@ -42,6 +44,10 @@ pub struct DeliveryFilter {
     pub from: Option<Wall>,
     /// Only those that were accepted earlier.
     pub until: Option<Wall>,
+    /// Only those in lanes with this key; [`OrderingKey::none`] for those in lanes without one.
+    pub ordering_key: Option<OrderingKey>,
+    /// Only those whose last attempt was answered with this status.
+    pub status: Option<u16>,
     /// Only those whose last attempt was answered with such a status: 2 for 2xx, to 5 for 5xx.
     pub status_class: Option<u8>,
     /// Only those whose last attempt was not answered, for this reason.
@@ -53,8 +59,10 @@ pub struct DeliveryFilter {
 }
 
 /// Dead letters of one endpoint that failed for the same reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetterGroup {
+    /// Whose they are.
+    pub tenant: TenantId,
     /// The endpoint; it may have been deleted since.
     pub endpoint: EndpointId,
     /// Why they failed.
@@ -173,16 +181,25 @@ impl DeliveryFilter {
     /// Whether the last attempt ended as is asked for.
     pub(crate) fn takes_end(&self, last: Option<AttemptResult>) -> bool {
         let status = match last {
-            Some(AttemptResult::Status(status)) => Some(status / 100),
+            Some(AttemptResult::Status(status)) => Some(status),
             _ => None,
         };
         let failure = match last {
             Some(AttemptResult::Failure(kind)) => Some(kind),
             _ => None,
         };
-        self.status_class
-            .is_none_or(|class| status == Some(class.into()))
+        let class = status.map(|status| status / 100);
+        self.status.is_none_or(|wanted| status == Some(wanted))
+            && self
+                .status_class
+                .is_none_or(|wanted| class == Some(wanted.into()))
             && self.failure.is_none_or(|kind| failure == Some(kind))
+    }
+
+    /// Whether it depends on how the last attempt ended.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn asks_for_end(&self) -> bool {
+        self.status.is_some() || self.status_class.is_some() || self.failure.is_some()
     }
 }
 

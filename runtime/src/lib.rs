@@ -32,7 +32,11 @@ mod ensure;
 mod events;
 mod facts;
 mod history;
+mod letters;
 pub mod outbox;
+mod outline;
+mod overview;
+mod place;
 mod postrider;
 mod readiness;
 mod reading;
@@ -40,6 +44,7 @@ mod reading;
 pub mod receive;
 pub mod records;
 pub mod replay;
+mod search;
 mod shell;
 mod statistics;
 mod status;
@@ -57,13 +62,19 @@ pub use clock::{Clock, SystemClock};
 pub use endpoint_url::{EndpointUrl, Host, InvalidUrl};
 pub use ensure::{EnsureError, Ensured};
 pub use events::{EventCursor, EventFilter, EventPage, EventPlace, EventQuery, EventRecord};
-pub use facts::{Facts, FactsError, Observer};
+pub use facts::{Facts, FactsError, Observer, TypedFact};
 pub use history::{
-    Cursor, DeadLetterGroup, DeliveryFilter, DeliveryPage, DeliveryQuery, Direction, InvalidCursor,
-    InvalidState, StateKind, Statistics,
+    AttemptSummary, Cursor, DeadLetterGroup, DeliveryFilter, DeliveryPage, DeliveryQuery,
+    DeliverySummary, Direction, InvalidCursor, InvalidState, StateKind, Statistics, SummaryPage,
 };
+pub use letters::{LetterGroup, LetterGrouping};
 #[cfg(feature = "sqlite")]
 pub use outbox::{Outbox, OutboxError};
+pub use outline::{DeliveryOutline, OutlinePage};
+pub use overview::{
+    EndpointCounts, EndpointPage, EndpointQuery, InvalidStatus, Overview, StatusKind, TenantCounts,
+};
+pub use place::StorePlace;
 pub use postrider::Postrider;
 pub use postrider_engine as engine;
 pub use postrider_engine::signature;
@@ -74,20 +85,24 @@ pub use postrider_engine::{
     EventPattern, EventType, Fact, FailReason, Failure, FailureKind, Filter, FilterProblem,
     Footprint, Full, HeaderLines, InvalidFilter, InvalidName, InvalidSpec, InvalidTemplate, LaneId,
     Ledger, Limits, MemoryBounds, NewDelivery, Note, NoteId, OnFailed, Ordering, OrderingKey,
-    Outcome, PayloadForm, PingError, PublishError, Published, RateLimit, Repeat, ReplayId,
-    ResendError, Response, RetryPolicy, Schedule, Secret, SignatureForm, Template, TemplateProblem,
-    TenantId, Wall,
+    Outcome, PayloadForm, PhaseTimes, PingError, PublishError, Published, RateLimit, Repeat,
+    ReplayId, ResendError, Response, RetryPolicy, Schedule, Secret, Sent, SentBody, SignatureForm,
+    Template, TemplateProblem, TenantId, Wall,
 };
 pub use readiness::NotReady;
 pub use reading::LaneRecord;
 pub use records::{Record, RecordChange, RecordError, Records};
-pub use replay::{Replay, ReplayError, ReplayRequest, ReplayState};
+pub use replay::{
+    Replay, ReplayAct, ReplayError, ReplayPage, ReplayQuery, ReplayReport, ReplayRequest,
+    ReplayState, SkipReason,
+};
 /// The SQLite that this crate is built with, for applications that publish in their own
 /// transactions: see [`outbox`].
 #[cfg(feature = "sqlite")]
 pub use rusqlite;
+pub use search::{EventSearch, EventSummary, FoundEvents};
 pub use statistics::{Hour, Latency};
-pub use status::{EventState, EventStatus, ReadError};
+pub use status::{EventState, EventStatus, InvalidEventState, ReadError};
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;
 pub use store::{MemoryStore, Store};

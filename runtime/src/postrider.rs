@@ -4,7 +4,7 @@ use crate::builder::Builder;
 use crate::clock::Clock;
 use crate::egress::EgressGuard;
 use crate::ensure::Names;
-use crate::facts::Facts;
+use crate::facts::{Facts, TypedFact};
 use crate::history::Statistics;
 use crate::replay::{ReplayLog, Runner, Running};
 use crate::shell::Call;
@@ -14,7 +14,7 @@ use crate::submission::Submission;
 use crate::transport::Transport;
 use postrider_engine::{
     Answer, Attempt, Closed, Command, DeliveryId, DeliveryRecord, DiscardError, Drained, Endpoint,
-    EndpointChange, EndpointError, EndpointId, EndpointSpec, EventId, Fact, Footprint, InvalidSpec,
+    EndpointChange, EndpointError, EndpointId, EndpointSpec, EventId, Footprint, InvalidSpec,
     Ledger, Limits, Note, PingError, PublishError, Published, ResendError, Secret, Wall,
 };
 use std::sync::Arc;
@@ -34,7 +34,7 @@ struct Shared {
     guard: EgressGuard,
     transport: Arc<dyn Transport>,
     limits: Limits,
-    facts: broadcast::WeakSender<Fact>,
+    facts: broadcast::WeakSender<TypedFact>,
     shutdown_timeout: Duration,
     shutting_down: AtomicBool,
     clock: Arc<dyn Clock>,
@@ -56,7 +56,7 @@ impl Postrider {
         calls: mpsc::Sender<Call>,
         (store, clock): (Arc<dyn Store>, Arc<dyn Clock>),
         (guard, limits, transport): (EgressGuard, Limits, Arc<dyn Transport>),
-        facts: &broadcast::Sender<Fact>,
+        facts: &broadcast::Sender<TypedFact>,
         shutdown_timeout: Duration,
     ) -> Self {
         let shared = Arc::new(Shared {
@@ -506,7 +506,6 @@ impl Postrider {
         self.0.clock.wall()
     }
 
-    /// The replays under way.
     /// Where requests may go.
     #[must_use]
     pub fn egress(&self) -> &EgressGuard {
@@ -525,6 +524,7 @@ impl Postrider {
         Runner {
             store: self.store(),
             log,
+            clock: Arc::clone(&self.0.clock),
             calls: self.0.calls.downgrade(),
         }
     }

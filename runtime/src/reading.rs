@@ -4,8 +4,9 @@ use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::DeadLetterGroup;
 use crate::postrider::Postrider;
 use crate::status::ReadError;
+use bytes::Bytes;
 use postrider_engine::{
-    DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, OrderingKey, TenantId,
+    Attempt, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, OrderingKey, TenantId,
 };
 
 /// A lane of an endpoint that holds something or has stopped.
@@ -82,17 +83,47 @@ impl Postrider {
         Ok(self.store().lanes(*endpoint, after, most).await?)
     }
 
-    /// The dead letters of a tenant, counted by endpoint and reason, in this order. Pages of them
-    /// are those of [`Postrider::deliveries`] with the filter `dead`.
+    /// At most `most` attempts of a delivery whose numbers are above `after`, first to last: as many
+    /// as fit into 4 MiB, or one. The others come with the next call.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn attempts(
+        &self,
+        delivery: &DeliveryId,
+        after: u32,
+        most: usize,
+    ) -> Result<Vec<Attempt>, ReadError> {
+        Ok(self.store().attempts(*delivery, after, most).await?)
+    }
+
+    /// The body of the request of an attempt, byte for byte as it was sent. `None` if it is not on
+    /// record: no request was made, the attempt is from before bodies were kept, the store had no room
+    /// for it, or the record that kept it for all deliveries of the request has been dropped.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn request_body(
+        &self,
+        delivery: &DeliveryId,
+        number: u32,
+    ) -> Result<Option<Bytes>, ReadError> {
+        Ok(self.store().request_body(*delivery, number).await?)
+    }
+
+    /// The dead letters of a tenant, or of all, counted by endpoint and reason, in this order. Pages of
+    /// them are those of [`Postrider::deliveries`] with the filter `dead`.
     ///
     /// # Errors
     ///
     /// If the store cannot be read.
     pub async fn dead_letter_groups(
         &self,
-        tenant: &TenantId,
+        tenant: Option<&TenantId>,
     ) -> Result<Vec<DeadLetterGroup>, ReadError> {
-        Ok(self.store().dead_letter_groups(tenant.clone()).await?)
+        Ok(self.store().dead_letter_groups(tenant.cloned()).await?)
     }
 
     /// The place of the newest event on record: whoever reads along from now on begins after it.

@@ -1,35 +1,54 @@
-//! Replay: making many deliveries anew, by filter and time range.
+//! Replay: one act over many deliveries, by filter and time range.
 //!
-//! A replay goes through the deliveries that match, in the order in which they were accepted, and
-//! makes each anew at the end of its lane with a full set of attempts; the new delivery names the
-//! one it makes anew and the replay. It goes on after a restart where it was, and makes each
-//! delivery anew once, even if the process ended in between.
+//! A replay goes through the deliveries that match, in the order in which they were accepted. It makes
+//! each anew at the end of its lane with a full set of attempts (the new delivery names the one it
+//! makes anew and the replay), or, if its act is to discard, gives each dead letter up. It goes on
+//! after a restart where it was, and acts upon each delivery once, even if the process ended in
+//! between.
 //!
-//! What is passed over: deliveries that have not ended, dead letters that somebody has resent
-//! already, and deliveries to endpoints that are gone. Deliveries that were accepted after the
-//! replay was asked for are no part of it, so it never meets its own.
+//! What is passed over, and why, says [`SkipReason`]. What was accepted, or had not ended, when the
+//! replay was asked for is no part of it, so it never meets its own.
 
+mod plan;
+mod report;
 mod runner;
 
+pub use plan::SkipReason;
+pub use report::ReplayReport;
 pub(crate) use runner::{Runner, Running};
 
-use crate::history::{Cursor, DeliveryFilter, DeliveryQuery, Direction};
+use crate::history::{Cursor, DeliveryFilter, Direction};
 use crate::postrider::Postrider;
 use crate::status::ReadError;
 use crate::store::{StoreError, StoreFuture};
-use postrider_engine::{DeliveryRecord, DeliveryState, Note, ReplayId, Wall};
+use plan::Plan;
+use postrider_engine::{Note, ReplayId, TenantId, Wall};
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-/// What is to be made anew.
+/// What is to be done to which deliveries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReplayRequest {
-    /// Which deliveries. Mostly those that failed (`states: vec![StateKind::Failed]`); delivered
-    /// ones are sent again if they are asked for.
+    /// What is done to each.
+    pub act: ReplayAct,
+    /// Which deliveries. Mostly those that failed (`states: vec![StateKind::Failed]`), or the dead
+    /// letters among them (`dead: true`); delivered ones are sent again if they are asked for. A
+    /// discard is of dead letters alone, whatever is asked for.
     pub filter: DeliveryFilter,
-    /// How many deliveries are made anew in a second, at most. `None`: as fast as it goes, within
+    /// How many deliveries are acted upon in a second, at most. `None`: as fast as it goes, within
     /// the bounds and rate limits of the endpoints.
     pub per_second: Option<NonZeroU32>,
+}
+
+/// What is done to each delivery of a replay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplayAct {
+    /// It is made anew.
+    #[default]
+    Resend,
+    /// It is given up.
+    Discard,
 }
 
 /// A replay, and how far it has come.
@@ -43,12 +62,32 @@ pub struct Replay {
     pub state: ReplayState,
     /// Up to here it is through; recorded now and then, so it may be further.
     pub after: Option<Cursor>,
+    /// The dead letters beyond that which are being discarded.
+    pub page: Option<ReplayPage>,
+    /// How many deliveries are part of it; `None` until they are counted.
+    pub total: Option<u64>,
     /// Deliveries that it has made anew up to there.
     pub resent: u64,
+    /// Dead letters that it has discarded up to there.
+    pub discarded: u64,
     /// Deliveries that it has passed over up to there.
     pub skipped: u64,
+    /// The same by the reason, as far as it is known: earlier versions did not record it.
+    pub skipped_by: BTreeMap<SkipReason, u64>,
     /// When it was asked for.
     pub created_at: Wall,
+    /// When it was through, or cancelled.
+    pub ended_at: Option<Wall>,
+}
+
+/// Dead letters that a replay is about to discard. A discard leaves no name of who has done it: by
+/// this, and by what is left of them, a replay that goes on knows how many it has discarded before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplayPage {
+    /// The last delivery that was looked at.
+    pub until: Cursor,
+    /// How many there are to discard.
+    pub due: u64,
 }
 
 /// Whether a replay goes on.
@@ -58,8 +97,23 @@ pub enum ReplayState {
     Running,
     /// It is through.
     Done,
-    /// It was cancelled. What it has made anew by then is delivered.
+    /// It was cancelled. What it has done by then stays so.
     Cancelled,
+}
+
+/// Some replays, as they are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplayQuery {
+    /// Only those over deliveries of this tenant.
+    pub tenant: Option<TenantId>,
+    /// Only those in this state.
+    pub state: Option<ReplayState>,
+    /// In which order: that of their ids, which begin with their times.
+    pub direction: Direction,
+    /// Only those that come after this one.
+    pub after: Option<ReplayId>,
+    /// How many at most.
+    pub most: usize,
 }
 
 /// Where a store keeps its replays.
@@ -78,8 +132,12 @@ pub trait ReplayLog: Send + Sync + 'static {
         self.put(replay)
     }
 
-    /// Those on record, oldest first.
-    fn replays(self: Arc<Self>) -> StoreFuture<Result<Vec<Replay>, StoreError>>;
+    /// A replay.
+    fn replay(self: Arc<Self>, id: ReplayId) -> StoreFuture<Result<Option<Replay>, StoreError>>;
+
+    /// A page of those on record.
+    fn replays(self: Arc<Self>, query: ReplayQuery)
+    -> StoreFuture<Result<Vec<Replay>, StoreError>>;
 }
 
 /// Why a replay was not started or cancelled.
@@ -102,26 +160,25 @@ pub enum ReplayError {
     Closed(#[from] postrider_engine::Closed),
 }
 
-/// Deliveries that are looked at in one go.
-const PAGE: usize = 100;
-
 impl Postrider {
-    /// How many deliveries a replay would make anew if it were started now.
+    /// What a replay would do if it were started now, and what it would pass over. Started at once,
+    /// it does just that, but for what others do meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn report_replay(&self, request: &ReplayRequest) -> Result<ReplayReport, ReadError> {
+        let plan = Plan::of_dry_run(request, self.wall());
+        Ok(report::made(&self.store(), &plan).await?)
+    }
+
+    /// How many deliveries a replay would act upon if it were started now.
     ///
     /// # Errors
     ///
     /// If the store cannot be read.
     pub async fn count_replay(&self, request: &ReplayRequest) -> Result<u64, ReadError> {
-        let mut query = query(request, self.wall());
-        let mut count = 0;
-        loop {
-            let page = self.deliveries(query.clone()).await?;
-            count += page.deliveries.iter().filter(|it| is_due(it)).count() as u64;
-            if page.next.is_none() {
-                return Ok(count);
-            }
-            query.after = page.next;
-        }
+        Ok(self.report_replay(request).await?.acted_on)
     }
 
     /// Starts a replay. When this returns it is on record.
@@ -130,33 +187,34 @@ impl Postrider {
     ///
     /// [`ReplayError`] says why not.
     pub async fn start_replay(&self, request: ReplayRequest) -> Result<ReplayId, ReplayError> {
+        Ok(self.begin_replay(request).await?.id)
+    }
+
+    /// The same; gives the replay as it was recorded.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`] says why not.
+    pub async fn begin_replay(&self, request: ReplayRequest) -> Result<Replay, ReplayError> {
         self.check_open()?;
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| ReplayError::Randomness(error.to_string()))?;
         let created_at = self.wall();
         let id = ReplayId::from_parts(created_at, u128::from_be_bytes(random));
-        let replay = Replay {
-            id,
-            request,
-            state: ReplayState::Running,
-            after: None,
-            resent: 0,
-            skipped: 0,
-            created_at,
-        };
+        let replay = Replay::new(id, request, created_at);
         let log = self.replay_log()?;
         self.put_replay(&log, replay.clone()).await?;
-        self.running().start(self.runner(log), replay);
-        Ok(id)
+        self.running().start(self.runner(log), replay.clone());
+        Ok(replay)
     }
 
-    /// The replays on record, oldest first.
+    /// Some of the replays on record.
     ///
     /// # Errors
     ///
     /// [`ReplayError`] says why not.
-    pub async fn replays(&self) -> Result<Vec<Replay>, ReplayError> {
-        Ok(self.replay_log()?.replays().await?)
+    pub async fn replays(&self, query: ReplayQuery) -> Result<Vec<Replay>, ReplayError> {
+        Ok(self.replay_log()?.replays(query).await?)
     }
 
     /// A replay.
@@ -165,12 +223,12 @@ impl Postrider {
     ///
     /// [`ReplayError`] says why not.
     pub async fn replay_status(&self, id: &ReplayId) -> Result<Replay, ReplayError> {
-        let known = self.replays().await?.into_iter().find(|it| it.id == *id);
+        let known = self.replay_log()?.replay(*id).await?;
         known.ok_or(ReplayError::NoSuchReplay(*id))
     }
 
-    /// Stops a replay for good; what it has made anew by then is delivered. One that has ended
-    /// stays as it is.
+    /// Stops a replay for good; what it has done by then stays so. One that has ended stays as it
+    /// is.
     ///
     /// # Errors
     ///
@@ -179,8 +237,11 @@ impl Postrider {
         self.running().stop(*id).await;
         let mut replay = self.replay_status(id).await?;
         if replay.state == ReplayState::Running {
-            replay.state = ReplayState::Cancelled;
             let log = self.replay_log()?;
+            let runner = self.runner(Arc::clone(&log));
+            runner.settle(&mut replay).await?;
+            replay.state = ReplayState::Cancelled;
+            replay.ended_at = Some(self.wall());
             self.put_replay(&log, replay.clone()).await?;
         }
         Ok(replay)
@@ -202,21 +263,67 @@ impl Postrider {
     }
 }
 
-/// The first page of what a replay looks at.
-fn query(request: &ReplayRequest, asked_at: Wall) -> DeliveryQuery {
-    let mut filter = request.filter.clone();
-    filter.until = Some(filter.until.map_or(asked_at, |until| until.min(asked_at)));
-    DeliveryQuery {
-        filter,
-        direction: Direction::OldestFirst,
-        after: None,
-        most: PAGE,
+impl ReplayAct {
+    /// `resend`, `discard`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Resend => "resend",
+            Self::Discard => "discard",
+        }
+    }
+
+    /// The one with this [`name`](Self::name).
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Resend, Self::Discard]
+            .into_iter()
+            .find(|act| act.name() == name)
     }
 }
 
-/// Whether a replay makes it anew.
-fn is_due(record: &DeliveryRecord) -> bool {
-    let was_resent = record.resent_as.is_some();
-    let is_failed = matches!(record.state, DeliveryState::Failed(_));
-    record.state.is_end() && !(is_failed && was_resent)
+impl Replay {
+    /// One that begins.
+    pub(crate) fn new(id: ReplayId, request: ReplayRequest, created_at: Wall) -> Self {
+        Self {
+            id,
+            request,
+            state: ReplayState::Running,
+            after: None,
+            page: None,
+            total: None,
+            resent: 0,
+            discarded: 0,
+            skipped: 0,
+            skipped_by: BTreeMap::new(),
+            created_at,
+            ended_at: None,
+        }
+    }
+
+    /// How many deliveries it is through with.
+    #[must_use]
+    pub fn done(&self) -> u64 {
+        self.resent + self.discarded + self.skipped
+    }
+
+    /// It has passed over so many.
+    fn skip(&mut self, why: SkipReason, count: u64) {
+        self.skipped += count;
+        *self.skipped_by.entry(why).or_default() += count;
+    }
+}
+
+impl ReplayQuery {
+    /// Whether a replay is among those asked for.
+    pub(crate) fn takes(&self, replay: &Replay) -> bool {
+        let tenant = &replay.request.filter.tenant;
+        let comes_after = |after: ReplayId| match self.direction {
+            Direction::NewestFirst => replay.id < after,
+            Direction::OldestFirst => replay.id > after,
+        };
+        (self.tenant.is_none() || self.tenant == *tenant)
+            && self.state.is_none_or(|state| state == replay.state)
+            && self.after.is_none_or(comes_after)
+    }
 }

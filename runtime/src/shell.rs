@@ -7,7 +7,7 @@
 mod deliver;
 
 use crate::clock::{Clock, Start};
-use crate::facts::Observer;
+use crate::facts::{Observer, TypedFact};
 use crate::store::{Store, StoreError, StoreFuture};
 use crate::transport::Transport;
 use deliver::Attempts;
@@ -59,7 +59,7 @@ pub(crate) struct Parts {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) calls: mpsc::Receiver<Call>,
-    pub(crate) facts: broadcast::Sender<Fact>,
+    pub(crate) facts: broadcast::Sender<TypedFact>,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
     pub(crate) shutdown_timeout: Duration,
 }
@@ -119,7 +119,9 @@ struct Host {
     store: Arc<dyn Store>,
     attempts: Attempts,
     inputs: mpsc::UnboundedSender<Input>,
-    facts: broadcast::Sender<Fact>,
+    facts: broadcast::Sender<TypedFact>,
+    /// Starts of the request that the core gives next, which knows the types of their events.
+    starting: Vec<Fact>,
     observers: Vec<Arc<dyn Observer>>,
     replies: BTreeMap<CallId, oneshot::Sender<Answer>>,
     last_call: u64,
@@ -144,6 +146,7 @@ impl Shell {
             attempts: Attempts::new(parts.transport, inputs.clone(), &limits),
             inputs,
             facts: parts.facts,
+            starting: Vec::new(),
             observers: parts.observers,
             replies: BTreeMap::new(),
             last_call: 0,
@@ -376,6 +379,17 @@ impl Host {
         self.replies.insert(call, reply);
         call
     }
+
+    /// Tells of the starts of this request. Its deliveries are in the order of their facts.
+    fn tell_starts(&mut self, request: &Request) {
+        let behind = request.behind.iter().map(|it| &it.event);
+        let events = std::iter::once(&request.event).chain(behind);
+        for (fact, event) in self.starting.drain(..).zip(events) {
+            let event_type = Some(event.event_type.clone());
+            // Receivers may have gone since.
+            let _ = self.facts.send(TypedFact { fact, event_type });
+        }
+    }
 }
 
 impl Scheduler for Host {
@@ -396,6 +410,7 @@ impl Scheduler for Host {
     }
 
     fn send(&mut self, request: Request, deadline: Mono) {
+        self.tell_starts(&request);
         let deadline = self.start.instant(deadline);
         self.attempts.start(request, deadline);
     }
@@ -419,9 +434,15 @@ impl Scheduler for Host {
         for observer in &self.observers {
             observer.fact(&fact);
         }
-        if self.facts.receiver_count() > 0 {
-            // Receivers may have gone since.
-            let _ = self.facts.send(fact);
+        if self.facts.receiver_count() == 0 {
+            return;
         }
+        if let Fact::AttemptStarted { .. } = fact {
+            self.starting.push(fact);
+            return;
+        }
+        let event_type = None;
+        // Receivers may have gone since.
+        let _ = self.facts.send(TypedFact { fact, event_type });
     }
 }

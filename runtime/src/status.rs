@@ -4,6 +4,7 @@ use crate::agenda::ScheduledEvent;
 use crate::store::StoreError;
 use postrider_engine::{DeliveryId, DeliveryRecord, DeliveryState, EventId, Outcome, Wall};
 use std::collections::BTreeSet;
+use std::str::FromStr;
 
 /// What has become of an event, over all its deliveries. A delivery that was resent counts as
 /// what its resend has become. Where no record of a resend is left, what was resent counts as what it
@@ -49,6 +50,14 @@ pub enum EventState {
     NoSubscribers,
 }
 
+/// The name of a state of an event was expected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no state of an event: expected scheduled, refused, pending, retrying, failed, \
+     discarded, delivered or no_subscribers"
+)]
+pub struct InvalidEventState(String);
+
 /// Why nothing was read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
@@ -68,8 +77,8 @@ pub enum ReadError {
 
 impl EventStatus {
     pub(crate) fn of(event: EventId, deliveries: Vec<DeliveryRecord>) -> Self {
-        let counted = counted(&deliveries);
-        let states = counted.iter().map(|record| EventState::of(record));
+        let counted = counted(&deliveries, |record| (record.id, record.resent_as));
+        let states = counted.iter().map(|record| EventState::of(record.state));
         let state = states.min().unwrap_or(EventState::NoSubscribers);
         let delivered_at = counted.iter().filter_map(|record| record.ended_at).max();
         let attempts: usize = deliveries.iter().map(|record| record.attempts.len()).sum();
@@ -107,28 +116,82 @@ impl EventStatus {
 }
 
 /// The records that say what has become of an event: those that were not resent. Where they have been
-/// dropped, those whose resend is gone: nothing tells what has become of that.
-fn counted(deliveries: &[DeliveryRecord]) -> Vec<&DeliveryRecord> {
+/// dropped, those whose resend is gone: nothing tells what has become of that. `resent` gives the id of
+/// a record, and that of its resend.
+fn counted<T>(
+    deliveries: &[T],
+    resent: impl Fn(&T) -> (DeliveryId, Option<DeliveryId>),
+) -> Vec<&T> {
     let all = deliveries.iter();
-    let current: Vec<_> = all.filter(|it| it.resent_as.is_none()).collect();
+    let current: Vec<_> = all.filter(|&it| resent(it).1.is_none()).collect();
     if !current.is_empty() {
         return current;
     }
-    let known: BTreeSet<DeliveryId> = deliveries.iter().map(|it| it.id).collect();
+    let known: BTreeSet<DeliveryId> = deliveries.iter().map(|it| resent(it).0).collect();
     let is_gone = |by: DeliveryId| !known.contains(&by);
     let all = deliveries.iter();
-    all.filter(|it| it.resent_as.is_some_and(is_gone)).collect()
+    all.filter(|&it| resent(it).1.is_some_and(is_gone))
+        .collect()
 }
 
+/// What the state of an event is made of: a delivery's id, its state, and its resend.
+#[cfg(feature = "sqlite")]
+pub(crate) type Part = (DeliveryId, DeliveryState, Option<DeliveryId>);
+
 impl EventState {
-    fn of(record: &DeliveryRecord) -> Self {
-        match record.state {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Scheduled,
+        Self::Refused,
+        Self::Pending,
+        Self::Retrying,
+        Self::Failed,
+        Self::Discarded,
+        Self::Delivered,
+        Self::NoSubscribers,
+    ];
+
+    /// `scheduled`, `refused`, `pending`, `retrying`, `failed`, `discarded`, `delivered`,
+    /// `no_subscribers`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Refused => "refused",
+            Self::Pending => "pending",
+            Self::Retrying => "retrying",
+            Self::Failed => "failed",
+            Self::Discarded => "discarded",
+            Self::Delivered => "delivered",
+            Self::NoSubscribers => "no_subscribers",
+        }
+    }
+
+    fn of(state: DeliveryState) -> Self {
+        match state {
             DeliveryState::Pending => Self::Pending,
             DeliveryState::Retrying { .. } => Self::Retrying,
             DeliveryState::Failed(_) => Self::Failed,
             DeliveryState::Discarded => Self::Discarded,
             DeliveryState::Delivered => Self::Delivered,
         }
+    }
+
+    /// That of an event with these deliveries: the same as in its [`EventStatus`].
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn of_all(deliveries: &[Part]) -> Self {
+        let counted = counted(deliveries, |(id, _, resent_as)| (*id, *resent_as));
+        let states = counted.iter().map(|(_, state, _)| Self::of(*state));
+        states.min().unwrap_or(Self::NoSubscribers)
+    }
+}
+
+impl FromStr for EventState {
+    type Err = InvalidEventState;
+
+    fn from_str(text: &str) -> Result<Self, InvalidEventState> {
+        let found = Self::ALL.into_iter().find(|state| state.name() == text);
+        found.ok_or_else(|| InvalidEventState(text.chars().take(64).collect()))
     }
 }
 
@@ -168,6 +231,14 @@ mod tests {
     }
 
     #[test]
+    fn every_state_of_an_event_has_a_name_that_is_read_back() {
+        for state in EventState::ALL {
+            assert_eq!(state.name().parse(), Ok(state));
+        }
+        assert!("sending".parse::<EventState>().is_err());
+    }
+
+    #[test]
     fn no_event_is_delivered_of_which_nothing_says_when() {
         const DELIVERED: DeliveryState = DeliveryState::Delivered;
         for (deliveries, state, at) in [
@@ -195,6 +266,12 @@ mod tests {
                 None,
             ),
         ] {
+            #[cfg(feature = "sqlite")]
+            {
+                let parts = deliveries.iter();
+                let parts = parts.map(|it| (it.id, it.state, it.resent_as));
+                assert_eq!(EventState::of_all(&parts.collect::<Vec<_>>()), state);
+            }
             let status = EventStatus::of(EventId::from_u128(1), deliveries);
             assert_eq!((status.state, status.delivered_at), (state, at.map(Wall)));
         }

@@ -12,16 +12,21 @@ pub use sqlite::SqliteStore;
 use crate::agenda::Agenda;
 use crate::audit::AuditLog;
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
-use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
+use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery, SummaryPage};
 use crate::outbox::OutboxSource;
+use crate::outline::OutlinePage;
+use crate::overview::{EndpointCounts, EndpointPage, EndpointQuery, Overview, TenantCounts};
+use crate::place::StorePlace;
 use crate::readiness::NotReady;
 use crate::reading::LaneRecord;
 use crate::records::Records;
 use crate::replay::ReplayLog;
+use crate::search::{self, EventSearch, FoundEvents};
 use crate::statistics::Hour;
+use bytes::Bytes;
 use postrider_engine::{
-    Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
-    Loaded, Note, OrderingKey, Receipt, Recovered, TenantId, Wall,
+    Attempt, Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId,
+    Ledger, Load, Loaded, Note, OrderingKey, Receipt, Recovered, TenantId, Wall,
 };
 use std::pin::Pin;
 use std::sync::Arc;
@@ -92,6 +97,15 @@ pub trait Store: Send + Sync + 'static {
     /// yet comes after all that are. No place is given to a second event.
     fn events(self: Arc<Self>, query: EventQuery) -> StoreFuture<Result<EventPage, StoreError>>;
 
+    /// A page of the log of events that are as asked for, in short. Where a store has no better way,
+    /// it reads the log.
+    fn find_events(
+        self: Arc<Self>,
+        search: EventSearch,
+    ) -> StoreFuture<Result<FoundEvents, StoreError>> {
+        Box::pin(search::by_reading(self, search))
+    }
+
     /// The place of the newest event on record.
     fn newest_event(self: Arc<Self>) -> StoreFuture<Result<Option<EventCursor>, StoreError>>;
 
@@ -100,6 +114,24 @@ pub trait Store: Send + Sync + 'static {
         self: Arc<Self>,
         id: DeliveryId,
     ) -> StoreFuture<Result<Option<DeliveryRecord>, StoreError>>;
+
+    /// At most `most` attempts of a delivery whose numbers are above `after`, first to last; as many
+    /// as fit into 4 MiB, or one. None for a delivery that is not on record.
+    fn attempts(
+        self: Arc<Self>,
+        delivery: DeliveryId,
+        after: u32,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<Attempt>, StoreError>>;
+
+    /// The body of the request of an attempt, as it was sent. `None` if it is not on record: it is
+    /// from before bodies were kept, or went with the delivery that was sent with it, or found no
+    /// room.
+    fn request_body(
+        self: Arc<Self>,
+        delivery: DeliveryId,
+        number: u32,
+    ) -> StoreFuture<Result<Option<Bytes>, StoreError>>;
 
     /// At most `most` dead letters of an endpoint, oldest first, that come after `after`.
     fn dead_letters(
@@ -115,6 +147,22 @@ pub trait Store: Send + Sync + 'static {
         query: DeliveryQuery,
     ) -> StoreFuture<Result<DeliveryPage, StoreError>>;
 
+    /// A page of deliveries without their payloads and attempts. It looks at a bounded number of
+    /// records, so that whoever counts millions holds up nobody.
+    fn outlines(
+        self: Arc<Self>,
+        query: DeliveryQuery,
+    ) -> StoreFuture<Result<OutlinePage, StoreError>>;
+
+    /// The same page in short: what is left out need not be read.
+    fn delivery_summaries(
+        self: Arc<Self>,
+        query: DeliveryQuery,
+    ) -> StoreFuture<Result<SummaryPage, StoreError>> {
+        let page = self.deliveries(query);
+        Box::pin(async move { Ok(page.await?.into()) })
+    }
+
     /// At most `most` lanes of an endpoint that hold something or have stopped, by their keys, that
     /// come after `after`.
     fn lanes(
@@ -124,11 +172,41 @@ pub trait Store: Send + Sync + 'static {
         most: usize,
     ) -> StoreFuture<Result<Vec<LaneRecord>, StoreError>>;
 
-    /// The dead letters of a tenant, counted by endpoint and reason, in this order.
+    /// The dead letters of a tenant, or of all, counted by endpoint and reason, in this order.
     fn dead_letter_groups(
         self: Arc<Self>,
-        tenant: TenantId,
+        tenant: Option<TenantId>,
     ) -> StoreFuture<Result<Vec<DeadLetterGroup>, StoreError>>;
+
+    /// What there is of a tenant, or of all, and its hours from the one in which `from` lies, as far
+    /// as they begin before `until`.
+    fn overview(
+        self: Arc<Self>,
+        tenant: Option<TenantId>,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Overview, StoreError>>;
+
+    /// What there is now of these tenants, in their order.
+    fn tenant_counts(
+        self: Arc<Self>,
+        tenants: Vec<TenantId>,
+    ) -> StoreFuture<Result<Vec<TenantCounts>, StoreError>>;
+
+    /// What there is of these endpoints, in their order, with the sum of their hours from the one in
+    /// which `from` lies, as far as they begin before `until`.
+    fn endpoint_counts(
+        self: Arc<Self>,
+        endpoints: Vec<EndpointId>,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Vec<EndpointCounts>, StoreError>>;
+
+    /// A page of endpoints, oldest first.
+    fn find_endpoints(
+        self: Arc<Self>,
+        query: EndpointQuery,
+    ) -> StoreFuture<Result<EndpointPage, StoreError>>;
 
     /// The hours of an endpoint from the one in which `from` lies, as far as they begin before
     /// `until` and something happened in them, oldest first.
@@ -147,6 +225,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// How many bytes this store takes.
     fn size_bytes(self: Arc<Self>) -> StoreFuture<Result<u64, StoreError>>;
+
+    /// What kind of store this is, and where it keeps what it has: for people.
+    fn place(&self) -> StorePlace {
+        StorePlace::default()
+    }
 
     /// Makes a tiny change durable, as [`Store::commit`] would.
     fn probe(self: Arc<Self>) -> StoreFuture<Result<(), NotReady>>;

@@ -34,6 +34,7 @@ mod request;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod shortage;
+mod stopwatch;
 mod stream;
 pub mod tls;
 
@@ -51,10 +52,19 @@ pub(crate) use shortage::tell as tell_of_shortage;
 pub(crate) use shortage::{has_no_descriptors, is_shortage};
 
 use crate::EndpointUrl;
-use postrider_engine::Outcome;
+use postrider_engine::{Outcome, PhaseTimes};
 use std::net::IpAddr;
 use std::pin::Pin;
 use tokio::time::Instant;
+
+/// How an attempt ended, and how long it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timed {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long its phases took, if the transport measures them.
+    pub phases: Option<PhaseTimes>,
+}
 
 /// Sends requests.
 pub trait Transport: Send + Sync + 'static {
@@ -80,4 +90,20 @@ pub trait Transport: Send + Sync + 'static {
         request: WireRequest,
         deadline: Instant,
     ) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>>;
+
+    /// The same, and how long the phases took. This is what the engine asks; a transport that does
+    /// not measure them has [`Transport::send`] alone.
+    fn send_timed(
+        &self,
+        request: WireRequest,
+        deadline: Instant,
+    ) -> Pin<Box<dyn Future<Output = Timed> + Send + '_>> {
+        let sent = self.send(request, deadline);
+        Box::pin(async move {
+            Timed {
+                outcome: sent.await,
+                phases: None,
+            }
+        })
+    }
 }

@@ -57,6 +57,8 @@ async fn main() -> Result<(), BoxError> {
         .with_graceful_shutdown(asked_to_end)
         .await?;
     listening.off();
+    api.keep_key_uses().await;
+    api.keep_receipts().await;
     postrider.shutdown().await;
     Ok(())
 }

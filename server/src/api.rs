@@ -1,25 +1,35 @@
 //! The REST API: `/v1`, described by OpenAPI, over one running Postrider.
 
+mod attempts;
 mod audit;
 mod caller;
 mod caught;
 mod cursors;
+mod dead_letter_acts;
+mod dead_letter_filter;
 mod dead_letters;
 mod deliveries;
+mod deliveries_short;
 mod edge;
+mod endpoint_counts;
 mod endpoint_defaults;
 mod endpoint_form;
+mod endpoint_list;
 mod endpoint_names;
 mod endpoints;
+mod event_state;
 mod event_types;
 mod events;
+mod events_list;
 mod extract;
 mod handlers;
 mod health;
 mod inbound;
 mod intake;
+mod key_uses;
 mod keys;
 mod keys_routes;
+mod list_filters;
 mod listeners;
 mod live;
 mod log_tail;
@@ -28,11 +38,15 @@ mod networks;
 mod openapi;
 mod operations;
 mod page;
+mod portal;
 mod problem;
 mod raw;
+mod reach;
+mod receipts;
 mod reference;
 mod refusal;
 mod registry;
+mod replay_view;
 mod replays;
 mod scheduled;
 mod schema;
@@ -40,11 +54,15 @@ mod sources;
 mod stats;
 mod stream;
 mod strict;
+mod system;
 mod templates;
+mod tenant_stats;
 mod tenants;
 mod time;
 mod timeline;
+mod try_outs;
 mod validators;
+mod whoami;
 mod workers;
 
 pub use endpoint_defaults::{EndpointDefaults, InvalidDefaults};
@@ -54,12 +72,15 @@ pub use handlers::Inbound;
 pub use listeners::{ListenError, Listening};
 pub use networks::{InvalidNetwork, Networks};
 pub use openapi::document;
+pub use portal::{FrameOrigins, InvalidAddress, PublicUrl};
 pub use problem::{Place, Problem, problems_page};
 pub use sources::Provider;
+pub use system::Setting;
 
 use crate::metrics::Metrics;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use key_uses::KeyUses;
 use keys::{KeyRecord, Keys, NewKey, Scope};
 use live::{Hub, Live};
 use operations::Publisher;
@@ -75,7 +96,9 @@ pub struct Api(Arc<Shared>);
 struct Shared {
     postrider: Postrider,
     options: ApiOptions,
+    started_at: Wall,
     keys: Keys,
+    portal_links: portal::Links,
     tenants: tenants::Tenants,
     cursors: cursors::Cursors,
     event_types: Registry<event_types::EventTypeView>,
@@ -86,6 +109,7 @@ struct Shared {
     intake: intake::Intake,
     ready: health::Ready,
     sources: sources::Sources,
+    receipts: receipts::Receipts,
     handlers: handlers::Handlers,
 }
 
@@ -104,6 +128,14 @@ pub struct ApiOptions {
     pub trusted_proxies: Networks,
     /// What endpoints have that are registered without it, unless their tenant has decided.
     pub endpoint_defaults: EndpointDefaults,
+    /// The settings of the server, as `GET /v1/system` shows them. Nothing is done with them.
+    pub settings: Vec<Setting>,
+    /// The names of settings that are left out there, since they are secrets.
+    pub secrets_left_out: Vec<String>,
+    /// Where browsers find this server, for links to the portal.
+    pub public_url: PublicUrl,
+    /// Whose pages may show the portal in a frame.
+    pub portal_frame_origins: FrameOrigins,
 }
 
 /// Operational events that wait to be published.
@@ -137,13 +169,17 @@ impl Api {
     pub async fn open(postrider: Postrider, options: ApiOptions) -> Result<Self, ApiError> {
         let records = postrider.records().ok_or(ApiError::NoRecords)?;
         let keys = Registry::<KeyRecord>::load("api_key", Arc::clone(&records)).await?;
+        let (uses, woken) = KeyUses::load(Arc::clone(&records)).await?;
         let facts = postrider.subscribe();
         let (told, operations) = mpsc::channel(OPERATIONS_MAX);
         let hub = Hub::new(&postrider, told).await?;
+        let (receipts, received) = receipts::Receipts::new(Arc::clone(&records));
         let shared = Arc::new(Shared {
+            started_at: postrider.wall(),
             postrider,
             options,
-            keys: Keys::new(keys),
+            keys: Keys::new(keys, uses),
+            portal_links: portal::Links::load(Arc::clone(&records)).await?,
             tenants: tenants::Tenants::load(Arc::clone(&records)).await?,
             cursors: cursors::Cursors::load(Arc::clone(&records)).await?,
             event_types: Registry::load("event_type", Arc::clone(&records)).await?,
@@ -151,6 +187,7 @@ impl Api {
             endpoint_defaults: Registry::load("endpoint_defaults", Arc::clone(&records)).await?,
             validators: validators::Validators::default(),
             sources: sources::Sources::load(records).await?,
+            receipts,
             handlers: handlers::Handlers::default(),
             live: Live::default(),
             intake: intake::Intake::default(),
@@ -159,6 +196,8 @@ impl Api {
         // They end with the last handle, or with Postrider.
         tokio::spawn(Publisher::new(Arc::downgrade(&shared)).run(operations));
         tokio::spawn(hub.run(Arc::downgrade(&shared), facts));
+        tokio::spawn(key_uses::run(Arc::downgrade(&shared), woken));
+        tokio::spawn(receipts::run(Arc::downgrade(&shared), received));
         let api = Self(shared);
         api.open_networks();
         for tenant in api.tenants().being_deleted() {
@@ -171,6 +210,21 @@ impl Api {
     /// the requests under way.
     pub fn close_streams(&self) {
         self.0.live.close();
+    }
+
+    /// Writes when each key was last used, if that is not on record: to be called before Postrider is
+    /// shut down. Without it, the uses of the last minute may be forgotten.
+    pub async fn keep_key_uses(&self) {
+        if let Err(error) = self.0.keys.keep_uses().await {
+            tracing::warn!(%error, "postrider.api.key_uses_not_kept");
+        }
+    }
+
+    /// Puts on record what has come to the sources in the last moments: to be called when requests
+    /// have ended, before Postrider shuts down. Without it, the receipts of a second are lost; events
+    /// are not concerned.
+    pub async fn keep_receipts(&self) {
+        receipts::write_all(self).await;
     }
 
     /// Whether anyone can use it.
@@ -197,6 +251,7 @@ impl Api {
             requests_per_second: None,
             expires_at: None,
             made_by: None,
+            portal: None,
         };
         let refused = |problem: Problem| ApiError::Key(problem.detail().to_owned());
         let detail = serde_json::json!({ "scopes": new.scopes });
@@ -214,6 +269,10 @@ impl Api {
         &self.0.options
     }
 
+    pub(crate) fn started_at(&self) -> Wall {
+        self.0.started_at
+    }
+
     pub(crate) fn ready(&self) -> &health::Ready {
         &self.0.ready
     }
@@ -228,6 +287,10 @@ impl Api {
 
     pub(crate) fn keys(&self) -> &Keys {
         &self.0.keys
+    }
+
+    pub(crate) fn portal_links(&self) -> &portal::Links {
+        &self.0.portal_links
     }
 
     pub(crate) fn cursors(&self) -> &cursors::Cursors {
@@ -252,6 +315,10 @@ impl Api {
 
     pub(crate) fn sources(&self) -> &sources::Sources {
         &self.0.sources
+    }
+
+    pub(crate) fn receipts(&self) -> &receipts::Receipts {
+        &self.0.receipts
     }
 
     pub(crate) fn handlers(&self) -> &handlers::Handlers {

@@ -7,21 +7,29 @@ pub(crate) mod endpoints;
 pub(crate) mod event_types;
 pub(crate) mod events;
 mod failure;
+pub(crate) mod filters;
 mod http;
 pub(crate) mod keys;
 pub(crate) mod listen;
+pub(crate) mod portal_links;
+mod reach;
 pub(crate) mod replay;
 pub(crate) mod replays;
+mod requests;
 mod show;
 pub(crate) mod sources;
 mod spec;
 mod sse;
+pub(crate) mod stats;
 mod stream;
+pub(crate) mod system;
 pub(crate) mod tail;
+pub(crate) mod templates;
 pub(crate) mod tenants;
 pub(crate) mod trigger;
 mod value;
 mod when;
+pub(crate) mod whoami;
 
 pub(crate) use failure::ClientError;
 pub(crate) use http::{Client, Key};
@@ -83,6 +91,11 @@ impl Connection {
             Some(url) => Ok(client(&url)?.named_by(URL_VARIABLE)),
             None => client(DEFAULT_URL),
         }
+    }
+
+    /// The form in which deliveries are listed: the short one has all that a table shows.
+    fn short(&self) -> Option<&'static str> {
+        (!self.json).then_some("short")
     }
 
     /// The answer as the server gave it, or for people.
@@ -156,6 +169,16 @@ fn key() -> Result<Option<Key>, ClientError> {
             from: format!("{} ({KEY_FILE_VARIABLE})", path.display()),
         })),
         Err(error) => Err(ClientError::KeyFile { path, error }),
+    }
+}
+
+/// Prints bytes as they are.
+fn write(bytes: &[u8]) -> Result<(), ClientError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        // Whoever reads it has seen enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(ClientError::System(error)),
+        _ => Ok(()),
     }
 }
 

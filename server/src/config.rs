@@ -13,7 +13,7 @@ pub(crate) use show::Shown;
 use kinds::Kind;
 
 use postrider::egress::EgressGuard;
-use postrider_server::{EndpointDefaults, Networks};
+use postrider_server::{EndpointDefaults, FrameOrigins, Networks, PublicUrl};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -59,6 +59,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("default_retry", Some(""), "the retry policy of endpoints that are registered without one: JSON, as POST /v1/endpoints takes it"),
     setting("default_timeout_ms", Some(""), "their time for one attempt, in milliseconds"),
     setting("default_signatures", Some(""), "how their requests are signed, with the names of the headers: JSON, as POST /v1/endpoints takes it"),
+    setting("public_url", Some(""), "where browsers find this server, for links to the portal; if nothing is said, where each request went"),
+    setting("portal_frame_origins", Some(""), "origins whose pages may show the portal in a frame, with commas between"),
     setting("connections_max", Some("4096"), "connections to the API at the same time; those beyond are closed"),
     setting("known_event_types_only", Some("false"), "refuse events whose type is not in the catalogue"),
     setting("open_metrics", Some("false"), "show /metrics without a key"),
@@ -194,6 +196,8 @@ pub(crate) struct Config {
     pub(crate) egress: EgressGuard,
     pub(crate) trusted_proxies: Networks,
     pub(crate) endpoint_defaults: EndpointDefaults,
+    pub(crate) public_url: PublicUrl,
+    pub(crate) portal_frame_origins: FrameOrigins,
     pub(crate) connections_max: NonZeroU32,
     pub(crate) known_event_types_only: bool,
     pub(crate) open_metrics: bool,
@@ -206,6 +210,9 @@ pub(crate) struct Config {
     pub(crate) pending_bytes_max: u64,
     pub(crate) log_json: bool,
     pub(crate) log: String,
+    /// All of this as it was said, for whoever asks the server; less the secrets, by name.
+    pub(crate) settings: Vec<postrider_server::Setting>,
+    pub(crate) secrets_left_out: Vec<String>,
 }
 
 /// A day: no service manager waits for longer.
@@ -228,13 +235,18 @@ impl Config {
         });
         let api_key = api_key.map_err(without_value)?;
         let listen: SocketAddr = values.parsed("listen")?;
+        let (settings, secrets_left_out) = values.told();
         Ok(Self {
+            settings,
+            secrets_left_out,
             data: values.parsed("data")?,
             listen,
             api_key,
             egress: egress(values, listen)?,
             trusted_proxies: values.parsed("trusted_proxies")?,
             endpoint_defaults: endpoint_defaults(values)?,
+            public_url: values.parsed("public_url")?,
+            portal_frame_origins: values.parsed("portal_frame_origins")?,
             connections_max: values.parsed("connections_max")?,
             known_event_types_only: values.parsed("known_event_types_only")?,
             open_metrics: values.parsed("open_metrics")?,
@@ -461,6 +473,18 @@ mod tests {
             let error = made(&[(variable.as_str(), wrong)]).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn what_the_server_tells_of_its_settings_has_no_secret_in_it() {
+        let key = ("POSTRIDER_API_KEY", "a-key-that-nobody-is-told-of");
+        let config = Config::of(&gathered(&[key], Some("127.0.0.1:1")).unwrap()).unwrap();
+        assert_eq!(config.secrets_left_out, ["api_key"]);
+        assert_eq!(config.settings.len() + 1, SETTINGS.len());
+        assert!(!format!("{:?}", config.settings).contains(key.1));
+        let listen = config.settings.iter().find(|it| it.name == "listen");
+        let listen = listen.map(|it| (it.value.as_deref(), it.origin.as_str()));
+        assert_eq!(listen, Some((Some("127.0.0.1:1"), "flag")));
     }
 
     #[test]

@@ -27,8 +27,9 @@ mod metrics;
 mod quiet;
 
 pub use api::{
-    Api, ApiError, ApiOptions, EndpointDefaults, Inbound, InvalidDefaults, InvalidNetwork,
-    ListenError, Listening, Networks, Place, Problem, Provider, document, problems_page, router,
+    Api, ApiError, ApiOptions, EndpointDefaults, FrameOrigins, Inbound, InvalidAddress,
+    InvalidDefaults, InvalidNetwork, ListenError, Listening, Networks, Place, Problem, Provider,
+    PublicUrl, Setting, document, problems_page, router,
 };
 pub use listen::{ServeOptions, serve};
 pub use metrics::{METRICS_MEDIA_TYPE, Metrics, metrics_page};

@@ -17,6 +17,7 @@
 //! # }
 //! ```
 
+mod commit_times;
 mod facts;
 mod gauges;
 mod table;
@@ -25,6 +26,7 @@ pub use table::metrics_page;
 
 use crate::api::Turned;
 use crate::listen::Closed;
+use commit_times::CommitTimes;
 use facts::Counters;
 use gauges::Gauges;
 use postrider::{Fact, Observer, Postrider};
@@ -54,6 +56,7 @@ pub struct Metrics(Arc<Inner>);
 struct Inner {
     registry: Registry,
     counters: Counters,
+    commit_times: CommitTimes,
     gauges: Gauges,
     api_requests: Family<ApiLabels, Histogram, fn() -> Histogram>,
     inbound_unreadable: Counter,
@@ -100,6 +103,7 @@ impl Default for Metrics {
         Self(Arc::new(Inner {
             registry,
             counters,
+            commit_times: CommitTimes::default(),
             gauges,
             api_requests,
             inbound_unreadable,
@@ -124,6 +128,11 @@ impl Metrics {
         // Writing to a string cannot fail.
         let _ = text::encode(&mut text, &self.0.registry);
         text
+    }
+
+    /// How long so many of 100 commits took at most, in milliseconds; `None` without any.
+    pub(crate) fn commit_percentile_ms(&self, percent: u64) -> Option<f64> {
+        self.0.commit_times.percentile_ms(percent)
     }
 
     /// A verified body of a source cannot be read as JSON.
@@ -174,6 +183,7 @@ impl Observer for Metrics {
 
     fn committed(&self, _: usize, took: Duration) {
         self.0.counters.committed(took);
+        self.0.commit_times.note(took);
     }
 }
 

@@ -26,7 +26,7 @@ use crate::trace::{Audit, Stop, What};
 use crate::watch::{Keep, Run};
 use disk::Loss;
 use network::{Exchange, Packet};
-use postrider_engine::{BatchId, Command, Core, HeaderLines, Input, Loaded, Mono, Outcome, turn};
+use postrider_engine::{BatchId, Command, Core, Input, Loaded, Mono, Outcome, turn};
 use std::sync::Arc;
 
 /// More turns than any run needs: beyond, the engine and its host go round in circles.
@@ -189,13 +189,13 @@ impl World {
         self.input(Input::AttemptDone(
             exchange.attempt,
             (*shared).clone(),
-            HeaderLines::default(),
+            Box::default(),
         ));
         if again {
             self.input(Input::AttemptDone(
                 exchange.attempt,
                 (*shared).clone(),
-                HeaderLines::default(),
+                Box::default(),
             ));
         }
     }

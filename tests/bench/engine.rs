@@ -4,9 +4,9 @@ use crate::median;
 use crate::process::{cpu_seconds, measure};
 use bytes::Bytes;
 use postrider_engine::{
-    Answer, AttemptId, Batch, CallId, Command, Core, EndpointId, EndpointSpec, HeaderLines, Input,
-    Limits, Load, MemoryBounds, MemoryStore, Mono, NewEvent, Now, OrderingKey, Outcome, Recovered,
-    Request, Response, Scheduler, Secret, Target, TenantId, Wall, turn,
+    Answer, AttemptId, Batch, CallId, Command, Core, EndpointId, EndpointSpec, Input, Limits, Load,
+    MemoryBounds, MemoryStore, Mono, NewEvent, Now, OrderingKey, Outcome, Recovered, Request,
+    Response, Scheduler, Secret, Target, TenantId, Wall, turn,
 };
 use std::collections::VecDeque;
 
@@ -52,7 +52,7 @@ impl Scheduler for Stub {
         self.inputs.push_back(Input::AttemptDone(
             request.attempt,
             Outcome::Response(response),
-            HeaderLines::default(),
+            Box::default(),
         ));
     }
     fn cancel(&mut self, _: AttemptId) {}

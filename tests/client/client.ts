@@ -34,6 +34,9 @@ for (let wait = 0; wait < 200 && state !== "delivered"; wait++) {
 const listed = await api.GET("/v1/deliveries", {
   params: { query: { endpoint_id: endpoint.id, state: "delivered", limit: 10 } },
 });
+const rows: { id: string }[] = listed.data?.data ?? [];
+// A row in short has no attempts.
+const row = listed.data?.data[0];
 const toNobody = await api.POST("/v1/events", { body: { type: "refund.made", payload: 1 } });
 const nobody: EventState = "no_subscribers";
 const ofNobody = await api.GET("/v1/events/{id}", {
@@ -44,8 +47,8 @@ const refused = await api.GET("/v1/events/{id}", { params: { path: { id: "evt_x"
 console.log(
   JSON.stringify({
     published: deliveries,
-    listed: listed.data?.data.map((delivery) => delivery.id),
-    status: listed.data?.data[0]?.attempts[0]?.status,
+    listed: rows.map((delivery) => delivery.id),
+    status: row && "attempts" in row ? row.attempts[0]?.status : undefined,
     nobody: ofNobody.data?.state === nobody,
     refused: refused.error?.code,
   }),

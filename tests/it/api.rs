@@ -1,16 +1,23 @@
 //! The REST API on real sockets, over a real store.
 
+mod attempts;
 mod audit;
+mod bulk;
 mod client;
 mod deliveries;
 mod endpoints;
 mod errors;
 mod events;
 mod keys;
+mod lists;
+mod overview;
 mod payloads;
+mod portal;
+mod reach;
 mod readme;
 mod server;
 mod shares;
 mod tenants;
+mod try_outs;
 
-pub(crate) use server::{Answer, Server};
+pub(crate) use server::{Answer, Server, header};

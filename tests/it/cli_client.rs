@@ -11,8 +11,10 @@ mod idle;
 mod lost_files;
 mod machine;
 mod operators;
+mod overview;
 mod settings;
 mod stream;
+mod try_outs;
 
 use crate::programs::program;
 use serde_json::Value;

@@ -401,7 +401,7 @@ async fn a_ping_tells_how_a_disabled_endpoint_answers() {
     assert_eq!(received.len(), 1);
     assert!(received[0].is_signed_with(SECRET));
     assert!(received[0].body.ends_with(br#""data":{"n":1}}"#));
-    let mut sent = attempt.request_headers.iter();
+    let mut sent = attempt.sent.headers.iter();
     let event_id = sent.find(|(name, _)| *name == "x-event-id").unwrap().1;
     assert_eq!(received[0].header("webhook-id"), event_id);
     let ledger = postrider.ledger(&endpoint).await.unwrap();

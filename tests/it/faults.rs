@@ -1,16 +1,17 @@
 //! Faults of the host itself: a task that panics, a store that fails, a log that everybody reads.
 
 use crate::receiver::{Receiver, SECRET, end_of, hasty, loopback};
+use bytes::Bytes;
 use postrider::engine::{
-    Change, CommitError, DeliveryId, EventId, Load, Loaded, Receipt, Recovered, Wall,
+    Attempt, Change, CommitError, DeliveryId, EventId, Load, Loaded, Receipt, Recovered, Wall,
 };
 use postrider::store::{StoreError, StoreFuture};
 use postrider::transport::{Transport, WireRequest};
 use postrider::{
-    Closed, DeadLetterGroup, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
-    EventCursor, EventPage, EventQuery, EventRecord, EventState, Hour, LaneRecord, Ledger,
-    MemoryStore, NotReady, OrderingKey, Outcome, Postrider, PublishError, Response, Secret, Store,
-    TenantId,
+    Closed, DeadLetterGroup, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointCounts,
+    EndpointId, EndpointPage, EndpointQuery, EventCursor, EventPage, EventQuery, EventRecord,
+    EventState, Hour, LaneRecord, Ledger, MemoryStore, NotReady, OrderingKey, Outcome, OutlinePage,
+    Overview, Postrider, PublishError, Response, Secret, Store, TenantCounts, TenantId,
 };
 use std::io;
 use std::pin::Pin;
@@ -137,9 +138,37 @@ impl Store for Failing {
     }
     fn dead_letter_groups(
         self: Arc<Self>,
-        tenant: TenantId,
+        tenant: Option<TenantId>,
     ) -> StoreFuture<Result<Vec<DeadLetterGroup>, StoreError>> {
         Arc::clone(&self.inner).dead_letter_groups(tenant)
+    }
+    fn overview(
+        self: Arc<Self>,
+        tenant: Option<TenantId>,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Overview, StoreError>> {
+        Arc::clone(&self.inner).overview(tenant, from, until)
+    }
+    fn tenant_counts(
+        self: Arc<Self>,
+        tenants: Vec<TenantId>,
+    ) -> StoreFuture<Result<Vec<TenantCounts>, StoreError>> {
+        Arc::clone(&self.inner).tenant_counts(tenants)
+    }
+    fn endpoint_counts(
+        self: Arc<Self>,
+        endpoints: Vec<EndpointId>,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Vec<EndpointCounts>, StoreError>> {
+        Arc::clone(&self.inner).endpoint_counts(endpoints, from, until)
+    }
+    fn find_endpoints(
+        self: Arc<Self>,
+        query: EndpointQuery,
+    ) -> StoreFuture<Result<EndpointPage, StoreError>> {
+        Arc::clone(&self.inner).find_endpoints(query)
     }
     fn deliveries_of(
         self: Arc<Self>,
@@ -162,6 +191,21 @@ impl Store for Failing {
     ) -> StoreFuture<Result<Option<DeliveryRecord>, StoreError>> {
         Arc::clone(&self.inner).delivery(id)
     }
+    fn attempts(
+        self: Arc<Self>,
+        delivery: DeliveryId,
+        after: u32,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<Attempt>, StoreError>> {
+        Arc::clone(&self.inner).attempts(delivery, after, most)
+    }
+    fn request_body(
+        self: Arc<Self>,
+        delivery: DeliveryId,
+        number: u32,
+    ) -> StoreFuture<Result<Option<Bytes>, StoreError>> {
+        Arc::clone(&self.inner).request_body(delivery, number)
+    }
     fn dead_letters(
         self: Arc<Self>,
         endpoint: EndpointId,
@@ -175,6 +219,12 @@ impl Store for Failing {
         query: DeliveryQuery,
     ) -> StoreFuture<Result<DeliveryPage, StoreError>> {
         Arc::clone(&self.inner).deliveries(query)
+    }
+    fn outlines(
+        self: Arc<Self>,
+        query: DeliveryQuery,
+    ) -> StoreFuture<Result<OutlinePage, StoreError>> {
+        Arc::clone(&self.inner).outlines(query)
     }
     fn hours(
         self: Arc<Self>,

@@ -8,6 +8,7 @@ mod networks;
 mod odd;
 mod process;
 mod providers;
+mod receipts;
 mod refused;
 mod sources;
 mod types;

@@ -4,8 +4,10 @@ use crate::receiver::{Receiver, Reply, SECRET, end_of, loopback, until};
 use postrider::store::Store;
 use postrider::{
     DeliveryFilter, DeliveryQuery, DeliveryState, Direction, EndpointId, MemoryStore, Postrider,
-    ReplayError, ReplayId, ReplayRequest, ReplayState, SqliteStore, StateKind,
+    Replay, ReplayAct, ReplayError, ReplayId, ReplayQuery, ReplayReport, ReplayRequest,
+    ReplayState, SkipReason, SqliteStore, StateKind,
 };
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
@@ -56,17 +58,33 @@ fn failed_of(endpoint: EndpointId) -> ReplayRequest {
             states: vec![StateKind::Failed],
             ..DeliveryFilter::default()
         },
-        per_second: None,
+        ..ReplayRequest::default()
     }
 }
 
-async fn through(postrider: &Postrider, replay: &ReplayId) -> (u64, u64) {
+/// Every dead letter.
+fn letters(act: ReplayAct) -> ReplayRequest {
+    ReplayRequest {
+        act,
+        filter: DeliveryFilter {
+            dead: true,
+            ..DeliveryFilter::default()
+        },
+        ..ReplayRequest::default()
+    }
+}
+
+async fn ended(postrider: &Postrider, replay: &ReplayId) -> Replay {
     until("the replay is through", || async {
         let status = postrider.replay_status(replay).await.unwrap();
         status.state == ReplayState::Done
     })
     .await;
-    let status = postrider.replay_status(replay).await.unwrap();
+    postrider.replay_status(replay).await.unwrap()
+}
+
+async fn through(postrider: &Postrider, replay: &ReplayId) -> (u64, u64) {
+    let status = ended(postrider, replay).await;
     (status.resent, status.skipped)
 }
 
@@ -208,4 +226,182 @@ async fn what_has_shut_down_starts_no_replay() {
         matches!(refused, Err(ReplayError::Closed(_))),
         "{refused:?}"
     );
+}
+
+/// What a dry run has said is what was done.
+fn was_done(report: &ReplayReport, replay: &Replay) {
+    let acted_on = replay.resent + replay.discarded;
+    assert_eq!(acted_on, report.acted_on, "{replay:?}");
+    assert_eq!(replay.skipped_by, report.skipped, "{replay:?}");
+    assert_eq!(replay.skipped, report.skipped.values().sum::<u64>());
+    assert_eq!(replay.total, Some(report.matched));
+    assert_eq!(replay.done(), report.matched);
+    assert_eq!(report.by.values().sum::<u64>(), report.acted_on);
+    assert!(replay.ended_at >= Some(replay.created_at));
+}
+
+/// Letters of an endpoint that is there, of one that is paused, one that is disabled and one that is
+/// gone: 4 of each, of which the first was resent.
+async fn letters_of_all_kinds(postrider: &Postrider, url: &str) -> Vec<EndpointId> {
+    let mut endpoints = Vec::new();
+    for _ in 0..4 {
+        let endpoint = postrider.register_endpoint(url, SECRET).await.unwrap();
+        publish(postrider, endpoint, 4).await;
+        let first = postrider.dead_letters(&endpoint).await.unwrap()[0].id;
+        let anew = postrider.resend(&first).await.unwrap();
+        until("the first has failed again", || async {
+            postrider.delivery(&anew).await.unwrap().state.is_end()
+        })
+        .await;
+        endpoints.push(endpoint);
+    }
+    postrider.pause_endpoint(&endpoints[1]).await.unwrap();
+    postrider.disable_endpoint(&endpoints[2]).await.unwrap();
+    postrider.delete_endpoint(&endpoints[3]).await.unwrap();
+    endpoints
+}
+
+async fn does_what_the_dry_run_says(store: Arc<dyn Store>) {
+    let (receiver, accepts) = moody().await;
+    let postrider = started(store).await;
+    let endpoints = letters_of_all_kinds(&postrider, &receiver.url()).await;
+    accepts.store(true, Ordering::Relaxed);
+    let run = async |request: ReplayRequest| {
+        let report = postrider.report_replay(&request).await.unwrap();
+        let replay = postrider.start_replay(request).await.unwrap();
+        let replay = ended(&postrider, &replay).await;
+        was_done(&report, &replay);
+        report
+    };
+    let resent = run(letters(ReplayAct::Resend)).await;
+    assert_eq!((resent.matched, resent.acted_on), (16, 8));
+    let skipped = [
+        (SkipReason::EndpointGone, 4),
+        (SkipReason::EndpointDisabled, 4),
+    ];
+    assert_eq!(resent.skipped, BTreeMap::from(skipped));
+    let lines: Vec<_> = resent
+        .by
+        .iter()
+        .map(|(line, count)| (line.0, *count))
+        .collect();
+    assert_eq!(lines, [(endpoints[0], 4), (endpoints[1], 4)]);
+
+    // Of each endpoint the first was resent before, and of two of them the others just now.
+    let mut failed = letters(ReplayAct::Resend);
+    failed.filter.dead = false;
+    failed.filter.states = vec![StateKind::Failed];
+    let failed = run(failed).await;
+    assert_eq!((failed.matched, failed.acted_on), (20, 0));
+    assert_eq!(failed.skipped[&SkipReason::AlreadyResent], 12);
+
+    let mut of_gone = letters(ReplayAct::Discard);
+    of_gone.filter.endpoint = Some(endpoints[3]);
+    assert_eq!(run(of_gone).await.acted_on, 4);
+    let discarded = run(letters(ReplayAct::Discard)).await;
+    assert_eq!((discarded.matched, discarded.acted_on), (4, 4));
+    let again = run(letters(ReplayAct::Discard)).await;
+    assert_eq!(again, ReplayReport::default());
+    let two = ReplayQuery {
+        most: 2,
+        ..ReplayQuery::default()
+    };
+    assert_eq!(postrider.replays(two).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_replay_does_what_its_dry_run_says() {
+    does_what_the_dry_run_says(Arc::new(MemoryStore::default())).await;
+    let directory = tempfile::tempdir().unwrap();
+    does_what_the_dry_run_says(file(directory.path())).await;
+}
+
+#[tokio::test]
+async fn what_others_decide_meanwhile_is_passed_over() {
+    let (receiver, _) = moody().await;
+    let directory = tempfile::tempdir().unwrap();
+    let postrider = started(file(directory.path())).await;
+    let endpoint = postrider.register_endpoint(&receiver.url(), SECRET).await;
+    let endpoint = endpoint.unwrap();
+    publish(&postrider, endpoint, 6).await;
+    let dead = postrider.dead_letters(&endpoint).await.unwrap();
+    let mut request = letters(ReplayAct::Discard);
+    request.per_second = NonZeroU32::new(1);
+    let replay = postrider.start_replay(request).await.unwrap();
+    until("they are counted", || async {
+        postrider.replay_status(&replay).await.unwrap().total == Some(6)
+    })
+    .await;
+    // The last two: it comes to them in five seconds at the earliest.
+    postrider.resend(&dead[5].id).await.unwrap();
+    postrider.discard(&dead[4].id).await.unwrap();
+    let ended = ended(&postrider, &replay).await;
+    assert_eq!((ended.total, ended.discarded), (Some(6), 4));
+    let skipped = [
+        (SkipReason::AlreadyResent, 1),
+        (SkipReason::AlreadyDiscarded, 1),
+    ];
+    assert_eq!(ended.skipped_by, BTreeMap::from(skipped));
+}
+
+async fn endpoint_of(postrider: &Postrider) -> EndpointId {
+    postrider.endpoints().await.unwrap()[0].id
+}
+
+#[tokio::test]
+async fn a_discard_goes_on_after_a_restart_and_knows_what_it_has_done() {
+    let (receiver, _) = moody().await;
+    let directory = tempfile::tempdir().unwrap();
+    let life = tokio::runtime::Runtime::new().unwrap();
+    let path = directory.path().to_owned();
+    let url = receiver.url();
+    let first_life = life.spawn(async move {
+        let postrider = started(file(&path)).await;
+        let endpoint = postrider.register_endpoint(&url, SECRET).await.unwrap();
+        publish(&postrider, endpoint, 230).await;
+        let mut request = letters(ReplayAct::Discard);
+        request.per_second = NonZeroU32::new(400);
+        let replay = postrider.start_replay(request).await.unwrap();
+        // In the middle of a page: how far it has come is not on record.
+        until("some are discarded", || async {
+            postrider.ledger(&endpoint).await.unwrap().discarded >= 130
+        })
+        .await;
+        (replay, postrider)
+    });
+    let (replay, postrider) = first_life.await.unwrap();
+    life.shutdown_background();
+    drop(postrider);
+    until("the file is free", || async {
+        SqliteStore::open(directory.path().join("events.db")).is_ok()
+    })
+    .await;
+    let postrider = started(file(directory.path())).await;
+    let ended = ended(&postrider, &replay).await;
+    assert_eq!((ended.discarded, ended.skipped), (230, 0));
+    let endpoint = endpoint_of(&postrider).await;
+    assert_eq!(postrider.ledger(&endpoint).await.unwrap().discarded, 230);
+}
+
+#[tokio::test]
+async fn a_cancelled_discard_says_how_many_it_has_discarded() {
+    let (receiver, _) = moody().await;
+    let directory = tempfile::tempdir().unwrap();
+    let postrider = started(file(directory.path())).await;
+    let endpoint = postrider.register_endpoint(&receiver.url(), SECRET).await;
+    let endpoint = endpoint.unwrap();
+    publish(&postrider, endpoint, 60).await;
+    let mut request = letters(ReplayAct::Discard);
+    request.per_second = NonZeroU32::new(50);
+    let replay = postrider.start_replay(request).await.unwrap();
+    until("some are discarded", || async {
+        postrider.ledger(&endpoint).await.unwrap().discarded >= 5
+    })
+    .await;
+    let cancelled = postrider.cancel_replay(&replay).await.unwrap();
+    assert_eq!(cancelled.state, ReplayState::Cancelled);
+    let left = postrider.dead_letters(&endpoint).await.unwrap().len() as u64;
+    // One more may have been on its way when it was cancelled.
+    let discarded = cancelled.discarded + left;
+    assert!((59..=60).contains(&discarded), "{cancelled:?}, {left} left");
 }

@@ -8,6 +8,8 @@ mod durable;
 mod files;
 mod history;
 mod records;
+mod requests;
+mod search;
 mod tenants;
 mod upkeep;
 mod versions;

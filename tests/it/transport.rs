@@ -16,6 +16,7 @@ pub(crate) mod fixture;
 mod http1;
 mod http2;
 mod names;
+mod phases;
 mod tls;
 
 use fixture::Subject;

@@ -6,7 +6,7 @@
     reason = "all of it is test code, of which clippy knows the test functions only"
 )]
 
-use crate::api::Server;
+use crate::api::{Server, header};
 use crate::hostile::{Behaviour, OK, Receiver};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -73,7 +73,20 @@ async fn an_untidy_503_is_retried_and_its_headers_are_on_record() {
     assert_eq!(attempts.len(), 2);
     assert_eq!(attempts[1]["status"], 503);
     assert_eq!(attempts[1]["failure"], Value::Null);
-    assert_eq!(attempts[1]["response_headers"]["retry-after"], "0");
+    let headers = &attempts[1]["response_headers"];
+    assert_eq!(header(headers, "retry-after"), ["0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_that_an_answer_has_twice_are_on_record_twice() {
+    let server = Server::start().await;
+    let head = "HTTP/1.1 200 OK\r\nset-cookie: a=1\r\nset-cookie: b=2\r\ncontent-length: 0\r\n\r\n";
+    let receiver = Receiver::start(Behaviour::Answer(head.into())).await;
+    endpoint(&server, &receiver, 5_000).await;
+    let event = server.publish("a.b", json!({})).await;
+    let attempts = attempts(&server, &event, "delivered").await;
+    let headers = &attempts[0]["response_headers"];
+    assert_eq!(header(headers, "set-cookie"), ["a=1", "b=2"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,8 @@
 
 use crate::receiver::{Receiver, Reply, end_of, hasty, loopback};
 use postrider::{
-    Closed, Fact, MemoryBounds, MemoryStore, NotReady, Observer, Postrider, SqliteStore,
+    BatchPolicy, Closed, Fact, MemoryBounds, MemoryStore, NotReady, Observer, Postrider,
+    SqliteStore,
 };
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -56,6 +57,42 @@ async fn an_observer_is_told_every_fact_however_slow_subscribers_are() {
     // The endpoint, the events, and the results.
     let changes = observer.changes.load(Ordering::Relaxed);
     assert_eq!(changes, 1 + 2 * EVENTS);
+}
+
+#[tokio::test]
+async fn the_start_of_a_batch_is_told_with_the_type_of_each_event() {
+    let builder = Postrider::builder().egress(loopback());
+    let postrider = builder.start().await.unwrap();
+    let receiver = Receiver::answering(200).await;
+    let mut spec = hasty(&receiver.url(), 1);
+    spec.batch = Some(BatchPolicy {
+        events_max: 2,
+        wait: Duration::from_secs(60),
+    });
+    let endpoint = postrider.register(spec, None).await.unwrap().id;
+    let mut facts = postrider.subscribe();
+    let mut events = Vec::new();
+    for event_type in ["a.one", "a.two"] {
+        let event = postrider.submit_event(&endpoint, event_type, "{}").await;
+        events.push(event.unwrap());
+    }
+    let mut starts = Vec::new();
+    while starts.len() < 2 {
+        let next = tokio::time::timeout(Duration::from_secs(60), facts.next_typed());
+        let typed = next.await.unwrap().unwrap();
+        match typed.fact {
+            Fact::AttemptStarted { of, .. } => {
+                let event_type = typed.event_type.unwrap();
+                starts.push((of.event, event_type.as_str().to_owned()));
+            }
+            _ => assert_eq!(typed.event_type, None),
+        }
+    }
+    let expected = [
+        (events[0], "a.one".to_owned()),
+        (events[1], "a.two".to_owned()),
+    ];
+    assert_eq!(starts, expected);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use super::Core;
 use crate::batch::{Attempted, Change, Receipt};
 use crate::breaker::Turned;
 use crate::commits::Next;
-use crate::delivery::{Attempt, DeliveryState, FailReason, HeaderLines, Seq};
+use crate::delivery::{Attempt, DeliveryState, FailReason, Seq};
 use crate::endpoint::{DisabledReason, EndpointStatus, OnFailed, Ordering};
 use crate::endpoint_state::{Answered, Existence, Judged, Pass};
 use crate::fact::{Fact, Of};
@@ -13,6 +13,7 @@ use crate::lane::{Member, Phase};
 use crate::outcome::{Failure, FailureKind, Outcome, Phase as AttemptPhase};
 use crate::output::Output;
 use crate::retry::{Verdict, asks_for_time};
+use crate::sent::Sent;
 use crate::slab::Key;
 use crate::time::{Mono, Now};
 use crate::timers::Alarm;
@@ -48,14 +49,14 @@ struct Decision {
 }
 
 impl Core {
-    pub(super) fn attempt_done(&mut self, id: AttemptId, outcome: Outcome, headers: HeaderLines) {
+    pub(super) fn attempt_done(&mut self, id: AttemptId, outcome: Outcome, sent: Box<Sent>) {
         // One that was cancelled, or answered twice, is not known any more.
         match self.attempts.remove(&id) {
             Some(flight) if is_local(&outcome) && self.is_here(flight.endpoint) => {
                 self.put_back(id, &flight);
             }
-            Some(flight) => self.end_attempt(id, flight, outcome, headers),
-            None => self.ping_done(id, outcome, headers),
+            Some(flight) => self.end_attempt(id, flight, outcome, sent),
+            None => self.ping_done(id, outcome, sent),
         }
     }
 
@@ -74,7 +75,7 @@ impl Core {
             self.outputs.push_back(Output::Cancel(id));
             let kind = FailureKind::Timeout(AttemptPhase::Unanswered);
             let failure = Failure::new(kind, "the host did not answer by the deadline");
-            self.attempt_done(id, Outcome::Failure(failure), HeaderLines::default());
+            self.attempt_done(id, Outcome::Failure(failure), Box::default());
         }
         self.overdue_at = self
             .deadlines()
@@ -125,13 +126,7 @@ impl Core {
         self.forget_if_gone(flight.endpoint);
     }
 
-    fn end_attempt(
-        &mut self,
-        id: AttemptId,
-        flight: InFlight,
-        outcome: Outcome,
-        headers: HeaderLines,
-    ) {
+    fn end_attempt(&mut self, id: AttemptId, flight: InFlight, outcome: Outcome, sent: Box<Sent>) {
         let Some(lane) = self.lanes.get_mut(flight.lane) else {
             return;
         };
@@ -163,7 +158,7 @@ impl Core {
             attempt: Attempt {
                 id,
                 number: flight.number,
-                request_headers: headers,
+                sent,
                 started_at: flight.started.wall,
                 duration_ms: self.now.mono.0 - flight.started.mono.0,
                 outcome,
@@ -173,18 +168,8 @@ impl Core {
             health,
             disable,
         };
-        // What follows for the endpoint follows once.
-        let more = flight.more.iter().map(|member| {
-            let end = Attempted {
-                delivery: member.of.delivery,
-                seq: member.seq,
-                health: None,
-                disable: None,
-                ..first.clone()
-            };
-            (*member, end)
-        });
-        let more: Vec<_> = more.collect();
+        let more = flight.more.iter();
+        let more: Vec<_> = more.map(|it| (*it, end_with(&first, it))).collect();
         for (member, end) in std::iter::once((flight.first, first)).chain(more) {
             let end = Arc::new(end);
             let next = Next::Attempted {
@@ -422,6 +407,22 @@ impl Core {
         });
         self.shed(endpoint);
     }
+}
+
+/// The end of what went in the same request as `first`. What follows for the endpoint follows once,
+/// and the body is kept once.
+fn end_with(first: &Attempted, member: &Member) -> Attempted {
+    let mut end = Attempted {
+        delivery: member.of.delivery,
+        seq: member.seq,
+        health: None,
+        disable: None,
+        ..first.clone()
+    };
+    if let Some(body) = &mut end.attempt.sent.body {
+        body.kept_with = Some(first.delivery);
+    }
+    end
 }
 
 fn is_local(outcome: &Outcome) -> bool {

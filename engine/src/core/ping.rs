@@ -3,7 +3,7 @@
 
 use super::Core;
 use super::attempts::in_time;
-use crate::delivery::{Attempt, Event, HeaderLines};
+use crate::delivery::{Attempt, Event};
 use crate::endpoint::EndpointSpec;
 use crate::endpoint_state::Existence;
 use crate::error::{Closed, PingError};
@@ -12,6 +12,7 @@ use crate::input::{CallId, NewEvent};
 use crate::outcome::Outcome;
 use crate::output::{Answer, Output};
 use crate::request::{Request, Route};
+use crate::sent::Sent;
 use crate::time::{Mono, Now};
 use postrider_signature::Secret;
 use std::sync::Arc;
@@ -130,7 +131,7 @@ impl Core {
     }
 
     /// Answers whoever waits for the ping. One that is not known was given up before.
-    pub(super) fn ping_done(&mut self, id: AttemptId, outcome: Outcome, headers: HeaderLines) {
+    pub(super) fn ping_done(&mut self, id: AttemptId, outcome: Outcome, sent: Box<Sent>) {
         let Some(ping) = self.end_ping(id) else {
             return;
         };
@@ -140,7 +141,7 @@ impl Core {
             number: 1,
             started_at: ping.started.wall,
             duration_ms: self.now.mono.0 - ping.started.mono.0,
-            request_headers: headers,
+            sent,
             outcome: in_time(outcome, timeout),
         };
         self.answer(ping.call, Answer::Pinged(Ok(attempt)));

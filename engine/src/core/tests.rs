@@ -18,4 +18,5 @@ mod publishing;
 mod random;
 mod recovery;
 mod retries;
+mod sent;
 mod shares;

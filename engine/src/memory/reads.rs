@@ -1,7 +1,7 @@
 //! What can be read from the store in memory.
 
 use super::{DeliveryRecord, Ledger, MemoryStore, StoredLane};
-use crate::delivery::{DeliveryState, LaneId, Seq};
+use crate::delivery::{Attempt, DeliveryState, Event, LaneId, Seq};
 use crate::endpoint::Endpoint;
 use crate::id::{DeliveryId, EndpointId, EventId};
 use crate::input::{
@@ -9,6 +9,9 @@ use crate::input::{
 };
 use crate::names::OrderingKey;
 use crate::output::Load;
+use crate::time::Wall;
+use bytes::Bytes;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A lane that holds something.
@@ -24,7 +27,42 @@ pub struct HeldLane<'a> {
     pub stopped_at: Option<DeliveryId>,
 }
 
+/// A delivery as it is held: nothing of it is copied.
+#[derive(Clone, Copy, Debug)]
+pub struct HeldDelivery<'a> {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Its event.
+    pub event: &'a Event,
+    /// Its endpoint; it may have been deleted since.
+    pub endpoint: EndpointId,
+    /// What has become of it.
+    pub state: DeliveryState,
+    /// When it ended.
+    pub ended_at: Option<Wall>,
+    /// The delivery that made it anew last.
+    pub resent_as: Option<DeliveryId>,
+    /// The last attempt that has ended.
+    pub last_attempt: Option<&'a Attempt>,
+}
+
 impl MemoryStore {
+    /// The deliveries with these ids, oldest first.
+    pub fn held_deliveries(
+        &self,
+        ids: Range<DeliveryId>,
+    ) -> impl DoubleEndedIterator<Item = HeldDelivery<'_>> {
+        self.deliveries.range(ids).map(|(id, stored)| HeldDelivery {
+            id: *id,
+            event: &stored.event,
+            endpoint: stored.lane.endpoint,
+            state: stored.state,
+            ended_at: stored.ended_at,
+            resent_as: stored.resends.as_ref().and_then(|resends| resends.by),
+            last_attempt: stored.attempts.last(),
+        })
+    }
+
     /// The lanes of an endpoint that hold something or have stopped, by their keys.
     pub fn held_lanes(&self, endpoint: EndpointId) -> impl Iterator<Item = HeldLane<'_>> {
         let lanes = self.lanes_of(endpoint).map(|(id, lane)| HeldLane {
@@ -151,6 +189,18 @@ impl MemoryStore {
     #[must_use]
     pub fn delivery(&self, id: DeliveryId) -> Option<DeliveryRecord> {
         self.deliveries.get(&id).map(|stored| stored.record(id))
+    }
+
+    /// The body of the request of an attempt, as it was sent; `None` if it is not on record.
+    #[must_use]
+    pub fn request_body(&self, delivery: DeliveryId, number: u32) -> Option<Bytes> {
+        let stored = self.deliveries.get(&delivery)?;
+        let at = stored.attempts.iter().position(|it| it.number == number)?;
+        let body = stored.attempts[at].sent.body.as_ref()?;
+        if body.is_payload {
+            return Some(stored.event.payload.clone());
+        }
+        self.bodies.of((delivery, at + 1)).cloned()
     }
 
     /// Every delivery on record, oldest first.

@@ -7,7 +7,7 @@ use postrider_engine::{Attempt, DeliveryRecord, HeaderLines, Outcome};
 pub(crate) const READ_BYTES_MAX: usize = 4 << 20;
 
 /// What an attempt takes beside its texts.
-const ATTEMPT_BYTES: usize = 256;
+const ATTEMPT_BYTES: usize = 512;
 
 /// Room for what is read.
 pub(crate) struct Room {
@@ -43,14 +43,15 @@ impl Room {
         self.take(payload.len());
     }
 
-    /// Leaves out of an attempt what there is no room for: its headers, and the body of the answer,
-    /// which is then marked as cut.
+    /// Leaves out of an attempt what there is no room for: its URL and headers, and the body of the
+    /// answer, which is then marked as cut.
     pub(crate) fn fit(&mut self, attempt: &mut Attempt) {
         if self.take(bytes(attempt)) {
             return;
         }
         self.left = 0;
-        attempt.request_headers = HeaderLines::default();
+        attempt.sent.url = None;
+        attempt.sent.headers = HeaderLines::default();
         if let Outcome::Response(response) = &mut attempt.outcome {
             response.headers = Vec::new();
             response.body = bytes::Bytes::new();
@@ -72,7 +73,8 @@ impl Room {
 }
 
 fn bytes(attempt: &Attempt) -> usize {
-    let headers = shown(attempt.request_headers.as_str().as_bytes());
+    let url = attempt.sent.url.as_deref().unwrap_or_default();
+    let headers = shown(url.as_bytes()) + shown(attempt.sent.headers.as_str().as_bytes());
     let outcome = match &attempt.outcome {
         Outcome::Response(response) => {
             let lines = response.headers.iter();
@@ -99,7 +101,7 @@ fn shown(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use postrider_engine::{AttemptId, Response, Wall};
+    use postrider_engine::{AttemptId, Response, Sent, Wall};
 
     fn attempt(body: &[u8]) -> Attempt {
         Attempt {
@@ -107,7 +109,10 @@ mod tests {
             number: 1,
             started_at: Wall(0),
             duration_ms: 1,
-            request_headers: HeaderLines::from_lines("a: b\n"),
+            sent: Box::new(Sent {
+                headers: HeaderLines::from_lines("a: b\n"),
+                ..Sent::default()
+            }),
             outcome: Outcome::Response(Response {
                 status: 500,
                 headers: vec![("a".into(), "b".into())],

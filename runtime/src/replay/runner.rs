@@ -1,24 +1,36 @@
 //! Does a replay, delivery by delivery.
 
-use super::{Replay, ReplayLog, ReplayState, is_due, query};
+use super::plan::{Plan, SkipReason, Verdict};
+use super::{Replay, ReplayAct, ReplayLog, ReplayPage, ReplayState};
+use crate::clock::Clock;
+use crate::history::Cursor;
+use crate::outline::{DeliveryOutline, OutlinePage, each};
 use crate::shell::Call;
 use crate::store::{Store, StoreError};
-use postrider_engine::{Answer, Command, DeliveryRecord, DeliveryState, ReplayId, ResendError};
+use postrider_engine::{Answer, Command, DeliveryId, DiscardError, ReplayId, ResendError};
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 
 /// How long it waits if there is no room.
 const NO_ROOM: Duration = Duration::from_secs(1);
+
+/// Deliveries that are looked at in one go.
+const PAGE: usize = 100;
+
+/// Deliveries that are counted in one go.
+const COUNTED_AT_ONCE: usize = 1_000;
 
 /// What a replay works with.
 #[derive(Clone)]
 pub(crate) struct Runner {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) log: Arc<dyn ReplayLog>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// Weak: the engine stops when nobody but a replay could ask it for anything.
     pub(crate) calls: mpsc::WeakSender<Call>,
 }
@@ -54,8 +66,10 @@ impl Running {
 
 /// What came of a delivery.
 enum Came {
-    Resent,
-    Skipped,
+    /// It was no part of the replay.
+    NoPart,
+    Acted,
+    Skipped(SkipReason),
     /// There is no room now.
     NoRoom,
     /// The engine takes nothing any more.
@@ -73,94 +87,227 @@ impl Runner {
     }
 
     async fn go_on(&self, replay: &mut Replay) -> Result<(), StoreError> {
-        let mut pace = replay.request.per_second.map(|most| {
-            let each = Duration::from_secs(1) / most.get();
-            let mut pace = interval_at(Instant::now() + each, each);
-            // After a pause it does not hurry to make up for it.
-            pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            pace
-        });
-        let mut query = query(&replay.request, replay.created_at);
-        loop {
-            query.after = replay.after;
-            let page = Arc::clone(&self.store).deliveries(query.clone()).await?;
-            let mut done = replay.clone();
-            for record in &page.deliveries {
-                if let Some(pace) = pace.as_mut().filter(|_| is_due(record)) {
-                    pace.tick().await;
-                }
-                match self.once(replay.id, record).await? {
-                    Came::Resent => done.resent += 1,
-                    Came::Skipped => done.skipped += 1,
-                    Came::NoRoom | Came::Over => return Ok(()),
-                }
-            }
-            done.after = page.next.or(done.after);
-            if page.next.is_none() {
-                done.state = ReplayState::Done;
-            }
+        let plan = Plan::of_replay(&replay.request, replay.created_at);
+        if replay.total.is_none() {
+            replay.total = Some(self.count(&plan, replay).await?);
+            Arc::clone(&self.log).put(replay.clone()).await?;
+        }
+        let mut pace = replay.request.per_second.map(pace);
+        while replay.state == ReplayState::Running {
+            let Some(done) = self.page(&plan, replay, &mut pace).await? else {
+                return Ok(());
+            };
             Arc::clone(&self.log).put(done.clone()).await?;
             *replay = done;
-            if replay.state == ReplayState::Done {
-                tracing::info!(
-                    replay = %replay.id,
-                    resent = replay.resent,
-                    skipped = replay.skipped,
-                    "postrider.replay.done"
-                );
-                return Ok(());
-            }
         }
+        tracing::info!(
+            replay = %replay.id,
+            resent = replay.resent,
+            discarded = replay.discarded,
+            skipped = replay.skipped,
+            "postrider.replay.done"
+        );
+        Ok(())
     }
 
-    /// Makes a delivery anew, as soon as there is room.
-    async fn once(&self, replay: ReplayId, record: &DeliveryRecord) -> Result<Came, StoreError> {
-        if !is_due(record) {
-            return self.was_before(replay, record).await;
-        }
-        loop {
-            match self.ask(replay, record).await {
-                Came::NoRoom => sleep(NO_ROOM).await,
-                came => return Ok(came),
-            }
-        }
+    /// How many deliveries are part of it: an earlier version may have done some.
+    async fn count(&self, plan: &Plan, replay: &Replay) -> Result<u64, StoreError> {
+        let mut query = plan.query(COUNTED_AT_ONCE);
+        query.after = replay.after;
+        let mut left = 0;
+        each(&self.store, query, |delivery| {
+            left += u64::from(plan.verdict(delivery) != Verdict::NoPart);
+        })
+        .await?;
+        Ok(replay.done() + left)
     }
 
-    /// It is no dead letter any more: perhaps because this very replay has made it anew before a
-    /// restart.
-    async fn was_before(
+    /// The replay as it is after one more page; `None` if the engine takes nothing any more.
+    async fn page(
         &self,
-        replay: ReplayId,
-        record: &DeliveryRecord,
-    ) -> Result<Came, StoreError> {
-        let Some(new) = record.resent_as.filter(|_| is_dead(record)) else {
-            return Ok(Came::Skipped);
+        plan: &Plan,
+        replay: &mut Replay,
+        pace: &mut Option<Interval>,
+    ) -> Result<Option<Replay>, StoreError> {
+        self.settle(replay).await?;
+        let mut query = plan.query(PAGE);
+        query.after = replay.after;
+        let mut page = Arc::clone(&self.store).outlines(query).await?;
+        if let Some(rate) = replay.request.per_second {
+            // No more than is done in a second: meanwhile others change what was read, and want to
+            // know how far it is.
+            plan.cut(&mut page, rate);
+        }
+        self.announce(plan, replay, &page).await?;
+        let mut done = Replay {
+            page: None,
+            ..replay.clone()
         };
-        let new = Arc::clone(&self.store).delivery(new).await?;
-        let ours = new.is_some_and(|new| new.replay == Some(replay));
-        Ok(if ours { Came::Resent } else { Came::Skipped })
+        for delivery in &page.deliveries {
+            match self.came(plan, replay, delivery, pace).await? {
+                Came::NoPart => (),
+                Came::Acted if replay.request.act == ReplayAct::Discard => done.discarded += 1,
+                Came::Acted => done.resent += 1,
+                Came::Skipped(why) => done.skip(why, 1),
+                Came::NoRoom | Came::Over => return Ok(None),
+            }
+        }
+        done.after = page.next.or(done.after);
+        if page.next.is_none() {
+            self.end(&mut done);
+        }
+        Ok(Some(done))
     }
 
-    async fn ask(&self, replay: ReplayId, record: &DeliveryRecord) -> Came {
+    /// Before anything of a page is discarded, it is on record how much that is to be.
+    async fn announce(
+        &self,
+        plan: &Plan,
+        replay: &mut Replay,
+        page: &OutlinePage,
+    ) -> Result<(), StoreError> {
+        if replay.request.act != ReplayAct::Discard {
+            return Ok(());
+        }
+        let deliveries = page.deliveries.iter();
+        let due = deliveries.filter(|it| plan.verdict(it) == Verdict::Due);
+        let due = due.count() as u64;
+        let Some(last) = page.deliveries.last().filter(|_| due > 0) else {
+            return Ok(());
+        };
+        let until = Cursor(last.id);
+        replay.page = Some(ReplayPage { until, due });
+        Arc::clone(&self.log).put(replay.clone()).await
+    }
+
+    /// Counts what was discarded of a page that was announced and not finished.
+    pub(super) async fn settle(&self, replay: &mut Replay) -> Result<(), StoreError> {
+        let Some(begun) = replay.page else {
+            return Ok(());
+        };
+        let plan = Plan::of_replay(&replay.request, replay.created_at);
+        let mut query = plan.query(COUNTED_AT_ONCE);
+        query.after = replay.after;
+        let mut left = 0;
+        loop {
+            let page = Arc::clone(&self.store).outlines(query.clone()).await?;
+            let announced = page.deliveries.iter();
+            let announced = announced.filter(|it| it.id <= begun.until.0);
+            left += announced
+                .filter(|it| plan.verdict(it) == Verdict::Due)
+                .count() as u64;
+            query.after = page.next;
+            if page.next.is_none_or(|next| next.0 >= begun.until.0) {
+                break;
+            }
+        }
+        replay.discarded += begun.due.saturating_sub(left);
+        replay.page = None;
+        Ok(())
+    }
+
+    /// It is through. What was counted and did not come is not there any more as it was.
+    fn end(&self, replay: &mut Replay) {
+        let missing = replay.total.unwrap_or(0).saturating_sub(replay.done());
+        if missing > 0 {
+            replay.skip(SkipReason::AlreadyDiscarded, missing);
+        }
+        replay.total = Some(replay.done());
+        replay.state = ReplayState::Done;
+        replay.ended_at = Some(self.clock.wall());
+    }
+
+    async fn came(
+        &self,
+        plan: &Plan,
+        replay: &Replay,
+        delivery: &DeliveryOutline,
+        pace: &mut Option<Interval>,
+    ) -> Result<Came, StoreError> {
+        let verdict = plan.verdict(delivery);
+        if verdict == Verdict::NoPart {
+            return Ok(Came::NoPart);
+        }
+        if let Some(new) = delivery.resent_as
+            && self.is_ours(replay.id, new).await?
+        {
+            return Ok(Came::Acted);
+        }
+        if let Verdict::Skip(why) = verdict {
+            return Ok(Came::Skipped(why));
+        }
+        if let Some(pace) = pace {
+            pace.tick().await;
+        }
+        Ok(self.act(replay, delivery).await)
+    }
+
+    /// Whether this very replay has made the delivery, before a restart.
+    async fn is_ours(&self, replay: ReplayId, new: DeliveryId) -> Result<bool, StoreError> {
+        let new = Arc::clone(&self.store).delivery(new).await?;
+        Ok(new.is_some_and(|new| new.replay == Some(replay)))
+    }
+
+    /// Acts upon a delivery, as soon as there is room.
+    async fn act(&self, replay: &Replay, delivery: &DeliveryOutline) -> Came {
+        loop {
+            match self.ask(replay, delivery).await {
+                Came::NoRoom => sleep(NO_ROOM).await,
+                came => return came,
+            }
+        }
+    }
+
+    async fn ask(&self, replay: &Replay, delivery: &DeliveryOutline) -> Came {
         let Some(calls) = self.calls.upgrade() else {
             return Came::Over;
         };
         let (reply, answer) = oneshot::channel();
-        let command = Command::Replay(record.id, Some(record.lane.endpoint), replay);
+        let command = match replay.request.act {
+            ReplayAct::Resend => Command::Replay(delivery.id, Some(delivery.endpoint), replay.id),
+            ReplayAct::Discard => Command::Discard(delivery.id),
+        };
         let call = Call::Command(command, None, reply);
         if calls.send(call).await.is_err() {
             return Came::Over;
         }
         drop(calls);
         match answer.await {
-            Ok(Answer::Resent(Ok(_) | Err(ResendError::AlreadyReplayed(_)))) => Came::Resent,
-            Ok(Answer::Resent(Err(ResendError::Full(_)))) => Came::NoRoom,
-            Ok(Answer::Resent(Err(ResendError::Closed(_)))) | Err(_) => Came::Over,
-            Ok(_) => Came::Skipped,
+            Ok(Answer::Resent(result)) => resent(result),
+            Ok(Answer::Discarded(result)) => discarded(result),
+            // An answer to another question cannot come.
+            Ok(_) | Err(_) => Came::Over,
         }
     }
 }
 
-fn is_dead(record: &DeliveryRecord) -> bool {
-    matches!(record.state, DeliveryState::Failed(_))
+fn resent(result: Result<DeliveryId, ResendError>) -> Came {
+    match result {
+        Ok(_) | Err(ResendError::AlreadyReplayed(_)) => Came::Acted,
+        Err(ResendError::Full(_)) => Came::NoRoom,
+        Err(ResendError::Closed(_)) => Came::Over,
+        Err(ResendError::NoSuchEndpoint(_)) => Came::Skipped(SkipReason::EndpointGone),
+        Err(ResendError::NoSuchDelivery(_)) => Came::Skipped(SkipReason::AlreadyDiscarded),
+        Err(_) => Came::Skipped(SkipReason::NotEnded),
+    }
+}
+
+fn discarded(result: Result<(), DiscardError>) -> Came {
+    match result {
+        Ok(()) => Came::Acted,
+        Err(DiscardError::Full(_)) => Came::NoRoom,
+        Err(DiscardError::Closed(_)) => Came::Over,
+        Err(DiscardError::AlreadyEnded(_) | DiscardError::NoSuchDelivery(_)) => {
+            Came::Skipped(SkipReason::AlreadyDiscarded)
+        }
+    }
+}
+
+/// So many in a second.
+fn pace(per_second: NonZeroU32) -> Interval {
+    let each = Duration::from_secs(1) / per_second.get();
+    let mut pace = interval_at(Instant::now() + each, each);
+    // After a pause it does not hurry to make up for it.
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pace
 }

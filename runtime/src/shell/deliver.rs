@@ -4,8 +4,7 @@ use crate::EndpointUrl;
 use crate::transport::{Transport, WireRequest, tell_of_shortage};
 use http::{HeaderName, HeaderValue};
 use postrider_engine::{
-    AttemptId, EndpointId, Failure, FailureKind, HeaderLines, Input, Limits, Outcome, Request,
-    Route,
+    AttemptId, EndpointId, Failure, FailureKind, Input, Limits, Outcome, Request, Route, Sent,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -46,7 +45,7 @@ impl Attempts {
         let attempt = request.attempt;
         let mut done = Done {
             attempt,
-            headers: HeaderLines::default(),
+            sent: Box::default(),
             inputs: Some(self.inputs.clone()),
         };
         let Some(url) = self.url_of(&request) else {
@@ -58,10 +57,13 @@ impl Attempts {
         let response_bytes_max = self.response_bytes_max;
         let task = tokio::spawn(async move {
             let outcome = match wire_of(&request, url, response_bytes_max) {
-                Ok((wire, lines)) => {
-                    done.headers = lines;
-                    match caught(transport.send(wire, deadline)).await {
-                        Ok(outcome) => outcome,
+                Ok((wire, sent)) => {
+                    *done.sent = sent;
+                    match caught(transport.send_timed(wire, deadline)).await {
+                        Ok(timed) => {
+                            done.sent.phases = timed.phases;
+                            timed.outcome
+                        }
                         // So tokio says that it has no thread, and can get none.
                         Err(said) if said.contains("can't spawn worker thread") => {
                             Outcome::Failure(Failure::new(FailureKind::Local, said))
@@ -128,15 +130,20 @@ const NAMES: [HeaderName; 10] = [
     HeaderName::from_static("x-signature"),
 ];
 
-/// The request as it goes out, and what is recorded of its headers.
+/// The request as it goes out, and what is recorded of it.
 fn wire_of(
     request: &Request,
     url: EndpointUrl,
     response_bytes_max: usize,
-) -> Result<(WireRequest, HeaderLines), Failure> {
+) -> Result<(WireRequest, Sent), Failure> {
     let internal = |detail: &dyn Display| Failure::new(FailureKind::Internal, detail);
     let prepared = request.prepare().map_err(|error| internal(&error))?;
-    let lines = prepared.header_lines();
+    let registered = &request.route.url;
+    let as_sent = match *url.as_str() == **registered {
+        true => Arc::clone(registered),
+        false => url.as_str().into(),
+    };
+    let sent = request.sent(&prepared, as_sent);
     let headers = headers_of(prepared.headers, prepared.own)
         .ok_or_else(|| internal(&"the request's headers are not valid"))?;
     let wire = WireRequest {
@@ -146,7 +153,7 @@ fn wire_of(
         body: prepared.body,
         response_bytes_max,
     };
-    Ok((wire, lines))
+    Ok((wire, sent))
 }
 
 /// The last `own` are the endpoint's: sensitive, so that nothing prints them, nor keeps them in the
@@ -203,7 +210,7 @@ fn internal(detail: &str) -> Outcome {
 /// Tells the core how the attempt ended, also if its task panics or is dropped.
 struct Done {
     attempt: AttemptId,
-    headers: HeaderLines,
+    sent: Box<Sent>,
     inputs: Option<mpsc::UnboundedSender<Input>>,
 }
 
@@ -216,8 +223,8 @@ impl Done {
                 tell_of_shortage(&failure.detail);
             }
             // The shell may have stopped.
-            let headers = std::mem::take(&mut self.headers);
-            let _ = inputs.send(Input::AttemptDone(self.attempt, outcome, headers));
+            let sent = std::mem::take(&mut self.sent);
+            let _ = inputs.send(Input::AttemptDone(self.attempt, outcome, sent));
         }
     }
 }

@@ -13,17 +13,20 @@ mod agenda;
 mod audit;
 mod deliveries;
 mod log;
+mod outlines;
+mod overview;
 mod records;
+mod replays;
+mod requests;
+mod search;
 
 use super::Store;
-use crate::history::{Cursor, DeliveryFilter, StateKind};
-use crate::replay::{Replay, ReplayRequest, ReplayState};
 use bytes::Bytes;
 use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
     EndpointSecret, EndpointSpec, EndpointStatus, EndpointUpdate, Event, EventId, FailReason,
-    Failure, FailureKind, HeaderLines, Health, Idempotency, LaneId, Load, NewDelivery, OrderingKey,
-    Outcome, Publish, Receipt, Refusal, ReplayId, Secret, Seq, Wall,
+    Failure, FailureKind, Health, Idempotency, LaneId, Load, NewDelivery, OrderingKey, Outcome,
+    Publish, Receipt, Refusal, ReplayId, Secret, Seq, Wall,
 };
 use std::sync::Arc;
 
@@ -41,19 +44,32 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     a_stopped_lane_takes_a_resend_in_place(&make()).await;
     a_resend_goes_to_the_end_of_its_lane(&make()).await;
     a_replay_makes_a_delivery_anew_once(&make()).await;
-    a_replay_is_kept_as_it_was_put(&make()).await;
+    replays::a_replay_is_kept_as_it_was_put(&make()).await;
+    replays::replays_have_pages_by_tenant_and_state(&make()).await;
     a_discard_ends_a_pending_delivery_and_a_dead_letter(&make()).await;
     a_deleted_endpoint_keeps_only_what_is_under_way(&make()).await;
     an_update_changes_what_it_names(&make()).await;
     an_event_for_nobody_is_known(&make()).await;
     log::whoever_reads_along_misses_no_event_and_sees_none_twice(&make()).await;
     log::events_are_found_by_tenant_type_and_time(&make()).await;
+    search::events_are_found_by_their_keys_and_their_text(&make()).await;
+    search::events_are_found_by_endpoint_and_by_what_has_become_of_them(&make()).await;
     deliveries::deliveries_are_found_by_what_they_are_of(&make()).await;
     deliveries::deliveries_are_found_by_how_they_ended(&make()).await;
+    deliveries::deliveries_are_found_by_their_key_and_their_last_status(&make()).await;
     deliveries::dead_letters_are_found_and_counted_by_tenant(&make()).await;
+    outlines::outlines_say_of_each_delivery_what_its_record_says(&make()).await;
+    outlines::outlines_know_whether_their_endpoint_gets_deliveries(&make()).await;
     deliveries::endpoints_are_found_by_tenant(&make()).await;
     deliveries::the_oldest_pending_delivery_is_known(&make()).await;
     deliveries::a_lane_shows_what_the_others_wait_for(&make()).await;
+    requests::what_was_sent_is_on_record(&make()).await;
+    requests::a_body_is_found_by_every_attempt_that_sent_it(&make()).await;
+    requests::attempts_are_read_from_any_number_on(&make()).await;
+    overview::tenants_are_counted_apart_and_together(&make()).await;
+    overview::the_hours_of_endpoints_add_up(&make()).await;
+    overview::endpoints_are_counted_in_the_order_in_which_they_are_named(&make()).await;
+    overview::endpoints_are_found_by_what_they_are(&make()).await;
     agenda::an_event_waits_until_it_is_due(&make()).await;
     agenda::a_key_belongs_to_one_event_whether_it_waits_or_not(&make()).await;
     records::a_record_is_kept_until_it_is_put_anew_or_removed(&make()).await;
@@ -112,7 +128,7 @@ impl<S: Store> Subject<'_, S> {
             lane: lane(),
             seq,
             attempt: Attempt {
-                request_headers: HeaderLines::default(),
+                sent: Box::default(),
                 id: AttemptId::from_u128(number),
                 number: 1,
                 started_at: Wall(10),
@@ -393,42 +409,6 @@ async fn a_replay_makes_a_delivery_anew_once<S: Store>(store: &Arc<S>) {
     assert_eq!(made.unwrap().unwrap().replay, Some(ReplayId::from_u128(7)));
     let other = subject.commit(again(4, 8)).await;
     assert!(matches!(other, Receipt::Resent(_)), "{other:?}");
-}
-
-async fn a_replay_is_kept_as_it_was_put<S: Store>(store: &Arc<S>) {
-    let Some(log) = Arc::clone(store).replay_log() else {
-        return;
-    };
-    let mut replay = Replay {
-        id: ReplayId::from_u128(7),
-        request: ReplayRequest {
-            filter: DeliveryFilter {
-                tenant: Some(postrider_engine::TenantId::default()),
-                event: Some(EventId::from_u128(3)),
-                endpoint: Some(ENDPOINT),
-                states: vec![StateKind::Failed, StateKind::Delivered],
-                event_types: "a.*".parse().into_iter().collect(),
-                from: Some(Wall(1)),
-                until: Some(Wall(2)),
-                status_class: Some(4),
-                failure: Some(FailureKind::Dns),
-                reasons: vec![FailReason::Exhausted],
-                dead: true,
-            },
-            per_second: std::num::NonZeroU32::new(3),
-        },
-        state: ReplayState::Running,
-        after: None,
-        resent: 4,
-        skipped: 5,
-        created_at: Wall(6),
-    };
-    Arc::clone(&log).put(replay.clone()).await.unwrap();
-    assert_eq!(Arc::clone(&log).replays().await.unwrap(), [replay.clone()]);
-    replay.state = ReplayState::Cancelled;
-    replay.after = Some(Cursor(DeliveryId::from_u128(9)));
-    Arc::clone(&log).put(replay.clone()).await.unwrap();
-    assert_eq!(log.replays().await.unwrap(), [replay]);
 }
 
 async fn a_discard_ends_a_pending_delivery_and_a_dead_letter<S: Store>(store: &Arc<S>) {

@@ -1,23 +1,32 @@
 //! The store in memory.
 
 mod audit;
+mod outlines;
+mod overview;
 mod pages;
 mod records;
+mod replays;
 
 use super::{Store, StoreError, StoreFuture};
 use crate::audit::AuditLog;
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
-use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery, Room, accepted_at};
+
+use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery, Room, Statistics, accepted_at};
+use crate::outline::OutlinePage;
+use crate::overview::{EndpointCounts, EndpointPage, EndpointQuery, Overview, TenantCounts};
+use crate::place::StorePlace;
 use crate::readiness::NotReady;
 use crate::reading::LaneRecord;
 use crate::records::Records;
-use crate::replay::{Replay, ReplayLog, ReplayState};
+use crate::replay::{Replay, ReplayLog};
 use crate::statistics::{Hour, MS_PER_HOUR};
 use audit::Notes;
+use bytes::Bytes;
+use overview::Owners;
 use postrider_engine::{
-    Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, HeldLane,
-    Ledger, Load, Loaded, MemoryBounds, Note, OrderingKey, Receipt, Recovered, ReplayId, TenantId,
-    Wall,
+    Attempt, Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId,
+    HeldLane, Ledger, Load, Loaded, MemoryBounds, Note, OrderingKey, Receipt, Recovered, ReplayId,
+    TenantId, Wall,
 };
 use records::Kept;
 use std::collections::BTreeMap;
@@ -30,13 +39,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct MemoryStore {
     held: Mutex<postrider_engine::MemoryStore>,
     hours: Mutex<Hours>,
+    owners: Mutex<Owners>,
     replays: Mutex<BTreeMap<ReplayId, Replay>>,
     records: Mutex<Kept>,
     notes: Mutex<Notes>,
 }
-
-/// Replays that are kept; those that have ended go first, the oldest before the others.
-const REPLAYS_MAX: usize = 1_000;
 
 /// Hours that are kept, over all endpoints; the oldest go first.
 const HOURS_MAX: usize = 2_000;
@@ -52,6 +59,7 @@ impl MemoryStore {
         Self {
             held: Mutex::new(postrider_engine::MemoryStore::bounded(bounds)),
             hours: Mutex::default(),
+            owners: Mutex::default(),
             replays: Mutex::default(),
             records: Mutex::default(),
             notes: Mutex::default(),
@@ -65,6 +73,10 @@ impl MemoryStore {
 
     fn counted(&self) -> MutexGuard<'_, Hours> {
         self.hours.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn owners(&self) -> MutexGuard<'_, Owners> {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn answer<T: Send + 'static>(
@@ -94,6 +106,7 @@ impl Store for MemoryStore {
     ) -> StoreFuture<Vec<Result<Receipt, CommitError>>> {
         let mut held = self.held();
         let mut hours = self.counted();
+        let mut owners = self.owners();
         let mut kept = self.notes();
         let mut notes = notes.into_iter().peekable();
         let receipts: Vec<_> = changes
@@ -101,6 +114,9 @@ impl Store for MemoryStore {
             .enumerate()
             .map(|(place, change)| {
                 let note = notes.next_if(|(of, _)| *of == place);
+                if let Change::AddEndpoint(endpoint) = &change {
+                    owners.add(endpoint, &held, &hours);
+                }
                 let counted = Counted::of(&change, &held);
                 let receipt = held.apply(change)?;
                 hours.count(&counted, &receipt);
@@ -110,7 +126,7 @@ impl Store for MemoryStore {
                 Ok(receipt)
             })
             .collect();
-        drop((held, hours, kept));
+        drop((held, hours, owners, kept));
         Box::pin(ready(receipts))
     }
 
@@ -173,6 +189,23 @@ impl Store for MemoryStore {
         self.answer(|held| held.delivery(id).map(|it| Room::new().fit_record(it)))
     }
 
+    fn attempts(
+        self: Arc<Self>,
+        delivery: DeliveryId,
+        after: u32,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<Attempt>, StoreError>> {
+        self.answer(|held| pages::attempts(held, (delivery, after, most)))
+    }
+
+    fn request_body(
+        self: Arc<Self>,
+        delivery: DeliveryId,
+        number: u32,
+    ) -> StoreFuture<Result<Option<Bytes>, StoreError>> {
+        self.answer(|held| held.request_body(delivery, number))
+    }
+
     fn dead_letters(
         self: Arc<Self>,
         endpoint: EndpointId,
@@ -193,6 +226,13 @@ impl Store for MemoryStore {
         query: DeliveryQuery,
     ) -> StoreFuture<Result<DeliveryPage, StoreError>> {
         self.answer(|held| pages::deliveries(held, &query))
+    }
+
+    fn outlines(
+        self: Arc<Self>,
+        query: DeliveryQuery,
+    ) -> StoreFuture<Result<OutlinePage, StoreError>> {
+        self.answer(|held| outlines::page(held, &query))
     }
 
     fn lanes(
@@ -219,9 +259,56 @@ impl Store for MemoryStore {
 
     fn dead_letter_groups(
         self: Arc<Self>,
-        tenant: TenantId,
+        tenant: Option<TenantId>,
     ) -> StoreFuture<Result<Vec<DeadLetterGroup>, StoreError>> {
-        self.answer(|held| pages::dead_letter_groups(held, &tenant))
+        self.answer(|held| pages::dead_letter_groups(held, tenant.as_ref()))
+    }
+
+    fn overview(
+        self: Arc<Self>,
+        tenant: Option<TenantId>,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Overview, StoreError>> {
+        self.answer(|held| {
+            let (hours, owners) = (self.counted(), self.owners());
+            overview::overview(held, (&hours, &owners), tenant.as_ref(), (from, until))
+        })
+    }
+
+    fn tenant_counts(
+        self: Arc<Self>,
+        tenants: Vec<TenantId>,
+    ) -> StoreFuture<Result<Vec<TenantCounts>, StoreError>> {
+        self.answer(|held| {
+            let all = tenants.iter();
+            all.map(|tenant| overview::counts(held, Some(tenant)))
+                .collect()
+        })
+    }
+
+    fn endpoint_counts(
+        self: Arc<Self>,
+        endpoints: Vec<EndpointId>,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Vec<EndpointCounts>, StoreError>> {
+        self.answer(|held| {
+            let hours = self.counted();
+            let counts = |endpoint: &EndpointId| EndpointCounts {
+                ledger: held.ledger(*endpoint),
+                dead_letters: held.dead_letters(*endpoint).count() as u64,
+                total: Statistics::of(hours.of(*endpoint, from, until), from).total,
+            };
+            endpoints.iter().map(counts).collect()
+        })
+    }
+
+    fn find_endpoints(
+        self: Arc<Self>,
+        query: EndpointQuery,
+    ) -> StoreFuture<Result<EndpointPage, StoreError>> {
+        self.answer(|held| overview::find_endpoints(held, &query))
     }
 
     fn hours(
@@ -230,11 +317,8 @@ impl Store for MemoryStore {
         from: Wall,
         until: Wall,
     ) -> StoreFuture<Result<Vec<Hour>, StoreError>> {
-        let hours = self.counted();
-        let between = from.0 / MS_PER_HOUR..until.0.div_ceil(MS_PER_HOUR);
-        let found = hours.0.iter();
-        let found = found.filter(|((hour, of), _)| *of == endpoint && between.contains(hour));
-        Box::pin(ready(Ok(found.map(|(_, hour)| hour.clone()).collect())))
+        let found = self.counted().of(endpoint, from, until);
+        Box::pin(ready(Ok(found)))
     }
 
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>> {
@@ -247,6 +331,13 @@ impl Store for MemoryStore {
 
     fn size_bytes(self: Arc<Self>) -> StoreFuture<Result<u64, StoreError>> {
         self.answer(|held| held.payload_bytes() as u64)
+    }
+
+    fn place(&self) -> StorePlace {
+        StorePlace {
+            kind: "memory",
+            path: None,
+        }
     }
 
     fn probe(self: Arc<Self>) -> StoreFuture<Result<(), NotReady>> {
@@ -264,33 +355,6 @@ impl Store for MemoryStore {
 
     fn audit_log(self: Arc<Self>) -> Option<Arc<dyn AuditLog>> {
         Some(self)
-    }
-}
-
-impl ReplayLog for MemoryStore {
-    fn put(self: Arc<Self>, replay: Replay) -> StoreFuture<Result<(), StoreError>> {
-        let mut replays = self.replays.lock().unwrap_or_else(PoisonError::into_inner);
-        replays.insert(replay.id, replay);
-        let has_ended = |replay: &&Replay| replay.state != ReplayState::Running;
-        let oldest = replays.values().find(has_ended).map(|replay| replay.id);
-        if let Some(oldest) = oldest.filter(|_| replays.len() > REPLAYS_MAX) {
-            replays.remove(&oldest);
-        }
-        Box::pin(ready(Ok(())))
-    }
-
-    fn put_noted(
-        self: Arc<Self>,
-        replay: Replay,
-        note: Note,
-    ) -> StoreFuture<Result<(), StoreError>> {
-        self.notes().keep(note);
-        ReplayLog::put(self, replay)
-    }
-
-    fn replays(self: Arc<Self>) -> StoreFuture<Result<Vec<Replay>, StoreError>> {
-        let replays = self.replays.lock().unwrap_or_else(PoisonError::into_inner);
-        Box::pin(ready(Ok(replays.values().cloned().collect())))
     }
 }
 
@@ -329,6 +393,14 @@ impl Counted {
 }
 
 impl Hours {
+    /// The hours of an endpoint, oldest first.
+    fn of(&self, endpoint: EndpointId, from: Wall, until: Wall) -> Vec<Hour> {
+        let between = from.0 / MS_PER_HOUR..until.0.div_ceil(MS_PER_HOUR);
+        let found = self.0.iter();
+        let found = found.filter(|((hour, of), _)| *of == endpoint && between.contains(hour));
+        found.map(|(_, hour)| hour.clone()).collect()
+    }
+
     fn at(&mut self, endpoint: EndpointId, at: Wall) -> &mut Hour {
         if self.0.len() > HOURS_MAX {
             self.0.pop_first();

@@ -16,12 +16,15 @@ mod held;
 mod history;
 mod hours;
 mod key_file;
+mod keyed;
 mod lanes;
 mod merge;
 mod modes;
 mod open_error;
 mod options;
 mod outbox;
+mod outlines;
+mod overview;
 mod patience;
 mod reads;
 mod records;
@@ -32,7 +35,11 @@ mod retention;
 mod rows;
 mod schema;
 mod seal;
+mod search;
+mod sent;
 mod spec;
+mod summaries;
+mod waiting;
 mod watch;
 mod writer;
 
@@ -49,19 +56,24 @@ use super::{Store, StoreError, StoreFuture};
 use crate::agenda::Agenda;
 use crate::audit::AuditLog;
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
-use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery};
+use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery, SummaryPage};
 use crate::outbox::{Outbox, OutboxSource};
+use crate::outline::OutlinePage;
+use crate::overview::{EndpointCounts, EndpointPage, EndpointQuery, Overview, TenantCounts};
+use crate::place::StorePlace;
 use crate::readiness::NotReady;
 use crate::reading::LaneRecord;
 use crate::records::Records;
 use crate::replay::ReplayLog;
+use crate::search::{EventSearch, FoundEvents};
 use crate::statistics::Hour;
+use bytes::Bytes;
 use held::Lock;
 use outbox::SqliteOutbox;
 use patience::Patience;
 use postrider_engine::{
-    Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId, Ledger, Load,
-    Loaded, Note, OrderingKey, Receipt, Recovered, TenantId, Wall,
+    Attempt, Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId,
+    Ledger, Load, Loaded, Note, OrderingKey, Receipt, Recovered, TenantId, Wall,
 };
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use schema::Home;
@@ -374,6 +386,13 @@ impl Store for SqliteStore {
         self.read(move |connection, _| events::page(connection, &query))
     }
 
+    fn find_events(
+        self: Arc<Self>,
+        search: EventSearch,
+    ) -> StoreFuture<Result<FoundEvents, StoreError>> {
+        self.read(move |connection, _| search::find(connection, &search))
+    }
+
     fn newest_event(self: Arc<Self>) -> StoreFuture<Result<Option<EventCursor>, StoreError>> {
         self.read(|connection, _| events::newest(connection))
     }
@@ -383,6 +402,23 @@ impl Store for SqliteStore {
         id: DeliveryId,
     ) -> StoreFuture<Result<Option<DeliveryRecord>, StoreError>> {
         self.read(move |connection, _| reads::delivery(connection, id))
+    }
+
+    fn attempts(
+        self: Arc<Self>,
+        delivery: DeliveryId,
+        after: u32,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<Attempt>, StoreError>> {
+        self.read(move |connection, _| sent::attempts(connection, (delivery, after, most)))
+    }
+
+    fn request_body(
+        self: Arc<Self>,
+        delivery: DeliveryId,
+        number: u32,
+    ) -> StoreFuture<Result<Option<Bytes>, StoreError>> {
+        self.read(move |connection, _| sent::body(connection, delivery, number))
     }
 
     fn dead_letters(
@@ -401,6 +437,20 @@ impl Store for SqliteStore {
         self.read(move |connection, _| history::page(connection, &query))
     }
 
+    fn outlines(
+        self: Arc<Self>,
+        query: DeliveryQuery,
+    ) -> StoreFuture<Result<OutlinePage, StoreError>> {
+        self.read(move |connection, _| outlines::page(connection, &query))
+    }
+
+    fn delivery_summaries(
+        self: Arc<Self>,
+        query: DeliveryQuery,
+    ) -> StoreFuture<Result<SummaryPage, StoreError>> {
+        self.read(move |connection, _| summaries::page(connection, &query))
+    }
+
     fn lanes(
         self: Arc<Self>,
         endpoint: EndpointId,
@@ -412,9 +462,45 @@ impl Store for SqliteStore {
 
     fn dead_letter_groups(
         self: Arc<Self>,
-        tenant: TenantId,
+        tenant: Option<TenantId>,
     ) -> StoreFuture<Result<Vec<DeadLetterGroup>, StoreError>> {
-        self.read(move |connection, _| history::dead_letter_groups(connection, &tenant))
+        self.read(move |connection, _| history::dead_letter_groups(connection, tenant.as_ref()))
+    }
+
+    fn overview(
+        self: Arc<Self>,
+        tenant: Option<TenantId>,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Overview, StoreError>> {
+        self.read(move |connection, _| {
+            overview::overview(connection, tenant.as_ref(), (from, until))
+        })
+    }
+
+    fn tenant_counts(
+        self: Arc<Self>,
+        tenants: Vec<TenantId>,
+    ) -> StoreFuture<Result<Vec<TenantCounts>, StoreError>> {
+        self.read(move |connection, _| overview::tenant_counts(connection, &tenants))
+    }
+
+    fn endpoint_counts(
+        self: Arc<Self>,
+        endpoints: Vec<EndpointId>,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Vec<EndpointCounts>, StoreError>> {
+        self.read(move |connection, _| {
+            overview::endpoint_counts(connection, &endpoints, (from, until))
+        })
+    }
+
+    fn find_endpoints(
+        self: Arc<Self>,
+        query: EndpointQuery,
+    ) -> StoreFuture<Result<EndpointPage, StoreError>> {
+        self.read(move |connection, keys| overview::find_endpoints(connection, keys, &query))
     }
 
     fn hours(
@@ -437,6 +523,13 @@ impl Store for SqliteStore {
     fn size_bytes(self: Arc<Self>) -> StoreFuture<Result<u64, StoreError>> {
         let files = [self.path.clone(), beside(&real(&self.path), "wal")];
         self.read(move |_, _| Ok(files.iter().map(|file| size_of_file(file)).sum()))
+    }
+
+    fn place(&self) -> StorePlace {
+        StorePlace {
+            kind: "sqlite",
+            path: Some(self.path.clone()),
+        }
     }
 
     fn probe(self: Arc<Self>) -> StoreFuture<Result<(), NotReady>> {

@@ -11,7 +11,7 @@ use super::limits::TransportLimits;
 use super::pool::{Checkout, Lease, Pool, Slot};
 use super::progress::Progress;
 use super::request::WireRequest;
-use super::{Transport, failure};
+use super::{Timed, Transport, failure};
 use crate::EndpointUrl;
 use http::Response;
 use postrider_engine::{Failure, FailureKind, Outcome, Repeat};
@@ -68,6 +68,18 @@ impl<D: Dial> HyperTransport<D> {
     /// Closes the connections that are kept for the next request.
     pub fn close_idle_connections(&self) {
         self.pool.close_idle();
+    }
+
+    async fn timed(&self, request: &WireRequest, deadline: Instant) -> Timed {
+        let mut progress = Progress::new();
+        let ended = timeout_at(deadline, self.attempt(request, deadline, &mut progress)).await;
+        let phases = Some(progress.times());
+        let outcome = match ended {
+            Ok(Ok(())) => progress.finish(),
+            Ok(Err(failure)) => progress.fail(failure),
+            Err(_) => progress.at_deadline(),
+        };
+        Timed { outcome, phases }
     }
 
     /// Returns when the response has been read as far as it is kept; it is in `progress`.
@@ -196,7 +208,7 @@ impl<D: Dial> HyperTransport<D> {
             failure,
             again: None,
         })?;
-        Ok((progress.answer.insert(answer), body))
+        Ok((progress.answered(answer, headed), body))
     }
 }
 
@@ -232,14 +244,15 @@ impl<D: Dial> Transport for HyperTransport<D> {
         request: WireRequest,
         deadline: Instant,
     ) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>> {
-        Box::pin(async move {
-            let mut progress = Progress::new();
-            match timeout_at(deadline, self.attempt(&request, deadline, &mut progress)).await {
-                Ok(Ok(())) => progress.finish(),
-                Ok(Err(failure)) => progress.fail(failure),
-                Err(_) => progress.at_deadline(),
-            }
-        })
+        Box::pin(async move { self.timed(&request, deadline).await.outcome })
+    }
+
+    fn send_timed(
+        &self,
+        request: WireRequest,
+        deadline: Instant,
+    ) -> Pin<Box<dyn Future<Output = Timed> + Send + '_>> {
+        Box::pin(async move { self.timed(&request, deadline).await })
     }
 }
 

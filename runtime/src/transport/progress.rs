@@ -2,7 +2,8 @@
 
 use super::answer::Answer;
 use super::pool::Dialing;
-use postrider_engine::{Failure, FailureKind, Outcome, Phase, Repeat};
+use super::stopwatch::{Stage, Stopwatch};
+use postrider_engine::{Failure, FailureKind, Outcome, Phase, PhaseTimes, Repeat};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -10,9 +11,9 @@ use tokio::time::Instant;
 /// Outlives the attempt's future, which the deadline drops wherever it stands.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    started: Instant,
+    watch: Stopwatch,
     /// Set once the head of the response has arrived.
-    pub(crate) answer: Option<Answer>,
+    answer: Option<Answer>,
     doing: Doing,
     repeated: Option<Repeat>,
 }
@@ -31,7 +32,7 @@ impl Progress {
     /// The attempt begins now.
     pub(crate) fn new() -> Self {
         Self {
-            started: Instant::now(),
+            watch: Stopwatch::start(),
             answer: None,
             doing: Doing::Request,
             repeated: None,
@@ -49,16 +50,23 @@ impl Progress {
     }
 
     pub(crate) fn started(&self) -> Instant {
-        self.started
+        self.watch.started()
     }
 
     /// A connection is made, which others may wait for.
     pub(crate) fn dial(&mut self, dialing: Option<Arc<Dialing>>) {
+        self.watch.stop(Instant::now());
         self.doing = Doing::Dial(Phase::Resolve, dialing);
     }
 
     /// The connection being made has come this far.
     pub(crate) fn enter(&mut self, entered: Phase) {
+        self.watch.enter(match entered {
+            Phase::Resolve => Stage::Dns,
+            Phase::Connect => Stage::Connect,
+            Phase::Tls => Stage::Tls,
+            Phase::Response | Phase::Unanswered => Stage::FirstByte,
+        });
         if let Doing::Dial(phase, dialing) = &mut self.doing {
             *phase = entered;
             if let Some(dialing) = dialing {
@@ -69,12 +77,25 @@ impl Progress {
 
     /// Another attempt makes the connection.
     pub(crate) fn wait_for(&mut self, dialing: Arc<Dialing>) {
+        self.watch.enter(Stage::Queued);
         self.doing = Doing::Wait(dialing);
     }
 
     /// There is a connection.
     pub(crate) fn connected(&mut self) {
+        self.watch.enter(Stage::FirstByte);
         self.doing = Doing::Request;
+    }
+
+    /// The head of the response arrived at this time.
+    pub(crate) fn answered(&mut self, answer: Answer, at: Instant) -> &mut Answer {
+        self.watch.stop(at);
+        self.answer.insert(answer)
+    }
+
+    /// How long the phases took, if the attempt ends now.
+    pub(crate) fn times(&self) -> PhaseTimes {
+        self.watch.times(Instant::now())
     }
 
     /// The outcome of an attempt that got its answer.
@@ -98,12 +119,12 @@ impl Progress {
             answer.cut();
             return self.finish();
         }
-        let phase = match self.doing {
+        let phase = match &self.doing {
             Doing::Request => Phase::Response,
-            Doing::Dial(phase, _) => phase,
+            Doing::Dial(phase, _) => *phase,
             Doing::Wait(dialing) => dialing.phase(),
         };
-        timed_out(phase, self.started.elapsed()).with_repeat(self.repeated)
+        timed_out(phase, self.started().elapsed()).with_repeat(self.repeated)
     }
 }
 

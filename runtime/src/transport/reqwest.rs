@@ -7,7 +7,7 @@ use super::connect::blocked;
 use super::limits::TransportLimits;
 use super::progress::Progress;
 use super::request::WireRequest;
-use super::{Shortage, Transport, failure, lookups, shortage};
+use super::{Shortage, Timed, Transport, failure, lookups, shortage};
 use crate::egress::{BlockedName, EgressGuard};
 use crate::{EndpointUrl, Host};
 use http::Method;
@@ -36,7 +36,7 @@ tokio::task_local! {
 ///
 /// - A timeout is [`Resolve`](postrider_engine::Phase::Resolve) or
 ///   [`Response`](postrider_engine::Phase::Response): reqwest does not tell how far a connection
-///   is.
+///   is. For the same reason the time until the first byte has the look-up and the connection in it.
 /// - A request that crosses with the closing of an idle connection fails as
 ///   [`Reset`](FailureKind::Reset), and 408 and 421 are answers like any other: reqwest does not
 ///   tell an old connection from a new one.
@@ -153,11 +153,32 @@ impl ReqwestTransport {
         })
     }
 
+    async fn timed(&self, request: &WireRequest, deadline: Instant) -> Timed {
+        let mut progress = Progress::new();
+        let looking_up = Arc::new(AtomicBool::new(false));
+        let attempt = self.attempt(request, &mut progress);
+        let attempt = LOOKING_UP.scope(Arc::clone(&looking_up), attempt);
+        let ended = timeout_at(deadline, attempt).await;
+        let phases = Some(progress.times());
+        let outcome = match ended {
+            Ok(Ok(())) => progress.finish(),
+            Ok(Err(failure)) => progress.fail(failure),
+            Err(_) => {
+                if looking_up.load(Ordering::Relaxed) {
+                    progress.dial(None);
+                }
+                progress.at_deadline()
+            }
+        };
+        Timed { outcome, phases }
+    }
+
     async fn attempt(&self, request: &WireRequest, progress: &mut Progress) -> Result<(), Failure> {
         let refused = |error| Failure::new(FailureKind::BlockedAddress, error);
         request.url.check_scheme(&self.guard).map_err(refused)?;
         // reqwest resolves names only.
         request.url.check_literal(&self.guard).map_err(blocked)?;
+        progress.connected();
         let sent = self.client.execute(message(request)?).await;
         let headed = Instant::now();
         let response = sent.map_err(|error| failure_of(error, request.url.is_https()))?;
@@ -168,7 +189,7 @@ impl ReqwestTransport {
         let (head, body) = http::Response::from(response).into_parts();
         let kept_max = request.response_bytes_max;
         let answer = Answer::new(head.status, &head.headers, &self.limits, kept_max, took)?;
-        let answer = progress.answer.insert(answer);
+        let answer = progress.answered(answer, headed);
         body::read(
             body,
             answer,
@@ -251,22 +272,15 @@ impl Transport for ReqwestTransport {
         request: WireRequest,
         deadline: Instant,
     ) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>> {
-        Box::pin(async move {
-            let mut progress = Progress::new();
-            let looking_up = Arc::new(AtomicBool::new(false));
-            let attempt = self.attempt(&request, &mut progress);
-            let attempt = LOOKING_UP.scope(Arc::clone(&looking_up), attempt);
-            match timeout_at(deadline, attempt).await {
-                Ok(Ok(())) => progress.finish(),
-                Ok(Err(failure)) => progress.fail(failure),
-                Err(_) => {
-                    if looking_up.load(Ordering::Relaxed) {
-                        progress.dial(None);
-                    }
-                    progress.at_deadline()
-                }
-            }
-        })
+        Box::pin(async move { self.timed(&request, deadline).await.outcome })
+    }
+
+    fn send_timed(
+        &self,
+        request: WireRequest,
+        deadline: Instant,
+    ) -> Pin<Box<dyn Future<Output = Timed> + Send + '_>> {
+        Box::pin(async move { self.timed(&request, deadline).await })
     }
 }
 

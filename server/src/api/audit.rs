@@ -6,17 +6,16 @@ mod acts;
 pub(crate) use acts::Act;
 
 use super::Api;
-use super::caller::{Caller, Read, TENANT_HEADER};
+use super::caller::{Caller, Read};
 use super::deliveries::Order;
 use super::extract::Query;
 use super::page::{self, Filling, Page};
 use super::problem::{Code, Problem};
+use super::reach::Reach;
 use super::time::Time;
 use acts::{Acts, kind_of};
 use axum::extract::State;
-use axum::http::HeaderMap;
-use postrider::engine::TenantUid;
-use postrider::{AuditQuery, Note, NoteId, TenantId};
+use postrider::{AuditQuery, Note, NoteId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::fmt::Display;
@@ -28,15 +27,29 @@ const LOOK_MAX: usize = 5_000;
 /// Of these, those that are read at once.
 const READ_MAX: usize = 250;
 
+/// The kind of whoever has signed in to the portal.
+const PORTAL: &str = "portal";
+
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Actor {
     /// `key`, `portal`, `cli`, or `system`: the server itself.
     kind: String,
-    /// The id of the key or the link; `null` where there is none.
+    /// The id of the key, which a session of the portal is, too; of the link, for who signs in with
+    /// it; `null` where there is none.
     id: Option<String>,
     /// The name of the key, as it was then; `null` where there is none.
     name: Option<String>,
+}
+
+impl Actor {
+    fn new(kind: &str, id: &str, name: &str) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            id: Some(id.to_owned()),
+            name: Some(name.to_owned()),
+        }
+    }
 }
 
 /// What the value of a note is: the store seals it.
@@ -74,11 +87,15 @@ fn note(
     })
 }
 
+/// The names of those fields that a body has.
+pub(crate) fn given<'n>(fields: &[(&'n str, bool)]) -> Vec<&'n str> {
+    let given = fields.iter().filter(|(_, is_given)| *is_given);
+    given.map(|(name, _)| *name).collect()
+}
+
 /// A detail that names the fields that a patch has.
 pub(crate) fn names(fields: &[(&str, bool)]) -> Value {
-    let changed = fields.iter().filter(|(_, is_given)| *is_given);
-    let changed: Vec<&str> = changed.map(|(name, _)| *name).collect();
-    json!({ "changed": changed })
+    json!({ "changed": given(fields) })
 }
 
 impl<N> Caller<N> {
@@ -93,11 +110,11 @@ impl<N> Caller<N> {
         detail: Value,
     ) -> Result<Note, Problem> {
         let key = self.key();
-        let actor = Actor {
-            kind: "key".to_owned(),
-            id: Some(key.id.clone()),
-            name: Some(key.name.clone()),
+        let kind = match key.portal {
+            Some(_) => PORTAL,
+            None => "key",
         };
+        let actor = Actor::new(kind, &key.id, &key.name);
         let note = note(api, actor, (act, target), detail)?;
         Ok(Note {
             tenant: Some(self.tenant().clone()),
@@ -115,6 +132,17 @@ impl Api {
             name: None,
         };
         note(self, actor, (act, None), detail)
+    }
+
+    /// A note of what is done with the link of this id, which needs no key. The name is that of the
+    /// session, so that what it does is found together with its beginning.
+    pub(crate) fn portal_note(
+        &self,
+        act: Act,
+        (link, name): (&str, &str),
+        detail: Value,
+    ) -> Result<Note, Problem> {
+        note(self, Actor::new(PORTAL, link, name), (act, None), detail)
     }
 }
 
@@ -186,8 +214,8 @@ pub(crate) struct ListQuery {
     /// `newest` (the default) or `oldest` first.
     #[param(inline)]
     order: Option<Order>,
-    /// Of this tenant, by name or id; `*` for all, with a key for all tenants. Such a key reads of a
-    /// tenant that was deleted, too, by its id.
+    /// Those of this tenant, by name or id; `*` for those of all, with a key for all tenants. Such a
+    /// key reads of a tenant that was deleted, too, by its id.
     tenant: Option<String>,
     /// How many at most: 1 to 250.
     #[param(minimum = 1, maximum = 250, default = 50)]
@@ -196,44 +224,7 @@ pub(crate) struct ListQuery {
     cursor: Option<String>,
 }
 
-/// The tenant that this is the id of, whether or not it is there: an id is never used twice.
-fn id_of_tenant(text: &str) -> Option<TenantId> {
-    let id: TenantUid = text.parse().ok()?;
-    id.to_string().parse().ok()
-}
-
 impl ListQuery {
-    /// The tenant that is asked for; `None` for all of them.
-    fn tenant(
-        &self,
-        api: &Api,
-        caller: &Caller<Read>,
-        headers: &HeaderMap,
-    ) -> Result<Option<TenantId>, Problem> {
-        let Some(asked) = self.tenant.as_deref() else {
-            return Ok(Some(caller.tenant().clone()));
-        };
-        let found = match asked {
-            "*" => None,
-            name => api.tenants().find(name).or_else(|| id_of_tenant(name)),
-        };
-        if let Some(own) = caller.bound_to() {
-            if found.as_ref() == Some(&own) {
-                return Ok(found);
-            }
-            let detail = "tenant: this key is for its own tenant alone";
-            return Err(Problem::new(Code::Forbidden, detail));
-        }
-        if found.is_none() && asked != "*" {
-            return Err(Problem::not_found(format_args!("tenant {asked}")));
-        }
-        if headers.contains_key(TENANT_HEADER) && found.as_ref() != Some(caller.tenant()) {
-            let detail = format!("tenant: {TENANT_HEADER} names another one");
-            return Err(Problem::new(Code::InvalidQuery, detail));
-        }
-        Ok(found)
-    }
-
     /// Whether every entry that the store finds is asked for.
     fn is_plain(&self) -> bool {
         self.actor.is_none() && self.act.is_none()
@@ -262,13 +253,13 @@ impl ListQuery {
 pub(crate) async fn list(
     State(api): State<Api>,
     caller: Caller<Read>,
-    headers: HeaderMap,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Page<AuditView>>, Problem> {
     let most = page::most(query.limit)?;
     let acts: Vec<Acts> = page::list(query.act.as_deref(), "act")?;
+    let reach = Reach::of_any_time(&api, &caller, query.tenant.as_deref())?;
     let mut wanted = AuditQuery {
-        tenant: query.tenant(&api, &caller, &headers)?,
+        tenant: reach.tenant().cloned(),
         target: query.target.as_deref().map(Into::into),
         from: query.from.map(|time| time.0),
         until: query.until.map(|time| time.0),

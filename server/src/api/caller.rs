@@ -21,6 +21,8 @@ pub(crate) const TENANT_HEADER: &str = "postrider-tenant";
 pub(crate) struct Caller<N> {
     key: Arc<KeyRecord>,
     tenant: TenantId,
+    /// Whether the request says for which tenant.
+    names_tenant: bool,
     /// The deletion of the tenant waits for this request.
     _hold: Hold,
     need: PhantomData<N>,
@@ -32,6 +34,9 @@ pub(crate) trait Need: Send + Sync {
     fn check(key: &KeyRecord) -> Result<(), Problem>;
 }
 
+/// Nothing but that it is one.
+pub(crate) struct Any;
+
 /// [`Scope::Publish`].
 pub(crate) struct Publish;
 
@@ -41,11 +46,26 @@ pub(crate) struct Manage;
 /// [`Scope::Read`].
 pub(crate) struct Read;
 
+/// [`Scope::Retry`].
+pub(crate) struct Retry;
+
+/// [`Scope::ManageEndpoints`].
+pub(crate) struct ManageEndpoints;
+
+/// [`Scope::Test`].
+pub(crate) struct Test;
+
 /// One of the two.
 pub(crate) struct Either<A, B>(PhantomData<(A, B)>);
 
 /// A key for all tenants, which has this as well.
 pub(crate) struct AllTenants<N>(PhantomData<N>);
+
+impl Need for Any {
+    fn check(_: &KeyRecord) -> Result<(), Problem> {
+        Ok(())
+    }
+}
 
 impl Need for Publish {
     fn check(key: &KeyRecord) -> Result<(), Problem> {
@@ -62,6 +82,24 @@ impl Need for Manage {
 impl Need for Read {
     fn check(key: &KeyRecord) -> Result<(), Problem> {
         check(key, Scope::Read)
+    }
+}
+
+impl Need for Retry {
+    fn check(key: &KeyRecord) -> Result<(), Problem> {
+        check(key, Scope::Retry)
+    }
+}
+
+impl Need for ManageEndpoints {
+    fn check(key: &KeyRecord) -> Result<(), Problem> {
+        check(key, Scope::ManageEndpoints)
+    }
+}
+
+impl Need for Test {
+    fn check(key: &KeyRecord) -> Result<(), Problem> {
+        check(key, Scope::Test)
     }
 }
 
@@ -96,6 +134,11 @@ impl<N> Caller<N> {
         &self.tenant
     }
 
+    /// Whether the request itself says for which tenant, by a header.
+    pub(crate) fn names_tenant(&self) -> bool {
+        self.names_tenant
+    }
+
     /// Whether the key is still one, and the tenant still there: for what goes on for longer than
     /// a request.
     pub(crate) fn is_valid(&self, api: &Api) -> bool {
@@ -123,9 +166,11 @@ impl<N: Need> FromRequestParts<Api> for Caller<N> {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         let text = bearer(&parts.headers)?;
-        let key = api.keys().recognise(text, api.now())?;
+        let now = api.now();
+        let key = api.keys().recognise(text, now)?;
         let bound = bound(&key, api)?;
         api.keys().count(&key)?;
+        api.keys().used(&key, now);
         N::check(&key)?;
         let tenant = match &bound {
             Some(bound) => check_named(bound, &parts.headers, api)?,
@@ -135,6 +180,7 @@ impl<N: Need> FromRequestParts<Api> for Caller<N> {
         Ok(Self {
             key,
             tenant,
+            names_tenant: parts.headers.contains_key(TENANT_HEADER),
             _hold: hold,
             need: PhantomData,
         })

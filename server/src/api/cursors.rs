@@ -26,6 +26,8 @@ const TAG: usize = 8;
 pub(crate) enum Of {
     /// The log of events.
     Events,
+    /// The same, as it is shown to keys for all tenants.
+    EventsOfAll,
     /// The events that wait for their time.
     Scheduled,
 }
@@ -34,6 +36,7 @@ impl Of {
     fn name(self) -> &'static [u8] {
         match self {
             Self::Events => b"events",
+            Self::EventsOfAll => b"events_of_all",
             Self::Scheduled => b"scheduled",
         }
     }

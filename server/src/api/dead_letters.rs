@@ -2,15 +2,21 @@
 
 use super::Api;
 use super::audit;
-use super::caller::{Caller, Manage, Read};
-use super::deliveries::{self, DeliveryView, Resent, one};
+use super::caller::{Caller, Manage, Read, Retry};
+use super::dead_letter_filter::Asked;
+use super::deliveries::{self, Resent};
+use super::deliveries_short::{DeliveriesPage, View};
 use super::extract::{Json, Query};
-use super::page::{self, Page};
+use super::page;
 use super::problem::{Code, Problem};
+use super::reach::Reach;
 use super::time::Time;
 use axum::extract::State;
 use axum::response::Response;
-use postrider::{DeliveryFilter, DeliveryId, DeliveryQuery, Direction, Postrider};
+use postrider::{
+    DeliveryId, DeliveryQuery, Direction, FailReason, LetterGroup, LetterGrouping, Postrider,
+    TenantId,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
@@ -21,13 +27,18 @@ const AT_ONCE_MAX: usize = 100;
 /// Groups in one answer.
 const GROUPS_MAX: usize = 1_000;
 
-/// Dead letters of one endpoint with one reason.
+/// Dead letters of one endpoint with one reason, or of one event type.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DeadLetterGroup {
+    /// The name of their tenant; the id of one that was deleted.
+    tenant: String,
     /// The endpoint.
     endpoint_id: String,
-    /// `rejected`, `gone`, `redirected`, `exhausted` or `queue_full`.
-    reason: &'static str,
+    /// `rejected`, `gone`, `redirected`, `exhausted` or `queue_full`; `null` if they are grouped by
+    /// event type.
+    reason: Option<&'static str>,
+    /// The event type, if they are grouped by that.
+    event_type: Option<String>,
     /// How many.
     count: u64,
     /// When the first of them was accepted.
@@ -39,17 +50,20 @@ pub(crate) struct DeadLetterGroup {
 /// The groups of a tenant.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DeadLetterGroups {
-    /// The groups, by endpoint and reason: the first 1,000.
+    /// The groups, by endpoint and reason or event type: the first 1,000.
     groups: Vec<DeadLetterGroup>,
-    /// How many are not shown.
+    /// How many are not shown. Of groups that are counted one by one 10,000 are known at most: then
+    /// there may be more.
     groups_left_out: usize,
 }
 
 impl DeadLetterGroups {
-    fn of(found: &[postrider::DeadLetterGroup]) -> Self {
+    fn of(found: &[LetterGroup], name: impl Fn(&TenantId) -> String) -> Self {
         let groups = found.iter().take(GROUPS_MAX).map(|group| DeadLetterGroup {
+            tenant: name(&group.tenant),
             endpoint_id: group.endpoint.to_string(),
-            reason: group.reason.name(),
+            reason: group.reason.map(FailReason::name),
+            event_type: group.event_type.as_ref().map(ToString::to_string),
             count: group.count,
             oldest: group.oldest.into(),
             newest: group.newest.into(),
@@ -61,18 +75,73 @@ impl DeadLetterGroups {
     }
 }
 
+/// By what dead letters are grouped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) enum Grouping {
+    /// By endpoint and reason.
+    #[default]
+    #[serde(rename = "reason")]
+    Reason,
+    /// By endpoint and event type.
+    #[serde(rename = "endpoint,type")]
+    EndpointType,
+}
+
+/// Which dead letters are counted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct GroupsQuery {
+    /// `reason` (the default: by endpoint and reason) or `endpoint,type`.
+    #[param(inline)]
+    by: Option<Grouping>,
+    /// Only those of this endpoint.
+    endpoint_id: Option<String>,
+    /// Only those that failed for one of these reasons, with commas between: `rejected`, `gone`,
+    /// `redirected`, `exhausted`, `queue_full`.
+    reason: Option<String>,
+    /// Only those whose last attempt was answered with this status.
+    #[param(minimum = 100, maximum = 599)]
+    status: Option<u16>,
+    /// Only those of these event types, with commas between.
+    event_type: Option<String>,
+    /// Only those that were accepted then or later.
+    #[param(value_type = Option<String>, format = DateTime)]
+    from: Option<Time>,
+    /// Only those that were accepted earlier.
+    #[param(value_type = Option<String>, format = DateTime)]
+    until: Option<Time>,
+    /// Those of this tenant, by name or id; `*` for those of all, with a key for all tenants.
+    tenant: Option<String>,
+}
+
 #[utoipa::path(
-    get, path = "/v1/dead-letters/groups", tag = "Dead letters",
-    summary = "Count dead letters by endpoint and reason",
+    get, path = "/v1/dead-letters/groups", tag = "Dead letters", params(GroupsQuery),
+    summary = "Count dead letters by endpoint and reason, or event type",
     responses((status = OK, description = "The groups.", body = DeadLetterGroups))
 )]
 pub(crate) async fn groups(
     State(api): State<Api>,
     caller: Caller<Read>,
+    Query(query): Query<GroupsQuery>,
 ) -> Result<axum::Json<DeadLetterGroups>, Problem> {
-    let tenant = caller.tenant();
-    let found = api.postrider().dead_letter_groups(tenant).await?;
-    Ok(axum::Json(DeadLetterGroups::of(&found)))
+    let asked = Asked {
+        endpoint_id: query.endpoint_id.as_deref(),
+        reason: query.reason.as_deref(),
+        status: query.status,
+        event_type: query.event_type.as_deref(),
+        from: query.from,
+        until: query.until,
+    };
+    let by = match query.by.unwrap_or_default() {
+        Grouping::Reason => LetterGrouping::Reason,
+        Grouping::EndpointType => LetterGrouping::EventType,
+    };
+    let reach = Reach::of(&api, &caller, query.tenant.as_deref())?;
+    let filter = asked.filter(&reach)?;
+    let found = api.postrider().count_dead_letters(filter, by).await?;
+    let name = |tenant: &TenantId| api.tenants().name_of(tenant);
+    Ok(axum::Json(DeadLetterGroups::of(&found, name)))
 }
 
 /// Which dead letters.
@@ -82,8 +151,26 @@ pub(crate) async fn groups(
 pub(crate) struct ListQuery {
     /// Only those of this endpoint.
     endpoint_id: Option<String>,
+    /// Only those that failed for one of these reasons, with commas between: `rejected`, `gone`,
+    /// `redirected`, `exhausted`, `queue_full`.
+    reason: Option<String>,
+    /// Only those whose last attempt was answered with this status.
+    #[param(minimum = 100, maximum = 599)]
+    status: Option<u16>,
     /// Only those of these event types, with commas between.
     event_type: Option<String>,
+    /// Only those that were accepted then or later.
+    #[param(value_type = Option<String>, format = DateTime)]
+    from: Option<Time>,
+    /// Only those that were accepted earlier.
+    #[param(value_type = Option<String>, format = DateTime)]
+    until: Option<Time>,
+    /// `full` (the default), or `short`: without attempts, but with their number and how the last one
+    /// ended.
+    #[param(inline)]
+    view: Option<View>,
+    /// Those of this tenant, by name or id; `*` for those of all, with a key for all tenants.
+    tenant: Option<String>,
     /// How many at most: 1 to 250.
     #[param(minimum = 1, maximum = 250, default = 50)]
     limit: Option<u16>,
@@ -94,27 +181,30 @@ pub(crate) struct ListQuery {
 #[utoipa::path(
     get, path = "/v1/dead-letters", tag = "Dead letters", params(ListQuery),
     summary = "List dead letters, oldest first",
-    responses((status = OK, description = "A page of deliveries that failed and were neither resent nor discarded.", body = Page<DeliveryView>))
+    responses((status = OK, description = "A page of deliveries that failed and were neither resent nor discarded.", body = DeliveriesPage))
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
     caller: Caller<Read>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let tenant = caller.tenant();
+    let asked = Asked {
+        endpoint_id: query.endpoint_id.as_deref(),
+        reason: query.reason.as_deref(),
+        status: query.status,
+        event_type: query.event_type.as_deref(),
+        from: query.from,
+        until: query.until,
+    };
+    let reach = Reach::of(&api, &caller, query.tenant.as_deref())?;
+    let view = query.view;
     let query = DeliveryQuery {
-        filter: DeliveryFilter {
-            tenant: Some(tenant.clone()),
-            endpoint: one(query.endpoint_id.as_deref(), "endpoint_id")?,
-            event_types: page::list(query.event_type.as_deref(), "event_type")?,
-            dead: true,
-            ..DeliveryFilter::default()
-        },
+        filter: asked.filter(&reach)?,
         direction: Direction::OldestFirst,
         after: page::cursor(query.cursor.as_deref())?,
         most: page::most(query.limit)?,
     };
-    deliveries::shown(&api, query).await
+    deliveries::shown(&api, query, view).await
 }
 
 /// Some dead letters.
@@ -174,14 +264,15 @@ impl Act {
 
 impl Chosen {
     /// Does this to each, in their order, if it is the tenant's.
-    async fn each(
+    async fn each<N>(
         &self,
         api: &Api,
-        caller: &Caller<Manage>,
+        caller: &Caller<N>,
         act: Act,
     ) -> Result<axum::Json<ChosenResults>, Problem> {
         if self.ids.is_empty() || self.ids.len() > AT_ONCE_MAX {
-            let detail = format!("use 1 to {AT_ONCE_MAX} ids; a replay takes any number");
+            let detail =
+                format!("use 1 to {AT_ONCE_MAX} ids; /v1/dead-letters/bulk takes any number");
             return Err(Problem::new(Code::InvalidBody, &detail).at("/ids", detail));
         }
         // One note rides on all of them: the first that is possible writes it.
@@ -220,7 +311,7 @@ impl Chosen {
 )]
 pub(crate) async fn resend(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<Retry>,
     Json(chosen): Json<Chosen>,
 ) -> Result<axum::Json<ChosenResults>, Problem> {
     chosen.each(&api, &caller, Act::Resend).await
@@ -242,21 +333,23 @@ pub(crate) async fn discard(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use postrider::{EndpointId, FailReason, Wall};
+    use postrider::{EndpointId, Wall};
 
     #[test]
     fn groups_beyond_the_most_are_counted() {
-        let group = |number| postrider::DeadLetterGroup {
+        let group = |number| LetterGroup {
+            tenant: TenantId::default(),
             endpoint: EndpointId::from_u128(number),
-            reason: FailReason::Exhausted,
+            reason: Some(FailReason::Exhausted),
+            event_type: None,
             count: 1,
             oldest: Wall(0),
             newest: Wall(1),
         };
         let found: Vec<_> = (0..1_003).map(group).collect();
-        let shown = DeadLetterGroups::of(&found);
+        let shown = DeadLetterGroups::of(&found, ToString::to_string);
         assert_eq!((shown.groups.len(), shown.groups_left_out), (1_000, 3));
-        let shown = DeadLetterGroups::of(&found[..7]);
+        let shown = DeadLetterGroups::of(&found[..7], ToString::to_string);
         assert_eq!((shown.groups.len(), shown.groups_left_out), (7, 0));
     }
 }

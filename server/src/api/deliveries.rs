@@ -1,22 +1,25 @@
 //! `/v1/deliveries`: what was sent, what came back, and trying again.
 
 use super::Api;
+use super::attempts::AttemptView;
 use super::audit::Act;
-use super::caller::{Caller, Manage, Read};
+use super::caller::{Caller, Manage, Read, Retry};
+use super::deliveries_short::{DeliveriesPage, View};
 use super::extract::{Id, Query};
+use super::list_filters;
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
+use super::reach::Reach;
 use super::time::Time;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use postrider::{
-    Attempt, DeliveryFilter, DeliveryId, DeliveryQuery, DeliveryRecord, DeliveryState, Direction,
-    EndpointId, Outcome, Repeat, TenantId,
+    DeliveryFilter, DeliveryId, DeliveryQuery, DeliveryRecord, DeliveryState, Direction,
+    EndpointId, TenantId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// A delivery: one event to one endpoint.
@@ -25,6 +28,8 @@ pub(crate) struct DeliveryView {
     /// Its id.
     #[schema(example = "dlv_01jd9x2m5tewh8q0v6n3r4y7za")]
     pub(crate) id: String,
+    /// The name of its tenant; the id of one that was deleted.
+    tenant: String,
     /// Its event.
     event_id: String,
     /// The type of its event.
@@ -55,38 +60,8 @@ pub(crate) struct DeliveryView {
     attempts: Vec<AttemptView>,
 }
 
-/// One HTTP request and what came back.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AttemptView {
-    /// Its id.
-    id: String,
-    /// 1 for the first one of its delivery.
-    number: u32,
-    /// When it started.
-    started_at: Time,
-    /// How long it took, in milliseconds.
-    duration_ms: u64,
-    /// The headers as they were sent; `[secret]` stands for each value of the endpoint's own.
-    request_headers: BTreeMap<String, String>,
-    /// The status of the response; `null` if there was none.
-    status: Option<u16>,
-    /// The headers of the response.
-    response_headers: BTreeMap<String, String>,
-    /// The first 16 KiB of the response's body, as text.
-    response_body: Option<String>,
-    /// Whether there was more of it.
-    response_body_cut: bool,
-    /// Why the request was sent twice, the second time on a new connection: on one that had been
-    /// used before, it met `connection_closed`, `request_timeout` (a 408) or `misdirected` (a 421).
-    repeated: Option<&'static str>,
-    /// Why there was no response: `dns`, `connect`, `tls`, `timeout`, `reset`, …
-    failure: Option<String>,
-    /// What went wrong, for people.
-    error: Option<String>,
-}
-
 impl DeliveryView {
-    pub(crate) fn of(record: &DeliveryRecord) -> Self {
+    pub(crate) fn of(api: &Api, record: &DeliveryRecord) -> Self {
         let (reason, next_attempt_at) = match record.state {
             DeliveryState::Failed(reason) => (Some(reason.name()), None),
             DeliveryState::Retrying { due } => (None, Some(Time(due))),
@@ -94,6 +69,7 @@ impl DeliveryView {
         };
         Self {
             id: record.id.to_string(),
+            tenant: api.tenants().name_of(&record.event.tenant),
             event_id: record.event.id.to_string(),
             event_type: record.event.event_type.to_string(),
             endpoint_id: record.lane.endpoint.to_string(),
@@ -118,43 +94,6 @@ fn created_at(record: &DeliveryRecord) -> Time {
     Time(postrider::Wall(ms))
 }
 
-impl AttemptView {
-    pub(crate) fn of(attempt: &Attempt) -> Self {
-        let headers = attempt.request_headers.iter();
-        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let mut view = Self {
-            id: attempt.id.to_string(),
-            number: attempt.number,
-            started_at: attempt.started_at.into(),
-            duration_ms: attempt.duration_ms,
-            request_headers: headers.collect(),
-            status: None,
-            response_headers: BTreeMap::new(),
-            response_body: None,
-            response_body_cut: false,
-            repeated: attempt.outcome.repeated().map(Repeat::name),
-            failure: None,
-            error: None,
-        };
-        match &attempt.outcome {
-            Outcome::Response(response) => {
-                view.status = Some(response.status);
-                view.response_headers = response.headers.iter().cloned().collect();
-                view.response_body = Some(String::from_utf8_lossy(&response.body).into_owned());
-                view.response_body_cut = response.body_cut;
-                if !(200..300).contains(&response.status) {
-                    view.error = Some(attempt.outcome.to_string());
-                }
-            }
-            Outcome::Failure(failure) => {
-                view.failure = Some(failure.kind.name().to_owned());
-                view.error = Some(attempt.outcome.to_string());
-            }
-        }
-        view
-    }
-}
-
 /// Which deliveries.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -170,6 +109,14 @@ pub(crate) struct ListQuery {
     /// Only those of these event types: types or families such as `payment.*`, with commas
     /// between.
     event_type: Option<String>,
+    /// Only those in the lanes with this key; empty for those in lanes without one.
+    ordering_key: Option<String>,
+    /// Only those that failed for one of these reasons: `rejected`, `gone`, `redirected`,
+    /// `exhausted`, `queue_full`, with commas between.
+    reason: Option<String>,
+    /// Only those whose last attempt was answered with this status.
+    #[param(minimum = 100, maximum = 599)]
+    status: Option<u16>,
     /// Only those whose last attempt was answered with this class of status: 2, 3, 4 or 5.
     #[param(minimum = 2, maximum = 5)]
     status_class: Option<u8>,
@@ -184,6 +131,12 @@ pub(crate) struct ListQuery {
     /// `newest` (the default) or `oldest` first.
     #[param(inline)]
     order: Option<Order>,
+    /// `full` (the default), or `short`: without attempts, but with their number and how the last one
+    /// ended.
+    #[param(inline)]
+    view: Option<View>,
+    /// Those of this tenant, by name or id; `*` for those of all, with a key for all tenants.
+    tenant: Option<String>,
     /// How many at most: 1 to 250.
     #[param(minimum = 1, maximum = 250, default = 50)]
     limit: Option<u16>,
@@ -212,7 +165,7 @@ impl Order {
 }
 
 impl ListQuery {
-    fn query(&self, tenant: &TenantId) -> Result<DeliveryQuery, Problem> {
+    fn query(&self, reach: &Reach) -> Result<DeliveryQuery, Problem> {
         let class = self.status_class;
         if class.is_some_and(|class| !(2..=5).contains(&class)) {
             let detail = "status_class: use 2, 3, 4 or 5";
@@ -227,11 +180,14 @@ impl ListQuery {
         });
         Ok(DeliveryQuery {
             filter: DeliveryFilter {
-                tenant: Some(tenant.clone()),
+                tenant: reach.tenant().cloned(),
                 endpoint: one(self.endpoint_id.as_deref(), "endpoint_id")?,
                 event: one(self.event_id.as_deref(), "event_id")?,
                 states: page::list(self.state.as_deref(), "state")?,
                 event_types: page::list(self.event_type.as_deref(), "event_type")?,
+                ordering_key: list_filters::ordering_key(self.ordering_key.as_deref())?,
+                reasons: list_filters::reasons(self.reason.as_deref())?,
+                status: list_filters::status(self.status)?,
                 status_class: class,
                 failure: failure.transpose()?,
                 from: self.from.map(|time| time.0),
@@ -258,23 +214,25 @@ where
 
 #[utoipa::path(
     get, path = "/v1/deliveries", tag = "Deliveries", params(ListQuery),
-    summary = "List deliveries with their attempts",
-    responses((status = OK, description = "A page of deliveries.", body = Page<DeliveryView>))
+    summary = "List deliveries with their attempts, or in short",
+    responses((status = OK, description = "A page of deliveries.", body = DeliveriesPage))
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
     caller: Caller<Read>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let query = query.query(caller.tenant())?;
-    shown(&api, query).await
+    let reach = Reach::of(&api, &caller, query.tenant.as_deref())?;
+    let view = query.view;
+    let query = query.query(&reach)?;
+    shown(&api, query, view).await
 }
 
 #[utoipa::path(
     get, path = "/v1/endpoints/{id}/deliveries", tag = "Endpoints",
     params(("id" = String, Path), ListQuery),
     summary = "List the deliveries to an endpoint",
-    responses((status = OK, description = "A page of deliveries.", body = Page<DeliveryView>))
+    responses((status = OK, description = "A page of deliveries.", body = DeliveriesPage))
 )]
 pub(crate) async fn of_endpoint(
     State(api): State<Api>,
@@ -282,18 +240,35 @@ pub(crate) async fn of_endpoint(
     Id(id): Id<EndpointId>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let tenant = caller.tenant();
-    super::endpoints::owned(&api, tenant, id).await?;
-    let mut query = query.query(tenant)?;
+    let reach = Reach::of(&api, &caller, query.tenant.as_deref())?;
+    reach.endpoint(&api, id).await?;
+    let view = query.view;
+    let mut query = query.query(&reach)?;
     query.filter.endpoint = Some(id);
-    shown(&api, query).await
+    shown(&api, query, view).await
 }
 
-pub(crate) async fn shown(api: &Api, query: DeliveryQuery) -> Result<Response, Problem> {
+/// A page of deliveries in this form.
+pub(crate) async fn shown(
+    api: &Api,
+    query: DeliveryQuery,
+    view: Option<View>,
+) -> Result<Response, Problem> {
+    if view == Some(View::Short) {
+        let found = api.postrider().delivery_summaries(query).await?;
+        let api = api.clone();
+        let name = move |tenant: &TenantId| api.tenants().name_of(tenant);
+        return page::answer(move || DeliveriesPage::short(&found, name)).await;
+    }
     let found = api.postrider().deliveries(query).await?;
-    let shown = move || Page {
-        data: found.deliveries.iter().map(DeliveryView::of).collect(),
-        next: found.next.map(|next| next.to_string()),
+    let api = api.clone();
+    let shown = move || {
+        DeliveriesPage::Full(Page {
+            data: (found.deliveries.iter())
+                .map(|it| DeliveryView::of(&api, it))
+                .collect(),
+            next: found.next.map(|next| next.to_string()),
+        })
     };
     page::answer(shown).await
 }
@@ -309,7 +284,7 @@ pub(crate) async fn get(
     Id(id): Id<DeliveryId>,
 ) -> Result<axum::Json<DeliveryView>, Problem> {
     let record = owned(&api, caller.tenant(), id).await?;
-    Ok(axum::Json(DeliveryView::of(&record)))
+    Ok(axum::Json(DeliveryView::of(&api, &record)))
 }
 
 /// A delivery that was made anew.
@@ -330,7 +305,7 @@ pub(crate) struct Resent {
 )]
 pub(crate) async fn retry(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<Retry>,
     Id(id): Id<DeliveryId>,
 ) -> Result<(StatusCode, axum::Json<Resent>), Problem> {
     owned(&api, caller.tenant(), id).await?;

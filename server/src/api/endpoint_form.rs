@@ -7,6 +7,7 @@ pub(crate) use headers::restored;
 pub(crate) use policies::{BatchForm, BreakerForm, RateLimitForm, RetryForm, SignatureEntry};
 
 use super::Api;
+use super::endpoint_counts::{EndpointCountsView, SecretState, secrets};
 use super::problem::{Code, Problem};
 use super::raw;
 use super::time::Time;
@@ -194,6 +195,12 @@ pub(crate) struct EndpointView {
     pub(crate) created_at: Time,
     /// Counts the changes of what its owner decides.
     pub(crate) revision: u64,
+    /// The secrets that sign its requests, oldest first, without their text: when the older ones
+    /// stop, a rotation is over.
+    pub(crate) secrets: Vec<SecretState>,
+    /// What has come of its deliveries: in lists, and when one endpoint is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) counts: Option<EndpointCountsView>,
     /// The secret that signs its requests: shown this once.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")]
@@ -389,6 +396,8 @@ impl EndpointView {
             held_by: held.map(|(_, by)| by),
             created_at: endpoint.created_at.into(),
             revision: endpoint.revision,
+            secrets: secrets(endpoint, api.now()),
+            counts: None,
             secret: None,
         }
     }

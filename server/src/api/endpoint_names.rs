@@ -2,7 +2,7 @@
 
 use super::Api;
 use super::audit::Act;
-use super::caller::{Caller, Manage};
+use super::caller::{Caller, ManageEndpoints};
 use super::endpoint_form::{EndpointForm, EndpointView};
 use super::endpoints::{NewEndpoint, parse_secret, payload_form, restore_headers, take};
 use super::extract::{Json, parse};
@@ -53,7 +53,7 @@ impl PartialSchema for NamedEndpoint {
 )]
 pub(crate) async fn ensure(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Path(name): Path<String>,
     Json(mut body): Json<Members>,
 ) -> Result<(StatusCode, axum::Json<EndpointView>), Problem> {

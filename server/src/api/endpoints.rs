@@ -1,12 +1,11 @@
 //! `/v1/endpoints`: what their owner does with them.
 
 use super::Api;
+use super::attempts::AttemptView;
 use super::audit::Act;
-use super::caller::{Caller, Manage, Read};
-use super::deliveries::AttemptView;
+use super::caller::{Caller, ManageEndpoints, Test};
 use super::endpoint_form::{EndpointForm, EndpointView, PayloadFormName, restored};
-use super::extract::{Id, Json, MaybeJson, Query, parse};
-use super::page::{self, Filling, Page};
+use super::extract::{Id, Json, MaybeJson, parse};
 use super::problem::{Code, Problem};
 use super::raw::{self, Members};
 use super::time::Time;
@@ -22,7 +21,7 @@ use serde_json::value::RawValue;
 use std::time::Duration;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
-use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// The event type of a ping.
 pub(crate) const PING: &str = "postrider.ping";
@@ -97,18 +96,6 @@ impl PartialSchema for EndpointPatch {
     }
 }
 
-/// Which page of the endpoints.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListQuery {
-    /// How many at most: 1 to 250.
-    #[param(minimum = 1, maximum = 250, default = 50)]
-    limit: Option<u16>,
-    /// `next` of the page before.
-    cursor: Option<String>,
-}
-
 #[utoipa::path(
     post, path = "/v1/endpoints", tag = "Endpoints", request_body = NewEndpoint,
     summary = "Register an endpoint",
@@ -116,7 +103,7 @@ pub(crate) struct ListQuery {
 )]
 pub(crate) async fn create(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Json(mut body): Json<Members>,
 ) -> Result<(StatusCode, axum::Json<EndpointView>), Problem> {
     let tenant = caller.tenant();
@@ -155,7 +142,7 @@ async fn registered_if_it_answers(
     Ok(postrider.register(spec, Some(secret)).await?)
 }
 
-fn new_secret() -> Result<Secret, Problem> {
+pub(super) fn new_secret() -> Result<Secret, Problem> {
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|error| Problem::new(Code::Internal, error))?;
     Ok(Secret::generate_hmac(random))
@@ -171,54 +158,6 @@ fn ping(api: &Api) -> Submission {
 }
 
 #[utoipa::path(
-    get, path = "/v1/endpoints", tag = "Endpoints", params(ListQuery),
-    summary = "List endpoints, oldest first",
-    responses((status = OK, description = "A page of endpoints, without their secrets.", body = Page<EndpointView>))
-)]
-pub(crate) async fn list(
-    State(api): State<Api>,
-    caller: Caller<Read>,
-    Query(query): Query<ListQuery>,
-) -> Result<axum::Json<Page<EndpointView>>, Problem> {
-    let tenant = caller.tenant();
-    let most = page::most(query.limit)?;
-    let mut after: Option<EndpointId> = page::cursor(query.cursor.as_deref())?;
-    let mut filling = Filling::new(most);
-    loop {
-        let found = api
-            .postrider()
-            .endpoints_of(tenant, after.as_ref(), READ_MAX);
-        let found = found.await?;
-        let mut rest = found.iter();
-        if rest.any(|it| !filling.add(&it.id.to_string(), EndpointView::of(&api, it))) {
-            return Ok(axum::Json(filling.page(true)));
-        }
-        if found.len() < READ_MAX {
-            return Ok(axum::Json(filling.page(false)));
-        }
-        after = found.last().map(|last| last.id);
-    }
-}
-
-/// Endpoints that are read at once: some are large.
-const READ_MAX: usize = 16;
-
-#[utoipa::path(
-    get, path = "/v1/endpoints/{id}", tag = "Endpoints", params(("id" = String, Path)),
-    summary = "Get an endpoint",
-    responses((status = OK, description = "The endpoint, without its secret.", body = EndpointView))
-)]
-pub(crate) async fn get(
-    State(api): State<Api>,
-    caller: Caller<Read>,
-    Id(id): Id<EndpointId>,
-) -> Result<axum::Json<EndpointView>, Problem> {
-    let tenant = caller.tenant();
-    let endpoint = owned(&api, tenant, id).await?;
-    Ok(axum::Json(EndpointView::of(&api, &endpoint)))
-}
-
-#[utoipa::path(
     patch, path = "/v1/endpoints/{id}", tag = "Endpoints", params(("id" = String, Path)),
     request_body(content = EndpointPatch, content_type = "application/json"),
     summary = "Change an endpoint",
@@ -231,7 +170,7 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn patch(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
     Json(mut patch): Json<Members>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
@@ -278,7 +217,7 @@ pub(crate) async fn patch(
 )]
 pub(crate) async fn delete(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
 ) -> Result<StatusCode, Problem> {
     owned(&api, caller.tenant(), id).await?;
@@ -295,7 +234,7 @@ pub(crate) async fn delete(
 )]
 pub(crate) async fn pause(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
@@ -312,7 +251,7 @@ pub(crate) async fn pause(
 )]
 pub(crate) async fn resume(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
@@ -330,7 +269,7 @@ pub(crate) async fn resume(
 )]
 pub(crate) async fn disable(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
@@ -348,7 +287,7 @@ pub(crate) async fn disable(
 )]
 pub(crate) async fn enable(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
@@ -411,7 +350,7 @@ pub(crate) struct Rotation {
 )]
 pub(crate) async fn rotate_secret(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
     MaybeJson(rotation): MaybeJson<Rotation>,
 ) -> Result<axum::Json<SecretView>, Problem> {
@@ -439,7 +378,7 @@ pub(crate) async fn rotate_secret(
 )]
 pub(crate) async fn end_overlap(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<SecretView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
@@ -451,12 +390,12 @@ pub(crate) async fn end_overlap(
 #[utoipa::path(
     get, path = "/v1/endpoints/{id}/secret", tag = "Endpoints", params(("id" = String, Path)),
     summary = "Show the secret",
-    description = "Needs the scope `manage`.",
+    description = "Needs the scope `manage`, or `manage_endpoints`.",
     responses((status = OK, description = "The secret that signs now.", body = SecretView))
 )]
 pub(crate) async fn secret(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<ManageEndpoints>,
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<SecretView>, Problem> {
     let endpoint = owned(&api, caller.tenant(), id).await?;
@@ -491,25 +430,31 @@ pub(crate) struct TestForm {
 )]
 pub(crate) async fn test(
     State(api): State<Api>,
-    caller: Caller<Manage>,
+    caller: Caller<Test>,
     Id(id): Id<EndpointId>,
     MaybeJson(form): MaybeJson<TestForm>,
 ) -> Result<axum::Json<AttemptView>, Problem> {
     let tenant = caller.tenant();
     owned(&api, tenant, id).await?;
-    let submission = match (form.event_type, form.payload) {
-        (None, None) => ping(&api),
-        (event_type, payload) => {
-            let event_type = event_type.unwrap_or_else(|| PING.to_owned());
-            let payload = payload.as_deref().map_or("null", RawValue::get);
-            Submission::new(event_type, payload)
-        }
-    };
+    let submission = tested(&api, form.event_type, form.payload.as_deref());
     let submission = submission.tenant(tenant.as_str());
     let attempt = api.postrider().ping(&id, submission).await?;
     let note = caller.note(&api, Act::EndpointTest, Some(&id), json!({}))?;
     api.postrider().write_note(note).await?;
     Ok(axum::Json(AttemptView::of(&attempt)))
+}
+
+/// What is sent as a test: a ping, unless a type or a payload is given.
+pub(super) fn tested(
+    api: &Api,
+    event_type: Option<String>,
+    payload: Option<&RawValue>,
+) -> Submission {
+    if event_type.is_none() && payload.is_none() {
+        return ping(api);
+    }
+    let event_type = event_type.unwrap_or_else(|| PING.to_owned());
+    Submission::new(event_type, payload.map_or("null", RawValue::get))
 }
 
 /// The endpoint, if it is the tenant's.

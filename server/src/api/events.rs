@@ -2,10 +2,10 @@
 
 use super::Api;
 use super::caller::{Caller, Publish, Read};
-use super::cursors::Of;
-use super::deliveries::{DeliveryView, Order};
-use super::extract::{self, Id, Query, check_media_type, parse, read};
-use super::page::{self, Filling, Page};
+use super::deliveries::DeliveryView;
+use super::event_state::EventStateView;
+use super::extract::{self, Id, check_media_type, parse, read};
+use super::page::{self, Filling};
 use super::problem::{Code, Problem};
 use super::time::Time;
 use axum::extract::{Request, State};
@@ -13,15 +13,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use postrider::engine::json::{Document, without_mark};
 use postrider::{
-    DeliveryId, DeliveryState, EndpointId, EventFilter, EventId, EventQuery, EventRecord,
-    EventState, EventStatus, EventType, FailReason, Limits, Published, ReadError, Scheduled,
-    Submission, TenantId,
+    DeliveryId, DeliveryState, EndpointId, EventId, EventRecord, EventStatus, EventType,
+    FailReason, Limits, Published, ReadError, Scheduled, Submission, TenantId,
 };
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use std::fmt;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 /// Events in one batch.
 const BATCH_MAX: usize = 100;
@@ -217,7 +216,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 }
 
 /// The largest body: a payload of the largest size, and room for the rest.
-fn body_bytes_max() -> usize {
+pub(crate) fn body_bytes_max() -> usize {
     Limits::default().payload_bytes_max + (16 << 10)
 }
 
@@ -377,39 +376,13 @@ impl BatchResult {
     }
 }
 
-/// An event, without its payload.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct EventView {
-    /// Its id.
-    id: String,
-    /// Its type.
-    #[serde(rename = "type")]
-    event_type: String,
-    /// Its key, if the publisher gave one.
-    ordering_key: Option<String>,
-    /// By which the publisher makes repeats harmless.
-    idempotency_key: Option<String>,
-    /// When it was accepted.
-    published_at: Time,
-}
-
-impl EventView {
-    pub(crate) fn of(record: &EventRecord) -> Self {
-        Self {
-            id: record.event.id.to_string(),
-            event_type: record.event.event_type.to_string(),
-            ordering_key: record.event.ordering_key.get().map(str::to_owned),
-            idempotency_key: record.idempotency_key.as_deref().map(str::to_owned),
-            published_at: record.event.published_at.into(),
-        }
-    }
-}
-
 /// An event with everything that is known of it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EventDetail {
     /// Its id.
     id: String,
+    /// The name of its tenant.
+    tenant: String,
     /// Its type.
     #[serde(rename = "type")]
     event_type: String,
@@ -447,61 +420,6 @@ pub(crate) struct EventDetail {
     deliveries_left_out: usize,
 }
 
-/// Which events.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListQuery {
-    /// Only those of these types: types or families such as `payment.*`, with commas between.
-    #[serde(rename = "type")]
-    event_type: Option<String>,
-    /// Only those that were accepted then or later.
-    #[param(value_type = Option<String>, format = DateTime)]
-    from: Option<Time>,
-    /// Only those that were accepted earlier.
-    #[param(value_type = Option<String>, format = DateTime)]
-    until: Option<Time>,
-    /// `newest` (the default) or `oldest` first.
-    #[param(inline)]
-    order: Option<Order>,
-    /// How many at most: 1 to 250.
-    #[param(minimum = 1, maximum = 250, default = 50)]
-    limit: Option<u16>,
-    /// `next` of the page before.
-    cursor: Option<String>,
-}
-
-#[utoipa::path(
-    get, path = "/v1/events", tag = "Events", params(ListQuery),
-    summary = "List events",
-    responses((status = OK, description = "A page of events, without their payloads.", body = Page<EventView>))
-)]
-pub(crate) async fn list(
-    State(api): State<Api>,
-    caller: Caller<Read>,
-    Query(query): Query<ListQuery>,
-) -> Result<axum::Json<Page<EventView>>, Problem> {
-    let tenant = caller.tenant();
-    let page = api.postrider().events(EventQuery {
-        filter: EventFilter {
-            tenant: Some(tenant.clone()),
-            event_types: page::list(query.event_type.as_deref(), "type")?,
-            from: query.from.map(|time| time.0),
-            until: query.until.map(|time| time.0),
-        },
-        direction: query.order.unwrap_or_default().direction(),
-        after: (query.cursor.as_deref())
-            .map(|text| api.cursors().find(tenant, Of::Events, text))
-            .transpose()?,
-        most: page::most(query.limit)?,
-    });
-    let page = page.await?;
-    Ok(axum::Json(Page {
-        data: page.events.iter().map(EventView::of).collect(),
-        next: (page.next).map(|next| api.cursors().hide(tenant, Of::Events, next)),
-    }))
-}
-
 #[utoipa::path(
     get, path = "/v1/events/{id}", tag = "Events", params(("id" = String, Path)),
     summary = "Get an event with its payload and its deliveries",
@@ -514,19 +432,21 @@ pub(crate) async fn get(
 ) -> Result<Response, Problem> {
     let record = owned(&api, caller.tenant(), id).await?;
     let status = api.postrider().event_status(&id).await?;
-    page::answer(move || detail(&record, status)).await
+    page::answer(move || detail(&api, &record, status)).await
 }
 
-fn detail(record: &EventRecord, status: EventStatus) -> EventDetail {
+fn detail(api: &Api, record: &EventRecord, status: EventStatus) -> EventDetail {
     let payload = serde_json::from_slice(without_mark(&record.event.payload));
     let payload: Option<Box<RawValue>> = payload.ok();
     let text = || String::from_utf8_lossy(&record.event.payload).into_owned();
     let mut filling = Filling::new(usize::MAX);
-    let mut all = status.deliveries.iter().map(DeliveryView::of);
+    let all = status.deliveries.iter();
+    let mut all = all.map(|it| DeliveryView::of(api, it));
     while all.next().is_some_and(|it| filling.add("", it)) {}
     let deliveries = filling.data();
     EventDetail {
         id: record.event.id.to_string(),
+        tenant: api.tenants().name_of(&record.event.tenant),
         event_type: record.event.event_type.to_string(),
         ordering_key: record.event.ordering_key.get().map(str::to_owned),
         idempotency_key: record.idempotency_key.as_deref().map(str::to_owned),
@@ -543,43 +463,6 @@ fn detail(record: &EventRecord, status: EventStatus) -> EventDetail {
         payload,
         deliveries_left_out: status.deliveries.len() - deliveries.len(),
         deliveries,
-    }
-}
-
-/// The state of an event.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum EventStateView {
-    /// It waits for its time.
-    Scheduled,
-    /// It could not be accepted when its time had come.
-    Refused,
-    /// A delivery has had no attempt yet.
-    Pending,
-    /// A delivery waits for its next attempt.
-    Retrying,
-    /// Every delivery has ended, and one is a dead letter.
-    Failed,
-    /// Every delivery has ended, none is a dead letter, and one was discarded.
-    Discarded,
-    /// Every delivery was delivered.
-    Delivered,
-    /// No endpoint got it.
-    NoSubscribers,
-}
-
-impl From<EventState> for EventStateView {
-    fn from(state: EventState) -> Self {
-        match state {
-            EventState::Scheduled => Self::Scheduled,
-            EventState::Refused => Self::Refused,
-            EventState::Pending => Self::Pending,
-            EventState::Retrying => Self::Retrying,
-            EventState::Failed => Self::Failed,
-            EventState::Discarded => Self::Discarded,
-            EventState::Delivered => Self::Delivered,
-            EventState::NoSubscribers => Self::NoSubscribers,
-        }
     }
 }
 

@@ -13,8 +13,10 @@ use super::extract::{Id, read};
 use super::handlers::Inbound;
 use super::intake::{Room, tree_bytes};
 use super::problem::{Code, Problem};
+use super::receipts::Receipt;
 use super::sources::Source;
 use crate::quiet::Quiet;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use bytes::Bytes;
@@ -73,33 +75,57 @@ pub(crate) async fn receive(
     let source = source.filter(|source| api.tenants().lives(source.tenant()));
     let source = source.ok_or_else(|| Problem::not_found(format_args!("source {id}")))?;
     let (head, body) = request.into_parts();
-    check_network(&api, &source, &head)?;
+    let peer = sender(&head.extensions, &head.headers, api.trusted_proxies());
+    let mut receipt = Receipt::begin(api.now().into(), peer);
+    let answer = take(&api, &source, (&head, body), &mut receipt).await;
+    if let Err(problem) = &answer {
+        receipt.refused(problem);
+    }
+    api.receipts().note(&source, receipt);
+    answer.map(axum::Json)
+}
+
+/// Takes a request to this source. What becomes of it is written into the receipt.
+async fn take(
+    api: &Api,
+    source: &Source,
+    (head, body): (&Parts, Body),
+    receipt: &mut Receipt,
+) -> Result<InboundAnswer, Problem> {
+    check_network(api, source, head)?;
     if let Some(custom) = source.custom() {
         check_single(&head.headers, custom.reads())?;
     }
     let body = read(body, Limits::default().payload_bytes_max).await?;
-    let verified = verify(&api, &source, &head, &body)?;
+    receipt.got_body(body.len());
+    let verified = verify(api, source, head, &body).map_err(|refused| {
+        receipt.explain(&refused.explanation);
+        refused.problem
+    })?;
     if let Some(room) = head.extensions.get::<Room>() {
         room.grow(tree_bytes(&body))?;
     }
     let content = Content::of(&head.headers, body.clone());
     let said = content.read();
-    let reading = Reading::of(&source, &verified, &head.headers, &said);
+    let reading = Reading::of(source, &verified, &head.headers, &said);
     drop(said);
     let named = match reading {
         Reading::Challenge(challenge) => {
-            return Ok(axum::Json(InboundAnswer::Challenge { challenge }));
+            receipt.explain("the challenge of the provider was answered");
+            return Ok(InboundAnswer::Challenge { challenge });
         }
         Reading::Event(named) => named,
     };
+    receipt.named(named.id.as_deref());
     if let Some(why) = named.unreadable {
-        unreadable(&api, &source, why);
+        unreadable(api, source, why);
     }
-    let key = named.idempotency_key(&source, &verified, &body);
-    let (event, duplicate) = publish(&api, &source, &named, &key, &content.payload).await?;
+    let key = named.idempotency_key(source, &verified, &body);
+    let (event, duplicate) = publish(api, source, &named, &key, &content.payload).await?;
+    receipt.became(event, duplicate);
     let (_, _, signature) = source.verifier().looks_at();
     let inbound = Inbound {
-        source: id,
+        source: source.id(),
         source_name: source.name().into(),
         provider: source.provider(),
         event_type: named.own_type.as_str().into(),
@@ -107,13 +133,13 @@ pub(crate) async fn receive(
         payload: content.payload,
         headers: super::handlers::shown(&head.headers, signature).into(),
     };
-    let also = named.dotted(&source);
+    let also = named.dotted(source);
     api.handlers().run(source.tenant(), inbound, &also).await?;
-    Ok(axum::Json(InboundAnswer::Received {
+    Ok(InboundAnswer::Received {
         received: true,
         event_id: event.to_string(),
         duplicate,
-    }))
+    })
 }
 
 /// A verified body whose type or id cannot be read, as it is not JSON, is published all the same. It is
@@ -152,13 +178,20 @@ fn check_network(api: &Api, source: &Source, head: &Parts) -> Result<(), Problem
     }
 }
 
-/// The sender is told the code of a refusal, the log is told why.
+/// A signature that is not valid.
+struct Unverified {
+    problem: Problem,
+    /// What the source's owner is told beside it.
+    explanation: String,
+}
+
+/// The sender is told the code of a refusal, the log and the source's owner are told why.
 fn verify<'h>(
     api: &Api,
     source: &Source,
     head: &'h Parts,
     body: &[u8],
-) -> Result<Verified<'h>, Problem> {
+) -> Result<Verified<'h>, Unverified> {
     let headers = head.headers.iter();
     let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
     let now_unix_seconds = api.now().0 / 1_000;
@@ -168,7 +201,10 @@ fn verify<'h>(
         if let Some(left_out) = turn(source) {
             tracing::warn!(source = %source.id(), code, %error, left_out, "postrider.inbound.refused");
         }
-        Problem::new(Code::SignatureRefused, code)
+        Unverified {
+            problem: Problem::new(Code::SignatureRefused, code),
+            explanation: format!("{code}: {error}"),
+        }
     })
 }
 

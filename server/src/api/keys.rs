@@ -1,12 +1,14 @@
 //! Keys of the API: made, kept and recognised.
 
+use super::key_uses::KeyUses;
+use super::portal::Theme;
 use super::problem::{Code, Problem};
 use super::registry::Registry;
 use super::time::Time;
 use governor::clock::Clock;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use postrider::engine::KeyId;
-use postrider::{Note, TenantId, Wall};
+use postrider::{Note, RecordError, TenantId, Wall};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -25,9 +27,16 @@ pub(crate) enum Scope {
     Manage,
     /// Reads everything that is no secret.
     Read,
+    /// Sends deliveries and dead letters again. A part of `manage`.
+    Retry,
+    /// Makes, changes and deletes endpoints, and sees their secrets. A part of `manage`.
+    ManageEndpoints,
+    /// Sends test events to endpoints. A part of `manage`.
+    Test,
 }
 
 impl Scope {
+    /// All that there is: the others are parts of these.
     pub(crate) const ALL: [Self; 3] = [Self::Publish, Self::Manage, Self::Read];
 
     pub(crate) fn name(self) -> &'static str {
@@ -35,6 +44,9 @@ impl Scope {
             Self::Publish => "publish",
             Self::Manage => "manage",
             Self::Read => "read",
+            Self::Retry => "retry",
+            Self::ManageEndpoints => "manage_endpoints",
+            Self::Test => "test",
         }
     }
 }
@@ -55,11 +67,14 @@ pub(crate) struct KeyRecord {
     /// The key that made it, without which it is none. Keys of earlier versions have none.
     #[serde(default)]
     pub(crate) made_by: Option<String>,
+    /// How the portal looks that it is a session of; `None` for other keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) portal: Option<Theme>,
 }
 
 impl KeyRecord {
     /// Whether the operator has given it, for as long as the process runs.
-    fn is_given(&self) -> bool {
+    pub(crate) fn is_given(&self) -> bool {
         self.id == GIVEN
     }
 
@@ -69,7 +84,7 @@ impl KeyRecord {
 
     /// Whether it has this scope, or one that includes it.
     pub(crate) fn has(&self, scope: Scope) -> bool {
-        let implied = scope == Scope::Read && self.scopes.contains(&Scope::Manage);
+        let implied = scope != Scope::Publish && self.scopes.contains(&Scope::Manage);
         implied || self.scopes.contains(&scope)
     }
 }
@@ -83,6 +98,8 @@ pub(crate) struct NewKey {
     pub(crate) expires_at: Option<Time>,
     /// The key that makes it.
     pub(crate) made_by: Option<Arc<KeyRecord>>,
+    /// How the portal looks, if it is a session of that.
+    pub(crate) portal: Option<Theme>,
 }
 
 /// The id of a key that the operator has given.
@@ -91,9 +108,13 @@ const GIVEN: &str = "key_given_at_start";
 /// How many keys there may be from one to the one that nobody made.
 const GENERATIONS_MAX: usize = 8;
 
+/// Ended sessions of the portal that are dropped when a new one begins.
+const ENDED_SESSIONS: usize = 32;
+
 /// All keys.
 pub(crate) struct Keys {
     registry: Registry<KeyRecord>,
+    uses: KeyUses,
     known: RwLock<Known>,
     limiter: RwLock<BTreeMap<NonZeroU32, Arc<DefaultKeyedRateLimiter<String>>>>,
 }
@@ -161,7 +182,7 @@ fn home(tenant: Option<&str>) -> TenantId {
 }
 
 impl Keys {
-    pub(crate) fn new(registry: Registry<KeyRecord>) -> Self {
+    pub(crate) fn new(registry: Registry<KeyRecord>, uses: KeyUses) -> Self {
         let mut known = Known::default();
         for key in registry.all() {
             if let Some(digest) = digest_bytes(&key.digest) {
@@ -170,6 +191,7 @@ impl Keys {
         }
         Self {
             registry,
+            uses,
             known: RwLock::new(known),
             limiter: RwLock::default(),
         }
@@ -202,6 +224,7 @@ impl Keys {
             created_at: now.into(),
             expires_at: None,
             made_by: None,
+            portal: None,
         };
         self.write().insert(digest, Arc::new(key));
     }
@@ -241,6 +264,7 @@ impl Keys {
             created_at: now.into(),
             expires_at: new.expires_at,
             made_by: made_by.map(|key| key.id.clone()),
+            portal: new.portal,
         };
         // One for all tenants is no tenant's business.
         note.tenant.clone_from(&new.tenant);
@@ -296,6 +320,29 @@ impl Keys {
         Ok(removed)
     }
 
+    /// Drops sessions of the portal of this tenant that have ended, a few at a time: nobody revokes
+    /// them, so nothing is noted.
+    pub(crate) async fn drop_ended_sessions(
+        &self,
+        tenant: &TenantId,
+        now: Wall,
+    ) -> Result<(), Problem> {
+        let own = self.list(Some(tenant));
+        let sessions = own.iter().filter(|key| key.portal.is_some());
+        let ended = sessions.filter(|key| key.has_expired(now));
+        for key in ended.take(ENDED_SESSIONS) {
+            self.revoke(Some(tenant), &key.id, None).await?;
+        }
+        Ok(())
+    }
+
+    /// The key with this id, if it is one now.
+    pub(crate) fn living(&self, id: &str, now: Wall) -> Option<Arc<KeyRecord>> {
+        let known = self.read();
+        let key = known.by_id.get(id)?;
+        known.is_live(key, now).then(|| Arc::clone(key))
+    }
+
     /// The key with this text. The look-up is by a digest, of which a stranger cannot choose the
     /// bits; what is found is compared in constant time all the same.
     pub(crate) fn recognise(&self, text: &str, now: Wall) -> Result<Arc<KeyRecord>, Problem> {
@@ -322,6 +369,31 @@ impl Keys {
     /// Whether this one has neither been revoked nor expired.
     pub(crate) fn knows(&self, key: &Arc<KeyRecord>, now: Wall) -> bool {
         self.read().is_live(key, now)
+    }
+
+    /// How many keys are bound to a tenant.
+    pub(crate) fn count_of(&self, tenant: &TenantId) -> usize {
+        let all = self.registry.of(tenant);
+        let bound = |key: &&Arc<KeyRecord>| key.tenant.as_deref() == Some(tenant.as_str());
+        all.iter().filter(bound).count()
+    }
+
+    /// Notes that a key is used. Of one that the operator has given nothing is kept.
+    pub(crate) fn used(&self, key: &KeyRecord, now: Wall) {
+        if !key.is_given() {
+            self.uses.note(&key.id, now);
+        }
+    }
+
+    /// When a key was last used.
+    pub(crate) fn last_used(&self, id: &str) -> Option<Wall> {
+        self.uses.last(id)
+    }
+
+    /// Writes when keys were last used.
+    pub(crate) async fn keep_uses(&self) -> Result<(), RecordError> {
+        let is_key = |id: &str| self.read().by_id.contains_key(id);
+        self.uses.keep(is_key).await
     }
 
     /// Counts a request against the rates of the key and of those that it comes from.
@@ -365,4 +437,47 @@ fn digest_bytes(text: &str) -> Option<[u8; 32]> {
     let mut digest = [0; 32];
     hex::decode_to_slice(text, &mut digest).ok()?;
     Some(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: u8, made_by: Option<u8>, expires_at: Option<u64>) -> ([u8; 32], Arc<KeyRecord>) {
+        let record = KeyRecord {
+            id: format!("key_{number}"),
+            digest: hex::encode([number; 32]),
+            name: String::new(),
+            scopes: vec![Scope::Read],
+            tenant: None,
+            requests_per_second: None,
+            created_at: Wall(0).into(),
+            expires_at: expires_at.map(|at| Wall(at).into()),
+            made_by: made_by.map(|number| format!("key_{number}")),
+            portal: None,
+        };
+        ([number; 32], Arc::new(record))
+    }
+
+    #[test]
+    fn a_key_is_none_without_any_of_those_that_it_comes_from() {
+        let mut known = Known::default();
+        let keys = [
+            key(1, None, Some(10)),
+            key(2, Some(1), None),
+            key(3, Some(2), None),
+            // What a revocation leaves that was interrupted after the first of several records.
+            key(5, Some(4), None),
+            key(6, Some(5), None),
+        ];
+        for (digest, key) in &keys {
+            known.insert(*digest, Arc::clone(key));
+        }
+        let live = |now| {
+            keys.each_ref()
+                .map(|(_, key)| known.is_live(key, Wall(now)))
+        };
+        assert_eq!(live(9), [true, true, true, false, false]);
+        assert_eq!(live(10), [false; 5]);
+    }
 }

@@ -39,6 +39,10 @@ pub(crate) struct KeyView {
     expires_at: Option<Time>,
     /// The key that made it, with which it ends; `null` for one that the operator made.
     made_by: Option<String>,
+    /// When it was last used; `null` if it never was. After a crash the last minute may be missing.
+    last_used_at: Option<Time>,
+    /// Whether it is a session of the portal.
+    portal: bool,
     /// The key itself: shown this once.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
@@ -57,6 +61,8 @@ impl KeyView {
             created_at: record.created_at,
             expires_at: record.expires_at,
             made_by: record.made_by.clone(),
+            last_used_at: api.keys().last_used(&record.id).map(Time),
+            portal: record.portal.is_some(),
             key: None,
         }
     }
@@ -70,7 +76,7 @@ pub(crate) struct KeyForm {
     #[schema(min_length = 1, max_length = 128)]
     name: String,
     /// What it is for. A key cannot hand on what it does not have itself.
-    #[schema(min_items = 1, max_items = 3)]
+    #[schema(min_items = 1, max_items = 6)]
     scopes: Vec<Scope>,
     /// The tenant that it is bound to, by name or id. Left out: that of the key that makes it; for
     /// a key for all tenants, all.
@@ -109,8 +115,8 @@ pub(crate) async fn create(
     caller: Caller<Manage>,
     Json(form): Json<KeyForm>,
 ) -> Result<(StatusCode, axum::Json<KeyView>), Problem> {
-    if !(1..=128).contains(&form.name.chars().count()) || !(1..=3).contains(&form.scopes.len()) {
-        let detail = "a key needs a name of 1 to 128 characters and one to three scopes";
+    if !(1..=128).contains(&form.name.chars().count()) || !(1..=6).contains(&form.scopes.len()) {
+        let detail = "a key needs a name of 1 to 128 characters and one to six scopes";
         return Err(Problem::new(Code::InvalidBody, detail));
     }
     if form
@@ -136,6 +142,7 @@ pub(crate) async fn create(
         requests_per_second,
         expires_at,
         made_by: Some(Arc::clone(caller.key())),
+        portal: None,
     };
     let detail = json!({ "scopes": new.scopes });
     let note = caller.note(&api, Act::KeyCreate, None, detail)?;

@@ -40,6 +40,9 @@ pub(super) fn is_operational(event_type: &EventType) -> bool {
 pub(crate) struct Wants {
     pub(super) tenant: TenantId,
     pub(super) events: bool,
+    /// Attempts that start.
+    pub(super) starts: bool,
+    /// Attempts that end.
     pub(super) attempts: bool,
     pub(super) deliveries: bool,
     pub(super) endpoints: bool,
@@ -50,13 +53,19 @@ pub(crate) struct Wants {
 }
 
 impl Wants {
-    /// Whether it matters for this item of which type its event is.
+    /// Whether it matters for this item of which type its event is: the item shows it, or is chosen
+    /// by it.
     fn asks_for_type(&self, tenant: &TenantId, item: &Item) -> bool {
-        !self.event_types.is_empty() && self.takes_kind(tenant, item) && item.event().is_some()
+        self.takes_kind(tenant, item) && (item.shows_type() || self.chooses_by_type(item))
+    }
+
+    fn chooses_by_type(&self, item: &Item) -> bool {
+        !self.event_types.is_empty() && item.event().is_some()
     }
 
     fn takes_kind(&self, tenant: &TenantId, item: &Item) -> bool {
         let kind = match item {
+            Item::Started(_) => self.starts,
             Item::Attempt(_) => self.attempts,
             Item::Delivery(_) => self.deliveries,
             Item::Endpoint(_) => self.endpoints,
@@ -69,7 +78,7 @@ impl Wants {
     fn takes(&self, tenant: &TenantId, item: &Item, event_type: Option<&EventType>) -> bool {
         let covers = |event_type| self.event_types.iter().any(|it| it.matches(event_type));
         self.takes_kind(tenant, item)
-            && (!self.asks_for_type(tenant, item) || event_type.is_some_and(covers))
+            && (!self.chooses_by_type(item) || event_type.is_some_and(covers))
     }
 }
 
@@ -227,7 +236,9 @@ impl Live {
     /// Facts were missed before it was known whose they were.
     fn missed(&self) {
         self.with(|subscribers| {
-            let live = |wants: &Wants| wants.attempts || wants.deliveries || wants.endpoints;
+            let live = |wants: &Wants| {
+                wants.starts || wants.attempts || wants.deliveries || wants.endpoints
+            };
             for subscriber in subscribers.iter_mut().filter(|it| live(&it.wants)) {
                 subscriber.maybe_more = true;
                 subscriber.catch_up();
@@ -250,7 +261,16 @@ impl Live {
         self.with(Vec::clear);
     }
 
-    /// Whether somebody wants this item and knows only by its event's type whether he does.
+    /// Whether somebody wants to see attempts, or deliveries of some types.
+    fn shows_types(&self) -> bool {
+        self.with(|subscribers| {
+            let mut wanted = subscribers.iter().map(|it| &it.wants);
+            wanted
+                .any(|it| it.starts || it.attempts || (it.deliveries && !it.event_types.is_empty()))
+        })
+    }
+
+    /// Whether somebody wants this item and must know the type of its event.
     fn asks_for_type(&self, tenant: &TenantId, item: &Item) -> bool {
         self.with(|subscribers| {
             let mut subscribers = subscribers.iter();
@@ -277,6 +297,7 @@ mod tests {
         Wants {
             tenant: tenant.parse().unwrap(),
             events: false,
+            starts: false,
             attempts: false,
             deliveries: true,
             endpoints: true,
@@ -343,5 +364,22 @@ mod tests {
         assert!(wanted.takes(&tenant, &item(1), Some(&payment)));
         let order = "order.made".parse().unwrap();
         assert!(!wanted.takes(&tenant, &item(1), Some(&order)));
+    }
+
+    #[test]
+    fn types_are_looked_up_only_for_who_sees_them_or_chooses_by_them() {
+        let tenant = TenantId::default();
+        let live = Live::default();
+        let _deliveries = live.subscribe(wants("default"));
+        assert!(!live.shows_types());
+        assert!(!live.asks_for_type(&tenant, &item(1)));
+        let mut wanted = wants("default");
+        wanted.attempts = true;
+        let _attempts = live.subscribe(wanted);
+        assert!(live.shows_types());
+        assert!(
+            !live.asks_for_type(&tenant, &item(1)),
+            "a delivery has none"
+        );
     }
 }

@@ -2,9 +2,10 @@
 
 use super::problem::Problem;
 use super::{
-    Api, audit, dead_letters, deliveries, endpoint_defaults, endpoint_names, endpoints,
-    event_types, events, health, inbound, keys_routes, metrics_route, replays, scheduled, sources,
-    stats, stream, templates, tenants, timeline,
+    Api, attempts, audit, dead_letter_acts, dead_letters, deliveries, endpoint_defaults,
+    endpoint_list, endpoint_names, endpoints, event_types, events, events_list, health, inbound,
+    keys_routes, metrics_route, portal, replays, scheduled, sources, stats, stream, system,
+    templates, tenant_stats, tenants, timeline, try_outs, whoami,
 };
 use axum::Router;
 use axum::http::header;
@@ -34,9 +35,9 @@ struct Description;
 #[rustfmt::skip] // one line for each path
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(Description::openapi())
-        .routes(routes!(endpoints::create, endpoints::list))
+        .routes(routes!(endpoints::create, endpoint_list::list))
         .routes(routes!(endpoint_defaults::get, endpoint_defaults::put))
-        .routes(routes!(endpoints::get, endpoints::patch, endpoints::delete))
+        .routes(routes!(endpoint_list::get, endpoints::patch, endpoints::delete))
         .routes(routes!(endpoint_names::ensure))
         .routes(routes!(endpoints::pause))
         .routes(routes!(endpoints::resume))
@@ -46,24 +47,31 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(endpoints::end_overlap))
         .routes(routes!(endpoints::secret))
         .routes(routes!(endpoints::test))
+        .routes(routes!(try_outs::endpoint))
+        .routes(routes!(try_outs::filter))
         .routes(routes!(stats::stats))
         .routes(routes!(stats::lanes))
         .routes(routes!(deliveries::of_endpoint))
-        .routes(routes!(events::publish, events::list))
+        .routes(routes!(events::publish, events_list::list))
         .routes(routes!(events::publish_batch))
         .routes(routes!(events::get))
+        .routes(routes!(events_list::payload))
         .routes(routes!(scheduled::list))
         .routes(routes!(scheduled::cancel))
         .routes(routes!(timeline::timeline))
         .routes(routes!(timeline::explain))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::get))
+        .routes(routes!(attempts::list))
+        .routes(routes!(attempts::get))
+        .routes(routes!(attempts::request_body))
         .routes(routes!(deliveries::retry))
         .routes(routes!(deliveries::discard))
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::groups))
         .routes(routes!(dead_letters::resend))
         .routes(routes!(dead_letters::discard))
+        .routes(routes!(dead_letter_acts::bulk))
         .routes(routes!(replays::create, replays::list))
         .routes(routes!(replays::get))
         .routes(routes!(replays::cancel))
@@ -72,8 +80,14 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(event_types::add_version))
         .routes(routes!(templates::create, templates::list))
         .routes(routes!(templates::get, templates::delete))
+        .routes(routes!(try_outs::template))
         .routes(routes!(keys_routes::create, keys_routes::list))
         .routes(routes!(keys_routes::revoke))
+        .routes(routes!(whoami::whoami))
+        .routes(routes!(tenant_stats::stats))
+        .routes(routes!(portal::create))
+        .routes(routes!(portal::revoke))
+        .routes(routes!(portal::sign_in))
         .routes(routes!(tenants::create, tenants::list))
         .routes(routes!(tenants::get, tenants::patch, tenants::delete))
         .routes(routes!(audit::list))
@@ -81,7 +95,9 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(metrics_route::metrics))
         .routes(routes!(sources::create, sources::list))
         .routes(routes!(sources::get, sources::patch, sources::delete))
+        .routes(routes!(sources::receipts::list))
         .routes(routes!(inbound::receive))
+        .routes(routes!(system::system))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
 }
@@ -100,6 +116,7 @@ pub fn document() -> Value {
     let mut document = serde_json::to_value(&description).unwrap_or_default();
     name_operations(&mut document);
     join_parts(&mut document);
+    allow_both_forms(&mut document);
     add_problems(&mut document);
     document
 }
@@ -153,6 +170,16 @@ fn joined(schema: &Value, known: &Value) -> Option<Value> {
     whole.insert("properties".to_owned(), properties.into());
     whole.insert("required".to_owned(), required.into());
     Some(whole.into())
+}
+
+/// A page without deliveries has both of its forms, so it is not one of them alone.
+fn allow_both_forms(document: &mut Value) {
+    let page = document.pointer_mut("/components/schemas/DeliveriesPage");
+    if let Some(page) = page.and_then(Value::as_object_mut)
+        && let Some(forms) = page.remove("oneOf")
+    {
+        page.insert("anyOf".to_owned(), forms);
+    }
 }
 
 /// Every route may answer with a problem.

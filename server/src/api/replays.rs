@@ -1,4 +1,4 @@
-//! `/v1/replays`: many deliveries made anew, by filter and time range.
+//! `/v1/replays`: one act over many deliveries, by filter and time range.
 
 use super::Api;
 use super::audit::Act;
@@ -8,11 +8,16 @@ use super::extract::{Id, Json, Query};
 use super::intake::Reader;
 use super::page::{self, Filling, Page};
 use super::problem::{Code, Problem};
+use super::reach::Reach;
+use super::replay_view::{DryRun, ReplayView};
 use super::time::Time;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use postrider::engine::ReplayId;
-use postrider::{DeliveryFilter, Replay, ReplayRequest, ReplayState, StateKind, TenantId};
+use postrider::{
+    DeliveryFilter, EventPattern, Note, Replay, ReplayQuery, ReplayRequest, StateKind, TenantId,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::num::NonZeroU32;
@@ -20,6 +25,9 @@ use utoipa::{IntoParams, ToSchema};
 
 /// The highest rate; nobody waits for less than that.
 const RATE_MAX: u32 = 1_000_000;
+
+/// Event types of one replay.
+const EVENT_TYPES_MAX: usize = 128;
 
 /// What is to be made anew.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -71,25 +79,13 @@ fn failed() -> Vec<ReplayedState> {
 
 impl ReplayForm {
     fn request(&self, tenant: &TenantId) -> Result<ReplayRequest, Problem> {
-        let types = self.event_types.iter().enumerate().map(|(place, text)| {
-            text.parse().map_err(|error: postrider::InvalidName| {
-                let pointer = format!("/event_types/{place}");
-                Problem::new(Code::InvalidValue, &error).at(pointer, error)
-            })
-        });
         let states = self.states.iter().map(|state| match state {
             ReplayedState::Failed => StateKind::Failed,
             ReplayedState::Delivered => StateKind::Delivered,
             ReplayedState::Discarded => StateKind::Discarded,
         });
-        if self.per_second.is_some_and(|rate| rate.get() > RATE_MAX) {
-            let detail = format!("use at most {RATE_MAX}");
-            return Err(Problem::new(Code::InvalidValue, &detail).at("/per_second", detail));
-        }
-        if self.event_types.len() > 128 {
-            let detail = "use at most 128";
-            return Err(Problem::new(Code::InvalidBody, detail).at("/event_types", detail));
-        }
+        check_rate(self.per_second)?;
+        let event_types = event_types(&self.event_types, "/event_types")?;
         if !(1..=3).contains(&self.states.len()) {
             let detail = "name one to three states";
             return Err(Problem::new(Code::InvalidBody, detail).at("/states", detail));
@@ -99,45 +95,56 @@ impl ReplayForm {
                 tenant: Some(tenant.clone()),
                 endpoint: one(self.endpoint_id.as_deref(), "endpoint_id")?,
                 states: states.collect(),
-                event_types: types.collect::<Result<_, _>>()?,
+                event_types,
                 from: self.from.map(|time| time.0),
                 until: self.until.map(|time| time.0),
                 ..DeliveryFilter::default()
             },
             per_second: self.per_second,
+            ..ReplayRequest::default()
         })
     }
 }
 
-/// A replay, and how far it has come.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ReplayView {
-    /// Its id; `null` for a dry run.
-    id: Option<String>,
-    /// `running`, `done`, `cancelled`, or `dry_run`.
-    state: &'static str,
-    /// Deliveries that it has made anew; of a dry run, that it would.
-    resent: u64,
-    /// Deliveries that it has passed over: their endpoint is gone, or somebody was quicker.
-    skipped: u64,
-    /// When it was asked for.
-    created_at: Time,
+/// Refuses a rate that nobody waits for.
+pub(super) fn check_rate(per_second: Option<NonZeroU32>) -> Result<(), Problem> {
+    if per_second.is_some_and(|rate| rate.get() > RATE_MAX) {
+        let detail = format!("use at most {RATE_MAX}");
+        return Err(Problem::new(Code::InvalidValue, &detail).at("/per_second", detail));
+    }
+    Ok(())
 }
 
-impl ReplayView {
-    fn of(replay: &Replay) -> Self {
-        Self {
-            id: Some(replay.id.to_string()),
-            state: match replay.state {
-                ReplayState::Running => "running",
-                ReplayState::Done => "done",
-                ReplayState::Cancelled => "cancelled",
-            },
-            resent: replay.resent,
-            skipped: replay.skipped,
-            created_at: replay.created_at.into(),
-        }
+/// The event types at this place of a body.
+pub(super) fn event_types(texts: &[String], at: &str) -> Result<Vec<EventPattern>, Problem> {
+    if texts.len() > EVENT_TYPES_MAX {
+        let detail = format!("use at most {EVENT_TYPES_MAX}");
+        return Err(Problem::new(Code::InvalidBody, &detail).at(at, detail));
     }
+    let types = texts.iter().enumerate().map(|(place, text)| {
+        text.parse().map_err(|error: postrider::InvalidName| {
+            Problem::new(Code::InvalidValue, &error).at(format!("{at}/{place}"), error)
+        })
+    });
+    types.collect()
+}
+
+/// Starts a replay, and notes that, or says what it would do.
+pub(super) async fn run(
+    api: &Api,
+    reader: &Reader,
+    (request, dry_run): (ReplayRequest, bool),
+    note: Note,
+) -> Result<Response, Problem> {
+    if dry_run {
+        // It reads as much as the largest of lists, and more.
+        let _turn = reader.turn(api).await?;
+        let report = api.postrider().report_replay(&request).await?;
+        return Ok(axum::Json(DryRun::of(&report)).into_response());
+    }
+    let replay = api.postrider().noting(note).begin_replay(request).await?;
+    let view = ReplayView::of(api, &replay);
+    Ok((StatusCode::ACCEPTED, axum::Json(view)).into_response())
 }
 
 /// Which replays.
@@ -148,6 +155,8 @@ pub(crate) struct ListQuery {
     /// `newest` (the default) or `oldest` first.
     #[param(inline)]
     order: Option<Order>,
+    /// Those of this tenant, by name or id; `*` for those of all, with a key for all tenants.
+    tenant: Option<String>,
     /// How many at most: 1 to 250.
     #[param(minimum = 1, maximum = 250, default = 50)]
     limit: Option<u16>,
@@ -159,10 +168,10 @@ pub(crate) struct ListQuery {
     post, path = "/v1/replays", tag = "Replays", request_body = ReplayForm,
     summary = "Make many deliveries anew",
     description = "In the order in which they were accepted. It goes on after a restart, and makes \
-                   each delivery anew once.",
+                   each delivery anew once. What it passes over stays as it is.",
     responses(
         (status = ACCEPTED, description = "Started.", body = ReplayView),
-        (status = OK, description = "A dry run: what it would do.", body = ReplayView)
+        (status = OK, description = "A dry run: what it would do.", body = DryRun)
     )
 )]
 pub(crate) async fn create(
@@ -170,25 +179,11 @@ pub(crate) async fn create(
     caller: Caller<Manage>,
     reader: Reader,
     Json(form): Json<ReplayForm>,
-) -> Result<(StatusCode, axum::Json<ReplayView>), Problem> {
+) -> Result<Response, Problem> {
     let request = form.request(caller.tenant())?;
-    if form.dry_run {
-        // It reads as much as the largest of lists, and more.
-        let _turn = reader.turn(&api).await?;
-        let view = ReplayView {
-            id: None,
-            state: "dry_run",
-            resent: api.postrider().count_replay(&request).await?,
-            skipped: 0,
-            created_at: api.now().into(),
-        };
-        return Ok((StatusCode::OK, axum::Json(view)));
-    }
     let detail = json!({ "states": form.states, "per_second": form.per_second });
     let note = caller.note(&api, Act::ReplayStart, None, detail)?;
-    let id = api.postrider().noting(note).start_replay(request).await?;
-    let replay = api.postrider().replay_status(&id).await?;
-    Ok((StatusCode::ACCEPTED, axum::Json(ReplayView::of(&replay))))
+    run(&api, &reader, (request, form.dry_run), note).await
 }
 
 #[utoipa::path(
@@ -200,25 +195,20 @@ pub(crate) async fn list(
     caller: Caller<Read>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Page<ReplayView>>, Problem> {
-    let tenant = caller.tenant();
-    let order = query.order.unwrap_or_default();
-    let after: Option<ReplayId> = page::cursor(query.cursor.as_deref())?;
-    let mut filling = Filling::new(page::most(query.limit)?);
-    let mut all = api.postrider().replays().await?;
-    // An id begins with its time.
-    all.sort_unstable_by_key(|it| it.id);
-    if order == Order::Newest {
-        all.reverse();
-    }
-    let comes_after = |it: &&Replay| match order {
-        Order::Newest => after.is_none_or(|after| it.id < after),
-        Order::Oldest => after.is_none_or(|after| it.id > after),
+    let reach = Reach::of(&api, &caller, query.tenant.as_deref())?;
+    let most = page::most(query.limit)?;
+    let asked = ReplayQuery {
+        tenant: reach.tenant().cloned(),
+        state: None,
+        direction: query.order.unwrap_or_default().direction(),
+        after: page::cursor(query.cursor.as_deref())?,
+        // One more says whether there is a next page.
+        most: most + 1,
     };
-    let mut rest = all
-        .iter()
-        .filter(|it| it.request.filter.tenant.as_ref() == Some(tenant))
-        .filter(comes_after);
-    let more = rest.any(|it| !filling.add(&it.id.to_string(), ReplayView::of(it)));
+    let found = api.postrider().replays(asked).await?;
+    let mut filling = Filling::new(most);
+    let mut rest = found.iter();
+    let more = rest.any(|it| !filling.add(&it.id.to_string(), ReplayView::of(&api, it)));
     Ok(axum::Json(filling.page(more)))
 }
 
@@ -233,13 +223,13 @@ pub(crate) async fn get(
     Id(id): Id<ReplayId>,
 ) -> Result<axum::Json<ReplayView>, Problem> {
     let replay = owned(&api, caller.tenant(), id).await?;
-    Ok(axum::Json(ReplayView::of(&replay)))
+    Ok(axum::Json(ReplayView::of(&api, &replay)))
 }
 
 #[utoipa::path(
     post, path = "/v1/replays/{id}/cancel", tag = "Replays", params(("id" = String, Path)),
     summary = "Stop a replay for good",
-    description = "What it has made anew by then is delivered. One that has ended stays as it is.",
+    description = "What it has done by then stays so. One that has ended stays as it is.",
     responses((status = OK, description = "The replay as it is now.", body = ReplayView))
 )]
 pub(crate) async fn cancel(
@@ -250,7 +240,7 @@ pub(crate) async fn cancel(
     owned(&api, caller.tenant(), id).await?;
     let note = caller.note(&api, Act::ReplayCancel, Some(&id), json!({}))?;
     let replay = api.postrider().noting(note).cancel_replay(&id).await?;
-    Ok(axum::Json(ReplayView::of(&replay)))
+    Ok(axum::Json(ReplayView::of(&api, &replay)))
 }
 
 async fn owned(api: &Api, tenant: &TenantId, id: ReplayId) -> Result<Replay, Problem> {

@@ -2,6 +2,7 @@
 
 mod custom;
 mod kept;
+pub(crate) mod receipts;
 mod record;
 
 pub(crate) use custom::Custom;
@@ -436,7 +437,7 @@ pub(crate) async fn patch(
 #[utoipa::path(
     delete, path = "/v1/sources/{id}", tag = "Sources", params(("id" = String, Path)),
     summary = "Delete a source",
-    description = "What it has brought stays.",
+    description = "What it has brought stays; its receipts do not.",
     responses((status = NO_CONTENT, description = "Deleted."))
 )]
 pub(crate) async fn delete(
@@ -445,8 +446,7 @@ pub(crate) async fn delete(
     Id(id): Id<SourceId>,
 ) -> Result<StatusCode, Problem> {
     let note = caller.note(&api, Act::SourceDelete, Some(&id), json!({}))?;
-    let tenant = caller.tenant();
-    if api.sources().remove(tenant, id, Some(note)).await? {
+    if receipts::remove_with(&api, caller.tenant(), id, Some(note)).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(Problem::not_found(format_args!("source {id}")))

@@ -80,13 +80,13 @@ pub(crate) struct HourView {
     latency_p95_ms: Option<u64>,
 }
 
-fn percentile(hour: &HourRecord, part: f64) -> Option<u64> {
+pub(super) fn percentile(hour: &HourRecord, part: f64) -> Option<u64> {
     let duration = hour.latency.percentile(part)?;
     u64::try_from(duration.as_millis()).ok()
 }
 
 impl HourView {
-    fn of(hour: &HourRecord) -> Self {
+    pub(super) fn of(hour: &HourRecord) -> Self {
         Self {
             start: hour.start.into(),
             accepted: hour.accepted,
@@ -98,6 +98,23 @@ impl HourView {
             latency_p95_ms: percentile(hour, 0.95),
         }
     }
+}
+
+/// How many hours are asked for.
+pub(super) fn check_hours(asked: Option<u64>) -> Result<u64, Problem> {
+    let hours = asked.unwrap_or(HOURS_DEFAULT);
+    if (1..=HOURS_MAX).contains(&hours) {
+        return Ok(hours);
+    }
+    let detail = format!("hours: use 1 to {HOURS_MAX}");
+    Err(Problem::new(Code::InvalidQuery, detail))
+}
+
+/// The time of the last so many hours, this one included.
+pub(super) fn last_hours(api: &Api, hours: u64) -> (Wall, Wall) {
+    let now = api.now();
+    let from = Wall(now.0.saturating_sub(hours * 3_600_000));
+    (from, now.after(Duration::from_millis(1)))
 }
 
 #[utoipa::path(
@@ -112,15 +129,9 @@ pub(crate) async fn stats(
     Query(query): Query<StatsQuery>,
 ) -> Result<axum::Json<EndpointStats>, Problem> {
     owned(&api, caller.tenant(), id).await?;
-    let hours = query.hours.unwrap_or(HOURS_DEFAULT);
-    if !(1..=HOURS_MAX).contains(&hours) {
-        let detail = format!("hours: use 1 to {HOURS_MAX}");
-        return Err(Problem::new(Code::InvalidQuery, detail));
-    }
+    let hours = check_hours(query.hours)?;
     let ledger = api.postrider().ledger(&id).await?;
-    let now = api.now();
-    let from = Wall(now.0.saturating_sub(hours * 3_600_000));
-    let until = now.after(Duration::from_millis(1));
+    let (from, until) = last_hours(&api, hours);
     let statistics = api.postrider().statistics(&id, from, until).await?;
     Ok(axum::Json(EndpointStats {
         endpoint_id: id.to_string(),
@@ -199,7 +210,7 @@ pub(crate) async fn lanes(
     let more = loop {
         let found = api.postrider().lanes(&id, after, READ_MAX).await?;
         let mut rest = found.iter();
-        if rest.any(|lane| !filling.add(&cursor(lane), LaneView::of(lane, now))) {
+        if rest.any(|lane| !filling.add(&cursor(lane), LaneView::of(&api, lane, now))) {
             break true;
         }
         after = found.last().map(|last| last.key.clone());
@@ -226,13 +237,13 @@ fn cursor(lane: &LaneRecord) -> String {
 }
 
 impl LaneView {
-    fn of(lane: &LaneRecord, now: Wall) -> Self {
+    fn of(api: &Api, lane: &LaneRecord, now: Wall) -> Self {
         let head = lane.head.as_ref();
         let failed = head.and_then(|head| head.attempts.last());
         Self {
             ordering_key: lane.key.get().map(str::to_owned),
             depth: lane.pending,
-            head: head.map(DeliveryView::of),
+            head: head.map(|head| DeliveryView::of(api, head)),
             head_age_ms: head.map(|head| {
                 let age = now.since(head.event.published_at);
                 u64::try_from(age.as_millis()).unwrap_or(u64::MAX)

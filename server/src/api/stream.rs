@@ -31,7 +31,8 @@ const LAST_EVENT_ID: &str = "last-event-id";
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct StreamQuery {
-    /// Only these kinds: `event`, `attempt`, `delivery`, `endpoint`, with commas between.
+    /// Only these kinds: `event`, `attempt`, `delivery`, `endpoint`, `attempt.started`, with commas
+    /// between. Without it, all but the last.
     types: Option<String>,
     /// Of events, attempts and deliveries only those of these event types: types or families such
     /// as `payment.*`, with commas between.
@@ -47,6 +48,7 @@ pub(crate) struct StreamQuery {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Event,
+    Started,
     Attempt,
     Delivery,
     Endpoint,
@@ -58,10 +60,11 @@ impl std::str::FromStr for Kind {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(match text {
             "event" => Self::Event,
+            "attempt.started" => Self::Started,
             "attempt" => Self::Attempt,
             "delivery" => Self::Delivery,
             "endpoint" => Self::Endpoint,
-            _ => return Err("use event, attempt, delivery or endpoint"),
+            _ => return Err("use event, attempt, delivery, endpoint or attempt.started"),
         })
     }
 }
@@ -73,6 +76,8 @@ impl StreamQuery {
         Ok(Wants {
             tenant: tenant.clone(),
             events: wanted(Kind::Event),
+            // Who asks for nothing in particular has always seen one line for an attempt.
+            starts: kinds.contains(&Kind::Started),
             attempts: wanted(Kind::Attempt),
             deliveries: wanted(Kind::Delivery),
             endpoints: wanted(Kind::Endpoint),
@@ -112,7 +117,9 @@ impl StreamQuery {
     description = "Server-sent events. `event: event` is an event that was accepted, in the order in \
                    which it was, with an `id`: whoever comes back with the last one misses none and \
                    sees none twice. `attempt`, `delivery` and `endpoint` tell what becomes of them, \
-                   from now on; `skipped` says that some of these were missed, and where it is known \
+                   from now on; `attempt.started`, for who asks for it, that a request leaves (one \
+                   that could not leave this host has no end: it starts again with the same \
+                   number). `skipped` says that some of these were missed, and where it is known \
                    how many (the history has them). The stream ends when its key does.",
     responses((status = OK, description = "A stream that does not end by itself.", content_type = "text/event-stream", body = String))
 )]

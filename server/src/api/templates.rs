@@ -22,6 +22,9 @@ use utoipa::ToSchema;
 /// Versions of one template.
 const VERSIONS_MAX: usize = 64;
 
+/// What no template is called: `/v1/templates/try` is another route.
+const TRY: &str = "try";
+
 /// A template with its versions.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct TemplateView {
@@ -83,6 +86,10 @@ pub(crate) async fn create(
         .name
         .parse()
         .map_err(|error| Problem::new(Code::InvalidBody, &error).at("/name", error))?;
+    if name.as_str() == TRY {
+        let detail = "`try` is a route: use another name";
+        return Err(Problem::new(Code::InvalidValue, detail).at("/name", detail));
+    }
     let text = compact(form.template.get());
     Template::new(name.as_str(), 1, &text)
         .map_err(|error| Problem::new(Code::InvalidValue, &error).at("/template", error))?;

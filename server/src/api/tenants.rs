@@ -1,5 +1,6 @@
 //! `/v1/tenants`: for keys for all tenants. The tenant `default` needs no set-up.
 
+mod counts;
 mod deletion;
 mod kept;
 
@@ -15,6 +16,7 @@ use super::problem::{Code, Problem};
 use super::time::Time;
 use axum::extract::State;
 use axum::http::StatusCode;
+use counts::{TenantCountsView, count};
 use ipnet::IpNet;
 use kept::TenantRecord;
 use postrider::engine::TenantUid;
@@ -45,6 +47,9 @@ pub(crate) struct Tenant {
     allow_networks: Vec<String>,
     /// When it was made.
     created_at: Time,
+    /// What it has: in lists, and when one tenant is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counts: Option<TenantCountsView>,
 }
 
 impl Tenant {
@@ -55,6 +60,7 @@ impl Tenant {
             description: record.description.clone(),
             allow_networks: record.allow_networks.clone(),
             created_at: record.created_at,
+            counts: None,
         }
     }
 }
@@ -207,7 +213,8 @@ pub(crate) async fn list(
 ) -> Result<axum::Json<Page<Tenant>>, Problem> {
     let all = api.tenants().list();
     let at = (query.cursor.as_deref(), page::most(query.limit)?);
-    let page = page::of_memory(&all, |it| it.name(), at, |it| Tenant::of(it));
+    let mut page = page::of_memory(&all, |it| it.name(), at, |it| Tenant::of(it));
+    count(&api, &mut page.data).await?;
     Ok(axum::Json(page))
 }
 
@@ -244,7 +251,9 @@ pub(crate) async fn get(
 ) -> Result<axum::Json<Tenant>, Problem> {
     let record = api.tenants().get(&found(&api, &text)?);
     let record = record.ok_or_else(|| Problem::not_found(format_args!("tenant {text}")))?;
-    Ok(axum::Json(Tenant::of(&record)))
+    let mut tenant = Tenant::of(&record);
+    count(&api, std::slice::from_mut(&mut tenant)).await?;
+    Ok(axum::Json(tenant))
 }
 
 #[utoipa::path(

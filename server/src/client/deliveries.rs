@@ -1,9 +1,10 @@
 //! `postrider deliveries`.
 
 use super::http::Query;
+use super::reach::ReachArgs;
 use super::show::{self, Column};
 use super::when::Moment;
-use super::{Client, ClientError, Connection, Paging};
+use super::{Client, ClientError, Connection, Paging, requests};
 use crate::Answer;
 use clap::{Subcommand, ValueEnum};
 use jiff::Timestamp;
@@ -24,6 +25,8 @@ enum What {
     List(List),
     /// Show a delivery with its attempts
     Get(One),
+    /// Show an attempt: the request as it was sent, and what came back
+    Attempt(Attempt),
     /// Send a delivery that has ended again
     Retry(One),
     /// Give up a delivery that is pending, or a dead letter
@@ -38,6 +41,8 @@ struct List {
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
+    reach: ReachArgs,
+    #[command(flatten)]
     paging: Paging,
 }
 
@@ -45,6 +50,14 @@ struct List {
 struct One {
     /// The delivery
     id: String,
+}
+
+#[derive(clap::Args)]
+struct Attempt {
+    /// The delivery
+    id: String,
+    /// 1 for its first attempt
+    number: u32,
 }
 
 /// Which deliveries.
@@ -59,6 +72,15 @@ pub(crate) struct FilterArgs {
     /// Only those of these event types or families, with commas between
     #[arg(long = "type", value_name = "TYPES", value_delimiter = ',')]
     types: Vec<String>,
+    /// Only those in the lanes with this key; empty for those in lanes without one
+    #[arg(long, value_name = "ORDERING_KEY")]
+    key: Option<String>,
+    /// Only those that failed for one of these reasons, with commas between: rejected, exhausted, …
+    #[arg(long, value_name = "REASONS", value_delimiter = ',')]
+    reason: Vec<String>,
+    /// Only those whose last attempt was answered with this status
+    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..=599))]
+    status: Option<u16>,
     /// Only those whose last attempt was answered with 2xx, 3xx, 4xx or 5xx
     #[arg(long, value_name = "2-5", value_parser = clap::value_parser!(u8).range(2..=5))]
     status_class: Option<u8>,
@@ -123,6 +145,9 @@ impl FilterArgs {
             .with("event_id", self.event.as_ref())
             .with_all("state", &states)
             .with_all("event_type", &self.types)
+            .with("ordering_key", self.key.as_ref())
+            .with_all("reason", &self.reason)
+            .with("status", self.status)
             .with("status_class", self.status_class)
             .with("failure", self.failure.as_ref())
             .with("from", self.since.map(|since| since.before(now)))
@@ -174,13 +199,21 @@ impl What {
             Self::List(args) => {
                 let query = args.filter.query();
                 let query = query.with("endpoint_id", args.endpoint.as_ref());
+                let query = query.with("view", show.short());
+                let query = args.reach.add(query);
                 let list = client.list(&["v1", "deliveries"], query, &args.paging);
-                Ok(listed(list.await?, show))
+                Ok(listed(list.await?, show, args.reach))
             }
             Self::Get(one) => {
                 let path = ["v1", "deliveries", &one.id];
                 let reply = client.get(&path, &Query::default()).await?;
                 Ok(show.answer(&reply, described))
+            }
+            Self::Attempt(Attempt { id, number }) => {
+                let number = number.to_string();
+                let path = ["v1", "deliveries", id, "attempts", &number];
+                let reply = client.get(&path, &Query::default()).await?;
+                Ok(show.answer(&reply, requests::described))
             }
             Self::Retry(one) => {
                 let path = ["v1", "deliveries", &one.id, "retry"];
@@ -200,25 +233,27 @@ impl What {
 }
 
 /// A list of deliveries.
-pub(super) fn listed(mut list: super::List, show: &Connection) -> Answer {
+pub(super) fn listed(mut list: super::List, show: &Connection, reach: ReachArgs) -> Answer {
     if !show.json {
         list.data.iter_mut().for_each(sum_up);
     }
-    show.list(&list, COLUMNS)
+    show.list(&list, &reach.columns(COLUMNS))
 }
 
 /// Adds how often a delivery was tried, and what came of the last time.
 pub(super) fn sum_up(delivery: &mut Value) {
     let attempts = delivery["attempts"].as_array().map(Vec::as_slice);
     let attempts = attempts.unwrap_or_default();
-    let tries = attempts.len();
-    let last = attempts.last().map_or(Value::Null, |last| {
-        let parts = [&last["status"], &last["failure"]];
-        let part = parts.into_iter().find(|part| !part.is_null());
-        part.cloned().unwrap_or_default()
-    });
+    let tries: Value = match &delivery["attempt_count"] {
+        Value::Null => attempts.len().into(),
+        count => count.clone(),
+    };
+    let last = attempts.last().unwrap_or(&delivery["last_attempt"]);
+    let parts = [&last["status"], &last["failure"]];
+    let part = parts.into_iter().find(|part| !part.is_null());
+    let last = part.cloned().unwrap_or_default();
     if let Some(delivery) = delivery.as_object_mut() {
-        delivery.insert("tries".to_owned(), tries.into());
+        delivery.insert("tries".to_owned(), tries);
         delivery.insert("last".to_owned(), last);
     }
 }
@@ -236,6 +271,11 @@ fn described(delivery: &Value) -> String {
     if let Some(attempts) = delivery["attempts"].as_array().filter(|it| !it.is_empty()) {
         text.push('\n');
         text += &show::table(attempts, ATTEMPTS);
+        let requests = requests::lines(attempts);
+        if !requests.is_empty() {
+            text.push('\n');
+            text += &requests;
+        }
     }
     text
 }
@@ -257,5 +297,14 @@ mod tests {
         let answered = json!({"status": 503, "failure": null});
         assert_eq!(of(json!([answered, refused])), (json!(2), json!("connect")));
         assert_eq!(of(json!([refused, answered])), (json!(2), json!(503)));
+        let mut short = json!({"attempt_count": 7, "last_attempt": refused});
+        sum_up(&mut short);
+        assert_eq!(
+            (&short["tries"], &short["last"]),
+            (&json!(7), &json!("connect"))
+        );
+        let mut new = json!({"attempt_count": 0, "last_attempt": null});
+        sum_up(&mut new);
+        assert_eq!((&new["tries"], &new["last"]), (&json!(0), &Value::Null));
     }
 }

@@ -2,13 +2,14 @@
 
 use super::deliveries::{self, FilterArgs};
 use super::http::Query;
+use super::reach::ReachArgs;
 use super::show::{self, Column};
-use super::spec::SpecArgs;
+use super::spec::{self, SpecArgs};
 use super::value::{self, Fields};
-use super::{Client, ClientError, Connection, Paging, when};
+use super::{Client, ClientError, Connection, Paging, stats, when};
 use crate::Answer;
 use crate::input::{self, InputError};
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use postrider::engine::json::Document;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum What {
     /// List endpoints, oldest first
-    List(Paging),
+    List(List),
     /// Show an endpoint
     Get(One),
     /// Register an endpoint, and show its secret
@@ -69,6 +70,57 @@ struct Defaults {
     /// standard input; `{}` for none
     #[arg(long, value_name = "JSON")]
     set: Option<String>,
+}
+
+#[derive(clap::Args)]
+struct List {
+    /// Only those in these states, with commas between
+    #[arg(long, value_enum, value_name = "STATES", value_delimiter = ',')]
+    state: Vec<State>,
+    /// Only those with this in their URL, their name or their description
+    #[arg(long, value_name = "TEXT")]
+    text: Option<String>,
+    /// Only those that would get events of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    event_type: Option<String>,
+    /// Only those whose last attempt failed, or that were disabled for it
+    #[arg(long)]
+    failing: bool,
+    #[command(flatten)]
+    reach: ReachArgs,
+    #[command(flatten)]
+    paging: Paging,
+}
+
+/// How an endpoint stands.
+#[derive(Clone, Copy, ValueEnum)]
+enum State {
+    Active,
+    Paused,
+    Disabled,
+}
+
+impl State {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl List {
+    fn query(&self) -> Query {
+        let states = self.state.iter().map(|state| state.name().to_owned());
+        let states: Vec<String> = states.collect();
+        let query = Query::default()
+            .with_all("state", &states)
+            .with("url", self.text.as_ref())
+            .with("event_type", self.event_type.as_ref())
+            .with("failing", self.failing.then_some(true));
+        self.reach.add(query)
+    }
 }
 
 #[derive(clap::Args)]
@@ -131,7 +183,18 @@ struct Rotate {
 #[derive(clap::Args)]
 struct Test {
     /// The endpoint
-    id: String,
+    #[arg(required_unless_present = "to", conflicts_with = "to")]
+    id: Option<String>,
+    /// Send it there instead, as to an endpoint that would be registered: nothing is kept
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// What that endpoint would be, as `POST /v1/endpoints` takes it: JSON, `@FILE`, or `-` for the
+    /// standard input
+    #[arg(long, value_name = "JSON", requires = "to")]
+    spec: Option<String>,
+    /// Sign with the secret in this file, instead of a new one
+    #[arg(long, value_name = "FILE", requires = "to")]
+    secret_file: Option<PathBuf>,
     /// The event type [default: postrider.ping]
     #[arg(long = "type", value_name = "TYPE")]
     event_type: Option<String>,
@@ -171,6 +234,8 @@ const COLUMNS: &[Column] = &[
     ("ID", "/id"),
     ("NAME", "/name"),
     ("STATUS", "/status"),
+    ("PENDING", "/counts/pending"),
+    ("DEAD", "/counts/dead_letters"),
     ("TYPES", "/event_types"),
     ("URL", "/url"),
     ("DESCRIPTION", "/description"),
@@ -183,16 +248,6 @@ const LANES: &[Column] = &[
     ("AGE (MS)", "/head_age_ms"),
     ("STOPPED AT", "/stopped_at"),
     ("ERROR", "/error"),
-];
-
-const HOURS: &[Column] = &[
-    ("HOUR", "/start"),
-    ("ACCEPTED", "/accepted"),
-    ("DELIVERED", "/delivered"),
-    ("FAILED", "/failed"),
-    ("ATTEMPTS", "/attempts"),
-    ("FAILED", "/attempts_failed"),
-    ("P95 (MS)", "/latency_p95_ms"),
 ];
 
 /// The fields of an endpoint that are shown first.
@@ -217,10 +272,10 @@ pub(crate) fn run(args: &Args) -> Result<Answer, ClientError> {
 impl What {
     async fn answer(&self, client: &Client, show: &Connection) -> Result<Answer, ClientError> {
         match self {
-            Self::List(paging) => {
+            Self::List(args) => {
                 let path = ["v1", "endpoints"];
-                let list = client.list(&path, Query::default(), paging).await?;
-                Ok(show.list(&list, COLUMNS))
+                let list = client.list(&path, args.query(), &args.paging).await?;
+                Ok(show.list(&list, &args.reach.columns(COLUMNS)))
             }
             Self::Get(one) => {
                 let path = ["v1", "endpoints", &one.id];
@@ -259,8 +314,9 @@ impl What {
             Self::Defaults(defaults) => defaults.answer(client, show).await,
             Self::Deliveries(args) => {
                 let path = ["v1", "endpoints", &args.id, "deliveries"];
-                let list = client.list(&path, args.filter.query(), &args.paging);
-                Ok(deliveries::listed(list.await?, show))
+                let query = args.filter.query().with("view", show.short());
+                let list = client.list(&path, query, &args.paging);
+                Ok(deliveries::listed(list.await?, show, ReachArgs::default()))
             }
         }
     }
@@ -361,16 +417,37 @@ impl Rotate {
 }
 
 impl Test {
+    /// What an endpoint would be that is not registered, if one is tried out.
+    fn unsaved(&self) -> Result<Fields, ClientError> {
+        let mut fields = match &self.spec {
+            None => Fields::default(),
+            Some(argument) => spec::object("--spec", argument)?,
+        };
+        if let Some(to) = &self.to {
+            fields.set("url", Value::from(to.as_str()));
+        }
+        if let Some(path) = &self.secret_file {
+            fields.set("secret", secret_in(path)?);
+        }
+        Ok(fields)
+    }
+
     async fn answer(&self, client: &Client, show: &Connection) -> Result<Answer, ClientError> {
-        let mut body = Fields::default();
+        let mut body = self.unsaved()?;
         if let Some(event_type) = &self.event_type {
-            body.set("type", Value::from(event_type.as_str()));
+            let name = match self.id {
+                Some(_) => "type",
+                None => "event_type",
+            };
+            body.set(name, Value::from(event_type.as_str()));
         }
         if let Some(data) = &self.data {
             body.set_json("payload", value::json("the payload", data)?);
         }
-        let path = ["v1", "endpoints", &self.id, "test"];
-        let reply = client.post(&path, &body).await?;
+        let reply = match &self.id {
+            Some(id) => client.post(&["v1", "endpoints", id, "test"], &body).await?,
+            None => client.post(&["v1", "endpoints", "test"], &body).await?,
+        };
         let status = reply.value()["status"].as_u64();
         let answer = show.answer(&reply, |it| {
             show::fields(it, &["status", "failure", "error", "duration_ms"])
@@ -387,13 +464,8 @@ impl Stats {
         let path = ["v1", "endpoints", &self.id, "stats"];
         let query = Query::default().with("hours", Some(self.hours));
         let reply = client.get(&path, &query).await?;
-        Ok(show.answer(&reply, |stats| {
-            let mut text = show::fields(stats, &["endpoint_id", "total", "pending"]);
-            if let Some(hours) = stats["hours"].as_array().filter(|hours| !hours.is_empty()) {
-                text.push('\n');
-                text += &show::table(hours, HOURS);
-            }
-            text
+        Ok(show.answer(&reply, |it| {
+            stats::described(it, &["endpoint_id", "total", "pending"])
         }))
     }
 }

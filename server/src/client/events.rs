@@ -2,11 +2,12 @@
 
 use super::deliveries::{self, Order};
 use super::http::{Query, Reply};
+use super::reach::ReachArgs;
 use super::show::{self, Column};
 use super::when::Moment;
 use super::{Client, ClientError, Connection, Paging, value};
 use crate::Answer;
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use jiff::Timestamp;
 use postrider::engine::json::{Document, Kind};
 use serde::Serialize;
@@ -28,6 +29,8 @@ enum What {
     List(List),
     /// Show an event with its payload and its deliveries
     Get(One),
+    /// Print the payload of an event, byte for byte
+    Payload(One),
     /// Publish an event: it is durable when this returns
     Publish(Publish),
     /// Show what happened to an event, step by step
@@ -45,6 +48,21 @@ struct List {
     /// Only those of these types or families, with commas between
     #[arg(long = "type", value_name = "TYPES", value_delimiter = ',')]
     types: Vec<String>,
+    /// Only those in these states, with commas between
+    #[arg(long, value_name = "STATES", value_delimiter = ',')]
+    state: Vec<State>,
+    /// Only those with a delivery to this endpoint; it may be gone
+    #[arg(long, value_name = "ID")]
+    endpoint: Option<String>,
+    /// Only those with this key; empty for those without one
+    #[arg(long, value_name = "ORDERING_KEY")]
+    key: Option<String>,
+    /// Only the one that was published under this key
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    /// Only those with this text in their payload
+    #[arg(long, value_name = "TEXT")]
+    payload: Option<String>,
     /// Only those that were accepted then or later: 2h ago, or a time as in RFC 3339
     #[arg(long, value_name = "TIME")]
     since: Option<Moment>,
@@ -55,7 +73,50 @@ struct List {
     #[arg(long, value_enum, default_value_t)]
     order: Order,
     #[command(flatten)]
+    reach: ReachArgs,
+    #[command(flatten)]
     paging: Paging,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum State {
+    Pending,
+    Retrying,
+    Failed,
+    Discarded,
+    Delivered,
+    #[value(name = "no_subscribers")]
+    NoSubscribers,
+}
+
+impl State {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Retrying => "retrying",
+            Self::Failed => "failed",
+            Self::Discarded => "discarded",
+            Self::Delivered => "delivered",
+            Self::NoSubscribers => "no_subscribers",
+        }
+    }
+}
+
+impl List {
+    fn query(&self) -> Query {
+        let now = Timestamp::now();
+        let states = self.state.iter().map(|state| state.name().to_owned());
+        Query::default()
+            .with_all("type", &self.types)
+            .with_all("state", &states.collect::<Vec<_>>())
+            .with("endpoint_id", self.endpoint.as_ref())
+            .with("ordering_key", self.key.as_ref())
+            .with("idempotency_key", self.idempotency_key.as_ref())
+            .with("payload", self.payload.as_ref())
+            .with("from", self.since.map(|since| since.before(now)))
+            .with("until", self.until.map(|until| until.before(now)))
+            .with("order", Some(self.order.name()))
+    }
 }
 
 #[derive(clap::Args)]
@@ -138,6 +199,7 @@ impl PublishArgs {
 const COLUMNS: &[Column] = &[
     ("ID", "/id"),
     ("TYPE", "/type"),
+    ("STATE", "/state"),
     ("KEY", "/ordering_key"),
     ("PUBLISHED", "/published_at"),
 ];
@@ -169,19 +231,22 @@ impl What {
     async fn answer(&self, client: &Client, show: &Connection) -> Result<Answer, ClientError> {
         match self {
             Self::List(args) => {
-                let now = Timestamp::now();
-                let query = Query::default()
-                    .with_all("type", &args.types)
-                    .with("from", args.since.map(|since| since.before(now)))
-                    .with("until", args.until.map(|until| until.before(now)))
-                    .with("order", Some(args.order.name()));
+                let query = args.reach.add(args.query());
                 let list = client.list(&["v1", "events"], query, &args.paging).await?;
-                Ok(show.list(&list, COLUMNS))
+                Ok(show.list(&list, &args.reach.columns(COLUMNS)))
             }
             Self::Get(one) => {
                 let path = ["v1", "events", &one.id];
                 let reply = client.get(&path, &Query::default()).await?;
                 Ok(show.answer(&reply, |event| described(event, reply.text())))
+            }
+            Self::Payload(one) => {
+                let path = ["v1", "events", &one.id, "payload"];
+                super::write(&client.bytes(&path).await?)?;
+                Ok(Answer {
+                    text: String::new(),
+                    is_yes: true,
+                })
             }
             Self::Publish(publish) => {
                 let payload = value::json("the payload", &publish.data)?;

@@ -25,8 +25,8 @@ const TIMEOUT: Duration = Duration::from_secs(11 * 60);
 /// The most that is read of an answer, in bytes: no server of ours sends as much.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
-/// An answer as text. One that is too long ends where it is, and is no JSON then.
-async fn text(mut response: Response) -> Result<String, reqwest::Error> {
+/// The bytes of an answer. One that is too long ends where it is.
+async fn bytes(mut response: Response) -> Result<Vec<u8>, reqwest::Error> {
     let mut bytes = Vec::new();
     while let Some(more) = response.chunk().await? {
         bytes.extend_from_slice(&more);
@@ -34,6 +34,12 @@ async fn text(mut response: Response) -> Result<String, reqwest::Error> {
             break;
         }
     }
+    Ok(bytes)
+}
+
+/// An answer as text. One that is too long is no JSON.
+async fn text(response: Response) -> Result<String, reqwest::Error> {
+    let bytes = bytes(response).await?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -152,6 +158,19 @@ impl Client {
 
     pub(crate) async fn get(&self, path: &[&str], query: &Query) -> Result<Reply, ClientError> {
         self.read(self.request(Method::GET, path, query)).await
+    }
+
+    /// The exact bytes of what is there.
+    pub(crate) async fn bytes(&self, path: &[&str]) -> Result<Vec<u8>, ClientError> {
+        let request = self.request(Method::GET, path, &Query::default());
+        let response = request.send().await.map_err(|error| self.failed(&error))?;
+        let status = response.status();
+        let bytes = bytes(response).await;
+        let bytes = bytes.map_err(|error| self.failed(&error))?;
+        match status.is_success() {
+            true => Ok(bytes),
+            false => Err(self.refused(status, &String::from_utf8_lossy(&bytes))),
+        }
     }
 
     pub(crate) async fn post(

@@ -54,6 +54,13 @@ enum Scope {
     Manage,
     /// Reads everything that is no secret
     Read,
+    /// Sends deliveries and dead letters again
+    Retry,
+    /// Makes, changes and deletes endpoints, and sees their secrets
+    #[value(name = "manage_endpoints")]
+    ManageEndpoints,
+    /// Sends test events to endpoints
+    Test,
 }
 
 #[derive(clap::Args)]
@@ -70,6 +77,7 @@ const COLUMNS: &[Column] = &[
     ("CREATED", "/created_at"),
     ("EXPIRES", "/expires_at"),
     ("MADE BY", "/made_by"),
+    ("LAST USED", "/last_used_at"),
 ];
 
 pub(crate) fn run(args: &Args) -> Result<Answer, ClientError> {
@@ -103,6 +111,9 @@ impl Create {
             Scope::Publish => "publish",
             Scope::Manage => "manage",
             Scope::Read => "read",
+            Scope::Retry => "retry",
+            Scope::ManageEndpoints => "manage_endpoints",
+            Scope::Test => "test",
         });
         let scopes: Vec<&str> = scopes.collect();
         let mut body = Map::new();

@@ -1,6 +1,7 @@
 //! `postrider replays`.
 
 use super::http::Query;
+use super::reach::ReachArgs;
 use super::replay::described;
 use super::show::Column;
 use super::{ClientError, Connection, Paging};
@@ -19,11 +20,19 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum What {
     /// List replays, newest first
-    List(Paging),
+    List(List),
     /// Show how far a replay is
     Get(One),
-    /// Cancel a replay; what it has made anew stays
+    /// Cancel a replay; what it has done stays so
     Cancel(One),
+}
+
+#[derive(clap::Args)]
+struct List {
+    #[command(flatten)]
+    reach: ReachArgs,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 #[derive(clap::Args)]
@@ -35,7 +44,10 @@ struct One {
 const COLUMNS: &[Column] = &[
     ("ID", "/id"),
     ("STATE", "/state"),
+    ("ACT", "/act"),
+    ("TOTAL", "/total"),
     ("MADE ANEW", "/resent"),
+    ("GIVEN UP", "/discarded"),
     ("PASSED OVER", "/skipped"),
     ("CREATED", "/created_at"),
 ];
@@ -43,9 +55,10 @@ const COLUMNS: &[Column] = &[
 pub(crate) fn run(args: &Args) -> Result<Answer, ClientError> {
     let connection = &args.connection;
     super::ask(connection, async |client| match &args.what {
-        What::List(paging) => {
-            let list = client.list(&["v1", "replays"], Query::default(), paging);
-            Ok(connection.list(&list.await?, COLUMNS))
+        What::List(args) => {
+            let query = args.reach.add(Query::default());
+            let list = client.list(&["v1", "replays"], query, &args.paging);
+            Ok(connection.list(&list.await?, &args.reach.columns(COLUMNS)))
         }
         What::Get(one) => {
             let path = ["v1", "replays", &one.id];

@@ -26,6 +26,8 @@ enum What {
     List(Paging),
     /// Show a source
     Get(One),
+    /// Show what has come to a source of late, taken and refused, newest first
+    Receipts(Receipts),
     /// Make a source
     Create(Create),
     /// Change what is given, and leave the rest
@@ -38,6 +40,14 @@ enum What {
 struct One {
     /// The source
     id: String,
+}
+
+#[derive(clap::Args)]
+struct Receipts {
+    /// The source
+    id: String,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 #[derive(clap::Args)]
@@ -99,6 +109,17 @@ const COLUMNS: &[Column] = &[
     ("CREATED", "/created_at"),
 ];
 
+const RECEIPTS: &[Column] = &[
+    ("AT", "/at"),
+    ("RESULT", "/result"),
+    ("CODE", "/code"),
+    ("PROVIDER'S ID", "/provider_id"),
+    ("EVENT", "/event_id"),
+    ("FROM", "/peer"),
+    ("BYTES", "/bytes"),
+    ("WHY", "/detail"),
+];
+
 const SECRETS: &[Column] = &[("SECRET", "/id"), ("ADDED", "/created_at")];
 
 const FIRST: &[&str] = &["id", "name", "provider", "path"];
@@ -120,6 +141,11 @@ impl What {
                 let path = ["v1", "sources", &one.id];
                 let reply = client.get(&path, &Query::default()).await?;
                 Ok(show.answer(&reply, described))
+            }
+            Self::Receipts(of) => {
+                let path = ["v1", "sources", &of.id, "receipts"];
+                let list = client.list(&path, Query::default(), &of.paging);
+                Ok(show.list(&list.await?, RECEIPTS))
             }
             Self::Create(create) => {
                 let reply = client.post(&["v1", "sources"], &create.body()?).await?;

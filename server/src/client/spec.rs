@@ -102,7 +102,8 @@ pub(crate) fn parsed(what: &'static str, argument: &str) -> Result<Value, Client
     serde_json::from_str(text.get()).map_err(|error| ClientError::NotJson { what, error })
 }
 
-fn object(what: &'static str, argument: &str) -> Result<Fields, ClientError> {
+/// A JSON object that an argument means.
+pub(crate) fn object(what: &'static str, argument: &str) -> Result<Fields, ClientError> {
     let text: Box<RawValue> = value::json(what, argument)?;
     serde_json::from_str(text.get()).map_err(|_| ClientError::Form {
         what,

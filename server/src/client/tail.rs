@@ -38,6 +38,9 @@ enum Kind {
     Event,
     /// Attempts that end
     Attempt,
+    /// Attempts that start; only shown if they are asked for
+    #[value(name = "attempt.started")]
+    Started,
     /// Deliveries that end or wait for another attempt
     Delivery,
     /// Endpoints that change
@@ -49,6 +52,7 @@ impl Kind {
         match self {
             Self::Event => "event",
             Self::Attempt => "attempt",
+            Self::Started => "attempt.started",
             Self::Delivery => "delivery",
             Self::Endpoint => "endpoint",
         }
@@ -114,6 +118,7 @@ fn line(event: &str, data: &Value, about: &str) -> String {
             };
             format!("{} {}{key}", text("id"), text("type"))
         }
+        "attempt.started" => format!("{} #{}", text("delivery_id"), text("number")),
         "attempt" => {
             let answer = match data["status"].is_null() {
                 true => text("failure"),
@@ -149,7 +154,11 @@ fn line(event: &str, data: &Value, about: &str) -> String {
         "" => String::new(),
         about => format!("  {}", show::plain(about)),
     };
-    format!("{now}  {:<8}  {what}{about}", show::plain(event))
+    let kind = match event {
+        "attempt.started" => "start",
+        event => event,
+    };
+    format!("{now}  {:<8}  {what}{about}", show::plain(kind))
 }
 
 #[cfg(test)]
@@ -196,6 +205,8 @@ mod tests {
             shown("attempt", attempt),
             "attempt   dlv_1 #1: dns after 0 ms"
         );
+        let started = r#"{"delivery_id":"dlv_1","number":2,"event_type":"a.b"}"#;
+        assert_eq!(shown("attempt.started", started), "start     dlv_1 #2");
         let delivery = r#"{"delivery_id":"dlv_1","state":"failed","reason":"rejected","due":null}"#;
         assert_eq!(
             shown("delivery", delivery),

@@ -75,6 +75,9 @@ struct One {
 const COLUMNS: &[Column] = &[
     ("NAME", "/name"),
     ("ID", "/id"),
+    ("ENDPOINTS", "/counts/endpoints"),
+    ("PENDING", "/counts/pending"),
+    ("DEAD", "/counts/dead_letters"),
     ("DESCRIPTION", "/description"),
     ("CREATED", "/created_at"),
 ];

@@ -1,7 +1,7 @@
 //! What the text of a setting can be, and what is said to do where it is not that.
 
 use postrider::egress::EgressGuard;
-use postrider_server::Networks;
+use postrider_server::{FrameOrigins, Networks, PublicUrl};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -75,6 +75,18 @@ impl Kind for EgressGuard {
 }
 
 impl Kind for Networks {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse::<Self>().map_err(|error| error.to_string())
+    }
+}
+
+impl Kind for PublicUrl {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse::<Self>().map_err(|error| error.to_string())
+    }
+}
+
+impl Kind for FrameOrigins {
     fn read(text: &str) -> Result<Self, String> {
         text.parse::<Self>().map_err(|error| error.to_string())
     }

@@ -41,6 +41,20 @@ impl Values {
     }
 }
 
+impl Values {
+    /// Every setting that is no secret, as the server tells it, and the names of the others.
+    pub(crate) fn told(&self) -> (Vec<postrider_server::Setting>, Vec<String>) {
+        let (secret, plain): (Vec<_>, Vec<_>) = self.shown().into_iter().partition(|it| it.secret);
+        let told = plain.into_iter().map(|shown| postrider_server::Setting {
+            name: shown.name.to_owned(),
+            value: shown.value,
+            origin: shown.origin,
+        });
+        let left_out = secret.into_iter().map(|shown| shown.name.to_owned());
+        (told.collect(), left_out.collect())
+    }
+}
+
 impl Shown {
     /// As a line of a configuration file, with its origin behind it. A comment, if nobody has set it,
     /// or if it is not shown: what is copied sets what was set.

@@ -16,6 +16,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
+/// When keys were last used is written within this time at the end, or not at all.
+const KEY_USES_WITHIN: Duration = Duration::from_millis(500);
+
 /// The database in the data directory.
 const FILE: &str = "postrider.db";
 
@@ -109,6 +112,10 @@ async fn start_with(config: &Config, options: SqliteOptions) -> Result<Running, 
         metrics,
         trusted_proxies: config.trusted_proxies.clone(),
         endpoint_defaults: config.endpoint_defaults.clone(),
+        settings: config.settings.clone(),
+        secrets_left_out: config.secrets_left_out.clone(),
+        public_url: config.public_url.clone(),
+        portal_frame_origins: config.portal_frame_origins.clone(),
     };
     let api = Api::open(postrider.clone(), options).await?;
     if let Some(key) = &config.api_key {
@@ -218,7 +225,10 @@ impl Running {
         };
         let patience = self.serving.grace;
         serve(self.listener, router(&self.api), stop, self.serving).await;
+        // A store that hangs is not waited for: this is not worth it.
+        let _ = tokio::time::timeout(KEY_USES_WITHIN, self.api.keep_key_uses()).await;
         let started = Instant::now();
+        self.api.keep_receipts().await;
         let took = asked.get().map_or(Duration::ZERO, Instant::elapsed);
         let grace = drain_grace(patience, took);
         let drained = self.postrider.shutdown_within(grace).await;

@@ -22,8 +22,8 @@ use postrider_engine::signature::{Message, Scheme, Signer};
 use postrider_engine::{
     Attempt, AttemptId, Attempted, CallId, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
     EndpointSecret, EndpointStatus, EndpointUpdate, Event, EventId, FailReason, Footprint,
-    HeaderLines, Idempotency, LaneId, Ledger, Mono, NewDelivery, NewEvent, Now, OrderingKey,
-    Outcome, Publish, Published, Receipt, Response, Secret, Seq, Target, Wall,
+    Idempotency, LaneId, Ledger, Mono, NewDelivery, NewEvent, Now, OrderingKey, Outcome, Publish,
+    Published, Receipt, Response, Secret, Seq, Target, Wall,
 };
 use std::sync::Arc;
 
@@ -343,7 +343,7 @@ impl Scene {
             lane: page.lane.clone(),
             seq: page.seq,
             attempt: Attempt {
-                request_headers: HeaderLines::default(),
+                sent: Box::default(),
                 id: AttemptId::from_u128(u128::from(self.lines)),
                 number,
                 started_at: recording.wire.at.wall,

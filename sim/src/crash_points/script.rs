@@ -6,7 +6,8 @@ use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, DisabledReason, Endpoint,
     EndpointId, EndpointSecret, EndpointSpec, EndpointStatus, EndpointUpdate, Event, EventId,
     EventType, FailReason, Failure, FailureKind, HeaderLines, Health, Idempotency, InvalidName,
-    LaneId, NewDelivery, OrderingKey, Outcome, Publish, Response, Secret, Seq, Wall,
+    LaneId, NewDelivery, OrderingKey, Outcome, PhaseTimes, Publish, Response, Secret, Sent,
+    SentBody, Seq, Wall,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -284,7 +285,7 @@ impl Writer {
             number,
             started_at: self.at(),
             duration_ms: self.rolls.up_to(30_000),
-            request_headers: HeaderLines::from_lines("x-attempt: 1\n"),
+            sent: Box::new(sent(number)),
             outcome,
         };
         Step::End(Box::new(Attempted {
@@ -297,5 +298,25 @@ impl Writer {
             health: self.rolls.percent(50).then(|| self.health()),
             disable: is_gone.then_some(DisabledReason::Gone),
         }))
+    }
+}
+
+/// What an attempt sent: the same body twice in a row, then another one.
+fn sent(number: u32) -> Sent {
+    let made = Bytes::from(format!("{{\"n\":{}}}", number / 2));
+    Sent {
+        url: Some("https://example.com/".into()),
+        headers: HeaderLines::from_lines("x-attempt: 1\n"),
+        body: Some(SentBody {
+            bytes: made.len() as u64,
+            is_payload: false,
+            made: Some(made),
+            kept_with: None,
+        }),
+        phases: Some(PhaseTimes {
+            first_byte_ms: Some(number),
+            total_ms: number,
+            ..PhaseTimes::default()
+        }),
     }
 }

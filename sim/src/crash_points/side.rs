@@ -136,7 +136,7 @@ impl<S: Side> Placing<S> {
                 // Of these the store in memory keeps the last attempt's alone.
                 let earlier = record.attempts.split_last_mut();
                 for attempt in earlier.into_iter().flat_map(|(_, earlier)| earlier) {
-                    attempt.request_headers = HeaderLines::default();
+                    attempt.sent.headers = HeaderLines::default();
                 }
             }
             line(&mut told, format_args!("{id} {records:?}"));

@@ -6,16 +6,18 @@ use crate::chance::Chance;
 use crate::plan::{self, When};
 use crate::shadow::{Cut, Shadow};
 use crate::trace::What;
+use bytes::Bytes;
 use postrider::engine::{
-    BatchId, Change, CommitError, Load, Loaded, MemoryStore, Outcome, Phase, Receipt, Recovered,
-    Wall,
+    Attempt, BatchId, Change, CommitError, Load, Loaded, MemoryStore, Outcome, Phase, Receipt,
+    Recovered, Wall,
 };
 use postrider::records::Records;
 use postrider::store::{Store, StoreError, StoreFuture};
 use postrider::{
-    DeadLetterGroup, DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
-    EventCursor, EventId, EventPage, EventQuery, EventRecord, FailureKind, Hour, LaneRecord,
-    Ledger, NotReady, OrderingKey, TenantId,
+    DeadLetterGroup, DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint,
+    EndpointCounts, EndpointId, EndpointPage, EndpointQuery, EventCursor, EventId, EventPage,
+    EventQuery, EventRecord, FailureKind, Hour, LaneRecord, Ledger, NotReady, OrderingKey,
+    OutlinePage, Overview, TenantCounts, TenantId,
 };
 use std::future::ready;
 use std::sync::Arc;
@@ -415,8 +417,40 @@ impl Store for DiskStore {
 
     fn dead_letter_groups(
         self: Arc<Self>,
-        _: TenantId,
+        _: Option<TenantId>,
     ) -> StoreFuture<Result<Vec<DeadLetterGroup>, StoreError>> {
+        Box::pin(ready(Err(no_history())))
+    }
+
+    fn overview(
+        self: Arc<Self>,
+        _: Option<TenantId>,
+        _: Wall,
+        _: Wall,
+    ) -> StoreFuture<Result<Overview, StoreError>> {
+        Box::pin(ready(Err(no_history())))
+    }
+
+    fn tenant_counts(
+        self: Arc<Self>,
+        _: Vec<TenantId>,
+    ) -> StoreFuture<Result<Vec<TenantCounts>, StoreError>> {
+        Box::pin(ready(Err(no_history())))
+    }
+
+    fn endpoint_counts(
+        self: Arc<Self>,
+        _: Vec<EndpointId>,
+        _: Wall,
+        _: Wall,
+    ) -> StoreFuture<Result<Vec<EndpointCounts>, StoreError>> {
+        Box::pin(ready(Err(no_history())))
+    }
+
+    fn find_endpoints(
+        self: Arc<Self>,
+        _: EndpointQuery,
+    ) -> StoreFuture<Result<EndpointPage, StoreError>> {
         Box::pin(ready(Err(no_history())))
     }
 
@@ -446,6 +480,23 @@ impl Store for DiskStore {
         self.answer(|held| held.delivery(id))
     }
 
+    fn attempts(
+        self: Arc<Self>,
+        _: DeliveryId,
+        _: u32,
+        _: usize,
+    ) -> StoreFuture<Result<Vec<Attempt>, StoreError>> {
+        Box::pin(ready(Err(no_history())))
+    }
+
+    fn request_body(
+        self: Arc<Self>,
+        delivery: DeliveryId,
+        number: u32,
+    ) -> StoreFuture<Result<Option<Bytes>, StoreError>> {
+        self.answer(|held| held.request_body(delivery, number))
+    }
+
     fn dead_letters(
         self: Arc<Self>,
         endpoint: EndpointId,
@@ -464,6 +515,10 @@ impl Store for DiskStore {
         self: Arc<Self>,
         _: DeliveryQuery,
     ) -> StoreFuture<Result<DeliveryPage, StoreError>> {
+        Box::pin(ready(Err(no_history())))
+    }
+
+    fn outlines(self: Arc<Self>, _: DeliveryQuery) -> StoreFuture<Result<OutlinePage, StoreError>> {
         Box::pin(ready(Err(no_history())))
     }
 

@@ -5,11 +5,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// A route: its method, its path, and whether it takes a body.
-struct Route {
-    method: Method,
-    path: String,
+pub(super) struct Route {
+    pub(super) method: Method,
+    pub(super) path: String,
     is_public: bool,
-    body: Option<bool>,
+    pub(super) body: Option<bool>,
     query: bool,
 }
 
@@ -36,34 +36,40 @@ impl Route {
         routes
     }
 
-    fn keyed() -> impl Iterator<Item = Self> {
+    pub(super) fn keyed() -> impl Iterator<Item = Self> {
         Self::all().into_iter().filter(|route| !route.is_public)
     }
 
     /// Whether its answer comes to an end.
-    fn ends(&self) -> bool {
+    pub(super) fn ends(&self) -> bool {
         self.path != "/v1/stream"
     }
 
     /// The path with this in the place of its id.
-    fn path(&self, id: &str) -> String {
+    pub(super) fn path(&self, id: &str) -> String {
         let Some((before, rest)) = self.path.split_once('{') else {
             return self.path.clone();
         };
         let (_, after) = rest.split_once('}').unwrap();
-        format!("{before}{id}{after}")
+        format!("{before}{id}{after}").replace("{number}", "1")
     }
 
     /// Whether a key of a tenant with this scope is enough.
-    fn is_for(&self, scope: &str) -> bool {
+    pub(super) fn is_for(&self, scope: &str) -> bool {
         let starts = |start: &str| self.path.starts_with(start);
         // Whoever may discard deliveries may take back what is not one yet.
         if starts("/v1/scheduled-events") && scope == "manage" {
             return true;
         }
         let needed = match self.method {
+            // Any key may ask what it is.
+            _ if starts("/v1/whoami") => return true,
             // These need a key for all tenants.
-            _ if starts("/v1/tenants") || starts("/metrics") => return false,
+            _ if starts("/v1/tenants") || starts("/v1/system") || starts("/metrics") => {
+                return false;
+            }
+            // They change nothing.
+            _ if self.path.ends_with("/try") => "read",
             _ if starts("/v1/keys") || self.path.ends_with("/secret") => "manage",
             Method::GET => "read",
             _ if starts("/v1/events") || starts("/v1/scheduled-events") => "publish",
@@ -73,7 +79,7 @@ impl Route {
     }
 
     /// Whether it is about something that has to be there. A name that is not there is made.
-    fn has_id(&self) -> bool {
+    pub(super) fn has_id(&self) -> bool {
         self.path.contains('{') && !self.path.contains("/by-name/")
     }
 
@@ -149,7 +155,7 @@ async fn every_route_finds_nothing_under_what_is_no_id_or_belongs_to_nobody() {
 }
 
 /// A parameter without which the route has no meaning.
-fn needed_query(path: &str) -> &'static str {
+pub(super) fn needed_query(path: &str) -> &'static str {
     match path.ends_with("/explain") {
         true => "?endpoint_id=ep_00000000000000000000000000",
         false => "",
@@ -234,10 +240,10 @@ async fn a_method_that_a_route_lacks_is_refused_with_those_it_has() {
 }
 
 /// One thing of each kind, of the tenant `default`.
-struct Existing(Vec<(&'static str, String)>);
+pub(super) struct Existing(Vec<(&'static str, String)>);
 
 impl Existing {
-    async fn make(server: &Server) -> Self {
+    pub(super) async fn make(server: &Server) -> Self {
         let id = |value: Value| value["id"].as_str().unwrap().to_owned();
         let endpoint = server.endpoint("http://127.0.0.1:1024/").await;
         server
@@ -272,7 +278,13 @@ impl Existing {
         ])
     }
 
-    fn of(&self, path: &str) -> String {
+    /// Those that nobody else could have by chance.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+        let ids = self.0.iter().map(|(_, id)| id.as_str());
+        ids.filter(|id| id.contains('_'))
+    }
+
+    pub(super) fn of(&self, path: &str) -> String {
         let found = self.0.iter().find(|(start, _)| path.starts_with(start));
         found.map_or_else(|| "x".to_owned(), |(_, id)| id.clone())
     }
@@ -307,7 +319,7 @@ async fn no_route_shows_or_changes_what_belongs_to_another_tenant() {
     for route in lists.filter(Route::ends) {
         let answer = server.send(Method::GET, &route.path, None, &headers).await;
         let text = answer.body.to_string();
-        for (_, id) in ids.0.iter().filter(|(_, id)| id.contains('_')) {
+        for id in ids.ids() {
             assert!(!text.contains(id), "{} shows {id}: {text}", route.path);
         }
     }

@@ -37,6 +37,13 @@ pub(crate) struct Answer {
     pub(crate) text: String,
 }
 
+/// The values of a header among pairs of name and value.
+pub(crate) fn header<'v>(pairs: &'v Value, name: &str) -> Vec<&'v str> {
+    let pairs = pairs.as_array().unwrap().iter();
+    let named = pairs.filter(|pair| pair[0] == name);
+    named.map(|pair| pair[1].as_str().unwrap()).collect()
+}
+
 impl Answer {
     /// The body, if this is the status.
     #[track_caller]

@@ -73,7 +73,13 @@ impl<'s> Tenant<'s> {
         let waiting = postrider.scheduled(waiting).await.unwrap().events;
         let records = postrider.records().unwrap();
         let mut kept = 0;
-        for kind in ["api_key", "source", "template", "event_type"] {
+        for kind in [
+            "api_key",
+            "source",
+            "source_receipts",
+            "template",
+            "event_type",
+        ] {
             let list = std::sync::Arc::clone(&records).list(kind, Some(id.clone()), None, 9);
             kept += list.await.unwrap().len();
         }

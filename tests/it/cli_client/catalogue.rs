@@ -3,6 +3,8 @@
 use super::{Server, has_line, text};
 use serde_json::json;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 #[test]
 fn a_key_is_made_with_what_it_may_do_and_revoked() {
@@ -128,4 +130,48 @@ fn a_source_is_made_shown_changed_and_deleted() {
         format!("deleted {id}\n")
     );
     server.refused(1, &["sources", "get", &id]);
+}
+
+#[test]
+fn what_has_come_to_a_source_is_listed_after_a_restart_too() {
+    let (server, data) = Server::start();
+    let create = ["sources", "create", "billing", "--provider=stripe"];
+    let create = [&create[..], &["--secret=whsec_test_secret"]].concat();
+    let id = text(&server.json(&create)["id"]);
+    let none = server.text(&["sources", "receipts", &id]);
+    assert_eq!(none, "there are none\n");
+    let mut socket = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+    let head = "host: a\r\ncontent-length: 2\r\nconnection: close\r\n\r\n";
+    write!(socket, "POST /in/{id} HTTP/1.1\r\n{head}{{}}").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    let key = server.key.clone();
+    server.stop();
+    let server = Server::on(data.path(), 0, Some(&key));
+    let list = server.json(&["sources", "receipts", &id]);
+    let receipt = &list["data"][0];
+    assert_eq!(receipt["result"], "refused");
+    assert_eq!(receipt["bytes"], 2);
+    let shown = server.text(&["sources", "receipts", &id]);
+    assert!(shown.contains("signature_refused"), "{shown}");
+}
+
+#[test]
+fn a_link_to_the_portal_is_made_for_a_tenant_and_revoked() {
+    let (server, _data) = Server::start();
+    server.text(&["tenants", "create", "acme"]);
+    let create = ["portal-links", "create", "--tenant=acme"];
+    let more = ["--act=retry,test", "--session=1h", "--color=#112233"];
+    let made = server.json(&[&create[..], &more].concat());
+    assert_eq!(made["scopes"], json!(["read", "retry", "test"]));
+    assert_eq!(made["tenant"], "acme");
+    let start = format!("{}/ui/#portal=plk_", server.url);
+    assert!(text(&made["url"]).starts_with(&start), "{made}");
+    let id = text(&made["id"]);
+    let revoke = ["portal-links", "revoke", &id, "--tenant=acme"];
+    assert_eq!(server.text(&revoke), format!("revoked {id}\n"));
+    server.refused(1, &revoke);
+    let refused = server.refused(1, &["portal-links", "create", "--color=red"]);
+    assert!(refused.contains("#rrggbb"), "{refused}");
 }

@@ -71,15 +71,17 @@ async fn a_replay_is_counted_first_and_waited_for() {
     let (server, _data) = Server::start();
     let status = Arc::new(AtomicU16::new(400));
     let receiver = receiver(&status).await;
-    server.endpoint(&receiver.url(), &[]);
+    let endpoint = server.endpoint(&receiver.url(), &[]);
     fail(&server, 3);
     status.store(200, Ordering::SeqCst);
     let dry = server.text(&["replay", "--since=1h", "--dry-run"]);
-    assert_eq!(dry, "it would make 3 deliveries anew\n");
+    let (first, lines) = dry.split_once('\n').unwrap();
+    assert_eq!(first, "it would make 3 deliveries anew");
+    assert!(has_line(lines, &[&endpoint, "a.b", "3"]), "{dry}");
     let none = server.json(&["replay", "--since=1h", "--type=x", "--dry-run"]);
     assert_eq!(
-        (&none["resent"], &none["state"]),
-        (&0.into(), &"dry_run".into())
+        (&none["matched"], &none["acted_on"]),
+        (&0.into(), &0.into())
     );
     let done = server.text(&[
         "replay",
@@ -100,6 +102,47 @@ async fn a_replay_is_counted_first_and_waited_for() {
         "--state=delivered",
     ]);
     assert!(text(&started["id"]).starts_with("rpl_"), "{started}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_dead_letters_that_match_are_sent_again_or_given_up() {
+    let (server, _data) = Server::start();
+    let status = Arc::new(AtomicU16::new(400));
+    let receiver = receiver(&status).await;
+    let endpoint = server.endpoint(&receiver.url(), &[]);
+    fail(&server, 3);
+    let groups = server.text(&["dead-letters", "groups", "--by=type", "--reason=rejected"]);
+    assert!(has_line(&groups, &[&endpoint, "a.b", "3"]), "{groups}");
+    let none = server.text(&["dead-letters", "list", "--status=500", "--since=1h"]);
+    assert_eq!(none, "there are none\n");
+
+    let unclear = server.refused(2, &["dead-letters", "discard"]);
+    assert!(unclear.contains("--all"), "{unclear}");
+    let both = ["dead-letters", "retry", "dlv_x", "--all"];
+    server.refused(2, &both);
+
+    let dry = server.text(&["dead-letters", "retry", "--status=400", "--dry-run"]);
+    assert!(
+        dry.starts_with("it would make 3 deliveries anew\n"),
+        "{dry}"
+    );
+    let done = server.text(&["dead-letters", "retry", "--type=a.*", "--wait"]);
+    assert!(
+        done.ends_with(" is done: 3 made anew, 0 passed over\n"),
+        "{done}"
+    );
+    let list = ["dead-letters", "list"];
+    until("they fail again", || {
+        server.json(&list)["data"].as_array().unwrap().len() == 3
+    });
+    let dry = server.json(&["dead-letters", "discard", "--all", "--dry-run"]);
+    assert_eq!(dry["acted_on"], 3);
+    let done = server.text(&["dead-letters", "discard", "--all", "--wait"]);
+    assert!(
+        done.ends_with(" is done: 3 given up, 0 passed over\n"),
+        "{done}"
+    );
+    assert_eq!(server.text(&list), "there are none\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

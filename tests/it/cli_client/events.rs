@@ -243,6 +243,9 @@ async fn a_delivery_is_found_by_what_came_back_and_sent_again() {
         has_line(&shown, &["1", "404", "answer"]),
         "its attempt: {shown}"
     );
+    assert!(has_line(&shown, &["request", "1", "whole"]), "{shown}");
+    let attempt = server.text(&["deliveries", "attempt", &id, "1"]);
+    assert!(has_line(&attempt, &["x-attempt", "1"]), "{attempt}");
 
     let resent = server.json(&["deliveries", "retry", &id]);
     assert_eq!(resent["resend_of"], id);

@@ -187,6 +187,35 @@ async fn only_what_is_asked_for_is_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_is_shown_from_its_start_with_the_type_of_its_event() {
+    let (server, _directory) = Server::start().await;
+    let receiver = Receiver::answering(200).await;
+    let endpoint = endpoint(&server, KEY, &receiver.url(), &["*"]).await;
+    let query = "?types=attempt.started,attempt&event_type=payment.*";
+    let mut stream = watch(&server, query).await;
+    server.publish(KEY, "order.made", json!({})).await;
+    let event = server.publish(KEY, "payment.made", json!({})).await;
+    let start = stream.next().await.unwrap();
+    let end = stream.next().await.unwrap();
+    assert_eq!(
+        (start.event.as_str(), end.event.as_str()),
+        ("attempt.started", "attempt")
+    );
+    assert_eq!(
+        start.data,
+        json!({
+            "delivery_id": end.data["delivery_id"],
+            "event_id": event,
+            "endpoint_id": endpoint,
+            "event_type": "payment.made",
+            "attempt_id": end.data["attempt_id"],
+            "number": 1,
+        })
+    );
+    assert_eq!(end.text("event_type"), "payment.made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tenants_do_not_see_each_other() {
     let (server, _directory) = Server::start().await;
     let receiver = Receiver::answering(400).await;

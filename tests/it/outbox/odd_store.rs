@@ -1,13 +1,15 @@
 //! A store in a file of which something is wrong.
 
+use bytes::Bytes;
 use postrider::outbox::{OutboxSource, RefusedEvent, Waiting};
 use postrider::store::{SqliteStore, Store, StoreError, StoreFuture};
 use postrider::{
-    DeadLetterGroup, DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointId,
-    EventCursor, EventId, EventPage, EventQuery, EventRecord, Hour, LaneRecord, Ledger, NotReady,
-    OrderingKey, TenantId,
+    DeadLetterGroup, DeliveryId, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint,
+    EndpointCounts, EndpointId, EndpointPage, EndpointQuery, EventCursor, EventId, EventPage,
+    EventQuery, EventRecord, Hour, LaneRecord, Ledger, NotReady, OrderingKey, OutlinePage,
+    Overview, TenantCounts, TenantId,
 };
-use postrider_engine::{Change, CommitError, Load, Loaded, Receipt, Recovered, Wall};
+use postrider_engine::{Attempt, Change, CommitError, Load, Loaded, Receipt, Recovered, Wall};
 use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -95,9 +97,41 @@ impl Store for OddStore {
 
     fn dead_letter_groups(
         self: Arc<Self>,
-        tenant: TenantId,
+        tenant: Option<TenantId>,
     ) -> StoreFuture<Result<Vec<DeadLetterGroup>, StoreError>> {
         self.store.clone().dead_letter_groups(tenant)
+    }
+
+    fn overview(
+        self: Arc<Self>,
+        tenant: Option<TenantId>,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Overview, StoreError>> {
+        self.store.clone().overview(tenant, from, until)
+    }
+
+    fn tenant_counts(
+        self: Arc<Self>,
+        tenants: Vec<TenantId>,
+    ) -> StoreFuture<Result<Vec<TenantCounts>, StoreError>> {
+        self.store.clone().tenant_counts(tenants)
+    }
+
+    fn endpoint_counts(
+        self: Arc<Self>,
+        endpoints: Vec<EndpointId>,
+        from: Wall,
+        until: Wall,
+    ) -> StoreFuture<Result<Vec<EndpointCounts>, StoreError>> {
+        self.store.clone().endpoint_counts(endpoints, from, until)
+    }
+
+    fn find_endpoints(
+        self: Arc<Self>,
+        query: EndpointQuery,
+    ) -> StoreFuture<Result<EndpointPage, StoreError>> {
+        self.store.clone().find_endpoints(query)
     }
 
     fn deliveries_of(
@@ -126,6 +160,23 @@ impl Store for OddStore {
         self.store.clone().delivery(id)
     }
 
+    fn attempts(
+        self: Arc<Self>,
+        delivery: DeliveryId,
+        after: u32,
+        most: usize,
+    ) -> StoreFuture<Result<Vec<Attempt>, StoreError>> {
+        self.store.clone().attempts(delivery, after, most)
+    }
+
+    fn request_body(
+        self: Arc<Self>,
+        delivery: DeliveryId,
+        number: u32,
+    ) -> StoreFuture<Result<Option<Bytes>, StoreError>> {
+        self.store.clone().request_body(delivery, number)
+    }
+
     fn dead_letters(
         self: Arc<Self>,
         endpoint: EndpointId,
@@ -140,6 +191,13 @@ impl Store for OddStore {
         query: DeliveryQuery,
     ) -> StoreFuture<Result<DeliveryPage, StoreError>> {
         self.store.clone().deliveries(query)
+    }
+
+    fn outlines(
+        self: Arc<Self>,
+        query: DeliveryQuery,
+    ) -> StoreFuture<Result<OutlinePage, StoreError>> {
+        self.store.clone().outlines(query)
     }
 
     fn hours(

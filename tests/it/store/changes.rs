@@ -6,8 +6,8 @@ use postrider::{SqliteStore, Store};
 use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
     EndpointSecret, EndpointSpec, EndpointStatus, Event, EventId, Failure, FailureKind,
-    HeaderLines, Health, LaneId, NewDelivery, OrderingKey, Outcome, Publish, Receipt, Repeat,
-    Response, Secret, Seq, Wall,
+    HeaderLines, Health, LaneId, NewDelivery, OrderingKey, Outcome, PhaseTimes, Publish, Receipt,
+    Repeat, Response, Secret, Sent, SentBody, Seq, Wall,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -60,6 +60,35 @@ pub(super) fn publish(number: u128, payload: &str, to: &[(u128, LaneId)]) -> Pub
     }
 }
 
+/// What an attempt sent: nothing that is known, the payload, or something made of it, which every
+/// other attempt changes. In memory only the last attempt keeps its headers, so there are none.
+fn sent(delivery: u128, number: u32) -> Sent {
+    let made = Bytes::from(format!("[{delivery},{}]", number / 2));
+    let is_payload = number.is_multiple_of(5);
+    let body = SentBody {
+        bytes: made.len() as u64,
+        is_payload,
+        made: (!is_payload).then_some(made),
+        kept_with: number
+            .is_multiple_of(4)
+            .then(|| DeliveryId::from_u128(delivery - 1)),
+    };
+    let phases = PhaseTimes {
+        queued_ms: number.is_multiple_of(3).then_some(number),
+        dns_ms: Some(0),
+        connect_ms: None,
+        tls_ms: number.is_multiple_of(2).then_some(7),
+        first_byte_ms: Some(12),
+        total_ms: 15,
+    };
+    Sent {
+        url: Some(format!("https://example.com/{number}").into()),
+        headers: HeaderLines::default(),
+        body: (!number.is_multiple_of(7)).then_some(body),
+        phases: number.is_multiple_of(2).then_some(phases),
+    }
+}
+
 /// The end of an attempt of a delivery that stands there.
 pub(super) fn attempted(
     delivery: u128,
@@ -85,7 +114,7 @@ pub(super) fn attempted(
         lane,
         seq,
         attempt: Attempt {
-            request_headers: HeaderLines::default(),
+            sent: Box::new(sent(delivery, number)),
             id: AttemptId::from_u128(delivery * 1_000 + u128::from(number)),
             number,
             started_at: Wall(2_000 + u64::from(number)),

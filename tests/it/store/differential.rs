@@ -6,7 +6,10 @@
 use super::changes::{attempted, endpoint, lane, open, publish};
 use postrider::audit::AuditQuery;
 use postrider::store::Store;
-use postrider::{DeliveryFilter, DeliveryQuery, Direction, EventQuery, LaneRecord, StateKind};
+use postrider::{
+    DeliveryFilter, DeliveryQuery, Direction, EndpointQuery, EventQuery, EventSearch, EventState,
+    LaneRecord, StateKind,
+};
 use postrider::{MemoryBounds, MemoryStore};
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryState, EndpointId, EndpointStatus, EndpointUpdate,
@@ -236,18 +239,27 @@ impl<S: Store> Side<S> {
                 ..record
             });
             told += &format!("{record:?}\n");
+            told += &self.requests(*id).await;
         }
         told += &self.log().await;
+        for state in EventState::ALL {
+            told += &self.found(None, &[state]).await;
+        }
         told += &self.notes().await;
         told += &format!("{:?}\n", store().oldest_pending().await);
         told += &self.pages(None).await;
-        let groups = store().dead_letter_groups(TenantId::default()).await;
+        told += &self.outlines().await;
+        let groups = store().dead_letter_groups(Some(TenantId::default())).await;
         told += &format!("{:?}\n", groups.unwrap());
+        told += &self.overview().await;
         for number in 1..=ENDPOINTS {
             let id = EndpointId::from_u128(number);
             told += &format!("{:?}\n", store().ledger(id).await.unwrap());
             told += &format!("{:?}\n", store().hours(id, Wall(0), Wall(1 << 40)).await);
             told += &self.pages(Some(id)).await;
+            told += &self.found(Some(id), &[]).await;
+            let open = [EventState::Pending, EventState::Failed];
+            told += &self.found(Some(id), &open).await;
             let dead = store().dead_letters(id, None, 1_000).await.unwrap();
             told += &format!("{:?}\n", dead.iter().map(|it| it.id).collect::<Vec<_>>());
             for lane in store().lanes(id, None, 1_000).await.unwrap() {
@@ -275,6 +287,47 @@ impl<S: Store> Side<S> {
         told
     }
 
+    /// The attempts of a delivery by pages, and the bodies that they sent.
+    async fn requests(&self, id: u128) -> String {
+        let delivery = DeliveryId::from_u128(id);
+        let mut told = String::new();
+        let mut after = 0;
+        loop {
+            let found = Arc::clone(&self.store).attempts(delivery, after, 3).await;
+            let found = found.unwrap();
+            let Some(last) = found.last() else {
+                return told;
+            };
+            after = last.number;
+            for attempt in &found {
+                let number = attempt.number;
+                let body = Arc::clone(&self.store).request_body(delivery, number).await;
+                told += &format!("{id} {number} {:?} {body:?}\n", attempt.sent);
+            }
+        }
+    }
+
+    /// What is counted over many endpoints.
+    async fn overview(&self) -> String {
+        let store = || Arc::clone(&self.store);
+        let (from, until) = (Wall(0), Wall(1 << 40));
+        let mut told = String::new();
+        for tenant in [None, Some(TenantId::default())] {
+            let overview = store().overview(tenant, from, until).await;
+            told += &format!("{:?}\n", overview.unwrap());
+        }
+        let all = (1..=ENDPOINTS).map(EndpointId::from_u128).collect();
+        let counts = store().endpoint_counts(all, from, until).await;
+        told += &format!("{:?}\n", counts.unwrap());
+        let query = EndpointQuery {
+            failing: true,
+            most: 9,
+            ..EndpointQuery::default()
+        };
+        told += &format!("{:?}\n", store().find_endpoints(query).await.unwrap());
+        told
+    }
+
     /// The log of events, as whoever reads along sees it.
     async fn log(&self) -> String {
         let mut query = EventQuery {
@@ -295,7 +348,30 @@ impl<S: Store> Side<S> {
         }
     }
 
-    /// The ids of every page of some lists of deliveries.
+    /// The events that are found by an endpoint and by states.
+    async fn found(&self, endpoint: Option<EndpointId>, states: &[EventState]) -> String {
+        let mut search = EventSearch {
+            endpoint,
+            states: states.to_vec(),
+            ..EventSearch::default()
+        };
+        search.query.filter.tenant = Some(TenantId::default());
+        search.query.most = 9;
+        let mut told = format!("{endpoint:?} {states:?}:");
+        loop {
+            let page = Arc::clone(&self.store).find_events(search.clone());
+            let page = page.await.unwrap();
+            for event in &page.events {
+                told += &format!(" {} {:?} {}", event.id, event.state, event.deliveries);
+            }
+            search.query.after = page.next;
+            if page.next.is_none() {
+                return told + "\n";
+            }
+        }
+    }
+
+    /// The ids of every page of some lists of deliveries, and the same in short.
     async fn pages(&self, endpoint: Option<EndpointId>) -> String {
         let mut told = String::new();
         for (states, dead) in [
@@ -319,6 +395,11 @@ impl<S: Store> Side<S> {
                 };
                 let mut found = Vec::new();
                 loop {
+                    let short = Arc::clone(&self.store).delivery_summaries(query.clone());
+                    for mut summary in short.await.unwrap().deliveries {
+                        summary.seq = Seq::default();
+                        told += &format!("{summary:?}\n");
+                    }
                     let page = Arc::clone(&self.store).deliveries(query.clone());
                     let page = page.await.unwrap();
                     let ids = page.deliveries.iter().map(|it| (it.id, it.attempts.len()));
@@ -329,6 +410,35 @@ impl<S: Store> Side<S> {
                     }
                 }
                 told += &format!("{endpoint:?} {states:?} {dead} {direction:?}: {found:?}\n");
+            }
+        }
+        told
+    }
+
+    /// The deliveries as whoever counts them sees them.
+    async fn outlines(&self) -> String {
+        let mut told = String::new();
+        for dead in [false, true] {
+            let mut query = DeliveryQuery {
+                filter: DeliveryFilter {
+                    tenant: Some(TenantId::default()),
+                    dead,
+                    ..DeliveryFilter::default()
+                },
+                direction: Direction::OldestFirst,
+                after: None,
+                most: 9,
+            };
+            loop {
+                let page = Arc::clone(&self.store).outlines(query.clone());
+                let page = page.await.unwrap();
+                for outline in &page.deliveries {
+                    told += &format!("{dead} {outline:?}\n");
+                }
+                query.after = page.next;
+                if page.next.is_none() {
+                    break;
+                }
             }
         }
         told

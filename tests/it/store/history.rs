@@ -132,8 +132,8 @@ async fn an_attempt_shows_what_was_sent_less_what_the_endpoints_own_headers_say(
     let status = end_of(&postrider, &event.unwrap()).await;
     let attempt = &status.deliveries[0].attempts[0];
     let received = &receiver.received()[0];
-    assert!(attempt.request_headers.iter().count() >= 10);
-    for (name, value) in attempt.request_headers.iter() {
+    assert!(attempt.sent.headers.iter().count() >= 10);
+    for (name, value) in attempt.sent.headers.iter() {
         let sent = received.header(name);
         let expected = match name {
             "Authorization" | "X-Team" => HeaderLines::SECRET,

@@ -6,7 +6,10 @@ use super::changes::{attempted, endpoint, lane, publish};
 use postrider::agenda::{NewScheduled, Noted};
 use postrider::store::Store;
 use postrider::store::sqlite::{KeyRing, Retention, SchemaError, SqliteStore};
-use postrider::{DeliveryFilter, DeliveryQuery, EventQuery, Ledger, Record};
+use postrider::{
+    DeliveryFilter, DeliveryQuery, EventQuery, Ledger, Record, ReplayAct, ReplayId, ReplayQuery,
+    ReplayState,
+};
 use postrider_engine::{
     Change, DeliveryId, DeliveryState, EndpointId, EventId, FailReason, Idempotency, Load,
     NewEvent, OrderingKey, Receipt, Secret, Seq, Target, TenantId, Wall,
@@ -213,6 +216,37 @@ async fn holds_all(store: &Arc<SqliteStore>) {
         commit(store, vec![more]).await,
         [Receipt::Published(vec![Seq(4)])]
     );
+}
+
+#[tokio::test]
+async fn a_replay_of_an_earlier_version_is_found_by_its_tenant() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("events.db");
+    restored(&path, VERSION_3);
+    let old = Connection::open(&path).unwrap();
+    let request = r#"{"tenant":"default","states":["failed"]}"#;
+    let id = 7_u128.to_be_bytes();
+    old.execute(
+        "INSERT INTO postrider_replay (id, request, state, after, resent, skipped, created_at)
+         VALUES (?1, ?2, 0, NULL, 3, 2, 5)",
+        (id, request),
+    )
+    .unwrap();
+    drop(old);
+    let log = open(&path).replay_log().unwrap();
+    let query = ReplayQuery {
+        tenant: Some(TenantId::default()),
+        state: Some(ReplayState::Running),
+        most: 9,
+        ..ReplayQuery::default()
+    };
+    let found = Arc::clone(&log).replays(query).await.unwrap();
+    let known = log.replay(ReplayId::from_u128(7)).await.unwrap();
+    assert_eq!(found, Vec::from_iter(known));
+    let replay = &found[0];
+    assert_eq!(replay.request.act, ReplayAct::Resend);
+    assert_eq!((replay.done(), replay.total), (5, None));
+    assert!(replay.skipped_by.is_empty());
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use super::{Change, ENDPOINT, Endpoint, Subject, Wall, publish};
 use crate::audit::{AuditLog, AuditQuery};
 use crate::history::Direction;
 use crate::records::{Record, RecordChange};
-use crate::replay::{Replay, ReplayRequest, ReplayState};
+use crate::replay::{Replay, ReplayRequest};
 use crate::store::Store;
 use postrider_engine::{
     CommitError, DeliveryId, EndpointStatus, EndpointUpdate, Note, NoteId, Receipt, Refusal,
@@ -132,18 +132,11 @@ pub(super) async fn a_note_of_a_replay_is_kept_with_it<S: Store>(store: &Arc<S>)
     ) else {
         return;
     };
-    let replay = Replay {
-        id: ReplayId::from_u128(1),
-        request: ReplayRequest::default(),
-        state: ReplayState::Running,
-        after: None,
-        resent: 0,
-        skipped: 0,
-        created_at: Wall(1),
-    };
+    let id = ReplayId::from_u128(1);
+    let replay = Replay::new(id, ReplayRequest::default(), Wall(1));
     let put = Arc::clone(&replays).put_noted(replay.clone(), note(1));
     put.await.unwrap();
-    assert_eq!(replays.replays().await.unwrap(), [replay]);
+    assert_eq!(replays.replay(id).await.unwrap(), Some(replay));
     assert_eq!(found(&log, all()).await, [note(1)]);
 }
 

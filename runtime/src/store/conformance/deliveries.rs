@@ -1,24 +1,26 @@
 //! Lists of deliveries by what they are of and what has become of them.
 
 use super::{Subject, publish};
-use crate::history::{DeadLetterGroup, DeliveryFilter, DeliveryQuery, Direction, StateKind};
+use crate::history::{
+    DeadLetterGroup, DeliveryFilter, DeliveryQuery, Direction, StateKind, SummaryPage,
+};
 use crate::store::Store;
 use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
-    EndpointSpec, EndpointStatus, EventId, FailReason, Failure, FailureKind, HeaderLines, Health,
-    LaneId, NewDelivery, OrderingKey, Outcome, Receipt, Repeat, Response, Seq, TenantId, Wall,
+    EndpointSpec, EndpointStatus, EventId, FailReason, Failure, FailureKind, Health, LaneId,
+    NewDelivery, OrderingKey, Outcome, Receipt, Repeat, Response, Seq, TenantId, Wall,
 };
 use std::sync::Arc;
 
-const RED: (EndpointId, &str) = (EndpointId::from_u128(1), "red");
-const REDDER: (EndpointId, &str) = (EndpointId::from_u128(2), "red");
-const BLUE: (EndpointId, &str) = (EndpointId::from_u128(3), "blue");
+pub(super) const RED: (EndpointId, &str) = (EndpointId::from_u128(1), "red");
+pub(super) const REDDER: (EndpointId, &str) = (EndpointId::from_u128(2), "red");
+pub(super) const BLUE: (EndpointId, &str) = (EndpointId::from_u128(3), "blue");
 
-fn tenant(name: &str) -> TenantId {
+pub(super) fn tenant(name: &str) -> TenantId {
     name.parse().unwrap()
 }
 
-async fn add_endpoints<S: Store>(subject: &Subject<'_, S>) {
+pub(super) async fn add_endpoints<S: Store>(subject: &Subject<'_, S>) {
     for (id, name) in [RED, REDDER, BLUE] {
         let mut spec = EndpointSpec::new("https://example.com/");
         spec.tenant = tenant(name);
@@ -37,7 +39,7 @@ async fn add_endpoints<S: Store>(subject: &Subject<'_, S>) {
     }
 }
 
-fn answered(status: u16) -> Outcome {
+pub(super) fn answered(status: u16) -> Outcome {
     Outcome::Response(Response {
         status,
         headers: Vec::new(),
@@ -53,10 +55,10 @@ fn failed(kind: FailureKind) -> Outcome {
 }
 
 /// Where a delivery stands.
-type Place = (LaneId, Seq);
+pub(super) type Place = (LaneId, Seq);
 
 /// Publishes event and delivery `number` to this endpoint.
-async fn accept<S: Store>(
+pub(super) async fn accept<S: Store>(
     subject: &Subject<'_, S>,
     number: u128,
     (endpoint, name): (EndpointId, &str),
@@ -81,7 +83,7 @@ async fn accept<S: Store>(
 }
 
 /// An attempt of delivery `number` ends, and perhaps stops its lane.
-async fn end<S: Store>(
+pub(super) async fn end<S: Store>(
     subject: &Subject<'_, S>,
     (number, attempt): (u128, u32),
     (lane, seq): Place,
@@ -93,7 +95,7 @@ async fn end<S: Store>(
         lane,
         seq,
         attempt: Attempt {
-            request_headers: HeaderLines::default(),
+            sent: Box::default(),
             id: AttemptId::from_u128(number * 10 + u128::from(attempt)),
             number: attempt,
             started_at: Wall(10),
@@ -131,7 +133,7 @@ async fn deliver<S: Store>(
 
 /// Delivered 1, rejected 2 and 3, exhausted 4 and 5, pending 6, retrying 7, and 8, which makes 3
 /// anew. Those of the tenant blue are 5 and 6.
-async fn fill<S: Store>(subject: &Subject<'_, S>) {
+pub(super) async fn fill<S: Store>(subject: &Subject<'_, S>) {
     let retrying = DeliveryState::Retrying { due: Wall(99) };
     let rejected = DeliveryState::Failed(FailReason::Rejected);
     let exhausted = DeliveryState::Failed(FailReason::Exhausted);
@@ -169,6 +171,10 @@ async fn found<S: Store>(store: &Arc<S>, filter: &DeliveryFilter) -> Vec<u128> {
         let mut found = Vec::new();
         loop {
             let page = Arc::clone(store).deliveries(query.clone()).await.unwrap();
+            let short = Arc::clone(store).delivery_summaries(query.clone());
+            let short = short.await.unwrap();
+            let long = SummaryPage::from(page.clone());
+            assert_eq!(short, long, "the short form says the same");
             found.extend(page.deliveries.iter().map(|it| it.id.as_u128()));
             query.after = page.next;
             if page.next.is_none() {
@@ -231,6 +237,13 @@ pub(super) async fn deliveries_are_found_by_how_they_ended<S: Store>(store: &Arc
         };
         assert_eq!(found(store, &filter).await, expected, "{class}xx");
     }
+    for (status, expected) in [(404, vec![2]), (503, vec![5, 7]), (402, vec![])] {
+        let filter = DeliveryFilter {
+            status: Some(status),
+            ..any()
+        };
+        assert_eq!(found(store, &filter).await, expected, "{status}");
+    }
     for (kind, expected) in [
         (FailureKind::Reset, vec![4]),
         (FailureKind::Tls, Vec::new()),
@@ -245,6 +258,69 @@ pub(super) async fn deliveries_are_found_by_how_they_ended<S: Store>(store: &Arc
     ] {
         let filter = DeliveryFilter { reasons, ..any() };
         assert_eq!(found(store, &filter).await, expected);
+    }
+}
+
+pub(super) async fn deliveries_are_found_by_their_key_and_their_last_status<S: Store>(
+    store: &Arc<S>,
+) {
+    let subject = Subject(store);
+    fill(&subject).await;
+    let key = |text: &str| text.parse::<OrderingKey>().unwrap();
+    let retrying = DeliveryState::Retrying { due: Wall(99) };
+    for (number, to, name) in [
+        (9, RED, "a"),
+        (10, RED, "b"),
+        (11, BLUE, "a"),
+        (12, RED, "a"),
+    ] {
+        let place = accept(&subject, number, to, key(name)).await;
+        let came = (answered(429), retrying);
+        end(&subject, (number, 1), place, came, false).await;
+    }
+    let delivered = (answered(200), DeliveryState::Delivered);
+    let place = accept(&subject, 13, RED, key("a")).await;
+    end(&subject, (13, 1), place, delivered, false).await;
+    let any = DeliveryFilter::default;
+    let of = |name: &str| DeliveryFilter {
+        ordering_key: Some(key(name)),
+        ..any()
+    };
+    let of_red = |filter| DeliveryFilter {
+        tenant: Some(tenant("red")),
+        ..filter
+    };
+    let waiting = |filter| DeliveryFilter {
+        states: vec![StateKind::Retrying, StateKind::Pending],
+        ..filter
+    };
+    let without = DeliveryFilter {
+        ordering_key: Some(OrderingKey::none()),
+        ..any()
+    };
+    let to_red = DeliveryFilter {
+        endpoint: Some(RED.0),
+        ..of("a")
+    };
+    let by_status = |status| DeliveryFilter {
+        status: Some(status),
+        ..any()
+    };
+    for (filter, expected) in [
+        (of("a"), vec![9, 11, 12, 13]),
+        (of_red(of("a")), vec![9, 12, 13]),
+        (waiting(of("a")), vec![9, 11, 12]),
+        (waiting(of_red(of("a"))), vec![9, 12]),
+        (to_red.clone(), vec![9, 12, 13]),
+        (waiting(to_red), vec![9, 12]),
+        (of("c"), vec![]),
+        (without.clone(), (1..=8).collect()),
+        (waiting(without), vec![6, 7, 8]),
+        (by_status(429), vec![9, 10, 11, 12]),
+        (by_status(404), vec![2]),
+        (by_status(400), vec![]),
+    ] {
+        assert_eq!(found(store, &filter).await, expected, "{filter:?}");
     }
 }
 
@@ -266,8 +342,12 @@ pub(super) async fn dead_letters_are_found_and_counted_by_tenant<S: Store>(store
         ..of_red.clone()
     };
     assert_eq!(found(store, &rejected).await, [2]);
-    let groups = async |name| Arc::clone(store).dead_letter_groups(tenant(name)).await;
-    let group = |endpoint, reason, count| DeadLetterGroup {
+    let groups = async |name| {
+        let of = Some(tenant(name));
+        Arc::clone(store).dead_letter_groups(of).await
+    };
+    let group = |(endpoint, name): (EndpointId, &str), reason, count| DeadLetterGroup {
+        tenant: tenant(name),
         endpoint,
         reason,
         count,
@@ -275,15 +355,18 @@ pub(super) async fn dead_letters_are_found_and_counted_by_tenant<S: Store>(store
         newest: Wall(0),
     };
     let expected = [
-        group(RED.0, FailReason::Rejected, 1),
-        group(REDDER.0, FailReason::Exhausted, 1),
+        group(RED, FailReason::Rejected, 1),
+        group(REDDER, FailReason::Exhausted, 1),
+        group(BLUE, FailReason::Exhausted, 1),
     ];
-    assert_eq!(groups("red").await.unwrap(), expected);
+    let of_all = Arc::clone(store).dead_letter_groups(None).await;
+    assert_eq!(of_all.unwrap(), expected);
+    assert_eq!(groups("red").await.unwrap(), expected[..2]);
     let delivery = DeliveryId::from_u128(2);
     let at = Wall(30);
     subject.commit(Change::Discard { delivery, at }).await;
     assert_eq!(found(store, &of_red).await, [4]);
-    assert_eq!(groups("red").await.unwrap(), expected[1..]);
+    assert_eq!(groups("red").await.unwrap(), expected[1..2]);
     assert_eq!(groups("green").await.unwrap(), []);
 }
 

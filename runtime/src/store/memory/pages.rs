@@ -6,7 +6,8 @@ use crate::history::{
     READ_BYTES_MAX, Room, accepted_at,
 };
 use postrider_engine::{
-    AttemptResult, DeliveryRecord, DeliveryState, LoggedEvent, MemoryStore, TenantId,
+    Attempt, AttemptResult, DeliveryId, DeliveryRecord, DeliveryState, LoggedEvent, MemoryStore,
+    TenantId,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -72,29 +73,55 @@ pub(super) fn deliveries(held: &MemoryStore, query: &DeliveryQuery) -> DeliveryP
     page
 }
 
+/// At most so many attempts of a delivery with numbers above `after`, as far as there is room.
+pub(super) fn attempts(
+    held: &MemoryStore,
+    (delivery, after, most): (DeliveryId, u32, usize),
+) -> Vec<Attempt> {
+    let record = held.delivery(delivery);
+    let all = record.into_iter().flat_map(|record| record.attempts);
+    let mut room = Room::new();
+    let mut found = Vec::new();
+    for mut attempt in all.filter(|it| it.number > after).take(most) {
+        let mut own = Room::new();
+        own.fit(&mut attempt);
+        if !room.add(&own) && !found.is_empty() {
+            break;
+        }
+        found.push(attempt);
+    }
+    found
+}
+
 fn is_asked_for(filter: &DeliveryFilter, record: &DeliveryRecord) -> bool {
     let last = record.attempts.last();
     let event = &record.event;
     filter.tenant.as_ref().is_none_or(|it| *it == event.tenant)
         && filter.event.is_none_or(|it| it == event.id)
         && filter.endpoint.is_none_or(|it| it == record.lane.endpoint)
+        && (filter.ordering_key.as_ref()).is_none_or(|it| *it == record.lane.key)
         && filter.takes(record.state, record.resent_as.is_some(), &event.event_type)
         && filter.takes_end(last.map(|attempt| AttemptResult::from(&attempt.outcome)))
 }
 
-/// The dead letters of a tenant, counted by endpoint and reason.
-pub(super) fn dead_letter_groups(held: &MemoryStore, tenant: &TenantId) -> Vec<DeadLetterGroup> {
+/// The dead letters of a tenant, or of all, counted by endpoint and reason.
+pub(super) fn dead_letter_groups(
+    held: &MemoryStore,
+    tenant: Option<&TenantId>,
+) -> Vec<DeadLetterGroup> {
     let mut groups = BTreeMap::new();
     for record in held.deliveries() {
         let DeliveryState::Failed(reason) = record.state else {
             continue;
         };
-        if record.resent_as.is_some() || record.event.tenant != *tenant {
+        let owner = &record.event.tenant;
+        if record.resent_as.is_some() || tenant.is_some_and(|tenant| tenant != owner) {
             continue;
         }
         let endpoint = record.lane.endpoint;
         let at = accepted_at(record.id);
         let group = groups.entry((endpoint, reason)).or_insert(DeadLetterGroup {
+            tenant: owner.clone(),
             endpoint,
             reason,
             count: 0,

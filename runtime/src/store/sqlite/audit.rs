@@ -196,6 +196,7 @@ mod tests {
             connection: &connection,
             lanes: &mut lanes,
             keys: &keys,
+            keeps_bodies: true,
         };
         let count = STEP as u64 + 50;
         for number in 1..=count {

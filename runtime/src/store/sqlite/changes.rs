@@ -18,6 +18,8 @@ pub(super) struct Changes<'a> {
     pub(super) connection: &'a Connection,
     pub(super) lanes: &'a mut Lanes,
     pub(super) keys: &'a KeyRing,
+    /// There is room for bodies of requests that are not the payload of their event.
+    pub(super) keeps_bodies: bool,
 }
 
 impl Changes<'_> {
@@ -234,11 +236,17 @@ impl Changes<'_> {
             Outcome::Response(response) => (Some(response), None),
             Outcome::Failure(failure) => (None, Some(failure)),
         };
+        let sent = &attempt.sent;
+        let phases = sent.phases.as_ref();
+        let keeping = self.keeping(row, attempt)?;
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO postrider_attempt
                  (delivery, place, number, id, started_at, duration_ms, request_headers, status,
-                  failure, detail, headers, body, body_cut, head_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                  failure, detail, headers, body, body_cut, head_ms, url, queued_ms, dns_ms,
+                  connect_ms, tls_ms, first_byte_ms, total_ms, sent_bytes, sent_keeper,
+                  sent_attempt, sent_body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+                  ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)",
         )?;
         insert.execute(params![
             row.number,
@@ -247,7 +255,7 @@ impl Changes<'_> {
             attempt.id.as_u128().to_be_bytes(),
             signed(attempt.started_at.0),
             signed(attempt.duration_ms),
-            attempt.request_headers.as_str(),
+            sent.headers.as_str(),
             response.map(|response| response.status),
             failure.map(|failure| rows::failure(failure.kind)),
             failure.map_or("", |failure| &failure.detail),
@@ -255,6 +263,17 @@ impl Changes<'_> {
             response.map_or(&[][..], |response| &response.body),
             rows::marks(&attempt.outcome),
             response.map_or(0, |response| signed(response.head_ms)),
+            sent.url.as_deref(),
+            phases.and_then(|phases| phases.queued_ms),
+            phases.and_then(|phases| phases.dns_ms),
+            phases.and_then(|phases| phases.connect_ms),
+            phases.and_then(|phases| phases.tls_ms),
+            phases.and_then(|phases| phases.first_byte_ms),
+            phases.map(|phases| phases.total_ms),
+            sent.body.as_ref().map(|body| signed(body.bytes)),
+            keeping.delivery,
+            keeping.attempt,
+            keeping.body,
         ])?;
         Ok(())
     }

@@ -96,7 +96,7 @@ fn record(row: &Row<'_>) -> Result<EventRecord, StoreFault> {
 
 /// The numbers between which the page is: the first one, and the one after the last. Times are
 /// looked for by halving: the log is in their order, but for what the calendar was set back.
-fn between(connection: &Connection, query: &EventQuery) -> rusqlite::Result<(i64, i64)> {
+pub(super) fn between(connection: &Connection, query: &EventQuery) -> rusqlite::Result<(i64, i64)> {
     let (from, until) = query.places();
     let (mut from, mut until) = (rows::signed(from), rows::signed(until));
     if let Some(at) = query.filter.from {

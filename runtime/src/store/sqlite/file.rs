@@ -229,6 +229,7 @@ impl SqliteFile {
         may_grow: bool,
     ) -> Result<Answers, StoreFault> {
         self.in_transaction(|making| {
+            making.keeps_bodies = may_grow;
             let mut answers = Vec::with_capacity(changes.len());
             let mut notes = notes.iter().peekable();
             for (place, change) in changes.iter().enumerate() {
@@ -374,6 +375,7 @@ impl SqliteFile {
             connection: &transaction,
             lanes: &mut self.lanes,
             keys: &self.keys,
+            keeps_bodies: true,
         };
         let before = transaction.total_changes();
         let made = make(&mut changes)?;

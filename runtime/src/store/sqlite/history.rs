@@ -2,10 +2,12 @@
 
 use super::StoreFault;
 use super::hours::{self, HOUR_COLUMNS};
+use super::keyed::Keyed;
 use super::lanes::known_owner;
 use super::merge::{Merged, Stream};
 use super::reads::{self, RECORD};
 use super::rows::{self, DELIVERY_COLUMNS, DELIVERY_WIDTH, DeliveryRow, EVENT_COLUMNS};
+use super::waiting;
 use crate::history::{
     Cursor, DeadLetterGroup, DeliveryFilter, DeliveryPage, DeliveryQuery, Room, StateKind,
     accepted_at,
@@ -28,7 +30,8 @@ pub(super) fn page(
 ) -> Result<DeliveryPage, StoreFault> {
     let mut page = DeliveryPage::default();
     let snapshot = connection.unchecked_transaction()?;
-    let Some(mut candidates) = candidates(&snapshot, query)? else {
+    let keyed = Keyed::of(&snapshot, &query.filter)?;
+    let Some(mut candidates) = candidates(&snapshot, query, keyed.as_ref())? else {
         return Ok(page);
     };
     let mut select = snapshot.prepare_cached(&format!(
@@ -53,7 +56,8 @@ pub(super) fn page(
         let event_type = event_type.map_err(rows::damaged)?;
         let event_type = event_type.parse().map_err(rows::damaged)?;
         let was_resent = delivery.resent_as.is_some();
-        if query.filter.takes(delivery.state, was_resent, &event_type)
+        if keyed.as_ref().is_none_or(|keyed| keyed.has(delivery.lane))
+            && query.filter.takes(delivery.state, was_resent, &event_type)
             && ended_so(&snapshot, &query.filter, &delivery)?
         {
             let mut own = Room::new();
@@ -69,12 +73,12 @@ pub(super) fn page(
 }
 
 /// Whether its last attempt ended as is asked for.
-fn ended_so(
+pub(super) fn ended_so(
     connection: &Connection,
     filter: &DeliveryFilter,
     delivery: &DeliveryRow,
 ) -> Result<bool, StoreFault> {
-    if filter.status_class.is_none() && filter.failure.is_none() {
+    if !filter.asks_for_end() {
         return Ok(true);
     }
     let mut select = connection.prepare_cached(
@@ -92,12 +96,17 @@ fn ended_so(
 }
 
 /// Where to look: the smallest lists that hold all that match. `None` if there can be nothing.
-fn candidates<'a>(
+pub(super) fn candidates<'a>(
     connection: &'a Connection,
     query: &DeliveryQuery,
+    keyed: Option<&Keyed>,
 ) -> Result<Option<Merged<'a>>, StoreFault> {
     let filter = &query.filter;
     let (between, direction) = (query.ids(), query.direction);
+    let few = keyed.map(|it| it.few(connection, filter)).transpose()?;
+    if let Some(few) = few.flatten() {
+        return Merged::given(connection, few, between, direction).map(Some);
+    }
     let owners = owners(connection, filter)?;
     if let Some(event) = filter.event {
         let given = of_event(connection, event, filter.tenant.as_ref())?;
@@ -111,10 +120,15 @@ fn candidates<'a>(
     let Some(owners) = owners else {
         return Merged::of(connection, [Stream::All], between, direction).map(Some);
     };
-    let reasons: &[FailReason] = match &filter.reasons[..] {
-        [] => &FailReason::ALL,
-        given => given,
-    };
+    if waiting::only(filter)
+        && let Some(few) = waiting::few(connection, &owners)?
+    {
+        return Merged::given(connection, few, between, direction).map(Some);
+    }
+    // Each once: a list that is merged twice would show its deliveries twice.
+    let asked_for = |it: &FailReason| filter.reasons.is_empty() || filter.reasons.contains(it);
+    let reasons: Vec<FailReason> = FailReason::ALL.into_iter().filter(asked_for).collect();
+    let reasons = &reasons[..];
     let dead = |owner| {
         let detail = |reason: &FailReason| rows::state(DeliveryState::Failed(*reason)).1;
         reasons
@@ -136,7 +150,7 @@ fn only_failed(filter: &DeliveryFilter) -> bool {
 }
 
 /// The owners whose deliveries match; `None` for all of them.
-fn owners(
+pub(super) fn owners(
     connection: &Connection,
     filter: &DeliveryFilter,
 ) -> Result<Option<Vec<i64>>, StoreFault> {
@@ -144,6 +158,7 @@ fn owners(
     let tenant = filter.tenant.as_ref().map(TenantId::as_str);
     let (which, bound): (_, Vec<&dyn ToSql>) = match (&endpoint, &tenant) {
         (None, None) if !only_failed(filter) => return Ok(None),
+        (None, None) if filter.dead => return owners_of_dead(connection).map(Some),
         (None, None) => ("", vec![]),
         (Some(endpoint), None) => ("WHERE endpoint = ?1", vec![endpoint]),
         (None, Some(tenant)) => ("WHERE tenant = ?1", vec![tenant]),
@@ -193,31 +208,53 @@ fn of_event(
     Ok(found)
 }
 
-/// The dead letters of a tenant, counted by endpoint and reason: from an index that holds nothing
-/// else.
+/// The owners that have dead letters, found in their index from one to the next.
+fn owners_of_dead(connection: &Connection) -> Result<Vec<i64>, StoreFault> {
+    let mut next = connection.prepare_cached(
+        "SELECT min(owner) FROM postrider_delivery INDEXED BY postrider_delivery_letter
+         WHERE owner > ?1 AND state = 3 AND resent_as IS NULL",
+    )?;
+    let mut owners = Vec::new();
+    let mut last = 0_i64;
+    while let Some(owner) = next.query_row([last], |row| row.get::<_, Option<i64>>(0))? {
+        owners.push(owner);
+        last = owner;
+    }
+    Ok(owners)
+}
+
+/// The dead letters of a tenant, or of all, counted by endpoint and reason: from an index that holds
+/// nothing else.
 pub(super) fn dead_letter_groups(
     connection: &Connection,
-    tenant: &TenantId,
+    tenant: Option<&TenantId>,
 ) -> Result<Vec<DeadLetterGroup>, StoreFault> {
     let snapshot = connection.unchecked_transaction()?;
-    let mut owners = snapshot.prepare_cached(
-        "SELECT number, endpoint FROM postrider_owner WHERE tenant = ?1 ORDER BY endpoint",
-    )?;
+    let filter = DeliveryFilter {
+        tenant: tenant.cloned(),
+        dead: true,
+        ..DeliveryFilter::default()
+    };
+    let mut known = snapshot
+        .prepare_cached("SELECT endpoint, tenant FROM postrider_owner WHERE number = ?1")?;
     let mut select = snapshot.prepare_cached(
         "SELECT detail, count(*), min(id), max(id)
          FROM postrider_delivery INDEXED BY postrider_delivery_letter
          WHERE owner = ?1 AND state = 3 AND resent_as IS NULL GROUP BY detail ORDER BY detail",
     )?;
     let mut groups = Vec::new();
-    let mut owners = owners.query([tenant.as_str()])?;
-    while let Some(owner) = owners.next()? {
-        let mut rows = select.query([owner.get::<_, i64>(0)?])?;
+    for owner in owners(&snapshot, &filter)?.unwrap_or_default() {
+        let mut rows = select.query([owner])?;
         while let Some(row) = rows.next()? {
             let DeliveryState::Failed(reason) = rows::read_state(3, row.get(0)?)? else {
                 unreachable!("the state 3 is a failure")
             };
+            let (endpoint, tenant) = known.query_row([owner], |row| {
+                Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, String>(1)?))
+            })?;
             groups.push(DeadLetterGroup {
-                endpoint: EndpointId::from_u128(id_at(owner, 1)?),
+                tenant: tenant.parse().map_err(rows::damaged)?,
+                endpoint: EndpointId::from_u128(u128::from_be_bytes(endpoint)),
                 reason,
                 count: rows::unsigned(row.get(1)?)?,
                 oldest: accepted_at(DeliveryId::from_u128(id_at(row, 2)?)),
@@ -225,10 +262,12 @@ pub(super) fn dead_letter_groups(
             });
         }
     }
+    // Those of one endpoint are in the order of their reasons.
+    groups.sort_by_key(|group| group.endpoint);
     Ok(groups)
 }
 
-fn id_at(row: &Row<'_>, at: usize) -> Result<u128, StoreFault> {
+pub(super) fn id_at(row: &Row<'_>, at: usize) -> Result<u128, StoreFault> {
     rows::id(row.get_ref(at)?.as_blob().map_err(rows::damaged)?)
 }
 

@@ -12,17 +12,33 @@ use super::spec;
 use crate::history::{Room, accepted_at};
 use crate::reading::LaneRecord;
 use postrider_engine::{
-    DeliveryId, DeliveryRecord, DeliveryState, Endpoint, EndpointId, Event, EventId, Health,
-    LaneId, Ledger, Load, Loaded, LoadedDelivery, OrderingKey, Recovered, RecoveredDelivery,
-    RecoveredEndpoint, RecoveredLane, ReplayId, Seq, TenantId, Wall,
+    DeliveryId, DeliveryRecord, DeliveryState, Endpoint, EndpointId, EndpointStatus, Event,
+    EventId, Health, LaneId, Ledger, Load, Loaded, LoadedDelivery, OrderingKey, Recovered,
+    RecoveredDelivery, RecoveredEndpoint, RecoveredLane, ReplayId, Seq, TenantId, Wall,
 };
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use std::sync::Arc;
 
-const ENDPOINT_COLUMNS: &str = "id, tenant, spec, secrets, status, failures, failing_since, \
+pub(super) const ENDPOINT_COLUMNS: &str = "id, tenant, spec, secrets, status, failures, failing_since, \
      open_until, created_at, revision, held_until";
 
-fn endpoint_of(row: &Row<'_>, keys: &KeyRing) -> Result<Endpoint, StoreFault> {
+/// How an endpoint stands, from [`ENDPOINT_COLUMNS`].
+pub(super) fn standing_of(row: &Row<'_>) -> Result<(EndpointStatus, Health), StoreFault> {
+    let time = |at: usize| -> Result<Option<Wall>, StoreFault> {
+        let value: Option<i64> = row.get(at)?;
+        value.map(|at| rows::unsigned(at).map(Wall)).transpose()
+    };
+    let health = Health {
+        failures: row.get(5)?,
+        failing_since: time(6)?,
+        open_until: time(7)?,
+        held_until: time(10)?,
+    };
+    Ok((rows::read_status(row.get(4)?)?, health))
+}
+
+/// An endpoint, from [`ENDPOINT_COLUMNS`].
+pub(super) fn endpoint_of(row: &Row<'_>, keys: &KeyRing) -> Result<Endpoint, StoreFault> {
     let id = EndpointId::from_u128(u128::from_be_bytes(row.get(0)?));
     let tenant: TenantId = row
         .get::<_, String>(1)?
@@ -34,21 +50,13 @@ fn endpoint_of(row: &Row<'_>, keys: &KeyRing) -> Result<Endpoint, StoreFault> {
         endpoint: id,
     };
     let spec = spec::from_json(&row.get::<_, String>(2)?, &place)?;
-    let time = |at: usize| -> Result<Option<Wall>, StoreFault> {
-        let value: Option<i64> = row.get(at)?;
-        value.map(|at| rows::unsigned(at).map(Wall)).transpose()
-    };
+    let (status, health) = standing_of(row)?;
     Ok(Endpoint {
         id,
         spec: Arc::new(spec),
         secrets: keys.open_secrets(&tenant, id, &row.get::<_, Vec<u8>>(3)?)?,
-        status: rows::read_status(row.get(4)?)?,
-        health: Health {
-            failures: row.get(5)?,
-            failing_since: time(6)?,
-            open_until: time(7)?,
-            held_until: time(10)?,
-        },
+        status,
+        health,
         created_at: Wall(rows::unsigned(row.get(8)?)?),
         revision: rows::unsigned(row.get(9)?)?,
     })

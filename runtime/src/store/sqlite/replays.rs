@@ -2,22 +2,30 @@
 
 use super::rows::{self, signed, unsigned};
 use super::{SqliteStore, StoreFault};
-use crate::history::{Cursor, DeliveryFilter, StateKind};
-use crate::replay::{Replay, ReplayLog, ReplayRequest, ReplayState};
+use crate::history::{Cursor, DeliveryFilter, Direction, StateKind};
+use crate::replay::{
+    Replay, ReplayAct, ReplayLog, ReplayPage, ReplayQuery, ReplayRequest, ReplayState, SkipReason,
+};
 use crate::store::{StoreError, StoreFuture};
 use postrider_engine::{
-    DeliveryId, EndpointId, EventId, FailReason, FailureKind, Note, ReplayId, TenantId, Wall,
+    DeliveryId, EndpointId, EventId, FailReason, FailureKind, Note, OrderingKey, ReplayId,
+    TenantId, Wall,
 };
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, ToSql, params};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What was asked for, as JSON. What is left out asks for nothing: earlier versions had less.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct RequestRecord {
+    act: Option<String>,
     tenant: Option<String>,
     event: Option<String>,
+    /// Empty for deliveries without a key.
+    ordering_key: Option<String>,
+    status: Option<u16>,
     status_class: Option<u8>,
     failure: Option<String>,
     reasons: Vec<String>,
@@ -29,6 +37,10 @@ struct RequestRecord {
     until_ms: Option<u64>,
     per_second: Option<u32>,
 }
+
+/// Columns of `postrider_replay`, for [`read`].
+const COLUMNS: &str = "id, request, state, after, resent, skipped, created_at, total, discarded, \
+     skipped_by, ended_at, page_until, page_due";
 
 impl ReplayLog for SqliteStore {
     fn put(self: Arc<Self>, replay: Replay) -> StoreFuture<Result<(), StoreError>> {
@@ -51,41 +63,87 @@ impl ReplayLog for SqliteStore {
         Box::pin(async move { Ok(done.await?) })
     }
 
-    fn replays(self: Arc<Self>) -> StoreFuture<Result<Vec<Replay>, StoreError>> {
-        self.read(|connection, _| all(connection))
+    fn replay(self: Arc<Self>, id: ReplayId) -> StoreFuture<Result<Option<Replay>, StoreError>> {
+        self.read(move |connection, _| one(connection, id))
+    }
+
+    fn replays(
+        self: Arc<Self>,
+        query: ReplayQuery,
+    ) -> StoreFuture<Result<Vec<Replay>, StoreError>> {
+        self.read(move |connection, _| page(connection, &query))
     }
 }
 
 fn put(connection: &Connection, replay: &Replay) -> Result<(), StoreFault> {
     let request = serde_json::to_string(&RequestRecord::of(&replay.request));
-    let state = match replay.state {
-        ReplayState::Running => 0,
-        ReplayState::Done => 1,
-        ReplayState::Cancelled => 2,
-    };
-    let mut replace = connection.prepare_cached(
-        "INSERT OR REPLACE INTO postrider_replay
-             (id, request, state, after, resent, skipped, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )?;
+    let skipped_by = replay.skipped_by.iter();
+    let skipped_by: BTreeMap<&str, u64> = skipped_by.map(|(why, n)| (why.name(), *n)).collect();
+    let page = replay.page;
+    let place = |cursor: Cursor| cursor.0.as_u128().to_be_bytes();
+    let mut replace = connection.prepare_cached(&format!(
+        "INSERT OR REPLACE INTO postrider_replay ({COLUMNS}, tenant)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+    ))?;
     replace.execute(params![
         replay.id.as_u128().to_be_bytes(),
         request.map_err(rows::damaged)?,
-        state,
-        replay.after.map(|after| after.0.as_u128().to_be_bytes()),
+        state(replay.state),
+        replay.after.map(place),
         signed(replay.resent),
         signed(replay.skipped),
         signed(replay.created_at.0),
+        replay.total.map(signed),
+        signed(replay.discarded),
+        serde_json::to_string(&skipped_by).map_err(rows::damaged)?,
+        replay.ended_at.map(|at| signed(at.0)),
+        page.map(|page| place(page.until)),
+        page.map(|page| signed(page.due)),
+        replay.request.filter.tenant.as_ref().map(TenantId::as_str),
     ])?;
     Ok(())
 }
 
-fn all(connection: &Connection) -> Result<Vec<Replay>, StoreFault> {
-    let mut select = connection.prepare_cached(
-        "SELECT id, request, state, after, resent, skipped, created_at
-         FROM postrider_replay ORDER BY id",
-    )?;
-    let mut rows = select.query([])?;
+fn state(state: ReplayState) -> i64 {
+    match state {
+        ReplayState::Running => 0,
+        ReplayState::Done => 1,
+        ReplayState::Cancelled => 2,
+    }
+}
+
+fn one(connection: &Connection, id: ReplayId) -> Result<Option<Replay>, StoreFault> {
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM postrider_replay WHERE id = ?1"
+    ))?;
+    let mut rows = select.query([id.as_u128().to_be_bytes()])?;
+    rows.next()?.map(read).transpose()
+}
+
+fn page(connection: &Connection, query: &ReplayQuery) -> Result<Vec<Replay>, StoreFault> {
+    // Every id is greater than no bytes at all, and smaller than more bytes than it has.
+    let (than, order, first) = match query.direction {
+        Direction::OldestFirst => (">", "ASC", Vec::new()),
+        Direction::NewestFirst => ("<", "DESC", vec![0xff; 17]),
+    };
+    let after = query.after.map(|id| id.as_u128().to_be_bytes().to_vec());
+    let after = after.unwrap_or(first);
+    let most = signed(query.most as u64);
+    let tenant = query.tenant.as_ref().map(TenantId::as_str);
+    let mut which = format!("id {than} ?1");
+    let mut bound: Vec<&dyn ToSql> = vec![&after, &most];
+    if let Some(tenant) = &tenant {
+        which += " AND tenant = ?3";
+        bound.push(tenant);
+    }
+    if let Some(asked) = query.state {
+        // Written out: the index of those that run is found by it.
+        which += &format!(" AND state = {}", state(asked));
+    }
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM postrider_replay WHERE {which} ORDER BY id {order} LIMIT ?2"
+    ))?;
+    let mut rows = select.query(&bound[..])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push(read(row)?);
@@ -95,9 +153,14 @@ fn all(connection: &Connection) -> Result<Vec<Replay>, StoreFault> {
 
 fn read(row: &Row<'_>) -> Result<Replay, StoreFault> {
     let id = |bytes: [u8; 16]| u128::from_be_bytes(bytes);
+    let place = |bytes: [u8; 16]| Cursor(DeliveryId::from_u128(id(bytes)));
+    let number = |at: usize| -> Result<Option<u64>, StoreFault> {
+        row.get::<_, Option<i64>>(at)?.map(unsigned).transpose()
+    };
     let request: RequestRecord =
         serde_json::from_str(&row.get::<_, String>(1)?).map_err(rows::damaged)?;
-    let after: Option<[u8; 16]> = row.get(3)?;
+    let until: Option<[u8; 16]> = row.get(11)?;
+    let page = until.map(place).zip(number(12)?);
     Ok(Replay {
         id: ReplayId::from_u128(id(row.get(0)?)),
         request: request.request()?,
@@ -107,19 +170,38 @@ fn read(row: &Row<'_>) -> Result<Replay, StoreFault> {
             2 => ReplayState::Cancelled,
             other => return Err(rows::unknown("state of a replay", other)),
         },
-        after: after.map(|after| Cursor(DeliveryId::from_u128(id(after)))),
+        after: row.get::<_, Option<[u8; 16]>>(3)?.map(place),
+        page: page.map(|(until, due)| ReplayPage { until, due }),
+        total: number(7)?,
         resent: unsigned(row.get(4)?)?,
+        discarded: unsigned(row.get(8)?)?,
         skipped: unsigned(row.get(5)?)?,
+        skipped_by: skipped_by(&row.get::<_, String>(9)?)?,
         created_at: Wall(unsigned(row.get(6)?)?),
+        ended_at: number(10)?.map(Wall),
     })
+}
+
+fn skipped_by(text: &str) -> Result<BTreeMap<SkipReason, u64>, StoreFault> {
+    let counts: BTreeMap<String, u64> = serde_json::from_str(text).map_err(rows::damaged)?;
+    let counts = counts.into_iter().map(|(name, count)| {
+        let why = SkipReason::named(&name);
+        let why = why.ok_or_else(|| rows::damaged(format!("nothing is skipped as {name}")))?;
+        Ok::<_, StoreFault>((why, count))
+    });
+    counts.collect()
 }
 
 impl RequestRecord {
     fn of(request: &ReplayRequest) -> Self {
         let filter = &request.filter;
         Self {
+            act: Some(request.act.name().to_owned()),
             tenant: filter.tenant.as_ref().map(TenantId::to_string),
             event: filter.event.map(|event| event.to_string()),
+            ordering_key: (filter.ordering_key.as_ref())
+                .map(|key| key.get().unwrap_or_default().to_owned()),
+            status: filter.status,
             status_class: filter.status_class,
             failure: filter.failure.map(|kind| kind.to_string()),
             reasons: filter.reasons.iter().map(FailReason::to_string).collect(),
@@ -138,9 +220,16 @@ impl RequestRecord {
     }
 
     fn request(self) -> Result<ReplayRequest, StoreFault> {
+        let act = self.act.map(|name| {
+            ReplayAct::named(&name).ok_or_else(|| rows::damaged(format!("no act is {name}")))
+        });
         let tenant = self.tenant.map(|name| name.parse::<TenantId>());
         let event = self.event.map(|id| id.parse::<EventId>());
         let endpoint = self.endpoint.map(|id| id.parse::<EndpointId>());
+        let ordering_key = self.ordering_key.map(|key| match key.as_str() {
+            "" => Ok(OrderingKey::none()),
+            key => key.parse(),
+        });
         let failure = self.failure.map(|name| {
             FailureKind::named(&name).ok_or_else(|| rows::damaged(format!("no failure is {name}")))
         });
@@ -150,6 +239,7 @@ impl RequestRecord {
         let states = self.states.iter().map(|state| state.parse());
         let event_types = self.event_types.iter().map(|pattern| pattern.parse());
         Ok(ReplayRequest {
+            act: act.transpose()?.unwrap_or_default(),
             filter: DeliveryFilter {
                 tenant: tenant.transpose().map_err(rows::damaged)?,
                 event: event.transpose().map_err(rows::damaged)?,
@@ -160,6 +250,8 @@ impl RequestRecord {
                     .map_err(rows::damaged)?,
                 from: self.from_ms.map(Wall),
                 until: self.until_ms.map(Wall),
+                ordering_key: ordering_key.transpose().map_err(rows::damaged)?,
+                status: self.status,
                 status_class: self.status_class,
                 failure: failure.transpose()?,
                 reasons: reasons.collect::<Result<_, _>>()?,

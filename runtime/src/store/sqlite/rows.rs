@@ -1,6 +1,6 @@
 //! How values stand in columns.
 
-use super::StoreFault;
+use super::{StoreFault, sent};
 use crate::history::Room;
 use postrider_engine::{
     Attempt, AttemptId, DeliveryState, DisabledReason, EndpointStatus, Event, FailReason, Failure,
@@ -15,8 +15,13 @@ pub(super) const EVENT_COLUMNS: &str =
 /// How many these are.
 pub(super) const EVENT_WIDTH: usize = 7;
 
-/// Columns of `postrider_attempt`, for [`attempt`].
-pub(super) const ATTEMPT_COLUMNS: &str = "number, id, started_at, duration_ms, status, failure, detail, headers, body, body_cut, head_ms, request_headers";
+/// Columns of `postrider_attempt`, for [`attempt`]; those from `url` on are for [`sent::read`].
+pub(super) const ATTEMPT_COLUMNS: &str = "number, id, started_at, duration_ms, status, failure, \
+     detail, headers, body, body_cut, head_ms, request_headers, \
+     url, sent_bytes, sent_keeper, queued_ms, dns_ms, connect_ms, tls_ms, first_byte_ms, total_ms";
+
+/// The place of `url` among these.
+const SENT: usize = 12;
 
 /// SQLite's integers are signed: what the engine counts stays far below.
 pub(super) fn signed(value: u64) -> i64 {
@@ -192,7 +197,7 @@ pub(super) fn attempt(row: &Row<'_>, room: &mut Room) -> Result<Attempt, StoreFa
         false => HeaderLines::default(),
     };
     let mut attempt = Attempt {
-        request_headers,
+        sent: Box::new(sent::read(row, SENT, request_headers)?),
         id: AttemptId::from_u128(id(row.get_ref(1)?.as_blob().map_err(damaged)?)?),
         number: row.get(0)?,
         started_at: Wall(unsigned(row.get(2)?)?),

@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i32 = 0x5053_5452;
 pub(super) const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
 /// Each brings the schema from its place to the next one. Never changed, only added to.
-const MIGRATIONS: &[&str] = &[FIRST, SECOND, THIRD, AUDIT];
+const MIGRATIONS: &[&str] = &[FIRST, SECOND, THIRD, SENT_REQUESTS, REPLAYS, AUDIT];
 
 /// Names begin with `postrider_`, so that the tables can live in an application's database.
 ///
@@ -235,6 +235,45 @@ CREATE TABLE postrider_record (
 /// Until when an endpoint's receiver has asked to be left alone (Unix milliseconds).
 const THIRD: &str = "
 ALTER TABLE postrider_endpoint ADD COLUMN held_until INTEGER;
+";
+
+/// Of each attempt where it went, how long its phases took, and its body.
+///
+/// - `total_ms` is there if the phases were measured.
+/// - `sent_bytes` is the length of the body; there is none for attempts of before. The body is the
+///   payload of its event unless `sent_keeper` names a delivery by its number, and `sent_attempt` an
+///   attempt of it by its id: that row has it as `sent_body`. -1: it was not kept.
+const SENT_REQUESTS: &str = "
+ALTER TABLE postrider_attempt ADD COLUMN url TEXT;
+ALTER TABLE postrider_attempt ADD COLUMN queued_ms INTEGER;
+ALTER TABLE postrider_attempt ADD COLUMN dns_ms INTEGER;
+ALTER TABLE postrider_attempt ADD COLUMN connect_ms INTEGER;
+ALTER TABLE postrider_attempt ADD COLUMN tls_ms INTEGER;
+ALTER TABLE postrider_attempt ADD COLUMN first_byte_ms INTEGER;
+ALTER TABLE postrider_attempt ADD COLUMN total_ms INTEGER;
+ALTER TABLE postrider_attempt ADD COLUMN sent_bytes INTEGER;
+ALTER TABLE postrider_attempt ADD COLUMN sent_keeper INTEGER;
+ALTER TABLE postrider_attempt ADD COLUMN sent_attempt BLOB;
+ALTER TABLE postrider_attempt ADD COLUMN sent_body BLOB;
+";
+
+/// How far a replay is, whose it is, and what it has passed over.
+///
+/// - `tenant` is that of its request, so that a tenant's replays have pages of their own.
+/// - `total` is how many deliveries are part of it, once they are counted; `skipped_by` counts by
+///   reason, as JSON.
+/// - `page_until` and `page_due` are of dead letters that it is about to discard.
+const REPLAYS: &str = "
+ALTER TABLE postrider_replay ADD COLUMN tenant TEXT;
+ALTER TABLE postrider_replay ADD COLUMN total INTEGER;
+ALTER TABLE postrider_replay ADD COLUMN discarded INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE postrider_replay ADD COLUMN skipped_by TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE postrider_replay ADD COLUMN ended_at INTEGER;
+ALTER TABLE postrider_replay ADD COLUMN page_until BLOB;
+ALTER TABLE postrider_replay ADD COLUMN page_due INTEGER;
+UPDATE postrider_replay SET tenant = json_extract(request, '$.tenant');
+CREATE INDEX postrider_replay_tenant ON postrider_replay (tenant, id);
+CREATE INDEX postrider_replay_running ON postrider_replay (id) WHERE state = 0;
 ";
 
 /// Who did what. A note's `number` counts up; the oldest go first. `id` begins with the time, and

@@ -8,8 +8,8 @@ use crate::api::operations::{self, Change, EndpointTold, Told, Troubles, What};
 use crate::api::{Api, Shared};
 use postrider::engine::Of;
 use postrider::{
-    AttemptResult, DisabledReason, EndpointId, EndpointStatus, EventId, Fact, Facts, FactsError,
-    Postrider, ReadError, TenantId,
+    AttemptResult, DisabledReason, EndpointId, EndpointStatus, EventId, EventType, Fact, Facts,
+    FactsError, Postrider, ReadError, TenantId, TypedFact,
 };
 use std::sync::Weak;
 use std::time::Duration;
@@ -59,7 +59,7 @@ impl Hub {
             let fact = tokio::select! {
                 biased;
                 _ = tidy.tick() => None,
-                fact = facts.next() => Some(fact),
+                fact = facts.next_typed() => Some(fact),
             };
             let Some(api) = self.api.upgrade().map(Api) else {
                 return;
@@ -97,12 +97,11 @@ impl Hub {
         }
     }
 
-    async fn take(&mut self, api: &Api, fact: Fact) {
+    async fn take(&mut self, api: &Api, TypedFact { fact, event_type }: TypedFact) {
         match fact {
-            Fact::Accepted { .. }
-            | Fact::FiltersUndecided { .. }
-            | Fact::AttemptStarted { .. }
-            | Fact::AttemptPutBack { .. } => (),
+            Fact::Accepted { .. } | Fact::FiltersUndecided { .. } => (),
+            Fact::AttemptPutBack { .. } => (),
+            Fact::AttemptStarted { of, .. } => self.started(api, of, &fact, event_type).await,
             Fact::AttemptEnded { of, number, .. } => {
                 self.last = Some((of, number));
                 self.show(api, of, &fact, None).await;
@@ -147,9 +146,21 @@ impl Hub {
         }
     }
 
+    /// An attempt starts. The type that its request has is remembered: its end says none.
+    async fn started(&mut self, api: &Api, of: Of, fact: &Fact, event_type: Option<EventType>) {
+        if !api.live().shows_types() {
+            return;
+        }
+        if let (Some(known), Some(event_type)) = (self.directory.get(of.endpoint), event_type) {
+            let known = (known.tenant.clone(), event_type);
+            self.types.remember(of.event, known);
+        }
+        self.show(api, of, fact, None).await;
+    }
+
     /// Shows an attempt or a delivery to the streams.
     async fn show(&mut self, api: &Api, of: Of, fact: &Fact, attempts: Option<u32>) {
-        let Some(item) = Item::of(fact, attempts) else {
+        let Some(mut item) = Item::of(fact, attempts) else {
             return;
         };
         let Some(tenant) = self.tenant(api, of).await else {
@@ -161,6 +172,7 @@ impl Hub {
             None
         };
         let event_type = event_type.as_ref().map(|(_, event_type)| event_type);
+        item.set_type(event_type);
         api.live().give(&tenant, &item, event_type);
     }
 

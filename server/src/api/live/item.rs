@@ -2,13 +2,14 @@
 
 use crate::api::time::Time;
 use postrider::engine::Of;
-use postrider::{AttemptId, AttemptResult, EndpointId, EventId, Fact};
+use postrider::{AttemptId, AttemptResult, EndpointId, EventId, EventType, Fact};
 use serde::{Serialize, Serializer};
 use std::fmt::Display;
 
 /// Something that has happened.
 #[derive(Clone, Debug)]
 pub(crate) enum Item {
+    Started(StartedItem),
     Attempt(AttemptItem),
     Delivery(DeliveryItem),
     Endpoint(EndpointItem),
@@ -16,11 +17,25 @@ pub(crate) enum Item {
     Skipped(Option<u64>),
 }
 
+/// An attempt starts.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct StartedItem {
+    #[serde(flatten)]
+    of: OfItem,
+    #[serde(serialize_with = "optional_text")]
+    event_type: Option<EventType>,
+    #[serde(serialize_with = "text")]
+    attempt_id: AttemptId,
+    number: u32,
+}
+
 /// An attempt ended.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct AttemptItem {
     #[serde(flatten)]
     of: OfItem,
+    #[serde(serialize_with = "optional_text")]
+    event_type: Option<EventType>,
     #[serde(serialize_with = "text")]
     attempt_id: AttemptId,
     number: u32,
@@ -58,6 +73,16 @@ fn text<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::
     serializer.collect_str(value)
 }
 
+fn optional_text<S: Serializer>(
+    value: &Option<impl Display>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => serializer.collect_str(value),
+        None => serializer.serialize_none(),
+    }
+}
+
 impl Serialize for OfItem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct;
@@ -82,6 +107,18 @@ impl Item {
             resend_of: None,
         };
         let item = match *fact {
+            Fact::AttemptStarted {
+                of,
+                attempt,
+                number,
+            } => {
+                return Some(Self::Started(StartedItem {
+                    of: OfItem(of),
+                    event_type: None,
+                    attempt_id: attempt,
+                    number,
+                }));
+            }
             Fact::AttemptEnded {
                 of,
                 attempt,
@@ -115,7 +152,6 @@ impl Item {
             },
             Fact::Accepted { .. }
             | Fact::FiltersUndecided { .. }
-            | Fact::AttemptStarted { .. }
             | Fact::AttemptPutBack { .. }
             | Fact::EndpointChanged { .. }
             | Fact::EndpointDisabled { .. }
@@ -140,6 +176,7 @@ impl Item {
         };
         Self::Attempt(AttemptItem {
             of: OfItem(of),
+            event_type: None,
             attempt_id: attempt,
             number,
             status,
@@ -148,9 +185,24 @@ impl Item {
         })
     }
 
+    /// Whether it shows the type of its event.
+    pub(crate) fn shows_type(&self) -> bool {
+        matches!(self, Self::Started(_) | Self::Attempt(_))
+    }
+
+    /// Puts the type of its event in, where it shows one.
+    pub(crate) fn set_type(&mut self, known: Option<&EventType>) {
+        match self {
+            Self::Started(it) => it.event_type = known.cloned(),
+            Self::Attempt(it) => it.event_type = known.cloned(),
+            Self::Delivery(_) | Self::Endpoint(_) | Self::Skipped(_) => (),
+        }
+    }
+
     /// The endpoint that it concerns.
     pub(crate) fn endpoint(&self) -> Option<EndpointId> {
         match self {
+            Self::Started(it) => Some(it.of.0.endpoint),
             Self::Attempt(it) => Some(it.of.0.endpoint),
             Self::Delivery(it) => Some(it.of.0.endpoint),
             Self::Endpoint(it) => Some(it.endpoint_id),
@@ -161,6 +213,7 @@ impl Item {
     /// The event that it concerns.
     pub(crate) fn event(&self) -> Option<EventId> {
         match self {
+            Self::Started(it) => Some(it.of.0.event),
             Self::Attempt(it) => Some(it.of.0.event),
             Self::Delivery(it) => Some(it.of.0.event),
             Self::Endpoint(_) | Self::Skipped(_) => None,

@@ -31,10 +31,15 @@ impl Types {
                 (record.event.tenant.clone(), record.event.event_type.clone())
             }
         };
+        self.remember(event, found.clone());
+        Some(found)
+    }
+
+    /// What is known of an event without a read.
+    pub(super) fn remember(&mut self, event: EventId, known: (TenantId, EventType)) {
         if self.young.len() >= REMEMBERED {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert(event, found.clone());
-        Some(found)
+        self.young.insert(event, known);
     }
 }

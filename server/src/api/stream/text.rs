@@ -56,6 +56,7 @@ pub(super) fn event(record: &EventRecord, place: Option<&str>) -> Bytes {
 /// Something that has happened.
 pub(super) fn item(item: &Item) -> Bytes {
     match item {
+        Item::Started(item) => written("", "attempt.started", item),
         Item::Attempt(item) => written("", "attempt", item),
         Item::Delivery(item) => written("", "delivery", item),
         Item::Endpoint(item) => written("", "endpoint", item),

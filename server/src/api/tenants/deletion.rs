@@ -5,8 +5,11 @@
 
 use crate::api::endpoint_defaults::ID;
 use crate::api::problem::Problem;
+use crate::api::sources::receipts;
 use crate::api::{Api, Shared};
-use postrider::{EndpointError, ReadError, ReplayError, ReplayState, ScheduledQuery, TenantId};
+use postrider::{
+    EndpointError, ReadError, ReplayError, ReplayQuery, ReplayState, ScheduledQuery, TenantId,
+};
 use std::sync::Weak;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -75,19 +78,20 @@ async fn step(api: &Api, tenant: &TenantId) -> Result<usize, StepError> {
 }
 
 async fn replays(api: &Api, tenant: &TenantId) -> Result<usize, StepError> {
-    let all = match api.postrider().replays().await {
-        Err(ReplayError::NotKept) => Vec::new(),
-        all => all?,
+    let running = ReplayQuery {
+        tenant: Some(tenant.clone()),
+        state: Some(ReplayState::Running),
+        most: PAGE,
+        ..ReplayQuery::default()
     };
-    let running = all.iter().filter(|it| {
-        it.state == ReplayState::Running && it.request.filter.tenant.as_ref() == Some(tenant)
-    });
-    let mut ended = 0;
-    for replay in running {
+    let running = match api.postrider().replays(running).await {
+        Err(ReplayError::NotKept) => Vec::new(),
+        running => running?,
+    };
+    for replay in &running {
         api.postrider().cancel_replay(&replay.id).await?;
-        ended += 1;
     }
-    Ok(ended)
+    Ok(running.len())
 }
 
 async fn endpoints(api: &Api, tenant: &TenantId) -> Result<usize, StepError> {
@@ -115,16 +119,20 @@ async fn scheduled(api: &Api, tenant: &TenantId) -> Result<usize, StepError> {
     Ok(page.events.len())
 }
 
-/// Sources, keys, templates, event types and the defaults of endpoints. That the tenant was deleted is
-/// noted; what follows from it is not.
+/// Sources, keys, links to the portal, templates, event types and the defaults of endpoints. That the
+/// tenant was deleted is noted; what follows from it is not.
 async fn records(api: &Api, tenant: &TenantId) -> Result<usize, StepError> {
     let mut ended = 0;
     for source in api.sources().of(tenant).iter().take(PAGE) {
-        api.sources().remove(tenant, source.id(), None).await?;
+        receipts::remove_with(api, tenant, source.id(), None).await?;
         ended += 1;
     }
     for key in api.keys().list(Some(tenant)).iter().take(PAGE) {
         api.keys().revoke(Some(tenant), &key.id, None).await?;
+        ended += 1;
+    }
+    for link in api.portal_links().of(tenant).iter().take(PAGE) {
+        api.portal_links().take(&link.id, None).await?;
         ended += 1;
     }
     for template in api.templates().of(tenant).iter().take(PAGE) {

@@ -138,9 +138,9 @@ impl Tenants {
         self.read(hold).is_some_and(|count| count > 1)
     }
 
-    /// What people call it; of one that the API does not know, its id.
+    /// What people call it; of one that does not live any more, its id: another may have its name.
     pub(crate) fn name_of(&self, id: &TenantId) -> String {
-        let known = self.registry.get(&home(), id.as_str());
+        let known = self.get(id);
         known.map_or_else(|| id.to_string(), |known| known.name().to_owned())
     }
 

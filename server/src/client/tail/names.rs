@@ -26,11 +26,8 @@ impl Names {
                 String::new()
             }
             "endpoint" => self.url(client, data).await,
-            "attempt" | "delivery" => {
-                let of = match data["event_id"].as_str() {
-                    Some(id) => look_up(&mut self.types, client, "events", id, "type").await,
-                    None => String::new(),
-                };
+            "attempt" | "attempt.started" | "delivery" => {
+                let of = self.event_type(client, data).await;
                 let to = self.url(client, data).await;
                 match (of.as_str(), to.as_str()) {
                     ("", "") => String::new(),
@@ -40,6 +37,18 @@ impl Names {
                 }
             }
             _ => String::new(),
+        }
+    }
+
+    async fn event_type(&mut self, client: &Client, data: &Value) -> String {
+        match (data["event_type"].as_str(), data["event_id"].as_str()) {
+            (Some(of), Some(id)) => {
+                remember(&mut self.types, id, of.to_owned());
+                of.to_owned()
+            }
+            (Some(of), None) => of.to_owned(),
+            (None, Some(id)) => look_up(&mut self.types, client, "events", id, "type").await,
+            (None, None) => String::new(),
         }
     }
 

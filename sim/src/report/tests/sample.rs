@@ -9,8 +9,8 @@ use super::sim::{Checker, Keep, Run, Watch, book::Book};
 use postrider_engine::{
     Attempt, AttemptId, Attempted, BatchId, CallId, Change, DeliveryId, DeliveryState, Drained,
     Endpoint, EndpointId, EndpointSpec, EndpointStatus, Event, EventId, Fact, FailReason, Failure,
-    FailureKind, HeaderLines, LaneId, Mono, NewDelivery, Now, OrderingKey, Outcome, Publish,
-    Published, Receipt, Response, Seq, Wall,
+    FailureKind, LaneId, Mono, NewDelivery, Now, OrderingKey, Outcome, Publish, Published, Receipt,
+    Response, Seq, Wall,
 };
 use std::sync::Arc;
 
@@ -244,7 +244,7 @@ impl Teller {
             return Err(crash + down + 5);
         }
         let attempt = Attempt {
-            request_headers: HeaderLines::default(),
+            sent: Box::default(),
             id: AttemptId::from_u128(self.id()),
             number,
             started_at: Wall(WALL_START + at_ms),

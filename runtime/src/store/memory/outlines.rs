@@ -1,0 +1,58 @@
+//! Deliveries in memory without what is large of them.
+
+use crate::history::{Cursor, DeliveryFilter, DeliveryQuery, Direction};
+use crate::outline::{DeliveryOutline, OutlinePage};
+use postrider_engine::{AttemptResult, DeliveryId, HeldDelivery, MemoryStore};
+
+/// Deliveries that are looked at for one page, at most.
+const LOOKED_AT_MAX: usize = 5_000;
+
+/// A page of outlines.
+pub(super) fn page(held: &MemoryStore, query: &DeliveryQuery) -> OutlinePage {
+    let (from, until) = query.ids();
+    let ids = DeliveryId::from_u128(from)..DeliveryId::from_u128(until.max(from));
+    let between = held.held_deliveries(ids);
+    let between: Box<dyn Iterator<Item = HeldDelivery<'_>>> = match query.direction {
+        Direction::NewestFirst => Box::new(between.rev()),
+        Direction::OldestFirst => Box::new(between),
+    };
+    let mut page = OutlinePage::default();
+    let mut last = None;
+    for (looked_at, delivery) in between.enumerate() {
+        if page.deliveries.len() >= query.most || looked_at >= LOOKED_AT_MAX {
+            page.next = last;
+            break;
+        }
+        last = Some(Cursor(delivery.id));
+        if is_asked_for(&query.filter, &delivery) {
+            page.deliveries.push(outline(held, &delivery));
+        }
+    }
+    page
+}
+
+fn outline(held: &MemoryStore, delivery: &HeldDelivery<'_>) -> DeliveryOutline {
+    let endpoint = held.endpoint(delivery.endpoint);
+    DeliveryOutline {
+        id: delivery.id,
+        tenant: delivery.event.tenant.clone(),
+        event_type: delivery.event.event_type.clone(),
+        endpoint: delivery.endpoint,
+        endpoint_status: endpoint.map(|endpoint| endpoint.status),
+        state: delivery.state,
+        ended_at: delivery.ended_at,
+        resent_as: delivery.resent_as,
+    }
+}
+
+fn is_asked_for(filter: &DeliveryFilter, delivery: &HeldDelivery<'_>) -> bool {
+    let event = delivery.event;
+    let was_resent = delivery.resent_as.is_some();
+    let last = delivery.last_attempt;
+    filter.tenant.as_ref().is_none_or(|it| *it == event.tenant)
+        && filter.event.is_none_or(|it| it == event.id)
+        && filter.endpoint.is_none_or(|it| it == delivery.endpoint)
+        && (filter.ordering_key.as_ref()).is_none_or(|key| *key == event.ordering_key)
+        && filter.takes(delivery.state, was_resent, &event.event_type)
+        && filter.takes_end(last.map(|attempt| AttemptResult::from(&attempt.outcome)))
+}

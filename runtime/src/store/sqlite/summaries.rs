@@ -1,0 +1,118 @@
+//! Deliveries in short: neither payloads are read, nor what was sent and answered.
+
+use super::StoreFault;
+use super::history::{LOOKED_AT_MAX, candidates, id_at};
+use super::keyed::Keyed;
+use super::lanes::lane_id;
+use super::rows::{self, DELIVERY_COLUMNS, DELIVERY_WIDTH, DeliveryRow};
+use crate::history::{AttemptSummary, Cursor, DeliveryQuery, DeliverySummary, SummaryPage};
+use postrider_engine::{AttemptResult, DeliveryId, EventId, EventType, ReplayId, Seq, Wall};
+use rusqlite::{Connection, Row};
+
+/// What is read beside a delivery's own columns, each from one row that is found by its number. Each
+/// column stands before the long ones of its table, which are passed over.
+const MORE: &str = "e.id, e.tenant, e.type, l.endpoint, l.key,
+     a.number, a.started_at, a.duration_ms, a.status, a.failure, a.detail
+     FROM postrider_delivery d
+     JOIN postrider_event e ON e.number = d.event
+     JOIN postrider_lane l ON l.number = d.lane
+     LEFT JOIN postrider_attempt a ON a.delivery = d.number AND a.place = d.attempts";
+
+/// Where these columns are.
+const EVENT: usize = DELIVERY_WIDTH;
+const LANE: usize = EVENT + 3;
+const ATTEMPT: usize = LANE + 2;
+
+pub(super) fn page(
+    connection: &Connection,
+    query: &DeliveryQuery,
+) -> Result<SummaryPage, StoreFault> {
+    let mut page = SummaryPage::default();
+    let snapshot = connection.unchecked_transaction()?;
+    let filter = &query.filter;
+    let keyed = Keyed::of(&snapshot, filter)?;
+    let Some(mut candidates) = candidates(&snapshot, query, keyed.as_ref())? else {
+        return Ok(page);
+    };
+    let mut select = snapshot.prepare_cached(&format!(
+        "SELECT {DELIVERY_COLUMNS}, {MORE} WHERE d.number = ?1"
+    ))?;
+    let mut last = None;
+    let mut looked_at = 0;
+    while let Some((id, number)) = candidates.next()? {
+        if page.deliveries.len() >= query.most || looked_at >= LOOKED_AT_MAX {
+            page.next = last.map(Cursor);
+            break;
+        }
+        looked_at += 1;
+        last = Some(id);
+        let mut rows = select.query([number])?;
+        let missing = || StoreFault::Damaged(format!("delivery {id} is missing"));
+        let row = rows.next()?.ok_or_else(missing)?;
+        let delivery = DeliveryRow::read(row)?;
+        let event_type = row.get_ref(EVENT + 2)?.as_str().map_err(rows::damaged)?;
+        let event_type: EventType = event_type.parse().map_err(rows::damaged)?;
+        let was_resent = delivery.resent_as.is_some();
+        if keyed.as_ref().is_none_or(|keyed| keyed.has(delivery.lane))
+            && filter.takes(delivery.state, was_resent, &event_type)
+        {
+            let result = result(row)?;
+            if filter.takes_end(result) {
+                let attempt = result.map(|result| attempt(row, result)).transpose()?;
+                page.deliveries
+                    .push(summary(row, &delivery, event_type, attempt)?);
+            }
+        }
+    }
+    Ok(page)
+}
+
+/// How the last attempt ended, if there was one.
+fn result(row: &Row<'_>) -> Result<Option<AttemptResult>, StoreFault> {
+    let status: Option<u16> = row.get(ATTEMPT + 3)?;
+    let failure: Option<i64> = row.get(ATTEMPT + 4)?;
+    Ok(match (status, failure) {
+        (Some(status), _) => Some(AttemptResult::Status(status)),
+        (None, Some(failure)) => Some(AttemptResult::Failure(rows::read_failure(failure)?)),
+        (None, None) => None,
+    })
+}
+
+fn attempt(row: &Row<'_>, result: AttemptResult) -> Result<AttemptSummary, StoreFault> {
+    let detail = match result {
+        AttemptResult::Failure(_) => row.get(ATTEMPT + 5)?,
+        AttemptResult::Status(_) => String::new(),
+    };
+    Ok(AttemptSummary {
+        number: row.get(ATTEMPT)?,
+        started_at: Wall(rows::unsigned(row.get(ATTEMPT + 1)?)?),
+        duration_ms: rows::unsigned(row.get(ATTEMPT + 2)?)?,
+        result,
+        detail,
+    })
+}
+
+fn summary(
+    row: &Row<'_>,
+    delivery: &DeliveryRow,
+    event_type: EventType,
+    last_attempt: Option<AttemptSummary>,
+) -> Result<DeliverySummary, StoreFault> {
+    let tenant = row.get_ref(EVENT + 1)?.as_str().map_err(rows::damaged)?;
+    let ended_at = delivery.ended_at.map(rows::unsigned).transpose()?;
+    Ok(DeliverySummary {
+        id: DeliveryId::from_u128(delivery.id),
+        event: EventId::from_u128(id_at(row, EVENT)?),
+        tenant: tenant.parse().map_err(rows::damaged)?,
+        event_type,
+        lane: lane_id(row.get(LANE)?, &row.get::<_, String>(LANE + 1)?)?,
+        seq: Seq(rows::unsigned(delivery.seq)?),
+        state: delivery.state,
+        attempts: delivery.attempts,
+        last_attempt,
+        ended_at: ended_at.map(Wall),
+        resend_of: delivery.resend_of.map(DeliveryId::from_u128),
+        resent_as: delivery.resent_as.map(DeliveryId::from_u128),
+        replay: delivery.replay.map(ReplayId::from_u128),
+    })
+}
