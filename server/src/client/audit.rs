@@ -2,6 +2,7 @@
 
 use super::deliveries::Order;
 use super::http::Query;
+use super::reach::ReachArgs;
 use super::show::Column;
 use super::when::Moment;
 use super::{ClientError, Connection, Paging};
@@ -31,9 +32,8 @@ pub(crate) struct Args {
     /// Which come first
     #[arg(long, value_enum, default_value_t)]
     order: Order,
-    /// Of all tenants, and what concerns none; with a key for all tenants
-    #[arg(long, conflicts_with = "tenant")]
-    all_tenants: bool,
+    #[command(flatten)]
+    reach: ReachArgs,
     #[command(flatten)]
     paging: Paging,
 }
@@ -45,7 +45,6 @@ const COLUMNS: &[Column] = &[
     ("BY", "/actor/kind"),
     ("NAME", "/actor/name"),
     ("ID", "/actor/id"),
-    ("TENANT", "/tenant"),
     ("DETAIL", "/detail"),
 ];
 
@@ -53,20 +52,20 @@ pub(crate) fn run(args: &Args) -> Result<Answer, ClientError> {
     let connection = &args.connection;
     super::ask(connection, async |client| {
         let list = client.list(&["v1", "audit"], args.query(), &args.paging);
-        Ok(connection.list(&list.await?, COLUMNS))
+        Ok(connection.list(&list.await?, &args.reach.columns(COLUMNS)))
     })
 }
 
 impl Args {
     fn query(&self) -> Query {
         let now = Timestamp::now();
-        Query::default()
+        let query = Query::default()
             .with("actor", self.actor.as_ref())
             .with_all("act", &self.act)
             .with("target", self.target.as_ref())
             .with("from", self.since.map(|since| since.before(now)))
             .with("until", self.until.map(|until| until.before(now)))
-            .with("order", Some(self.order.name()))
-            .with("tenant", self.all_tenants.then_some("*"))
+            .with("order", Some(self.order.name()));
+        self.reach.add(query)
     }
 }

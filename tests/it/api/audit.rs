@@ -1,8 +1,10 @@
 //! Who did what: every route that changes something leaves an entry with its change.
 
+mod reading;
+
 use super::server::KEY;
 use super::{Answer, Server};
-use crate::receiver::Receiver;
+use crate::receiver::{Receiver, until};
 use postrider::Wall;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -10,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Routes with a method that changes something, which leave no entry, and why.
-const WITHOUT: [(&str, &str); 3] = [
+const WITHOUT: [(&str, &str); 6] = [
     ("POST /v1/events", "publishing: the event is its own record"),
     (
         "POST /v1/events/batch",
@@ -20,6 +22,12 @@ const WITHOUT: [(&str, &str); 3] = [
         "POST /in/{source}",
         "publishing: nobody who has a key did it",
     ),
+    (
+        "POST /v1/endpoints/test",
+        "a try-out: there is no endpoint that it is about",
+    ),
+    ("POST /v1/filters/try", "a try-out: nothing is kept"),
+    ("POST /v1/templates/try", "a try-out: nothing is kept"),
 ];
 
 /// All entries, by id.
@@ -70,8 +78,10 @@ impl Walk {
         assert_eq!(new.len(), 1, "{route}: {new:?}");
         let entry = new.into_values().next().unwrap();
         assert_eq!(entry["act"], act, "{route}");
-        assert_eq!(entry["actor"]["kind"], "key", "{route}");
         let kind = act.split('.').next().unwrap();
+        // Who signs in to the portal has no key yet.
+        let by = if kind == "portal" { "portal" } else { "key" };
+        assert_eq!(entry["actor"]["kind"], by, "{route}");
         assert_eq!(entry["target"]["kind"], kind, "{route}");
         (answer.body, entry)
     }
@@ -174,12 +184,31 @@ impl Walk {
         let cancel = "POST /v1/replays/{id}/cancel";
         self.on(cancel, &text(&made["id"]), None, "replay.cancel")
             .await;
+        self.bulk().await;
         let due = now(3_600) + "Z";
         let later = json!({ "type": "a.b", "payload": 1, "deliver_after": due });
         let later = self.server.post("/v1/events", later).await.expect(202);
         let cancel = "DELETE /v1/scheduled-events/{id}";
         self.on(cancel, &text(&later["id"]), None, "scheduled_event.cancel")
             .await;
+    }
+
+    /// Gives up all dead letters that there are: that is one entry, however many it acts upon.
+    async fn bulk(&mut self) {
+        let form = json!({ "act": "discard", "filter": { "reasons": ["rejected"] } });
+        let route = "POST /v1/dead-letters/bulk";
+        let (made, entry) = self.act(route, "", Some(form), "dead_letters.bulk").await;
+        assert_eq!(entry["target"]["id"], made["id"]);
+        let detail = json!({ "act": "discard", "filter": ["reasons"], "per_second": null });
+        assert_eq!(entry["detail"], detail);
+        let known = entries(&self.server).await;
+        let path = format!("/v1/replays/{}", text(&made["id"]));
+        until("they are discarded", || async {
+            let replay = self.server.get(&path).await.expect(200);
+            replay["state"] == "done" && replay["discarded"].as_u64() > Some(1)
+        })
+        .await;
+        assert_eq!(entries(&self.server).await, known);
     }
 
     /// The ids of the dead letters, once there are so many.
@@ -275,6 +304,20 @@ impl Walk {
         let delete = "DELETE /v1/tenants/{id}";
         self.on(delete, &tenant, None, "tenant.delete").await;
     }
+
+    async fn portal(&mut self) {
+        let create = "POST /v1/portal-links";
+        let made = self.makes(create, json!({}), "portal_link.create").await;
+        let revoke = "DELETE /v1/portal-links/{id}";
+        self.on(revoke, &text(&made["id"]), None, "portal_link.revoke")
+            .await;
+        let made = self.makes(create, json!({}), "portal_link.create").await;
+        let token = Some(json!({ "token": made["token"] }));
+        let sign_in = "POST /v1/portal-sessions";
+        let (_, entry) = self.act(sign_in, "", token, "portal.sign_in").await;
+        assert_eq!(entry["actor"]["id"], made["id"], "by the link");
+        assert_eq!(entry["tenant"], made["tenant"]);
+    }
 }
 
 /// The routes of the description with a method that may change something.
@@ -302,6 +345,7 @@ async fn every_route_that_changes_something_leaves_one_entry_of_its_act() {
     walk.endpoints().await;
     walk.catalogue().await;
     walk.keys_and_tenants().await;
+    walk.portal().await;
     let mut left = changing();
     for (route, _) in WITHOUT {
         assert!(left.remove(route), "there is no {route}");
@@ -340,8 +384,26 @@ async fn what_is_refused_or_published_leaves_no_entry() {
         .delete("/v1/templates/a.b")
         .await
         .problem(404, "not_found");
-    let dry = json!({ "dry_run": true });
-    server.post("/v1/replays", dry).await.expect(200);
+    for (path, form) in [
+        ("/v1/replays", json!({ "dry_run": true })),
+        (
+            "/v1/dead-letters/bulk",
+            json!({ "act": "retry", "filter": {}, "dry_run": true }),
+        ),
+        (
+            "/v1/filters/try",
+            json!({ "filter": { "a": 1 }, "payload": { "a": 1 } }),
+        ),
+        (
+            "/v1/templates/try",
+            json!({ "template": { "b": 2 }, "event_type": "a.b", "payload": 1 }),
+        ),
+    ] {
+        server.post(path, form).await.expect(200);
+    }
+    let unknown = json!({ "token": "plk_00000000000000000000000000_0" });
+    let refused = server.post("/v1/portal-sessions", unknown).await;
+    refused.problem(401, "unauthorized");
     server.publish("a.b", json!(1)).await;
     assert_eq!(entries(&server).await, before);
 }
@@ -376,6 +438,35 @@ async fn an_entry_says_who_and_when_and_is_kept_over_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_session_of_the_portal_does_is_done_by_the_portal() {
+    let server = Server::start().await;
+    let form = json!({ "acts": ["manage_endpoints"] });
+    let link = server.post("/v1/portal-links", form).await.expect(201);
+    let token = json!({ "token": link["token"] });
+    let session = server.post("/v1/portal-sessions", token).await.expect(201);
+    let bearer = format!("Bearer {}", text(&session["key"]));
+    let headers = [("authorization", bearer.as_str())];
+    let form = json!({ "url": "https://merchant.example/" }).to_string();
+    let made = server
+        .send(Method::POST, "/v1/endpoints", Some(form), &headers)
+        .await
+        .expect(201);
+    let log = server.get("/v1/audit?actor=portal").await.expect(200);
+    let [change, sign_in] = &log["data"].as_array().unwrap()[..] else {
+        panic!("two entries: {log}");
+    };
+    assert_eq!(sign_in["act"], "portal.sign_in");
+    assert_eq!(change["act"], "endpoint.create");
+    assert_eq!(change["target"]["id"], made["id"]);
+    assert_eq!(change["actor"]["id"], sign_in["target"]["id"]);
+    assert_eq!(change["actor"]["name"], sign_in["actor"]["name"]);
+    let log = log.to_string();
+    for secret in [&link["token"], &session["key"]] {
+        assert!(!log.contains(&text(secret)), "{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_secret_and_no_value_is_in_the_log() {
     let server = Server::start().await;
     let secrets = ["first-secret-0123456789", "second-secret-0123456789"];
@@ -407,115 +498,4 @@ async fn no_secret_and_no_value_is_in_the_log() {
         assert!(!log.contains(value), "{value}: {log}");
     }
     assert!(log.contains("add_secrets"), "{log}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_tenant_sees_its_own_entries_and_an_operator_all_of_them() {
-    let server = Server::start().await;
-    let acme = server.key_of("acme", &["manage"]).await;
-    let other = server.key_of("other", &["read"]).await;
-    let as_acme = [("authorization", acme.as_str())];
-    let as_other = [("authorization", other.as_str())];
-    let form = json!({ "url": "https://merchant.example/" }).to_string();
-    server
-        .send(Method::POST, "/v1/endpoints", Some(form), &as_acme)
-        .await
-        .expect(201);
-    server.endpoint("https://merchant.example/").await;
-    let get = async |path: &str, headers: &[(&str, &str)]| {
-        server.send(Method::GET, path, None, headers).await
-    };
-    let acts = |page: &Value| {
-        let all = page["data"].as_array().unwrap().iter();
-        let all = all.map(|it| format!("{} {}", text(&it["act"]), it["tenant"]));
-        all.collect::<BTreeSet<_>>()
-    };
-    let of_acme = BTreeSet::from(
-        ["endpoint.create", "key.create", "tenant.create"].map(|act| format!("{act} \"acme\"")),
-    );
-    for path in ["/v1/audit", "/v1/audit?tenant=acme"] {
-        let page = get(path, &as_acme).await.expect(200);
-        assert_eq!(acts(&page), of_acme, "{path}");
-    }
-    let named = get("/v1/audit?tenant=acme", &[]).await.expect(200);
-    assert_eq!(acts(&named), of_acme);
-    let page = get("/v1/audit", &as_other).await.expect(200);
-    assert!(!page.to_string().contains("acme"), "{page}");
-    for path in ["/v1/audit?tenant=acme", "/v1/audit?tenant=*"] {
-        get(path, &as_other).await.problem(403, "forbidden");
-    }
-    let own = get("/v1/audit", &[]).await.expect(200);
-    let own = acts(&own);
-    assert_eq!(
-        own,
-        BTreeSet::from(["endpoint.create \"default\"".to_owned()])
-    );
-    let all = acts(&get("/v1/audit?tenant=*", &[]).await.expect(200));
-    assert!(
-        all.is_superset(&of_acme) && all.is_superset(&own),
-        "{all:?}"
-    );
-    let by_header = [("postrider-tenant", "acme")];
-    let both = get("/v1/audit?tenant=acme", &by_header).await.expect(200);
-    assert_eq!(acts(&both), of_acme);
-    for path in ["/v1/audit?tenant=other", "/v1/audit?tenant=*"] {
-        get(path, &by_header).await.problem(400, "invalid_query");
-    }
-    get("/v1/audit?tenant=nobody", &[])
-        .await
-        .problem(404, "not_found");
-    let made = get("/v1/audit?tenant=acme&act=tenant.create", &[]).await;
-    let id = text(&made.expect(200)["data"][0]["target"]["id"]);
-    server.delete("/v1/tenants/acme").await.expect(204);
-    let gone = get(&format!("/v1/audit?tenant={id}&act=tenant.delete"), &[]).await;
-    assert_eq!(gone.expect(200)["data"][0]["target"]["id"], id.as_str());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn entries_are_found_by_actor_act_target_and_time_page_by_page() {
-    let server = Server::start().await;
-    let endpoint = server.endpoint("https://merchant.example/").await;
-    for act in ["pause", "resume", "pause", "resume"] {
-        let path = format!("/v1/endpoints/{endpoint}/{act}");
-        server.post(&path, json!({})).await.expect(200);
-    }
-    server.endpoint("https://merchant.example/").await;
-    let count = async |query: &str| {
-        let page = server.get(&format!("/v1/audit?{query}")).await.expect(200);
-        page["data"].as_array().unwrap().len()
-    };
-    for (query, expected) in [
-        ("limit=250".to_owned(), 6),
-        ("act=endpoint.pause".to_owned(), 2),
-        ("act=endpoint.pause,endpoint.create".to_owned(), 4),
-        ("act=key".to_owned(), 0),
-        (format!("target={endpoint}"), 5),
-        (format!("target={endpoint}&act=endpoint.resume"), 2),
-        ("actor=key".to_owned(), 6),
-        ("actor=key_given_at_start".to_owned(), 6),
-        ("actor=nobody".to_owned(), 0),
-        ("until=2020-01-01T00:00:00Z".to_owned(), 0),
-        ("from=2020-01-01T00:00:00Z".to_owned(), 6),
-    ] {
-        assert_eq!(count(&query).await, expected, "{query}");
-    }
-    server
-        .get("/v1/audit?act=endpoint.explode")
-        .await
-        .problem(422, "invalid_parameter");
-    for query in ["order=oldest", "order=newest&act=endpoint"] {
-        let all = server.get(&format!("/v1/audit?{query}")).await.expect(200);
-        let mut found = Vec::new();
-        let mut cursor = String::new();
-        loop {
-            let path = format!("/v1/audit?{query}&limit=2{cursor}");
-            let page = server.get(&path).await.expect(200);
-            found.extend(page["data"].as_array().unwrap().clone());
-            match page["next"].as_str() {
-                Some(next) => cursor = format!("&cursor={next}"),
-                None => break,
-            }
-        }
-        assert_eq!(json!(found), all["data"], "{query}");
-    }
 }

@@ -18,7 +18,7 @@ fn what_was_done_is_shown_with_who_did_it() {
     let own = server.text(&["audit", "--act=tenant"]);
     assert_eq!(own, "there are none\n");
     let all = server.text(&["audit", "--act=tenant", "--all-tenants"]);
-    assert!(has_line(&all, &["tenant.create", "acme"]), "{all}");
+    assert!(has_line(&all, &["acme", "tenant.create"]), "{all}");
     let refused = server.refused(1, &["audit", "--act=explode"]);
     assert!(refused.contains("endpoint.pause"), "{refused}");
 }
