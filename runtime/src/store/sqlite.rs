@@ -11,6 +11,7 @@ mod backup;
 mod changes;
 mod endpoints;
 mod events;
+mod fault;
 mod file;
 mod held;
 mod history;
@@ -68,6 +69,7 @@ use crate::replay::ReplayLog;
 use crate::search::{EventSearch, FoundEvents};
 use crate::statistics::Hour;
 use bytes::Bytes;
+use fault::StoreFault;
 use held::Lock;
 use outbox::SqliteOutbox;
 use patience::Patience;
@@ -75,7 +77,7 @@ use postrider_engine::{
     Attempt, Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId,
     Ledger, Load, Loaded, Note, OrderingKey, Receipt, Recovered, TenantId, Wall,
 };
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 use schema::Home;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -112,55 +114,6 @@ pub struct SqliteStore {
     beside: Arc<Semaphore>,
     outbox: Arc<SqliteOutbox>,
     failure: told::Receiver<Option<String>>,
-}
-
-/// What goes wrong between this store and its file.
-#[derive(Debug, thiserror::Error)]
-enum StoreFault {
-    #[error(transparent)]
-    Sqlite(#[from] rusqlite::Error),
-    #[error("the database is damaged: {0}")]
-    Damaged(String),
-    #[error(transparent)]
-    Seal(#[from] SealError),
-    /// The files are not there any more.
-    #[error(transparent)]
-    Lost(#[from] watch::Lost),
-    #[error("there is no room")]
-    Full,
-    #[error("the store has stopped")]
-    Stopped,
-    /// What is recorded has been unknown since this went wrong.
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl StoreFault {
-    fn is_full(&self) -> bool {
-        match self {
-            Self::Full => true,
-            Self::Sqlite(error) => error.sqlite_error_code() == Some(ErrorCode::DiskFull),
-            _ => false,
-        }
-    }
-}
-
-impl StoreFault {
-    /// A file could not be opened, and nothing has changed. Whether descriptors were missing is not
-    /// asked: others may have given some back since.
-    fn is_shortage(&self) -> bool {
-        let code = match self {
-            Self::Sqlite(error) => error.sqlite_error_code(),
-            _ => None,
-        };
-        code == Some(ErrorCode::CannotOpen)
-    }
-}
-
-impl From<StoreFault> for StoreError {
-    fn from(fault: StoreFault) -> Self {
-        Self(fault.to_string())
-    }
 }
 
 impl SqliteStore {
