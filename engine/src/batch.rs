@@ -5,6 +5,7 @@ use crate::endpoint::{
     DisabledReason, Endpoint, EndpointSecret, EndpointSpec, EndpointStatus, Health,
 };
 use crate::id::{DeliveryId, EndpointId, EventId, ReplayId};
+use crate::note::Note;
 use crate::time::Wall;
 use std::sync::Arc;
 
@@ -22,6 +23,9 @@ pub struct Batch {
     pub id: BatchId,
     /// What is to change.
     pub change: Change,
+    /// What is noted of it for people, if anything is. The host makes it durable with the change,
+    /// unless the store's answer is that nothing has changed ([`Receipt::has_changed`]).
+    pub note: Option<Box<Note>>,
 }
 
 /// What is to change.
@@ -195,6 +199,21 @@ pub enum Receipt {
     Due(Placed),
     /// Nothing changed.
     Refused(Refusal),
+}
+
+impl Receipt {
+    /// Whether the change was made.
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        match self {
+            Self::Published(_)
+            | Self::Applied
+            | Self::Resent(_)
+            | Self::Discarded { .. }
+            | Self::Due(_) => true,
+            Self::Duplicate(_) | Self::KeyReused(_) | Self::Stale | Self::Refused(_) => false,
+        }
+    }
 }
 
 /// A delivery, and where it stands.

@@ -65,6 +65,23 @@ pub(crate) enum Next {
     },
 }
 
+impl Next {
+    /// The call that is answered then.
+    pub(crate) fn call(&self) -> Option<CallId> {
+        match self {
+            Self::Published { call, .. }
+            | Self::Registered { call, .. }
+            | Self::Changed { call, .. }
+            | Self::Deleted { call, .. }
+            | Self::Resent { call, .. }
+            | Self::Discarded { call, .. }
+            | Self::RetriedNow { call, .. }
+            | Self::Pinged { call, .. } => Some(*call),
+            Self::Attempted { .. } => None,
+        }
+    }
+}
+
 /// The batches that the store has not answered, by number. The numbers are dense, so this is a
 /// queue with an offset.
 #[derive(Default)]

@@ -34,6 +34,7 @@ use crate::input::{CallId, Input};
 use crate::lane::Lane;
 use crate::limits::Limits;
 use crate::names::TenantId;
+use crate::note::Note;
 use crate::output::{Answer, Output, Reason};
 use crate::slab::{Key, Slab};
 use crate::tenant_state::TenantState;
@@ -67,6 +68,8 @@ pub struct Core {
     /// No attempt and no ping is overdue before this.
     overdue_at: Option<Mono>,
     commits: Commits,
+    /// What is to be noted of the commands that are not answered.
+    notes: BTreeMap<CallId, Box<Note>>,
     timers: Timers,
     /// Endpoints with a lane that can start, in the order in which they came to it.
     ready: VecDeque<Key>,
@@ -118,6 +121,10 @@ impl Core {
             Input::Publish(call, event) => self.publish(call, event, None),
             Input::FromOutbox(call, id, event) => self.publish(call, event, Some(id)),
             Input::Command(call, command) => self.command(call, command),
+            Input::Noted(call, command, note) => {
+                self.notes.insert(call, note);
+                self.command(call, command);
+            }
             Input::Committed(batch, receipt) => self.committed(batch, receipt),
             Input::CommitFailed(batch, error) => self.commit_failed(batch, error),
             Input::Loaded(loaded) => self.loaded(loaded),
@@ -199,6 +206,7 @@ impl Core {
     }
 
     fn answer(&mut self, call: CallId, answer: Answer) {
+        self.notes.remove(&call);
         self.outputs.push_back(Output::Answer(call, answer));
     }
 
@@ -207,9 +215,12 @@ impl Core {
     }
 
     fn commit(&mut self, change: Change, next: Next) {
+        // It stays until the answer: what finds the store full is given to it once more.
+        let note = next.call().and_then(|call| self.notes.get(&call));
+        let note = note.map(|note| Box::new(note.of(&change)));
         let id = self.commits.add(next);
-        self.outputs
-            .push_back(Output::Commit(crate::Batch { id, change }));
+        let batch = crate::Batch { id, change, note };
+        self.outputs.push_back(Output::Commit(batch));
     }
 
     /// Rings the alarms whose time has come.
@@ -347,6 +358,8 @@ impl Core {
         let attempts = self.attempts.len() * (size_of::<InFlight>() + entry) + more.sum::<usize>();
         let pings = self.pings.len() * (size_of::<Ping>() + entry);
         let ping_bytes: usize = self.pings.values().map(|ping| ping.payload_bytes).sum();
+        let note = |note: &Note| size_of_val(note) + note.value.len() + MAP_OVERHEAD_BYTES;
+        let notes: usize = self.notes.values().map(|it| note(it)).sum();
         let timer = size_of::<Alarm>() + 16 + MAP_OVERHEAD_BYTES;
         let queue = self.outputs.capacity() * size_of::<Output>();
         let status = |wanted: fn(&EndpointState) -> bool| {
@@ -385,6 +398,7 @@ impl Core {
                 + self.commits.queue_bytes()
                 + attempts
                 + pings
+                + notes
                 + self.timers.len() * timer
                 + queue,
         }

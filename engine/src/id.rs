@@ -107,6 +107,8 @@ typed_id! {
     TenantUid = "tnt";
     /// A place that webhooks come in from: `src_…`.
     SourceId = "src";
+    /// An entry of the log of who did what: `aud_…`.
+    NoteId = "aud";
     /// A link to the portal of a tenant: `plk_…`.
     PortalLinkId = "plk";
 }

@@ -7,6 +7,7 @@ use crate::error::PublishError;
 use crate::id::{AttemptId, DeliveryId, EndpointId, EventId, ReplayId};
 use crate::limits::Limits;
 use crate::names::{EventType, OrderingKey, TenantId};
+use crate::note::Note;
 use crate::outcome::Outcome;
 use crate::sent::Sent;
 use crate::time::{Mono, Wall};
@@ -29,6 +30,8 @@ pub enum Input {
     FromOutbox(CallId, EventId, NewEvent),
     /// An administrator wants something.
     Command(CallId, Command),
+    /// The same, with what is to be noted of it: the note goes into the batch that the command makes.
+    Noted(CallId, Command, Box<Note>),
     /// A batch is durable.
     Committed(BatchId, Receipt),
     /// A batch is not.

@@ -25,6 +25,7 @@ mod lane;
 mod limits;
 mod memory;
 mod names;
+mod note;
 mod outcome;
 mod outlook;
 mod output;
@@ -62,8 +63,8 @@ pub use fact::{AttemptResult, Fact, Of, Undecided};
 pub use filter::{Filter, FilterProblem, InvalidFilter, Verdict};
 pub use footprint::Footprint;
 pub use id::{
-    AttemptId, DeliveryId, EndpointId, EventId, InvalidId, KeyId, PortalLinkId, ReplayId, SourceId,
-    TenantUid,
+    AttemptId, DeliveryId, EndpointId, EventId, InvalidId, KeyId, NoteId, PortalLinkId, ReplayId,
+    SourceId, TenantUid,
 };
 pub use input::{
     CallId, Command, EndpointChange, Input, Loaded, LoadedDelivery, NewEvent, Recovered,
@@ -74,6 +75,7 @@ pub use memory::{
     DeliveryRecord, HeldDelivery, HeldLane, Ledger, LoggedEvent, MemoryBounds, MemoryStore,
 };
 pub use names::{EndpointName, EventPattern, EventType, InvalidName, OrderingKey, TenantId};
+pub use note::Note;
 pub use outcome::{Failure, FailureKind, Outcome, Phase, Repeat, Response};
 pub use outlook::{Kept, Outlook};
 pub use output::{Answer, Drained, Load, Output, Published, Reason};

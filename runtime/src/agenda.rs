@@ -12,7 +12,8 @@ use crate::status::ReadError;
 use crate::store::{StoreError, StoreFuture};
 use crate::submission::Submission;
 use postrider_engine::{
-    EndpointId, Event, EventId, Full, NewEvent, PublishError, Published, Target, TenantId, Wall,
+    EndpointId, Event, EventId, Full, NewEvent, Note, PublishError, Published, Target, TenantId,
+    Wall,
 };
 use std::fmt;
 use std::str::FromStr;
@@ -131,6 +132,17 @@ pub trait Agenda: Send + Sync + 'static {
     /// being published, one happens.
     fn cancel(self: Arc<Self>, event: EventId) -> StoreFuture<Result<bool, StoreError>>;
 
+    /// The same, and keeps the note of it in the same step, if the event is dropped. A store that
+    /// has no [`AuditLog`](crate::AuditLog) leaves the note out.
+    fn cancel_noted(
+        self: Arc<Self>,
+        event: EventId,
+        note: Note,
+    ) -> StoreFuture<Result<bool, StoreError>> {
+        drop(note);
+        self.cancel(event)
+    }
+
     /// An event that waits for its time, or was refused when it had come.
     fn find(
         self: Arc<Self>,
@@ -242,10 +254,13 @@ impl Postrider {
     ///
     /// If the store cannot be written.
     pub async fn cancel_scheduled(&self, event: &EventId) -> Result<bool, ReadError> {
-        match self.store().agenda() {
-            Some(agenda) => Ok(agenda.cancel(*event).await?),
-            None => Ok(false),
-        }
+        let Some(agenda) = self.store().agenda() else {
+            return Ok(false);
+        };
+        Ok(match self.note().cloned() {
+            Some(note) => agenda.cancel_noted(*event, note).await?,
+            None => agenda.cancel(*event).await?,
+        })
     }
 
     /// An event that is not published.

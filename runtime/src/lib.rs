@@ -22,6 +22,7 @@
 //! ```
 
 pub mod agenda;
+pub mod audit;
 mod builder;
 mod clock;
 pub mod descriptors;
@@ -57,6 +58,7 @@ mod waiting_lanes;
 pub use agenda::{
     ScheduleError, Scheduled, ScheduledCursor, ScheduledEvent, ScheduledPage, ScheduledQuery,
 };
+pub use audit::{AuditLog, AuditPage, AuditQuery};
 pub use builder::{Builder, StartError};
 pub use clock::{Clock, SystemClock};
 pub use endpoint_url::{EndpointUrl, Host, InvalidUrl};
@@ -84,14 +86,14 @@ pub use postrider_engine::{
     EndpointError, EndpointId, EndpointName, EndpointSpec, EndpointStatus, Event, EventId,
     EventPattern, EventType, Fact, FailReason, Failure, FailureKind, Filter, FilterProblem,
     Footprint, Full, HeaderLines, InvalidFilter, InvalidName, InvalidSpec, InvalidTemplate, LaneId,
-    Ledger, Limits, MemoryBounds, NewDelivery, OnFailed, Ordering, OrderingKey, Outcome,
-    PayloadForm, PhaseTimes, PingError, PublishError, Published, RateLimit, Repeat, ReplayId,
-    ResendError, Response, RetryError, RetryPolicy, Schedule, Secret, Sent, SentBody,
+    Ledger, Limits, MemoryBounds, NewDelivery, Note, NoteId, OnFailed, Ordering, OrderingKey,
+    Outcome, PayloadForm, PhaseTimes, PingError, PublishError, Published, RateLimit, Repeat,
+    ReplayId, ResendError, Response, RetryError, RetryPolicy, Schedule, Secret, Sent, SentBody,
     SignatureForm, Template, TemplateProblem, TenantId, Wall,
 };
 pub use readiness::NotReady;
 pub use reading::LaneRecord;
-pub use records::{Record, RecordError, Records};
+pub use records::{Record, RecordChange, RecordError, Records};
 pub use replay::{
     Replay, ReplayAct, ReplayError, ReplayPage, ReplayQuery, ReplayReport, ReplayRequest,
     ReplayState, SkipReason,

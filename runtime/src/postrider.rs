@@ -15,7 +15,7 @@ use crate::transport::Transport;
 use postrider_engine::{
     Answer, Attempt, Closed, Command, DeliveryId, DeliveryRecord, DiscardError, Drained, Endpoint,
     EndpointChange, EndpointError, EndpointId, EndpointSpec, EventId, Footprint, InvalidSpec,
-    Ledger, Limits, PingError, PublishError, Published, ResendError, Secret, Wall,
+    Ledger, Limits, Note, PingError, PublishError, Published, ResendError, Secret, Wall,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,9 +24,9 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::Instant;
 
 /// A running Postrider. Clones are handles to the same one; when the last is dropped it shuts
-/// down by itself.
+/// down by itself. The note is that of the changes that are made by this handle.
 #[derive(Clone)]
-pub struct Postrider(Arc<Shared>);
+pub struct Postrider(Arc<Shared>, pub(crate) Option<Box<Note>>);
 
 struct Shared {
     calls: mpsc::Sender<Call>,
@@ -59,7 +59,7 @@ impl Postrider {
         facts: &broadcast::Sender<TypedFact>,
         shutdown_timeout: Duration,
     ) -> Self {
-        Self(Arc::new(Shared {
+        let shared = Arc::new(Shared {
             calls,
             store,
             guard,
@@ -71,7 +71,8 @@ impl Postrider {
             clock,
             running: Running::default(),
             names: Names::default(),
-        }))
+        });
+        Self(shared, None)
     }
 
     /// Registers an endpoint with this secret and the defaults of [`EndpointSpec`].
@@ -162,8 +163,7 @@ impl Postrider {
         self.change(endpoint, EndpointChange::Disable).await
     }
 
-    /// Goes on after the endpoint was disabled, by hand or by itself: its breaker is closed, and what
-    /// waits is due.
+    /// Goes on after the endpoint was disabled: its breaker is closed, and what waits is due.
     ///
     /// # Errors
     ///
@@ -366,9 +366,8 @@ impl Postrider {
     /// Sends one request to an endpoint now, with the submission's type and payload, signed and
     /// formed as always, and tells how it ended: the request's headers, the answer, how long it
     /// took. It goes beside the endpoint's lanes, rate limit and breaker, whether or not it is
-    /// paused or disabled, and is not repeated. If it is answered with 2xx, the breaker is closed, and
-    /// what waits for the endpoint is due: that is durable before this returns. The submission's
-    /// tenant must be the endpoint's; its target and keys do not count.
+    /// paused or disabled, and is not repeated. After a 2xx the breaker is closed, and what waits is due:
+    /// durably. The submission's tenant must be the endpoint's; its target and keys do not count.
     ///
     /// # Errors
     ///
@@ -562,7 +561,8 @@ impl Postrider {
     }
 
     pub(crate) async fn command(&self, command: Command) -> Result<Answer, Closed> {
-        self.call(|reply| Call::Command(command, reply)).await
+        self.call(|reply| Call::Command(command, self.1.clone(), reply))
+            .await
     }
 
     async fn call(

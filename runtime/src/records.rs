@@ -6,7 +6,7 @@
 use crate::postrider::Postrider;
 use crate::store::{StoreError, StoreFuture};
 use bytes::Bytes;
-use postrider_engine::TenantId;
+use postrider_engine::{Note, TenantId};
 use std::sync::Arc;
 
 /// A record.
@@ -20,6 +20,17 @@ pub struct Record {
     pub id: Arc<str>,
     /// Whatever it says, of at most [`Record::VALUE_BYTES_MAX`] bytes.
     pub value: Bytes,
+}
+
+/// A change of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordChange {
+    /// See [`Records::put`].
+    Put(Record),
+    /// See [`Records::put_new`].
+    PutNew(Record),
+    /// See [`Records::remove`]: the kind, the tenant and the id.
+    Remove(&'static str, TenantId, Arc<str>),
 }
 
 /// Where records are kept. When a call returns, what it has changed is as durable as this store
@@ -39,6 +50,24 @@ pub trait Records: Send + Sync + 'static {
         tenant: TenantId,
         id: Arc<str>,
     ) -> StoreFuture<Result<bool, RecordError>>;
+
+    /// Makes a change, and keeps the note of it in the same step. If nothing changes (false), or
+    /// the store has no [`AuditLog`](crate::AuditLog), the note is left out.
+    fn change_noted(
+        self: Arc<Self>,
+        change: RecordChange,
+        note: Note,
+    ) -> StoreFuture<Result<bool, RecordError>> {
+        drop(note);
+        match change {
+            RecordChange::Put(record) => {
+                let done = self.put(record);
+                Box::pin(async move { done.await.map(|()| true) })
+            }
+            RecordChange::PutNew(record) => self.put_new(record),
+            RecordChange::Remove(kind, tenant, id) => self.remove(kind, tenant, id),
+        }
+    }
 
     /// A record.
     fn get(

@@ -22,7 +22,7 @@ use crate::postrider::Postrider;
 use crate::status::ReadError;
 use crate::store::{StoreError, StoreFuture};
 use plan::Plan;
-use postrider_engine::{ReplayId, TenantId, Wall};
+use postrider_engine::{Note, ReplayId, TenantId, Wall};
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -121,6 +121,17 @@ pub trait ReplayLog: Send + Sync + 'static {
     /// Records a replay, in the place of what was recorded under its id.
     fn put(self: Arc<Self>, replay: Replay) -> StoreFuture<Result<(), StoreError>>;
 
+    /// The same, and keeps the note of it in the same step. A store that has no
+    /// [`AuditLog`](crate::AuditLog) leaves the note out.
+    fn put_noted(
+        self: Arc<Self>,
+        replay: Replay,
+        note: Note,
+    ) -> StoreFuture<Result<(), StoreError>> {
+        drop(note);
+        self.put(replay)
+    }
+
     /// A replay.
     fn replay(self: Arc<Self>, id: ReplayId) -> StoreFuture<Result<Option<Replay>, StoreError>>;
 
@@ -192,7 +203,7 @@ impl Postrider {
         let id = ReplayId::from_parts(created_at, u128::from_be_bytes(random));
         let replay = Replay::new(id, request, created_at);
         let log = self.replay_log()?;
-        Arc::clone(&log).put(replay.clone()).await?;
+        self.put_replay(&log, replay.clone()).await?;
         self.running().start(self.runner(log), replay.clone());
         Ok(replay)
     }
@@ -231,9 +242,20 @@ impl Postrider {
             runner.settle(&mut replay).await?;
             replay.state = ReplayState::Cancelled;
             replay.ended_at = Some(self.wall());
-            log.put(replay.clone()).await?;
+            self.put_replay(&log, replay.clone()).await?;
         }
         Ok(replay)
+    }
+
+    /// Records it, with what this handle notes.
+    async fn put_replay(&self, log: &Arc<dyn ReplayLog>, replay: Replay) -> Result<(), StoreError> {
+        let log = Arc::clone(log);
+        let Some(mut note) = self.note().cloned() else {
+            return log.put(replay).await;
+        };
+        note.target
+            .get_or_insert_with(|| replay.id.to_string().into());
+        log.put_noted(replay, note).await
     }
 
     fn replay_log(&self) -> Result<Arc<dyn ReplayLog>, ReplayError> {

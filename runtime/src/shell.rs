@@ -12,8 +12,8 @@ use crate::store::{Store, StoreError, StoreFuture};
 use crate::transport::Transport;
 use deliver::Attempts;
 use postrider_engine::{
-    Answer, AttemptId, Batch, BatchId, CallId, Change, Command, CommitError, Core, DeliveryId,
-    EventId, Fact, Footprint, Input, LaneId, Limits, Load, Loaded, Mono, NewEvent, Now, Outlook,
+    Answer, AttemptId, Batch, BatchId, CallId, Command, CommitError, Core, DeliveryId, EventId,
+    Fact, Footprint, Input, LaneId, Limits, Load, Loaded, Mono, NewEvent, Note, Now, Outlook,
     PublishError, Reason, Receipt, Recovered, Request, Scheduler, turn,
 };
 use std::collections::{BTreeMap, VecDeque};
@@ -30,7 +30,8 @@ pub(crate) enum Call {
     /// Events from the store's outbox, in their order. What is answered may be fewer: those behind
     /// one that finds no room are not looked at.
     FromOutbox(Vec<(EventId, NewEvent)>, oneshot::Sender<AllTaken>),
-    Command(Command, oneshot::Sender<Answer>),
+    /// What is wanted, and what is to be noted of it.
+    Command(Command, Option<Box<Note>>, oneshot::Sender<Answer>),
     Drain(Instant, oneshot::Sender<Answer>),
     Footprint(oneshot::Sender<Footprint>),
     /// What these deliveries wait for, and the clocks by which that is so.
@@ -82,6 +83,31 @@ struct Committing {
     ids: Vec<BatchId>,
     began: Instant,
     receipts: StoreFuture<Vec<Result<Receipt, CommitError>>>,
+}
+
+impl Committing {
+    /// Gives the batches to the store.
+    fn of(batches: impl ExactSizeIterator<Item = Batch>, store: &Arc<dyn Store>) -> Self {
+        let mut ids = Vec::with_capacity(batches.len());
+        let mut changes = Vec::with_capacity(batches.len());
+        let mut notes = Vec::new();
+        for batch in batches {
+            notes.extend(batch.note.map(|note| (changes.len(), *note)));
+            ids.push(batch.id);
+            changes.push(batch.change);
+        }
+        let began = Instant::now();
+        let store = Arc::clone(store);
+        let receipts = match notes.is_empty() {
+            true => store.commit(changes),
+            false => store.commit_noted(changes, notes),
+        };
+        Self {
+            ids,
+            began,
+            receipts,
+        }
+    }
 }
 
 /// What the store has answered.
@@ -209,7 +235,10 @@ impl Shell {
                 let _ = reply.send(self.take_from_outbox(events));
                 return;
             }
-            Call::Command(command, reply) => Input::Command(self.host.expect(reply), command),
+            Call::Command(command, None, reply) => Input::Command(self.host.expect(reply), command),
+            Call::Command(command, Some(note), reply) => {
+                Input::Noted(self.host.expect(reply), command, note)
+            }
             Call::Drain(deadline, reply) => {
                 let left = deadline.saturating_duration_since(Instant::now());
                 let deadline = self.host.now().mono.after(left);
@@ -266,18 +295,8 @@ impl Shell {
             if self.is_over() || self.committing.is_some() || self.host.batches.is_empty() {
                 return;
             }
-            let (ids, changes): (Vec<BatchId>, Vec<Change>) = self
-                .host
-                .batches
-                .drain(..)
-                .map(|batch| (batch.id, batch.change))
-                .unzip();
-            let store = Arc::clone(&self.host.store);
-            self.committing = Some(Committing {
-                ids,
-                began: Instant::now(),
-                receipts: store.commit(changes),
-            });
+            let batches = self.host.batches.drain(..);
+            self.committing = Some(Committing::of(batches, &self.host.store));
             match poll_once(next_receipts(&mut self.committing)).await {
                 Some(receipts) => self.committed(receipts),
                 None => return,

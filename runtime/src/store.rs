@@ -10,6 +10,7 @@ pub use memory::MemoryStore;
 pub use sqlite::SqliteStore;
 
 use crate::agenda::Agenda;
+use crate::audit::AuditLog;
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery, SummaryPage};
 use crate::outbox::OutboxSource;
@@ -26,7 +27,7 @@ use crate::waiting_lanes::{LanePage, LaneQuery};
 use bytes::Bytes;
 use postrider_engine::{
     Attempt, Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId,
-    Ledger, Load, Loaded, OrderingKey, Receipt, Recovered, TenantId, Wall,
+    Ledger, Load, Loaded, Note, OrderingKey, Receipt, Recovered, TenantId, Wall,
 };
 use std::pin::Pin;
 use std::sync::Arc;
@@ -50,6 +51,19 @@ pub trait Store: Send + Sync + 'static {
         self: Arc<Self>,
         changes: Vec<Change>,
     ) -> StoreFuture<Vec<Result<Receipt, CommitError>>>;
+
+    /// As [`Store::commit`], with notes of some of the changes, each with the place of its change,
+    /// in their order. A note is kept in the same step as its change, unless that changes nothing
+    /// ([`Receipt::has_changed`]); one whose id is known already is kept once. A store that has no
+    /// [`AuditLog`] leaves them out.
+    fn commit_noted(
+        self: Arc<Self>,
+        changes: Vec<Change>,
+        notes: Vec<(usize, Note)>,
+    ) -> StoreFuture<Vec<Result<Receipt, CommitError>>> {
+        drop(notes);
+        self.commit(changes)
+    }
 
     /// Reads the next deliveries of a lane. Sees whatever was committed before the call.
     fn load(self: Arc<Self>, load: Load) -> StoreFuture<Result<Loaded, StoreError>>;
@@ -241,6 +255,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Where records of whoever embeds this store are kept, if it has such a place.
     fn records(self: Arc<Self>) -> Option<Arc<dyn Records>> {
+        None
+    }
+
+    /// Where it is kept who did what, if this store has such a place.
+    fn audit_log(self: Arc<Self>) -> Option<Arc<dyn AuditLog>> {
         None
     }
 

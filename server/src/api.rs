@@ -1,6 +1,7 @@
 //! The REST API: `/v1`, described by OpenAPI, over one running Postrider.
 
 mod attempts;
+mod audit;
 mod caller;
 mod caught;
 mod cursors;
@@ -254,9 +255,12 @@ impl Api {
             made_by: None,
             portal: None,
         };
-        let made = self.0.keys.make(new, self.now()).await;
-        made.map(|(_, text)| text)
-            .map_err(|problem| ApiError::Key(problem.detail().to_owned()))
+        let refused = |problem: Problem| ApiError::Key(problem.detail().to_owned());
+        let detail = serde_json::json!({ "scopes": new.scopes });
+        let note = self.own_note(audit::Act::KeyCreate, detail);
+        let note = note.map_err(refused)?;
+        let made = self.0.keys.make(new, self.now(), note).await;
+        made.map(|(_, text)| text).map_err(refused)
     }
 
     pub(crate) fn postrider(&self) -> &Postrider {

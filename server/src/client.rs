@@ -1,5 +1,6 @@
 //! Commands that ask a running server.
 
+pub(crate) mod audit;
 pub(crate) mod dead_letters;
 pub(crate) mod deliveries;
 pub(crate) mod endpoints;

@@ -67,6 +67,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("shutdown_timeout_s", Some("35"), "how long requests under way may take once the server is asked to end"),
     setting("keep_ended_days", Some("30"), "how long deliveries are kept that were delivered or discarded"),
     setting("keep_failed_days", Some("90"), "how long dead letters are kept"),
+    setting("keep_audit_days", Some("90"), "how long it is kept who did what; at most 1,000,000 entries"),
     setting("pending_deliveries_max", Some("10000000"), "deliveries that may be pending; events beyond are refused"),
     setting("pending_bytes_max", Some("68719476736"), "their payload bytes"),
     setting("log_format", Some("text"), "text, or json: one object a line"),
@@ -204,6 +205,7 @@ pub(crate) struct Config {
     pub(crate) attempt_timeout_max: Duration,
     pub(crate) keep_ended: Duration,
     pub(crate) keep_failed: Duration,
+    pub(crate) keep_audit: Duration,
     pub(crate) pending_deliveries_max: u64,
     pub(crate) pending_bytes_max: u64,
     pub(crate) log_json: bool,
@@ -259,6 +261,7 @@ impl Config {
             })?,
             keep_ended: days("keep_ended_days")?,
             keep_failed: days("keep_failed_days")?,
+            keep_audit: days("keep_audit_days")?,
             pending_deliveries_max: values.parsed("pending_deliveries_max")?,
             pending_bytes_max: values.parsed("pending_bytes_max")?,
             log_json: values.made("log_format", |text| match text {

@@ -1,6 +1,7 @@
 //! The REST API on real sockets, over a real store.
 
 mod attempts;
+mod audit;
 mod bulk;
 mod client;
 mod deliveries;

@@ -1,5 +1,6 @@
 //! The commands that ask a server, run as a user would, against a server that runs.
 
+mod audit;
 mod catalogue;
 mod dead_letters;
 mod descriptors;

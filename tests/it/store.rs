@@ -1,5 +1,6 @@
 //! The stores keep what they promise.
 
+mod audit;
 mod backlog;
 mod changes;
 mod differential;

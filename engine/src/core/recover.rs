@@ -43,6 +43,7 @@ impl Core {
             pings: BTreeMap::new(),
             overdue_at: None,
             commits: Commits::default(),
+            notes: BTreeMap::new(),
             timers: Timers::default(),
             ready: VecDeque::new(),
             parked: VecDeque::new(),

@@ -11,6 +11,7 @@ mod forms;
 mod harness;
 mod holds;
 mod limits;
+mod notes;
 mod order;
 mod ping;
 mod publishing;

@@ -267,7 +267,7 @@ impl Runner {
             ReplayAct::Resend => Command::Replay(delivery.id, Some(delivery.endpoint), replay.id),
             ReplayAct::Discard => Command::Discard(delivery.id),
         };
-        let call = Call::Command(command, reply);
+        let call = Call::Command(command, None, reply);
         if calls.send(call).await.is_err() {
             return Came::Over;
         }

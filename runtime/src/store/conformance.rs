@@ -10,6 +10,7 @@
 )]
 
 mod agenda;
+mod audit;
 mod deliveries;
 mod due;
 mod log;
@@ -79,6 +80,11 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     records::of_two_new_records_of_one_id_one_is_kept(&make()).await;
     records::records_are_listed_by_tenant_and_id(&make()).await;
     records::records_beyond_the_bounds_are_refused(&make()).await;
+    audit::a_note_is_kept_with_its_change_and_not_with_a_refusal(&make()).await;
+    audit::a_note_that_rides_on_several_changes_is_kept_once(&make()).await;
+    audit::a_note_of_a_record_is_kept_if_the_record_changes(&make()).await;
+    audit::a_note_of_a_replay_is_kept_with_it(&make()).await;
+    audit::notes_are_found_by_tenant_target_and_time(&make()).await;
 }
 
 const ENDPOINT: EndpointId = EndpointId::from_u128(7);

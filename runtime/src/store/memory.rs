@@ -1,5 +1,6 @@
 //! The store in memory.
 
+mod audit;
 mod outlines;
 mod overview;
 mod pages;
@@ -7,6 +8,7 @@ mod records;
 mod replays;
 
 use super::{Store, StoreError, StoreFuture};
+use crate::audit::AuditLog;
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery, Room, Statistics, accepted_at};
@@ -19,11 +21,12 @@ use crate::records::Records;
 use crate::replay::{Replay, ReplayLog};
 use crate::statistics::{Hour, MS_PER_HOUR};
 use crate::waiting_lanes::{LanePage, LaneQuery};
+use audit::Notes;
 use bytes::Bytes;
 use overview::Owners;
 use postrider_engine::{
     Attempt, Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId,
-    HeldLane, Ledger, Load, Loaded, MemoryBounds, OrderingKey, Receipt, Recovered, ReplayId,
+    HeldLane, Ledger, Load, Loaded, MemoryBounds, Note, OrderingKey, Receipt, Recovered, ReplayId,
     TenantId, Wall,
 };
 use records::Kept;
@@ -40,6 +43,7 @@ pub struct MemoryStore {
     owners: Mutex<Owners>,
     replays: Mutex<BTreeMap<ReplayId, Replay>>,
     records: Mutex<Kept>,
+    notes: Mutex<Notes>,
 }
 
 /// Hours that are kept, over all endpoints; the oldest go first.
@@ -59,6 +63,7 @@ impl MemoryStore {
             owners: Mutex::default(),
             replays: Mutex::default(),
             records: Mutex::default(),
+            notes: Mutex::default(),
         }
     }
 
@@ -92,22 +97,37 @@ impl Store for MemoryStore {
         self: Arc<Self>,
         changes: Vec<Change>,
     ) -> StoreFuture<Vec<Result<Receipt, CommitError>>> {
+        self.commit_noted(changes, Vec::new())
+    }
+
+    fn commit_noted(
+        self: Arc<Self>,
+        changes: Vec<Change>,
+        notes: Vec<(usize, Note)>,
+    ) -> StoreFuture<Vec<Result<Receipt, CommitError>>> {
         let mut held = self.held();
         let mut hours = self.counted();
         let mut owners = self.owners();
+        let mut kept = self.notes();
+        let mut notes = notes.into_iter().peekable();
         let receipts: Vec<_> = changes
             .into_iter()
-            .map(|change| {
+            .enumerate()
+            .map(|(place, change)| {
+                let note = notes.next_if(|(of, _)| *of == place);
                 if let Change::AddEndpoint(endpoint) = &change {
                     owners.add(endpoint, &held, &hours);
                 }
                 let counted = Counted::of(&change, &held);
                 let receipt = held.apply(change)?;
                 hours.count(&counted, &receipt);
+                if let Some((_, note)) = note.filter(|_| receipt.has_changed()) {
+                    kept.keep(note);
+                }
                 Ok(receipt)
             })
             .collect();
-        drop((held, hours, owners));
+        drop((held, hours, owners, kept));
         Box::pin(ready(receipts))
     }
 
@@ -338,6 +358,10 @@ impl Store for MemoryStore {
     }
 
     fn records(self: Arc<Self>) -> Option<Arc<dyn Records>> {
+        Some(self)
+    }
+
+    fn audit_log(self: Arc<Self>) -> Option<Arc<dyn AuditLog>> {
         Some(self)
     }
 }

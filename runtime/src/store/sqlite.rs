@@ -6,11 +6,13 @@
 //! more.
 
 mod agenda;
+mod audit;
 mod backup;
 mod changes;
 mod due;
 mod endpoints;
 mod events;
+mod fault;
 mod file;
 mod held;
 mod history;
@@ -55,6 +57,7 @@ pub use seal::{KeyRing, SealError};
 
 use super::{Store, StoreError, StoreFuture};
 use crate::agenda::Agenda;
+use crate::audit::AuditLog;
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery, SummaryPage};
 use crate::outbox::{Outbox, OutboxSource};
@@ -69,14 +72,15 @@ use crate::search::{EventSearch, FoundEvents};
 use crate::statistics::Hour;
 use crate::waiting_lanes::{LanePage, LaneQuery};
 use bytes::Bytes;
+use fault::StoreFault;
 use held::Lock;
 use outbox::SqliteOutbox;
 use patience::Patience;
 use postrider_engine::{
     Attempt, Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId,
-    Ledger, Load, Loaded, OrderingKey, Receipt, Recovered, TenantId, Wall,
+    Ledger, Load, Loaded, Note, OrderingKey, Receipt, Recovered, TenantId, Wall,
 };
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 use schema::Home;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -113,55 +117,6 @@ pub struct SqliteStore {
     beside: Arc<Semaphore>,
     outbox: Arc<SqliteOutbox>,
     failure: told::Receiver<Option<String>>,
-}
-
-/// What goes wrong between this store and its file.
-#[derive(Debug, thiserror::Error)]
-enum StoreFault {
-    #[error(transparent)]
-    Sqlite(#[from] rusqlite::Error),
-    #[error("the database is damaged: {0}")]
-    Damaged(String),
-    #[error(transparent)]
-    Seal(#[from] SealError),
-    /// The files are not there any more.
-    #[error(transparent)]
-    Lost(#[from] watch::Lost),
-    #[error("there is no room")]
-    Full,
-    #[error("the store has stopped")]
-    Stopped,
-    /// What is recorded has been unknown since this went wrong.
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl StoreFault {
-    fn is_full(&self) -> bool {
-        match self {
-            Self::Full => true,
-            Self::Sqlite(error) => error.sqlite_error_code() == Some(ErrorCode::DiskFull),
-            _ => false,
-        }
-    }
-}
-
-impl StoreFault {
-    /// A file could not be opened, and nothing has changed. Whether descriptors were missing is not
-    /// asked: others may have given some back since.
-    fn is_shortage(&self) -> bool {
-        let code = match self {
-            Self::Sqlite(error) => error.sqlite_error_code(),
-            _ => None,
-        };
-        code == Some(ErrorCode::CannotOpen)
-    }
-}
-
-impl From<StoreFault> for StoreError {
-    fn from(fault: StoreFault) -> Self {
-        Self(fault.to_string())
-    }
 }
 
 impl SqliteStore {
@@ -327,9 +282,17 @@ impl Store for SqliteStore {
         self: Arc<Self>,
         changes: Vec<Change>,
     ) -> StoreFuture<Vec<Result<Receipt, CommitError>>> {
+        self.commit_noted(changes, Vec::new())
+    }
+
+    fn commit_noted(
+        self: Arc<Self>,
+        changes: Vec<Change>,
+        notes: Vec<(usize, Note)>,
+    ) -> StoreFuture<Vec<Result<Receipt, CommitError>>> {
         let count = changes.len();
         let (reply, answers) = oneshot::channel();
-        self.ask(Job::Commit(changes, reply));
+        self.ask(Job::Commit(changes, notes, reply));
         Box::pin(async move {
             let stopped = || Err(CommitError::Failed(StoreFault::Stopped.to_string()));
             let answers = writer::answer_to(answers).await;
@@ -562,6 +525,10 @@ impl Store for SqliteStore {
     }
 
     fn records(self: Arc<Self>) -> Option<Arc<dyn Records>> {
+        Some(self)
+    }
+
+    fn audit_log(self: Arc<Self>) -> Option<Arc<dyn AuditLog>> {
         Some(self)
     }
 

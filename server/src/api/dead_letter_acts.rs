@@ -1,6 +1,7 @@
 //! `/v1/dead-letters/bulk`: all dead letters that match, sent again or given up.
 
 use super::Api;
+use super::audit::{Act, given};
 use super::caller::{Caller, Manage};
 use super::deliveries::one;
 use super::extract::Json;
@@ -14,6 +15,7 @@ use axum::extract::State;
 use axum::response::Response;
 use postrider::{DeliveryFilter, FailReason, ReplayAct, ReplayRequest, TenantId};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::num::NonZeroU32;
 use utoipa::ToSchema;
 
@@ -127,6 +129,19 @@ impl LetterBulk {
             per_second: self.per_second,
         })
     }
+
+    /// What is noted of it: by what the dead letters were chosen, without the values.
+    fn detail(&self) -> Value {
+        let filter = given(&[
+            ("endpoint_id", self.filter.endpoint_id.is_some()),
+            ("reasons", !self.filter.reasons.is_empty()),
+            ("status", self.filter.status.is_some()),
+            ("event_types", !self.filter.event_types.is_empty()),
+            ("from", self.filter.from.is_some()),
+            ("until", self.filter.until.is_some()),
+        ]);
+        json!({ "act": self.act, "filter": filter, "per_second": self.per_second })
+    }
 }
 
 #[utoipa::path(
@@ -147,5 +162,6 @@ pub(crate) async fn bulk(
     Json(form): Json<LetterBulk>,
 ) -> Result<Response, Problem> {
     let request = form.request(caller.tenant())?;
-    run(&api, &reader, (request, form.dry_run)).await
+    let note = caller.note(&api, Act::DeadLettersBulk, None, form.detail())?;
+    run(&api, &reader, (request, form.dry_run), note).await
 }

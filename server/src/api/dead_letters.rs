@@ -1,6 +1,7 @@
 //! `/v1/dead-letters`: deliveries that have failed and wait for somebody's decision.
 
 use super::Api;
+use super::audit;
 use super::caller::{Caller, Manage, Read, Retry};
 use super::dead_letter_filter::Asked;
 use super::deliveries::{self, Resent};
@@ -13,9 +14,11 @@ use super::time::Time;
 use axum::extract::State;
 use axum::response::Response;
 use postrider::{
-    DeliveryId, DeliveryQuery, Direction, FailReason, LetterGroup, LetterGrouping, TenantId,
+    DeliveryId, DeliveryQuery, Direction, FailReason, LetterGroup, LetterGrouping, Postrider,
+    TenantId,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 /// Dead letters in one request.
@@ -240,23 +243,31 @@ enum Act {
 
 impl Act {
     /// The delivery that makes it anew, if one does.
-    async fn on(self, api: &Api, id: DeliveryId) -> Result<Option<DeliveryId>, Problem> {
+    async fn on(self, noting: &Postrider, id: DeliveryId) -> Result<Option<DeliveryId>, Problem> {
         match self {
-            Self::Resend => Ok(Some(api.postrider().resend(&id).await?)),
+            Self::Resend => Ok(Some(noting.resend(&id).await?)),
             Self::Discard => {
-                api.postrider().discard(&id).await?;
+                noting.discard(&id).await?;
                 Ok(None)
             }
+        }
+    }
+
+    /// As it stands in the log.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Resend => "retry",
+            Self::Discard => "discard",
         }
     }
 }
 
 impl Chosen {
     /// Does this to each, in their order, if it is the tenant's.
-    async fn each(
+    async fn each<N>(
         &self,
         api: &Api,
-        tenant: &TenantId,
+        caller: &Caller<N>,
         act: Act,
     ) -> Result<axum::Json<ChosenResults>, Problem> {
         if self.ids.is_empty() || self.ids.len() > AT_ONCE_MAX {
@@ -264,13 +275,17 @@ impl Chosen {
                 format!("use 1 to {AT_ONCE_MAX} ids; /v1/dead-letters/bulk takes any number");
             return Err(Problem::new(Code::InvalidBody, &detail).at("/ids", detail));
         }
+        // One note rides on all of them: the first that is possible writes it.
+        let detail = json!({ "act": act.name(), "ids": self.ids.len() });
+        let note = caller.note(api, audit::Act::DeadLettersBulk, None, detail)?;
+        let noting = api.postrider().noting(note);
         let mut results = Vec::with_capacity(self.ids.len());
         for text in &self.ids {
             let done = async {
                 let id = text.parse();
                 let id = id.map_err(|_| Problem::not_found("such delivery"))?;
-                deliveries::owned(api, tenant, id).await?;
-                act.on(api, id).await
+                deliveries::owned(api, caller.tenant(), id).await?;
+                act.on(&noting, id).await
             };
             let (new, problem) = match done.await {
                 Ok(new) => (new, None),
@@ -299,8 +314,7 @@ pub(crate) async fn resend(
     caller: Caller<Retry>,
     Json(chosen): Json<Chosen>,
 ) -> Result<axum::Json<ChosenResults>, Problem> {
-    let tenant = caller.tenant();
-    chosen.each(&api, tenant, Act::Resend).await
+    chosen.each(&api, &caller, Act::Resend).await
 }
 
 #[utoipa::path(
@@ -313,8 +327,7 @@ pub(crate) async fn discard(
     caller: Caller<Manage>,
     Json(chosen): Json<Chosen>,
 ) -> Result<axum::Json<ChosenResults>, Problem> {
-    let tenant = caller.tenant();
-    chosen.each(&api, tenant, Act::Discard).await
+    chosen.each(&api, &caller, Act::Discard).await
 }
 
 #[cfg(test)]

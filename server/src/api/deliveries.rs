@@ -2,6 +2,7 @@
 
 use super::Api;
 use super::attempts::AttemptView;
+use super::audit::Act;
 use super::caller::{Caller, Manage, Read, Retry};
 use super::deliveries_short::{DeliveriesPage, View};
 use super::extract::{Id, Query};
@@ -19,6 +20,7 @@ use postrider::{
     EndpointId, RetryError, TenantId, WaitQuery,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 /// A delivery: one event to one endpoint.
@@ -337,15 +339,17 @@ pub(crate) async fn retry(
         };
         Ok((StatusCode::ACCEPTED, axum::Json(retried)))
     };
+    let note = caller.note(&api, Act::DeliveryRetry, Some(&id), json!({}))?;
+    let noting = api.postrider().noting(note);
     if !record.state.is_end() {
-        match api.postrider().retry_now(&id).await {
+        match noting.retry_now(&id).await {
             Ok(()) => return retried(id, None),
             // It has ended meanwhile.
             Err(RetryError::AlreadyEnded(_)) => (),
             Err(error) => return Err(error.into()),
         }
     }
-    let new = api.postrider().resend(&id).await?;
+    let new = noting.resend(&id).await?;
     retried(new, Some(id))
 }
 
@@ -362,7 +366,8 @@ pub(crate) async fn discard(
     Id(id): Id<DeliveryId>,
 ) -> Result<StatusCode, Problem> {
     owned(&api, caller.tenant(), id).await?;
-    api.postrider().discard(&id).await?;
+    let note = caller.note(&api, Act::DeliveryDiscard, Some(&id), json!({}))?;
+    api.postrider().noting(note).discard(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

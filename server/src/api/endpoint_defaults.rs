@@ -3,6 +3,7 @@
 //! have.
 
 use super::Api;
+use super::audit::{Act, names};
 use super::caller::{Caller, Manage, Read};
 use super::endpoint_form::{EndpointForm, RetryForm, SignatureEntry};
 use super::extract::{Json, parse};
@@ -139,9 +140,16 @@ pub(crate) async fn put(
     defaults.check()?;
     let tenant = caller.tenant();
     let kept = api.endpoint_defaults();
-    let changed = kept.change(tenant, ID, |_| Ok(defaults.clone())).await?;
+    let detail = names(&[
+        ("retry", defaults.retry.is_some()),
+        ("timeout_ms", defaults.timeout_ms.is_some()),
+        ("signatures", defaults.signatures.is_some()),
+    ]);
+    let note = caller.note(&api, Act::EndpointDefaultsSet, None, detail)?;
+    let same = |_: &EndpointDefaults| Ok(defaults.clone());
+    let changed = kept.change(tenant, ID, Some(note.clone()), same).await?;
     if changed.is_none() {
-        kept.add(tenant, ID, defaults.clone()).await?;
+        kept.add(tenant, ID, defaults.clone(), Some(note)).await?;
     }
     Ok(axum::Json(defaults))
 }

@@ -1,6 +1,7 @@
 //! `/v1/endpoints/by-name/{name}`: an endpoint that is made only once.
 
 use super::Api;
+use super::audit::Act;
 use super::caller::{Caller, ManageEndpoints};
 use super::endpoint_form::{EndpointForm, EndpointView};
 use super::endpoints::{NewEndpoint, parse_secret, payload_form, restore_headers, take};
@@ -10,6 +11,7 @@ use super::raw::Members;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use postrider::Ensured;
+use serde_json::json;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
@@ -68,7 +70,14 @@ pub(crate) async fn ensure(
     let form: EndpointForm = parse(body.text()?.get().as_bytes())?;
     let spec = form.spec(tenant, payload_form(&api, tenant, &form, None)?)?;
     let secret = secret.as_deref().map(parse_secret).transpose()?;
-    let (endpoint, ensured) = api.postrider().ensure(&name, spec, secret).await?;
+    // Of two who ask for a new name at the same time, one may be said to have made what it changed.
+    let act = match there {
+        Some(_) => Act::EndpointUpdate,
+        None => Act::EndpointCreate,
+    };
+    let note = caller.note(&api, act, None, json!({ "by_name": true }))?;
+    let noting = api.postrider().noting(note);
+    let (endpoint, ensured) = noting.ensure(&name, spec, secret).await?;
     Ok(match ensured {
         Ensured::Made => {
             let view = EndpointView::with_secret(&api, &endpoint);

@@ -2,6 +2,7 @@
 
 use super::Api;
 use super::attempts::AttemptView;
+use super::audit::Act;
 use super::caller::{Caller, ManageEndpoints, Test};
 use super::endpoint_form::{EndpointForm, EndpointView, PayloadFormName, restored};
 use super::extract::{Id, Json, MaybeJson, parse};
@@ -11,7 +12,9 @@ use super::time::Time;
 use axum::extract::State;
 use axum::http::StatusCode;
 use postrider::engine::{EndpointChange, PayloadForm};
-use postrider::{Endpoint, EndpointId, InvalidSpec, Outcome, Secret, Submission, TenantId};
+use postrider::{
+    Endpoint, EndpointId, InvalidSpec, Outcome, Postrider, Secret, Submission, TenantId,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -111,10 +114,12 @@ pub(crate) async fn create(
     let form: EndpointForm = parse(body.text()?.get().as_bytes())?;
     let spec = form.spec(tenant, payload_form(&api, tenant, &form, None)?)?;
     let secret = secret.as_deref().map(parse_secret).transpose()?;
+    let note = caller.note(&api, Act::EndpointCreate, None, json!({}))?;
+    let noting = api.postrider().noting(note);
     let endpoint = if verify == Some(true) {
-        registered_if_it_answers(&api, spec, secret).await?
+        registered_if_it_answers(&noting, spec, secret, ping(&api)).await?
     } else {
-        api.postrider().register(spec, secret).await?
+        noting.register(spec, secret).await?
     };
     let view = EndpointView::with_secret(&api, &endpoint);
     Ok((StatusCode::CREATED, axum::Json(view)))
@@ -122,20 +127,19 @@ pub(crate) async fn create(
 
 /// Registers an endpoint if it answers a ping, which is signed as everything it gets later.
 async fn registered_if_it_answers(
-    api: &Api,
+    postrider: &Postrider,
     spec: postrider::EndpointSpec,
     secret: Option<Secret>,
+    ping: Submission,
 ) -> Result<Endpoint, Problem> {
     let secret = secret.map_or_else(new_secret, Ok)?;
-    let ping = api
-        .postrider()
-        .ping_unregistered(spec.clone(), secret.clone(), ping(api));
+    let ping = postrider.ping_unregistered(spec.clone(), secret.clone(), ping);
     let outcome = ping.await?.outcome;
     if !is_success(&outcome) {
         let detail = format!("the endpoint answered the ping with {outcome}");
         return Err(Problem::new(Code::PingFailed, detail));
     }
-    Ok(api.postrider().register(spec, Some(secret)).await?)
+    Ok(postrider.register(spec, Some(secret)).await?)
 }
 
 pub(super) fn new_secret() -> Result<Secret, Problem> {
@@ -180,6 +184,7 @@ pub(crate) async fn patch(
         // A policy is one thing: half of the old one would contradict the new one.
         form.remove("retry");
     }
+    let changed = json!({ "changed": patch.names() });
     let says_timeout = patch.get("timeout_ms").is_some();
     let none: Vec<String> = NULLABLE
         .into_iter()
@@ -197,7 +202,9 @@ pub(crate) async fn patch(
     let form: EndpointForm = parse(form.text()?.get().as_bytes())?;
     let current = Some(&endpoint.spec.payload_form);
     let spec = form.spec(tenant, payload_form(&api, tenant, &form, current)?)?;
-    let endpoint = api.postrider().update_endpoint(&id, spec).await?;
+    let note = caller.note(&api, Act::EndpointUpdate, Some(&id), changed)?;
+    let noting = api.postrider().noting(note);
+    let endpoint = noting.update_endpoint(&id, spec).await?;
     Ok(axum::Json(EndpointView::of(&api, &endpoint)))
 }
 
@@ -214,7 +221,8 @@ pub(crate) async fn delete(
     Id(id): Id<EndpointId>,
 ) -> Result<StatusCode, Problem> {
     owned(&api, caller.tenant(), id).await?;
-    api.postrider().delete_endpoint(&id).await?;
+    let note = caller.note(&api, Act::EndpointDelete, Some(&id), json!({}))?;
+    api.postrider().noting(note).delete_endpoint(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -230,7 +238,9 @@ pub(crate) async fn pause(
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
-    let endpoint = api.postrider().pause_endpoint(&id).await?;
+    let note = caller.note(&api, Act::EndpointPause, Some(&id), json!({}))?;
+    let noting = api.postrider().noting(note);
+    let endpoint = noting.pause_endpoint(&id).await?;
     Ok(axum::Json(EndpointView::of(&api, &endpoint)))
 }
 
@@ -246,7 +256,9 @@ pub(crate) async fn resume(
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
-    let endpoint = api.postrider().resume_endpoint(&id).await?;
+    let note = caller.note(&api, Act::EndpointResume, Some(&id), json!({}))?;
+    let noting = api.postrider().noting(note);
+    let endpoint = noting.resume_endpoint(&id).await?;
     Ok(axum::Json(EndpointView::of(&api, &endpoint)))
 }
 
@@ -262,7 +274,9 @@ pub(crate) async fn disable(
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
-    let endpoint = api.postrider().disable_endpoint(&id).await?;
+    let note = caller.note(&api, Act::EndpointDisable, Some(&id), json!({}))?;
+    let noting = api.postrider().noting(note);
+    let endpoint = noting.disable_endpoint(&id).await?;
     Ok(axum::Json(EndpointView::of(&api, &endpoint)))
 }
 
@@ -279,7 +293,9 @@ pub(crate) async fn enable(
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<EndpointView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
-    let endpoint = api.postrider().enable_endpoint(&id).await?;
+    let note = caller.note(&api, Act::EndpointEnable, Some(&id), json!({}))?;
+    let noting = api.postrider().noting(note);
+    let endpoint = noting.enable_endpoint(&id).await?;
     Ok(axum::Json(EndpointView::of(&api, &endpoint)))
 }
 
@@ -348,7 +364,10 @@ pub(crate) async fn rotate_secret(
         return Err(Problem::new(Code::InvalidEndpoint, &detail).at("/overlap_seconds", detail));
     }
     let overlap = overlap.unwrap_or(EndpointChange::OVERLAP);
-    let endpoint = api.postrider().rotate_secret(&id, secret, overlap).await?;
+    let detail = json!({ "overlap_seconds": overlap.as_secs() });
+    let note = caller.note(&api, Act::EndpointRotateSecret, Some(&id), detail)?;
+    let noting = api.postrider().noting(note);
+    let endpoint = noting.rotate_secret(&id, secret, overlap).await?;
     Ok(axum::Json(SecretView::of(&endpoint, &api)?))
 }
 
@@ -365,7 +384,8 @@ pub(crate) async fn end_overlap(
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<SecretView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
-    let endpoint = api.postrider().end_overlap(&id).await?;
+    let note = caller.note(&api, Act::EndpointEndOverlap, Some(&id), json!({}))?;
+    let endpoint = api.postrider().noting(note).end_overlap(&id).await?;
     Ok(axum::Json(SecretView::of(&endpoint, &api)?))
 }
 
@@ -381,7 +401,11 @@ pub(crate) async fn secret(
     Id(id): Id<EndpointId>,
 ) -> Result<axum::Json<SecretView>, Problem> {
     let endpoint = owned(&api, caller.tenant(), id).await?;
-    Ok(axum::Json(SecretView::of(&endpoint, &api)?))
+    let view = SecretView::of(&endpoint, &api)?;
+    // Nobody sees it without a note.
+    let note = caller.note(&api, Act::EndpointRevealSecret, Some(&id), json!({}))?;
+    api.postrider().write_note(note).await?;
+    Ok(axum::Json(view))
 }
 
 /// What is to be sent as a test.
@@ -417,7 +441,11 @@ pub(crate) async fn test(
     owned(&api, tenant, id).await?;
     let submission = tested(&api, form.event_type, form.payload.as_deref());
     let submission = submission.tenant(tenant.as_str());
-    let attempt = api.postrider().ping(&id, submission).await?;
+    let note = caller.note(&api, Act::EndpointTest, Some(&id), json!({}))?;
+    let noting = api.postrider().noting(note.clone());
+    let attempt = noting.ping(&id, submission).await?;
+    // It is there already if something is due now.
+    api.postrider().write_note(note).await?;
     Ok(axum::Json(AttemptView::of(&attempt)))
 }
 

@@ -1,6 +1,7 @@
 //! `/v1/event-types`: an optional catalogue, with schemas that payloads can be checked against.
 
 use super::Api;
+use super::audit::{Act, names};
 use super::caller::{Caller, Manage, Read};
 use super::extract::{Id, Json, Query};
 use super::keys_routes::NamedQuery;
@@ -12,7 +13,7 @@ use axum::http::StatusCode;
 use postrider::{EventType, TenantId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 /// Versions of one type.
@@ -189,7 +190,9 @@ pub(crate) async fn create(
         versions: vec![Version::new(1, first, now)],
         created_at: now,
     };
-    let view = api.event_types().add(tenant, name.as_str(), view).await?;
+    let note = caller.note(&api, Act::EventTypeCreate, Some(&name), json!({}))?;
+    let types = api.event_types();
+    let view = types.add(tenant, name.as_str(), view, Some(note)).await?;
     Ok((StatusCode::CREATED, axum::Json((*view).clone())))
 }
 
@@ -243,7 +246,9 @@ pub(crate) async fn add_version(
     let known = api.event_types().get(tenant, name.as_str());
     known.ok_or_else(unknown)?;
     let checked = form.checked(&api, tenant).await?;
-    let changed = api.event_types().change(tenant, name.as_str(), |known| {
+    let note = caller.note(&api, Act::EventTypeAddVersion, Some(&name), json!({}))?;
+    let types = api.event_types();
+    let changed = types.change(tenant, name.as_str(), Some(note), |known| {
         if known.versions.len() >= VERSIONS_MAX {
             let detail = format!("an event type has at most {VERSIONS_MAX} versions");
             return Err(Problem::new(Code::Full, detail));
@@ -272,7 +277,13 @@ pub(crate) async fn patch(
 ) -> Result<axum::Json<EventTypeView>, Problem> {
     let tenant = caller.tenant();
     check_description(patch.description.as_deref().unwrap_or_default())?;
-    let changed = api.event_types().change(tenant, name.as_str(), |known| {
+    let changed = names(&[
+        ("description", patch.description.is_some()),
+        ("validate", patch.validate.is_some()),
+    ]);
+    let note = caller.note(&api, Act::EventTypeUpdate, Some(&name), changed)?;
+    let types = api.event_types();
+    let changed = types.change(tenant, name.as_str(), Some(note), |known| {
         let mut known = known.clone();
         known.description = patch.description.unwrap_or(known.description);
         known.validate = patch.validate.unwrap_or(known.validate);
@@ -294,7 +305,9 @@ pub(crate) async fn delete(
     Id(name): Id<EventType>,
 ) -> Result<StatusCode, Problem> {
     let tenant = caller.tenant();
-    if !api.event_types().remove(tenant, name.as_str()).await? {
+    let note = caller.note(&api, Act::EventTypeDelete, Some(&name), json!({}))?;
+    let types = api.event_types();
+    if !types.remove(tenant, name.as_str(), Some(note)).await? {
         return Err(Problem::not_found(format_args!("event type {name}")));
     }
     Ok(StatusCode::NO_CONTENT)

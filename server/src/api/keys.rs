@@ -8,7 +8,7 @@ use super::time::Time;
 use governor::clock::Clock;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use postrider::engine::KeyId;
-use postrider::{RecordError, TenantId, Wall};
+use postrider::{Note, RecordError, TenantId, Wall};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -229,11 +229,12 @@ impl Keys {
         self.write().insert(digest, Arc::new(key));
     }
 
-    /// Makes a key. Its text is given this once.
+    /// Makes a key. Its text is given this once. The note is kept with it.
     pub(crate) async fn make(
         &self,
         new: NewKey,
         now: Wall,
+        mut note: Note,
     ) -> Result<(Arc<KeyRecord>, String), Problem> {
         let mut random = [0; 48];
         getrandom::fill(&mut random).map_err(|error| Problem::new(Code::Internal, error))?;
@@ -265,8 +266,11 @@ impl Keys {
             made_by: made_by.map(|key| key.id.clone()),
             portal: new.portal,
         };
+        // One for all tenants is no tenant's business.
+        note.tenant.clone_from(&new.tenant);
+        note.target = Some(id.as_str().into());
         let home = new.tenant.unwrap_or_default();
-        let record = self.registry.add(&home, &id, record).await?;
+        let record = self.registry.add(&home, &id, record, Some(note)).await?;
         self.write().insert(digest, Arc::clone(&record));
         Ok((record, text))
     }
@@ -281,19 +285,22 @@ impl Keys {
     }
 
     /// From now on it is no key any more, nor is any that it has made. False if there is none with this
-    /// id that the caller may see.
+    /// id that the caller may see. The note is kept with the first of these changes.
     pub(crate) async fn revoke(
         &self,
         tenant: Option<&TenantId>,
         id: &str,
+        note: Option<Note>,
     ) -> Result<bool, Problem> {
         let Some(key) = self.list(tenant).into_iter().find(|key| key.id == id) else {
             return Ok(false);
         };
-        let removed = self
-            .registry
-            .remove(&home(key.tenant.as_deref()), id)
-            .await?;
+        let owner = key.tenant.as_deref();
+        let note = note.map(|note| Note {
+            tenant: owner.and_then(|tenant| tenant.parse().ok()),
+            ..note
+        });
+        let removed = self.registry.remove(&home(owner), id, note).await?;
         let with_it = {
             let mut known = self.write();
             let with_it = known.descendants(id);
@@ -304,7 +311,7 @@ impl Keys {
         // They are none without the first one, whether or not this comes to its end.
         for key in with_it {
             let home = home(key.tenant.as_deref());
-            self.registry.remove(&home, &key.id).await?;
+            self.registry.remove(&home, &key.id, None).await?;
         }
         let limiters = self.limiter.read().unwrap_or_else(PoisonError::into_inner);
         limiters
@@ -314,7 +321,7 @@ impl Keys {
     }
 
     /// Drops sessions of the portal of this tenant that have ended, a few at a time: nobody revokes
-    /// them.
+    /// them, so nothing is noted.
     pub(crate) async fn drop_ended_sessions(
         &self,
         tenant: &TenantId,
@@ -324,7 +331,7 @@ impl Keys {
         let sessions = own.iter().filter(|key| key.portal.is_some());
         let ended = sessions.filter(|key| key.has_expired(now));
         for key in ended.take(ENDED_SESSIONS) {
-            self.revoke(Some(tenant), &key.id).await?;
+            self.revoke(Some(tenant), &key.id, None).await?;
         }
         Ok(())
     }

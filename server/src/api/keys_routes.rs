@@ -1,6 +1,7 @@
 //! `/v1/keys`.
 
 use super::Api;
+use super::audit::Act;
 use super::caller::{Caller, Manage};
 use super::extract::{Json, Query};
 use super::keys::{KeyRecord, NewKey, Scope};
@@ -11,6 +12,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use postrider::TenantId;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -142,7 +144,9 @@ pub(crate) async fn create(
         made_by: Some(Arc::clone(caller.key())),
         portal: None,
     };
-    let (record, text) = api.keys().make(new, api.now()).await?;
+    let detail = json!({ "scopes": new.scopes });
+    let note = caller.note(&api, Act::KeyCreate, None, detail)?;
+    let (record, text) = api.keys().make(new, api.now(), note).await?;
     let view = KeyView {
         key: Some(text),
         ..KeyView::of(&api, &record)
@@ -227,7 +231,9 @@ pub(crate) async fn revoke(
     caller: Caller<Manage>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    if api.keys().revoke(caller.bound_to().as_ref(), &id).await? {
+    let note = caller.note(&api, Act::KeyRevoke, Some(&id), json!({}))?;
+    let bound = caller.bound_to();
+    if api.keys().revoke(bound.as_ref(), &id, Some(note)).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(Problem::not_found("such key"))

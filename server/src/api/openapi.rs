@@ -2,10 +2,10 @@
 
 use super::problem::Problem;
 use super::{
-    Api, attempts, dead_letter_acts, dead_letters, deliveries, endpoint_defaults, endpoint_list,
-    endpoint_names, endpoints, event_types, events, events_list, health, inbound, keys_routes,
-    metrics_route, portal, replays, scheduled, sources, stats, stream, system, templates,
-    tenant_stats, tenants, timeline, try_outs, waiting_lanes, whoami,
+    Api, attempts, audit, dead_letter_acts, dead_letters, deliveries, endpoint_defaults,
+    endpoint_list, endpoint_names, endpoints, event_types, events, events_list, health, inbound,
+    keys_routes, metrics_route, portal, replays, scheduled, sources, stats, stream, system,
+    templates, tenant_stats, tenants, timeline, try_outs, waiting_lanes, whoami,
 };
 use axum::Router;
 use axum::http::header;
@@ -91,6 +91,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(portal::sign_in))
         .routes(routes!(tenants::create, tenants::list))
         .routes(routes!(tenants::get, tenants::patch, tenants::delete))
+        .routes(routes!(audit::list))
         .routes(routes!(stream::stream))
         .routes(routes!(metrics_route::metrics))
         .routes(routes!(sources::create, sources::list))

@@ -12,6 +12,7 @@ pub(crate) use links::Links;
 pub(crate) use theme::Theme;
 
 use super::Api;
+use super::audit::Act;
 use super::caller::{Caller, Manage};
 use super::extract::Json;
 use super::keys::{KeyRecord, NewKey, Scope};
@@ -24,6 +25,7 @@ use axum::http::{StatusCode, header};
 use links::NewLink;
 use postrider::TenantId;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::num::NonZeroU32;
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -171,7 +173,9 @@ pub(crate) async fn create(
     let now = api.now();
     let tenant = caller.tenant().clone();
     let new = form.checked(tenant, caller.key(), now.into())?;
-    let (link, token) = api.portal_links().add(new, now).await?;
+    let detail = json!({ "scopes": new.scopes, "session_s": new.session_s });
+    let note = caller.note(&api, Act::PortalLinkCreate, None, detail)?;
+    let (link, token) = api.portal_links().add(new, now, note).await?;
     let view = LinkView {
         id: link.id.clone(),
         url: format!("{}/ui/#portal={token}", base(&api, &parts)),
@@ -195,8 +199,10 @@ pub(crate) async fn revoke(
     caller: Caller<Manage>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let own = api.portal_links().of(caller.tenant());
-    if own.iter().any(|link| link.id == id) && api.portal_links().take(&id).await? {
+    let note = caller.note(&api, Act::PortalLinkRevoke, Some(&id), json!({}))?;
+    let links = api.portal_links();
+    let own = links.of(caller.tenant());
+    if own.iter().any(|link| link.id == id) && links.take(&id, Some(note)).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(Problem::not_found("such link: it was used, or has expired"))
@@ -251,7 +257,8 @@ pub(crate) async fn sign_in(
         Some(id) => Some(api.keys().living(id, now).ok_or_else(unknown)?),
         None => None,
     };
-    if !api.portal_links().take(&link.id).await? {
+    // That somebody has signed in is noted with the key: the link goes with that.
+    if !api.portal_links().take(&link.id, None).await? {
         return Err(unknown());
     }
     api.keys().drop_ended_sessions(&tenant, now).await?;
@@ -270,7 +277,9 @@ pub(crate) async fn sign_in(
         made_by,
         portal: Some(link.theme.clone()),
     };
-    let (_, key) = api.keys().make(new, now).await?;
+    let detail = json!({ "scopes": new.scopes });
+    let note = api.portal_note(Act::PortalSignIn, (&link.id, &new.name), detail)?;
+    let (_, key) = api.keys().make(new, now, note).await?;
     let view = SessionView {
         key,
         expires_at,

@@ -22,6 +22,11 @@ impl Members {
         found.map(|(_, value)| &**value)
     }
 
+    /// The names of the members.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.0.iter().map(|(name, _)| name.clone()).collect()
+    }
+
     /// Takes a member out.
     pub(crate) fn remove(&mut self, name: &str) -> Option<Box<RawValue>> {
         let place = self.0.iter().position(|(known, _)| known == name)?;

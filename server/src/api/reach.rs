@@ -5,6 +5,7 @@ use super::caller::{Caller, TENANT_HEADER};
 use super::cursors::Of;
 use super::problem::{Code, Problem};
 use super::tenants::Hold;
+use postrider::engine::TenantUid;
 use postrider::{Endpoint, EndpointId, EventCursor, LaneCursor, TenantId};
 
 /// What stands for all tenants.
@@ -69,6 +70,28 @@ impl Reach {
         })
     }
 
+    /// The same for what outlives its tenant: a key for all tenants names one that is gone by its id,
+    /// which is never used twice.
+    pub(crate) fn of_any_time<N>(
+        api: &Api,
+        caller: &Caller<N>,
+        asked: Option<&str>,
+    ) -> Result<Self, Problem> {
+        let gone = asked.filter(|_| caller.bound_to().is_none());
+        let gone = gone.filter(|text| api.tenants().find(text).is_none());
+        let Some(tenant) = gone.and_then(uid) else {
+            return Self::of(api, caller, asked);
+        };
+        if caller.names_tenant() {
+            // The one of the header is there.
+            return Err(contradiction());
+        }
+        Ok(Self {
+            tenant: Some(tenant),
+            _hold: None,
+        })
+    }
+
     /// The one tenant; `None` for all.
     pub(crate) fn tenant(&self) -> Option<&TenantId> {
         self.tenant.as_ref()
@@ -127,6 +150,12 @@ impl Reach {
             None => (TenantId::default(), of_all),
         }
     }
+}
+
+/// The tenant that this is the id of, whether or not it is there.
+fn uid(text: &str) -> Option<TenantId> {
+    let id: TenantUid = text.parse().ok()?;
+    id.to_string().parse().ok()
 }
 
 fn contradiction() -> Problem {

@@ -4,9 +4,8 @@
 //! is seen.
 
 use super::problem::{Code, Problem};
-use postrider::TenantId;
 use postrider::store::StoreError;
-use postrider::{Record, RecordError, Records};
+use postrider::{Note, Record, RecordChange, RecordError, Records, TenantId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -116,12 +115,13 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
         own.map(|(_, value)| Arc::clone(value)).collect()
     }
 
-    /// Adds one. A problem if the name is taken.
+    /// Adds one. A problem if the name is taken. The note is kept with it.
     pub(crate) async fn add(
         &self,
         tenant: &TenantId,
         id: &str,
         value: T,
+        note: Option<Note>,
     ) -> Result<Arc<T>, Problem> {
         let _changing = self.changing.lock().await;
         if self.get(tenant, id).is_some() {
@@ -129,7 +129,7 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
             return Err(Problem::new(Code::AlreadyExists, detail));
         }
         self.check_room(tenant)?;
-        self.write(tenant, id, value).await
+        self.write((tenant, id), value, note).await
     }
 
     fn check_room(&self, tenant: &TenantId) -> Result<(), Problem> {
@@ -148,11 +148,12 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
         Ok(())
     }
 
-    /// Changes the one with this name, if it is there.
+    /// Changes the one with this name, if it is there. The note is kept with the change.
     pub(crate) async fn change(
         &self,
         tenant: &TenantId,
         id: &str,
+        note: Option<Note>,
         change: impl FnOnce(&T) -> Result<T, Problem> + Send,
     ) -> Result<Option<Arc<T>>, Problem> {
         let _changing = self.changing.lock().await;
@@ -160,10 +161,15 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
             return Ok(None);
         };
         let value = change(&known)?;
-        self.write(tenant, id, value).await.map(Some)
+        self.write((tenant, id), value, note).await.map(Some)
     }
 
-    async fn write(&self, tenant: &TenantId, id: &str, value: T) -> Result<Arc<T>, Problem> {
+    async fn write(
+        &self,
+        (tenant, id): (&TenantId, &str),
+        value: T,
+        note: Option<Note>,
+    ) -> Result<Arc<T>, Problem> {
         let bytes =
             serde_json::to_vec(&value).map_err(|error| Problem::new(Code::Internal, error))?;
         let name: Name = (tenant.clone(), id.into());
@@ -176,7 +182,13 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
             id: id.into(),
             value: bytes.into(),
         };
-        Arc::clone(&self.records).put(record).await?;
+        let records = Arc::clone(&self.records);
+        if let Some(note) = note {
+            let change = RecordChange::Put(record);
+            records.change_noted(change, note).await?;
+        } else {
+            records.put(record).await?;
+        }
         let value = Arc::new(value);
         self.bytes().set(&name, Some(size));
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
@@ -184,11 +196,23 @@ impl<T: Serialize + DeserializeOwned> Registry<T> {
         Ok(value)
     }
 
-    /// Removes the one with this name. False if there is none.
-    pub(crate) async fn remove(&self, tenant: &TenantId, id: &str) -> Result<bool, Problem> {
+    /// Removes the one with this name. False if there is none. The note is kept if there was one.
+    pub(crate) async fn remove(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        note: Option<Note>,
+    ) -> Result<bool, Problem> {
         let _changing = self.changing.lock().await;
         let records = Arc::clone(&self.records);
-        let removed = records.remove(self.kind, tenant.clone(), id.into()).await?;
+        let (kind, owner) = (self.kind, tenant.clone());
+        let removed = match note {
+            Some(note) => {
+                let change = RecordChange::Remove(kind, owner, id.into());
+                records.change_noted(change, note).await?
+            }
+            None => records.remove(kind, owner, id.into()).await?,
+        };
         let name: Name = (tenant.clone(), id.into());
         self.bytes().set(&name, None);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
@@ -283,7 +307,8 @@ mod tests {
             tenant_max: 2,
             ..registry
         };
-        let add = async |tenant: &str, id: &str| one.add(&tenant.parse().unwrap(), id, 0).await;
+        let add =
+            async |tenant: &str, id: &str| one.add(&tenant.parse().unwrap(), id, 0, None).await;
         for id in ["a", "b"] {
             add("acme", id).await.unwrap();
         }
@@ -298,7 +323,9 @@ mod tests {
             refused.detail()
         );
         add("other", "a").await.unwrap();
-        one.remove(&"acme".parse().unwrap(), "a").await.unwrap();
+        one.remove(&"acme".parse().unwrap(), "a", None)
+            .await
+            .unwrap();
         add("acme", "c").await.unwrap();
     }
 
@@ -316,19 +343,25 @@ mod tests {
         let half_mib = "x".repeat(512 << 10);
         let mut added = 0;
         let refused = loop {
-            match texts.add(&acme, &added.to_string(), half_mib.clone()).await {
+            match texts
+                .add(&acme, &added.to_string(), half_mib.clone(), None)
+                .await
+            {
                 Ok(_) => added += 1,
                 Err(problem) => break problem,
             }
         };
         assert_eq!((added, refused.code()), (7, "tenant_full"));
-        texts.add(&other, "0", half_mib.clone()).await.unwrap();
+        texts
+            .add(&other, "0", half_mib.clone(), None)
+            .await
+            .unwrap();
         let texts = registry(&records).await;
-        assert!(texts.add(&acme, "7", half_mib.clone()).await.is_err());
-        let smaller = texts.change(&acme, "0", |_| Ok(String::new())).await;
+        assert!(texts.add(&acme, "7", half_mib.clone(), None).await.is_err());
+        let smaller = texts.change(&acme, "0", None, |_| Ok(String::new())).await;
         assert!(smaller.unwrap().is_some());
-        texts.add(&acme, "7", half_mib).await.unwrap();
-        assert!(texts.remove(&acme, "7").await.unwrap());
+        texts.add(&acme, "7", half_mib, None).await.unwrap();
+        assert!(texts.remove(&acme, "7", None).await.unwrap());
     }
 
     #[tokio::test]
@@ -336,7 +369,7 @@ mod tests {
         let texts = registry(&Arc::new(MemoryStore::default())).await;
         let tenant = TenantId::default();
         let large = "x".repeat(RECORD_BYTES_MAX);
-        let refused = texts.add(&tenant, "0", large).await.unwrap_err();
+        let refused = texts.add(&tenant, "0", large, None).await.unwrap_err();
         assert_eq!(refused.code(), "tenant_full");
     }
 }

@@ -1,6 +1,7 @@
 //! `/v1/replays`: one act over many deliveries, by filter and time range.
 
 use super::Api;
+use super::audit::Act;
 use super::caller::{Caller, Manage, Read};
 use super::deliveries::{Order, one};
 use super::extract::{Id, Json, Query};
@@ -15,9 +16,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use postrider::engine::ReplayId;
 use postrider::{
-    DeliveryFilter, EventPattern, Replay, ReplayQuery, ReplayRequest, StateKind, TenantId,
+    DeliveryFilter, EventPattern, Note, Replay, ReplayQuery, ReplayRequest, StateKind, TenantId,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::num::NonZeroU32;
 use utoipa::{IntoParams, ToSchema};
 
@@ -127,11 +129,12 @@ pub(super) fn event_types(texts: &[String], at: &str) -> Result<Vec<EventPattern
     types.collect()
 }
 
-/// Starts a replay, or says what it would do.
+/// Starts a replay, and notes that, or says what it would do.
 pub(super) async fn run(
     api: &Api,
     reader: &Reader,
     (request, dry_run): (ReplayRequest, bool),
+    note: Note,
 ) -> Result<Response, Problem> {
     if dry_run {
         // It reads as much as the largest of lists, and more.
@@ -139,7 +142,7 @@ pub(super) async fn run(
         let report = api.postrider().report_replay(&request).await?;
         return Ok(axum::Json(DryRun::of(&report)).into_response());
     }
-    let replay = api.postrider().begin_replay(request).await?;
+    let replay = api.postrider().noting(note).begin_replay(request).await?;
     let view = ReplayView::of(api, &replay);
     Ok((StatusCode::ACCEPTED, axum::Json(view)).into_response())
 }
@@ -178,7 +181,9 @@ pub(crate) async fn create(
     Json(form): Json<ReplayForm>,
 ) -> Result<Response, Problem> {
     let request = form.request(caller.tenant())?;
-    run(&api, &reader, (request, form.dry_run)).await
+    let detail = json!({ "states": form.states, "per_second": form.per_second });
+    let note = caller.note(&api, Act::ReplayStart, None, detail)?;
+    run(&api, &reader, (request, form.dry_run), note).await
 }
 
 #[utoipa::path(
@@ -233,7 +238,8 @@ pub(crate) async fn cancel(
     Id(id): Id<ReplayId>,
 ) -> Result<axum::Json<ReplayView>, Problem> {
     owned(&api, caller.tenant(), id).await?;
-    let replay = api.postrider().cancel_replay(&id).await?;
+    let note = caller.note(&api, Act::ReplayCancel, Some(&id), json!({}))?;
+    let replay = api.postrider().noting(note).cancel_replay(&id).await?;
     Ok(axum::Json(ReplayView::of(&api, &replay)))
 }
 

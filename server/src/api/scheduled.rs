@@ -1,6 +1,7 @@
 //! `/v1/scheduled-events`: events that are accepted and wait for their time.
 
 use super::Api;
+use super::audit::Act;
 use super::caller::{Caller, Either, Manage, Publish, Read};
 use super::cursors::Of;
 use super::events::owned;
@@ -13,6 +14,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use postrider::{EventId, ScheduledEvent, ScheduledQuery};
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 /// An event that waits for its time.
@@ -85,7 +87,8 @@ pub(crate) async fn cancel(
     Id(id): Id<EventId>,
 ) -> Result<StatusCode, Problem> {
     owned(&api, caller.tenant(), id).await?;
-    if api.postrider().cancel_scheduled(&id).await? {
+    let note = caller.note(&api, Act::ScheduledEventCancel, Some(&id), json!({}))?;
+    if api.postrider().noting(note).cancel_scheduled(&id).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(Problem::not_found(format_args!(

@@ -11,6 +11,7 @@ pub use record::Provider;
 pub(crate) use record::{Source, SourceRecord, SourceSecret};
 
 use super::Api;
+use super::audit::{Act, names};
 use super::caller::{Caller, Manage, Read};
 use super::extract::{Id, Json, Query};
 use super::keys_routes::NamedQuery;
@@ -23,6 +24,7 @@ use axum::http::StatusCode;
 use postrider::engine::SourceId;
 use postrider::{EventType, Secret, TenantId};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -154,6 +156,21 @@ pub(crate) struct SourcePatch {
     event_prefix: Option<String>,
     /// How its requests are signed and read, instead of what is there: for the provider `custom`.
     custom: Option<Custom>,
+}
+
+impl SourcePatch {
+    /// What it changes, without the values.
+    fn names(&self) -> Value {
+        names(&[
+            ("name", self.name.is_some()),
+            ("add_secrets", self.add_secrets.is_some()),
+            ("remove_secrets", self.remove_secrets.is_some()),
+            ("tolerance_s", self.tolerance_s.is_some()),
+            ("allowed_networks", self.allowed_networks.is_some()),
+            ("event_prefix", self.event_prefix.is_some()),
+            ("custom", self.custom.is_some()),
+        ])
+    }
 }
 
 fn default_tolerance_s() -> u32 {
@@ -350,7 +367,8 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, axum::Json<SourceView>), Problem> {
     let tenant = caller.tenant();
     let record = SourceRecord::new(form, tenant, api.now().into())?;
-    let source = api.sources().add(tenant, record).await?;
+    let note = caller.note(&api, Act::SourceCreate, Some(&record.id), json!({}))?;
+    let source = api.sources().add(tenant, record, Some(note)).await?;
     Ok((
         StatusCode::CREATED,
         axum::Json(SourceView::of(&api, &source)),
@@ -407,9 +425,10 @@ pub(crate) async fn patch(
 ) -> Result<axum::Json<SourceView>, Problem> {
     let tenant = caller.tenant();
     let now = api.now().into();
+    let note = caller.note(&api, Act::SourceUpdate, Some(&id), patch.names())?;
     let changed = api
         .sources()
-        .change(tenant, id, |record| record.changed(patch, now));
+        .change(tenant, id, Some(note), |record| record.changed(patch, now));
     let changed = changed.await?;
     let changed = changed.ok_or_else(|| Problem::not_found(format_args!("source {id}")))?;
     Ok(axum::Json(SourceView::of(&api, &changed)))
@@ -426,7 +445,8 @@ pub(crate) async fn delete(
     caller: Caller<Manage>,
     Id(id): Id<SourceId>,
 ) -> Result<StatusCode, Problem> {
-    if receipts::remove_with(&api, caller.tenant(), id).await? {
+    let note = caller.note(&api, Act::SourceDelete, Some(&id), json!({}))?;
+    if receipts::remove_with(&api, caller.tenant(), id, Some(note)).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(Problem::not_found(format_args!("source {id}")))

@@ -2,6 +2,7 @@
 //! receiver keeps getting what it was built for.
 
 use super::Api;
+use super::audit::Act;
 use super::caller::{Caller, Manage, Read};
 use super::extract::{Id, Json, Query};
 use super::keys_routes::NamedQuery;
@@ -14,6 +15,7 @@ use postrider::engine::Template;
 use postrider::engine::json::compact;
 use postrider::{EventType, TenantId};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -99,7 +101,9 @@ pub(crate) async fn create(
         template: template.clone(),
         created_at: now,
     };
-    let changed = api.templates().change(tenant, name.as_str(), |known| {
+    let note = caller.note(&api, Act::TemplateAddVersion, Some(&name), json!({}))?;
+    let templates = api.templates();
+    let changed = templates.change(tenant, name.as_str(), Some(note), |known| {
         if known.versions.len() >= VERSIONS_MAX {
             let detail = format!("a template has at most {VERSIONS_MAX} versions");
             return Err(Problem::new(Code::Full, detail));
@@ -115,7 +119,9 @@ pub(crate) async fn create(
                 name: form.name.clone(),
                 versions: vec![version(1)],
             };
-            api.templates().add(tenant, name.as_str(), view).await?
+            let note = caller.note(&api, Act::TemplateCreate, Some(&name), json!({}))?;
+            let added = templates.add(tenant, name.as_str(), view, Some(note));
+            added.await?
         }
     };
     Ok((StatusCode::CREATED, axum::Json((*view).clone())))
@@ -164,7 +170,9 @@ pub(crate) async fn delete(
     Id(name): Id<EventType>,
 ) -> Result<StatusCode, Problem> {
     let tenant = caller.tenant();
-    if api.templates().remove(tenant, name.as_str()).await? {
+    let note = caller.note(&api, Act::TemplateDelete, Some(&name), json!({}))?;
+    let templates = api.templates();
+    if templates.remove(tenant, name.as_str(), Some(note)).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(Problem::not_found(format_args!("template {name}")))

@@ -7,6 +7,7 @@ mod kept;
 pub(crate) use kept::{Hold, Tenants};
 
 use super::Api;
+use super::audit::{Act, names};
 use super::caller::{AllTenants, Caller, Manage, Read};
 use super::extract::{Id, Json, Query};
 use super::keys_routes::NamedQuery;
@@ -18,9 +19,10 @@ use axum::http::StatusCode;
 use counts::{TenantCountsView, count};
 use ipnet::IpNet;
 use kept::TenantRecord;
-use postrider::TenantId;
 use postrider::engine::TenantUid;
+use postrider::{Note, TenantId};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// Networks of one tenant.
@@ -132,7 +134,7 @@ fn networks(texts: &[String]) -> Result<Vec<IpNet>, Problem> {
 )]
 pub(crate) async fn create(
     State(api): State<Api>,
-    _: Caller<AllTenants<Manage>>,
+    caller: Caller<AllTenants<Manage>>,
     Json(form): Json<TenantForm>,
 ) -> Result<(StatusCode, axum::Json<Tenant>), Problem> {
     let name: TenantId = form
@@ -150,7 +152,11 @@ pub(crate) async fn create(
         return Err(Problem::new(Code::AlreadyExists, detail));
     }
     let what = (form.description, form.allow_networks);
-    let tenant = api.tenants().add(&name, what, api.now()).await?;
+    let note = caller.note(&api, Act::TenantCreate, None, json!({}))?;
+    let tenant = api
+        .tenants()
+        .add(&name, what, api.now(), Some(note))
+        .await?;
     api.postrider()
         .egress()
         .allow_for(&tenant.id.parse()?, networks);
@@ -165,7 +171,7 @@ pub(crate) async fn create(
 )]
 pub(crate) async fn patch(
     State(api): State<Api>,
-    _: Caller<AllTenants<Manage>>,
+    caller: Caller<AllTenants<Manage>>,
     Id(text): Id<TenantId>,
     Json(patch): Json<TenantPatch>,
 ) -> Result<axum::Json<Tenant>, Problem> {
@@ -175,7 +181,12 @@ pub(crate) async fn patch(
         .as_deref()
         .map_or(Ok(()), check_description)?;
     let networks = patch.allow_networks.as_deref().map(networks).transpose()?;
-    let changed = api.tenants().change(&id, |record| {
+    let changed = [
+        ("description", patch.description.is_some()),
+        ("allow_networks", patch.allow_networks.is_some()),
+    ];
+    let note = note(&api, &caller, Act::TenantUpdate, (&id, names(&changed)))?;
+    let changed = api.tenants().change(&id, Some(note), |record| {
         if let Some(description) = patch.description {
             record.description = description;
         }
@@ -205,6 +216,20 @@ pub(crate) async fn list(
     let mut page = page::of_memory(&all, |it| it.name(), at, |it| Tenant::of(it));
     count(&api, &mut page.data).await?;
     Ok(axum::Json(page))
+}
+
+/// A note of what is done to a tenant: it is that tenant's, whatever the caller acts for.
+fn note(
+    api: &Api,
+    caller: &Caller<AllTenants<Manage>>,
+    act: Act,
+    (id, detail): (&TenantId, Value),
+) -> Result<Note, Problem> {
+    let note = caller.note(api, act, Some(id), detail)?;
+    Ok(Note {
+        tenant: Some(id.clone()),
+        ..note
+    })
 }
 
 /// The tenant with this name or id.
@@ -244,7 +269,7 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn delete(
     State(api): State<Api>,
-    _: Caller<AllTenants<Manage>>,
+    caller: Caller<AllTenants<Manage>>,
     Id(text): Id<TenantId>,
 ) -> Result<StatusCode, Problem> {
     let id = found(&api, &text)?;
@@ -252,7 +277,8 @@ pub(crate) async fn delete(
         let detail = "the tenant default is always there: it cannot be deleted";
         return Err(Problem::new(Code::InUse, detail));
     }
-    if !api.tenants().begin_deletion(&id).await? {
+    let note = note(&api, &caller, Act::TenantDelete, (&id, json!({})))?;
+    if !api.tenants().begin_deletion(&id, Some(note)).await? {
         return Err(Problem::not_found(format_args!("tenant {text}")));
     }
     api.postrider().egress().allow_for(&id, []);

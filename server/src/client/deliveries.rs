@@ -22,7 +22,7 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum What {
     /// List deliveries, newest first
-    List(List),
+    List(Box<List>),
     /// Show a delivery with its attempts
     Get(One),
     /// Show an attempt: the request as it was sent, and what came back

@@ -84,6 +84,7 @@ async fn start_with(config: &Config, options: SqliteOptions) -> Result<Running, 
     let retention = Retention {
         ended: config.keep_ended,
         failed: config.keep_failed,
+        audit: config.keep_audit,
         ..Retention::default()
     };
     let store = options.retention(retention);

@@ -103,6 +103,7 @@ async fn a_list_over_all_tenants_has_the_rows_of_each_with_its_name() {
         "/v1/dead-letters",
         "/v1/dead-letters/groups",
         "/v1/replays",
+        "/v1/audit",
     ] {
         let all = owners(&server, &format!("{list}?tenant=*")).await;
         assert_eq!(all, both, "{list}");

@@ -4,6 +4,7 @@
 //! counting anywhere above.
 
 use super::changes::{attempted, endpoint, lane, open, publish};
+use postrider::audit::AuditQuery;
 use postrider::store::Store;
 use postrider::{
     DeliveryFilter, DeliveryQuery, Direction, EndpointQuery, EventQuery, EventSearch, EventState,
@@ -12,7 +13,8 @@ use postrider::{
 use postrider::{MemoryBounds, MemoryStore};
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryState, EndpointId, EndpointStatus, EndpointUpdate,
-    FailReason, Health, Idempotency, LaneId, Load, Receipt, ReplayId, Seq, TenantId, Wall,
+    FailReason, Health, Idempotency, LaneId, Load, Note, NoteId, Receipt, ReplayId, Seq, TenantId,
+    Wall,
 };
 use postrider_sim::chance::{Chance, Rolls};
 use std::collections::BTreeMap;
@@ -29,6 +31,8 @@ struct Side<S> {
     store: Arc<S>,
     places: BTreeMap<u128, (LaneId, Seq)>,
     attempts: BTreeMap<u128, u32>,
+    /// Groups of changes so far.
+    groups: u64,
 }
 
 /// A change, before the places are known.
@@ -140,6 +144,7 @@ impl<S: Store> Side<S> {
             store,
             places: BTreeMap::new(),
             attempts: BTreeMap::new(),
+            groups: 0,
         }
     }
 
@@ -159,7 +164,13 @@ impl<S: Store> Side<S> {
     /// Makes a group of changes; gives the answers without places.
     async fn commit(&mut self, steps: &[Step]) -> Answers {
         let changes: Vec<Change> = steps.iter().filter_map(|step| self.change(step)).collect();
-        let mut answers = Arc::clone(&self.store).commit(changes.clone()).await;
+        // Every other change is noted, some with a note that is known already.
+        let places = (0..changes.len()).filter(|place| place % 2 == 0);
+        let notes = places.map(|place| (place, self.note(place)));
+        let notes: Vec<(usize, Note)> = notes.collect();
+        self.groups += 1;
+        let store = Arc::clone(&self.store);
+        let mut answers = store.commit_noted(changes.clone(), notes).await;
         for (change, answer) in changes.iter().zip(&mut answers) {
             match (change, answer) {
                 (Change::Publish(publish), Ok(Receipt::Published(seqs))) => {
@@ -181,6 +192,51 @@ impl<S: Store> Side<S> {
         answers
     }
 
+    /// The note of the change at this place of the next group.
+    fn note(&self, place: usize) -> Note {
+        let number = self.groups * 10 + place as u64;
+        let number = if number.is_multiple_of(7) {
+            self.groups
+        } else {
+            number
+        };
+        Note {
+            id: NoteId::from_parts(Wall(number), 0),
+            tenant: (number % 3 > 0).then(TenantId::default),
+            target: (number % 2 > 0).then(|| "ep_1".into()),
+            value: number.to_string().into(),
+        }
+    }
+
+    /// The notes, as they are read.
+    async fn notes(&self) -> String {
+        let log = Arc::clone(&self.store).audit_log().unwrap();
+        let mut told = String::new();
+        for (tenant, target) in [
+            (None, None),
+            (Some(TenantId::default()), None),
+            (None, Some("ep_1")),
+            (Some(TenantId::default()), Some("ep_1")),
+        ] {
+            let mut query = AuditQuery {
+                tenant,
+                target: target.map(Arc::from),
+                most: 7,
+                ..AuditQuery::default()
+            };
+            loop {
+                let page = Arc::clone(&log).page(query.clone()).await.unwrap();
+                let values = page.notes.iter().map(|it| (it.id, it.value.clone()));
+                told += &format!("{:?}\n", values.collect::<Vec<_>>());
+                query.after = page.next;
+                if page.next.is_none() {
+                    break;
+                }
+            }
+        }
+        told
+    }
+
     /// Everything that can be read, without places.
     async fn told(&self, made: &[u128]) -> String {
         let store = || Arc::clone(&self.store);
@@ -198,6 +254,7 @@ impl<S: Store> Side<S> {
         for state in EventState::ALL {
             told += &self.found(None, &[state]).await;
         }
+        told += &self.notes().await;
         told += &format!("{:?}\n", store().oldest_pending().await);
         told += &self.pages(None).await;
         told += &self.outlines().await;

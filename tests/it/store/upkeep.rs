@@ -33,6 +33,7 @@ fn keeping(path: &Path, calendar: &Calendar) -> Arc<SqliteStore> {
         ended: Duration::from_secs(10),
         failed: Duration::from_secs(100),
         statistics: Duration::from_secs(50_000),
+        audit: Duration::from_secs(1_000),
     };
     let options = SqliteStore::options().retention(retention);
     Arc::new(options.clock(calendar.clone()).open(path).unwrap())

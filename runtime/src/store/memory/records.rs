@@ -1,10 +1,10 @@
 //! Records in memory.
 
 use super::MemoryStore;
-use crate::records::{Record, RecordError, Records};
+use crate::records::{Record, RecordChange, RecordError, Records};
 use crate::store::StoreFuture;
 use bytes::Bytes;
-use postrider_engine::TenantId;
+use postrider_engine::{Note, TenantId};
 use std::collections::BTreeMap;
 use std::future::ready;
 use std::ops::Bound;
@@ -63,18 +63,34 @@ impl MemoryStore {
     }
 }
 
+impl Kept {
+    /// Makes a change; false if nothing changes by it.
+    fn make(&mut self, change: RecordChange) -> Result<bool, RecordError> {
+        match change {
+            RecordChange::Put(record) => self.put(record).map(|()| true),
+            RecordChange::PutNew(record) => {
+                let key = (record.kind, record.tenant.clone(), Arc::clone(&record.id));
+                let is_new = !self.values.contains_key(&key);
+                let done = if is_new { self.put(record) } else { Ok(()) };
+                done.map(|()| is_new)
+            }
+            RecordChange::Remove(kind, tenant, id) => {
+                let gone = self.values.remove(&(kind, tenant, id));
+                self.bytes -= gone.as_ref().map_or(0, Bytes::len);
+                Ok(gone.is_some())
+            }
+        }
+    }
+}
+
 impl Records for MemoryStore {
     fn put(self: Arc<Self>, record: Record) -> StoreFuture<Result<(), RecordError>> {
-        Box::pin(ready(self.kept().put(record)))
+        let done = self.kept().make(RecordChange::Put(record));
+        Box::pin(ready(done.map(drop)))
     }
 
     fn put_new(self: Arc<Self>, record: Record) -> StoreFuture<Result<bool, RecordError>> {
-        let mut kept = self.kept();
-        let key = (record.kind, record.tenant.clone(), Arc::clone(&record.id));
-        let is_new = !kept.values.contains_key(&key);
-        let done = if is_new { kept.put(record) } else { Ok(()) };
-        drop(kept);
-        Box::pin(ready(done.map(|()| is_new)))
+        Box::pin(ready(self.kept().make(RecordChange::PutNew(record))))
     }
 
     fn remove(
@@ -83,11 +99,22 @@ impl Records for MemoryStore {
         tenant: TenantId,
         id: Arc<str>,
     ) -> StoreFuture<Result<bool, RecordError>> {
+        let done = self.kept().make(RecordChange::Remove(kind, tenant, id));
+        Box::pin(ready(done))
+    }
+
+    fn change_noted(
+        self: Arc<Self>,
+        change: RecordChange,
+        note: Note,
+    ) -> StoreFuture<Result<bool, RecordError>> {
         let mut kept = self.kept();
-        let gone = kept.values.remove(&(kind, tenant, id));
-        kept.bytes -= gone.as_ref().map_or(0, Bytes::len);
+        let done = kept.make(change);
+        if done == Ok(true) {
+            self.notes().keep(note);
+        }
         drop(kept);
-        Box::pin(ready(Ok(gone.is_some())))
+        Box::pin(ready(done))
     }
 
     fn get(

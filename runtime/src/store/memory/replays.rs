@@ -4,7 +4,7 @@ use super::MemoryStore;
 use crate::history::Direction;
 use crate::replay::{Replay, ReplayLog, ReplayQuery, ReplayState};
 use crate::store::{StoreError, StoreFuture};
-use postrider_engine::ReplayId;
+use postrider_engine::{Note, ReplayId};
 use std::collections::BTreeMap;
 use std::future::ready;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -28,6 +28,15 @@ impl ReplayLog for MemoryStore {
             replays.remove(&oldest);
         }
         Box::pin(ready(Ok(())))
+    }
+
+    fn put_noted(
+        self: Arc<Self>,
+        replay: Replay,
+        note: Note,
+    ) -> StoreFuture<Result<(), StoreError>> {
+        self.notes().keep(note);
+        ReplayLog::put(self, replay)
     }
 
     fn replay(self: Arc<Self>, id: ReplayId) -> StoreFuture<Result<Option<Replay>, StoreError>> {

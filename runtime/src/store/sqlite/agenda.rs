@@ -9,7 +9,7 @@ use crate::agenda::{
     ScheduledEvent, ScheduledPage, ScheduledQuery,
 };
 use crate::store::{StoreError, StoreFuture};
-use postrider_engine::{Event, EventId, Idempotency, Receipt, Target, TenantId, Wall};
+use postrider_engine::{Event, EventId, Idempotency, Note, Receipt, Target, TenantId, Wall};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,16 +37,15 @@ impl Agenda for SqliteStore {
     }
 
     fn cancel(self: Arc<Self>, event: EventId) -> StoreFuture<Result<bool, StoreError>> {
-        let done = self.beside(move |file| {
-            file.beside_commits_with_room(Growth::Less, |changes| {
-                let mut delete = changes.connection.prepare_cached(
-                    "DELETE FROM postrider_outbox
-                     WHERE id = ?1 AND not_before IS NOT NULL AND refused IS NULL",
-                )?;
-                Ok(delete.execute([event.as_u128().to_be_bytes()])? > 0)
-            })
-        });
-        Box::pin(async move { Ok(done.await?) })
+        self.drop_scheduled(event, None)
+    }
+
+    fn cancel_noted(
+        self: Arc<Self>,
+        event: EventId,
+        note: Note,
+    ) -> StoreFuture<Result<bool, StoreError>> {
+        self.drop_scheduled(event, Some(note))
     }
 
     fn find(
@@ -61,6 +60,29 @@ impl Agenda for SqliteStore {
         query: ScheduledQuery,
     ) -> StoreFuture<Result<ScheduledPage, StoreError>> {
         self.read(move |connection, _| page(connection, &query))
+    }
+}
+
+impl SqliteStore {
+    fn drop_scheduled(
+        self: &Arc<Self>,
+        event: EventId,
+        note: Option<Note>,
+    ) -> StoreFuture<Result<bool, StoreError>> {
+        let done = self.beside(move |file| {
+            file.beside_commits_with_room(Growth::Less, |changes| {
+                let mut delete = changes.connection.prepare_cached(
+                    "DELETE FROM postrider_outbox
+                     WHERE id = ?1 AND not_before IS NOT NULL AND refused IS NULL",
+                )?;
+                let is_dropped = delete.execute([event.as_u128().to_be_bytes()])? > 0;
+                if let Some(note) = note.as_ref().filter(|_| is_dropped) {
+                    changes.write_note(note)?;
+                }
+                Ok(is_dropped)
+            })
+        });
+        Box::pin(async move { Ok(done.await?) })
     }
 }
 

@@ -1,7 +1,6 @@
 //! The database itself: one connection that writes. It blocks, and knows no thread and no runtime:
 //! [`super::SqliteStore`] gives it a thread of its own, the simulation calls it as it is.
 
-use super::agenda;
 use super::changes::Changes;
 use super::held::Lock;
 use super::key_file::KeyFile;
@@ -13,10 +12,10 @@ use super::retention::Retention;
 use super::schema::{self, COMMITS, Home, PROBES};
 use super::seal::KeyRing;
 use super::watch::{self, Watch};
-use super::{BUSY, OpenError, SchemaError, StoreFault, beside, reads, records};
+use super::{BUSY, OpenError, SchemaError, StoreFault, agenda, audit, beside, reads, records};
 use crate::store::StoreError;
 use postrider_engine::{
-    Change, CommitError, DeliveryRecord, EndpointId, EventId, Ledger, Load, Loaded, Receipt,
+    Change, CommitError, DeliveryRecord, EndpointId, EventId, Ledger, Load, Loaded, Note, Receipt,
     Recovered, Wall,
 };
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, ffi};
@@ -177,6 +176,11 @@ impl SqliteFile {
     /// asked again. After [`CommitError::Failed`] all that follows fails, too: the file must be
     /// opened anew.
     pub fn commit(&mut self, changes: &[Change]) -> Vec<Result<Receipt, CommitError>> {
+        self.commit_noted(changes, &[])
+    }
+
+    /// The same, with notes of some of them, each with the place of its change, in their order.
+    pub(super) fn commit_noted(&mut self, changes: &[Change], notes: &[(usize, Note)]) -> Answers {
         if let Some(reason) = &self.failed {
             return failed(changes, reason);
         }
@@ -184,7 +188,7 @@ impl SqliteFile {
         let mut may_grow = self.reserve.as_mut().is_none_or(Reserve::is_there);
         let mut waited = Patience::default();
         loop {
-            let error = match self.transact(changes, may_grow) {
+            let error = match self.transact((changes, notes), may_grow) {
                 Ok(receipts) => {
                     self.remember_room(changes, &receipts);
                     return receipts;
@@ -219,16 +223,26 @@ impl SqliteFile {
     }
 
     /// Makes all of them, or none. What would make more is refused unless it may.
-    fn transact(&mut self, changes: &[Change], may_grow: bool) -> Result<Answers, StoreFault> {
+    fn transact(
+        &mut self,
+        (changes, notes): (&[Change], &[(usize, Note)]),
+        may_grow: bool,
+    ) -> Result<Answers, StoreFault> {
         self.in_transaction(|making| {
             making.keeps_bodies = may_grow;
             let mut answers = Vec::with_capacity(changes.len());
-            for change in changes {
-                if may_grow || !change.makes_more() {
-                    answers.push(Ok(making.make(change)?));
-                } else {
+            let mut notes = notes.iter().peekable();
+            for (place, change) in changes.iter().enumerate() {
+                let note = notes.next_if(|(of, _)| *of == place);
+                if !may_grow && change.makes_more() {
                     answers.push(Err(CommitError::Full));
+                    continue;
                 }
+                let receipt = making.make(change)?;
+                if let Some((_, note)) = note.filter(|_| receipt.has_changed()) {
+                    making.write_note(note)?;
+                }
+                answers.push(Ok(receipt));
             }
             Ok(answers)
         })
@@ -411,6 +425,7 @@ impl SqliteFile {
             changes.discard_orphans()?;
             let is_sealed_anew = changes.seal_anew()?;
             records::seal_anew(changes.connection, &keys)?;
+            audit::seal_anew(changes.connection, &keys)?;
             changes.lanes.flush(changes.connection)?;
             Ok((reads::recover(changes.connection, &keys)?, is_sealed_anew))
         })?;

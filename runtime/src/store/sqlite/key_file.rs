@@ -150,7 +150,8 @@ fn stamp(path: &Path) -> io::Result<Stamp> {
 fn something_sealed(connection: &Connection) -> rusqlite::Result<Option<Vec<u8>>> {
     let mut select = connection.prepare(
         "SELECT * FROM (SELECT secrets FROM postrider_endpoint LIMIT 1)
-         UNION ALL SELECT * FROM (SELECT value FROM postrider_record LIMIT 1)",
+         UNION ALL SELECT * FROM (SELECT value FROM postrider_record LIMIT 1)
+         UNION ALL SELECT * FROM (SELECT value FROM postrider_audit LIMIT 1)",
     )?;
     select.query_row([], |row| row.get(0)).optional()
 }

@@ -3,36 +3,30 @@
 use super::file::Growth;
 use super::seal::{KeyRing, Sealed};
 use super::{SqliteStore, StoreFault, rows};
-use crate::records::{Record, RecordError, Records};
+use crate::records::{Record, RecordChange, RecordError, Records};
 use crate::store::{StoreError, StoreFuture};
-use postrider_engine::TenantId;
+use postrider_engine::{Note, TenantId};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::sync::Arc;
 
 /// Records that are sealed anew at once.
 const AT_ONCE: usize = 100;
 
-/// A change of a record.
-enum RecordChange {
-    Put(Record),
-    PutNew(Record),
-    Remove(&'static str, TenantId, Arc<str>),
-}
-
 impl SqliteStore {
     fn change_record(
         self: &Arc<Self>,
         change: RecordChange,
+        note: Option<Note>,
     ) -> StoreFuture<Result<bool, RecordError>> {
-        let checked = match &change {
-            RecordChange::Put(record) | RecordChange::PutNew(record) => record.check(),
-            RecordChange::Remove(..) => Ok(()),
-        };
-        let done = checked.map(|()| {
+        let done = change.check().map(|()| {
             let growth = change.growth();
             self.beside(move |file| {
                 file.beside_commits_with_room(growth, |making| {
-                    change.make(making.connection, making.keys)
+                    let is_changed = change.make(making.connection, making.keys)?;
+                    if let Some(note) = note.as_ref().filter(|_| is_changed) {
+                        making.write_note(note)?;
+                    }
+                    Ok(is_changed)
                 })
             })
         });
@@ -47,12 +41,12 @@ impl SqliteStore {
 
 impl Records for SqliteStore {
     fn put(self: Arc<Self>, record: Record) -> StoreFuture<Result<(), RecordError>> {
-        let done = self.change_record(RecordChange::Put(record));
+        let done = self.change_record(RecordChange::Put(record), None);
         Box::pin(async move { done.await.map(drop) })
     }
 
     fn put_new(self: Arc<Self>, record: Record) -> StoreFuture<Result<bool, RecordError>> {
-        self.change_record(RecordChange::PutNew(record))
+        self.change_record(RecordChange::PutNew(record), None)
     }
 
     fn remove(
@@ -61,7 +55,15 @@ impl Records for SqliteStore {
         tenant: TenantId,
         id: Arc<str>,
     ) -> StoreFuture<Result<bool, RecordError>> {
-        self.change_record(RecordChange::Remove(kind, tenant, id))
+        self.change_record(RecordChange::Remove(kind, tenant, id), None)
+    }
+
+    fn change_noted(
+        self: Arc<Self>,
+        change: RecordChange,
+        note: Note,
+    ) -> StoreFuture<Result<bool, RecordError>> {
+        self.change_record(change, Some(note))
     }
 
     fn get(
@@ -89,6 +91,14 @@ impl Records for SqliteStore {
 }
 
 impl RecordChange {
+    /// Whether its sizes are within the bounds.
+    fn check(&self) -> Result<(), RecordError> {
+        match self {
+            Self::Put(record) | Self::PutNew(record) => record.check(),
+            Self::Remove(..) => Ok(()),
+        }
+    }
+
     fn growth(&self) -> Growth {
         match self {
             Self::Put(_) | Self::PutNew(_) => Growth::More,

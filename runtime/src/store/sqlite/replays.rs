@@ -8,7 +8,8 @@ use crate::replay::{
 };
 use crate::store::{StoreError, StoreFuture};
 use postrider_engine::{
-    DeliveryId, EndpointId, EventId, FailReason, FailureKind, OrderingKey, ReplayId, TenantId, Wall,
+    DeliveryId, EndpointId, EventId, FailReason, FailureKind, Note, OrderingKey, ReplayId,
+    TenantId, Wall,
 };
 use rusqlite::{Connection, Row, ToSql, params};
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,20 @@ impl ReplayLog for SqliteStore {
     fn put(self: Arc<Self>, replay: Replay) -> StoreFuture<Result<(), StoreError>> {
         let done =
             self.beside(move |file| file.beside_commits(|made| put(made.connection, &replay)));
+        Box::pin(async move { Ok(done.await?) })
+    }
+
+    fn put_noted(
+        self: Arc<Self>,
+        replay: Replay,
+        note: Note,
+    ) -> StoreFuture<Result<(), StoreError>> {
+        let done = self.beside(move |file| {
+            file.beside_commits(|made| {
+                put(made.connection, &replay)?;
+                made.write_note(&note)
+            })
+        });
         Box::pin(async move { Ok(done.await?) })
     }
 

@@ -3,6 +3,7 @@
 use super::StoreFault;
 use super::changes::Changes;
 use super::rows::{self, signed};
+use crate::audit::NOTES_MAX;
 use crate::statistics::MS_PER_HOUR;
 use postrider_engine::Wall;
 use rusqlite::{OptionalExtension, params};
@@ -18,6 +19,8 @@ pub struct Retention {
     pub failed: Duration,
     /// Statistics by hour. Default 400 days.
     pub statistics: Duration,
+    /// Notes of who did what; also of these only the newest [`NOTES_MAX`]. Default 90 days.
+    pub audit: Duration,
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -28,6 +31,7 @@ impl Retention {
         ended: Duration::MAX,
         failed: Duration::MAX,
         statistics: Duration::MAX,
+        audit: Duration::MAX,
     };
 }
 
@@ -37,6 +41,7 @@ impl Default for Retention {
             ended: 30 * DAY,
             failed: 90 * DAY,
             statistics: 400 * DAY,
+            audit: 90 * DAY,
         }
     }
 }
@@ -86,6 +91,7 @@ impl Changes<'_> {
                      ORDER BY hour LIMIT {STEP})"
             ))?
             .execute([signed(hour)])?;
+        dropped += self.drop_notes(Wall(before(retention.audit)), NOTES_MAX)?;
         Ok(dropped)
     }
 

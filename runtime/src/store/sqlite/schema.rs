@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i32 = 0x5053_5452;
 pub(super) const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
 /// Each brings the schema from its place to the next one. Never changed, only added to.
-const MIGRATIONS: &[&str] = &[FIRST, SECOND, THIRD, SENT_REQUESTS, REPLAYS];
+const MIGRATIONS: &[&str] = &[FIRST, SECOND, THIRD, SENT_REQUESTS, REPLAYS, AUDIT];
 
 /// Names begin with `postrider_`, so that the tables can live in an application's database.
 ///
@@ -276,6 +276,21 @@ CREATE INDEX postrider_replay_tenant ON postrider_replay (tenant, id);
 CREATE INDEX postrider_replay_running ON postrider_replay (id) WHERE state = 0;
 ";
 
+/// Who did what. A note's `number` counts up; the oldest go first. `id` begins with the time, and
+/// `value` is sealed, and bound to id, tenant and target.
+const AUDIT: &str = "
+CREATE TABLE postrider_audit (
+    number INTEGER PRIMARY KEY,
+    id BLOB NOT NULL CHECK (length(id) = 16),
+    tenant TEXT,
+    target TEXT,
+    value BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX postrider_audit_id ON postrider_audit (id);
+CREATE INDEX postrider_audit_tenant ON postrider_audit (tenant, id);
+CREATE INDEX postrider_audit_target ON postrider_audit (target, id);
+";
+
 /// In `postrider_meta`: how many of the migrations the tables have seen.
 const VERSION: &str = "version";
 
@@ -290,6 +305,9 @@ pub(super) const COMMITS: &str = "commits";
 
 /// In `postrider_meta`: how often it was tried whether a change becomes durable.
 pub(super) const PROBES: &str = "probes";
+
+/// In `postrider_meta`: the id of the key with which all notes were sealed at the last start.
+pub(super) const AUDIT_KEY: &str = "audit_key";
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]

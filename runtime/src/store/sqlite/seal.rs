@@ -1,6 +1,7 @@
 //! Endpoint secrets, custom headers and records at rest: sealed with XChaCha20-Poly1305 (RFC 8439, with the extended
 //! nonce of draft-irtf-cfrg-xchacha-03), bound to what they are and the key that sealed them:
-//! secrets and headers to tenant and endpoint, records to kind, tenant and id.
+//! secrets and headers to tenant and endpoint, records to kind, tenant and id, notes to id, tenant and
+//! target.
 //!
 //! A sealed text is a version byte, the key's id (8 bytes), the nonce (24 bytes) and the
 //! ciphertext with its tag.
@@ -8,7 +9,7 @@
 use super::key_file::KeyFile;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use postrider_engine::{EndpointId, EndpointSecret, Secret, TenantId, Wall};
+use postrider_engine::{EndpointId, EndpointSecret, NoteId, Secret, TenantId, Wall};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -62,6 +63,8 @@ pub(super) enum Sealed<'a> {
     Headers(&'a TenantId, EndpointId),
     /// A record of this kind, tenant and id.
     Record(&'a str, &'a TenantId, &'a str),
+    /// A note with this id, of this tenant and this target.
+    Note(NoteId, Option<&'a TenantId>, Option<&'a str>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -244,6 +247,19 @@ impl Sealed<'_> {
                 bound.extend(key);
                 bound
             }
+            Self::Note(id, tenant, target) => {
+                // Nor does a tenant begin so.
+                let mut bound = vec![2];
+                bound.extend(id.as_u128().to_be_bytes());
+                for part in [tenant.map(TenantId::as_str), *target] {
+                    // What is not there is bound as such, and is no empty text.
+                    let length = part.map_or(u64::MAX, |part| part.len() as u64);
+                    bound.extend(length.to_be_bytes());
+                    bound.extend(part.unwrap_or_default().as_bytes());
+                }
+                bound.extend(key);
+                bound
+            }
         }
     }
 
@@ -258,6 +274,7 @@ impl fmt::Display for Sealed<'_> {
             Self::Secrets(_, endpoint) => write!(f, "the secrets of {endpoint}"),
             Self::Headers(_, endpoint) => write!(f, "the headers of {endpoint}"),
             Self::Record(kind, tenant, id) => write!(f, "the record {kind} {id} of {tenant}"),
+            Self::Note(id, ..) => write!(f, "the note {id}"),
         }
     }
 }
@@ -356,6 +373,26 @@ mod tests {
             Sealed::Record("key", &tenant, "a"),
             Sealed::Secrets(&tenant, EndpointId::from_u128(5)),
             Sealed::Headers(&tenant, EndpointId::from_u128(5)),
+        ] {
+            let opened = ring.open(&other, &sealed);
+            assert!(matches!(opened, Err(SealError::Damaged(_))), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_sealed_note_opens_as_nothing_but_itself() {
+        let (tenant, stranger) = (TenantId::default(), "acme".parse().unwrap());
+        let (one, other) = (NoteId::from_u128(1), NoteId::from_u128(2));
+        let ring = KeyRing::new([OLD]).unwrap();
+        let note = Sealed::Note(one, Some(&tenant), Some("ep_1"));
+        let sealed = ring.seal(&note, b"who").unwrap();
+        assert_eq!(ring.open(&note, &sealed).unwrap()[..], *b"who");
+        for other in [
+            Sealed::Note(other, Some(&tenant), Some("ep_1")),
+            Sealed::Note(one, Some(&stranger), Some("ep_1")),
+            Sealed::Note(one, None, Some("ep_1")),
+            Sealed::Note(one, Some(&tenant), Some("ep_2")),
+            Sealed::Note(one, Some(&tenant), None),
         ] {
             let opened = ring.open(&other, &sealed);
             assert!(matches!(opened, Err(SealError::Damaged(_))), "{other}");

@@ -7,7 +7,7 @@ use super::file::{Answers, SqliteFile};
 use super::retention::Retention;
 use crate::clock::Clock;
 use crate::store::StoreError;
-use postrider_engine::{Change, Recovered};
+use postrider_engine::{Change, Note, Recovered};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -15,8 +15,8 @@ use tokio::sync::{oneshot, watch};
 
 /// What the writer is asked for.
 pub(super) enum Job {
-    /// To make these, in this order.
-    Commit(Vec<Change>, oneshot::Sender<Answers>),
+    /// To make these, in this order, with notes of some of them.
+    Commit(Vec<Change>, Vec<(usize, Note)>, oneshot::Sender<Answers>),
     /// To end what a crash has left half-done, and to say what there is.
     Recover(oneshot::Sender<Result<Recovered, StoreError>>),
     /// To do something that no core has asked for. It answers by itself.
@@ -94,7 +94,9 @@ pub(super) fn run(
         let left = housekeeping.left().min(file.until_look());
         // Whoever asked may be gone.
         match jobs.recv_timeout(left) {
-            Ok(Job::Commit(changes, reply)) => drop(reply.send(file.commit(&changes))),
+            Ok(Job::Commit(changes, notes, reply)) => {
+                drop(reply.send(file.commit_noted(&changes, &notes)));
+            }
             Ok(Job::Recover(reply)) => drop(reply.send(file.recover())),
             Ok(Job::Beside(work)) => work(&mut file),
             Err(RecvTimeoutError::Timeout) => (),

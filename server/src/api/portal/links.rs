@@ -6,7 +6,7 @@ use crate::api::problem::{Code, Problem};
 use crate::api::registry::Registry;
 use crate::api::time::Time;
 use postrider::engine::PortalLinkId;
-use postrider::{RecordError, Records, TenantId, Wall};
+use postrider::{Note, RecordError, Records, TenantId, Wall};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -73,11 +73,12 @@ impl Links {
         Ok(Self(registry.without_share()))
     }
 
-    /// Makes a link. Its token is given this once.
+    /// Makes a link. Its token is given this once. The note is kept with it.
     pub(super) async fn add(
         &self,
         new: NewLink,
         now: Wall,
+        mut note: Note,
     ) -> Result<(Arc<LinkRecord>, String), Problem> {
         self.drop_expired(now).await?;
         if self.of(&new.tenant).len() >= LINKS_TENANT_MAX {
@@ -100,7 +101,8 @@ impl Links {
             made_by: new.made_by,
             expires_at: new.expires_at,
         };
-        let record = self.0.add(&home(), &id, record).await?;
+        note.target = Some(id.as_str().into());
+        let record = self.0.add(&home(), &id, record, Some(note)).await?;
         Ok((record, token))
     }
 
@@ -108,7 +110,7 @@ impl Links {
         let all = self.0.all();
         let expired = all.iter().filter(|link| link.has_expired(now));
         for link in expired.take(EXPIRED) {
-            self.take(&link.id).await?;
+            self.take(&link.id, None).await?;
         }
         Ok(())
     }
@@ -120,9 +122,10 @@ impl Links {
         (link.is_of(token) && !link.has_expired(now)).then_some(link)
     }
 
-    /// From now on it is no link any more. Of those who call this at once, one gets true.
-    pub(crate) async fn take(&self, id: &str) -> Result<bool, Problem> {
-        self.0.remove(&home(), id).await
+    /// From now on it is no link any more. Of those who call this at once, one gets true, and its note
+    /// is kept.
+    pub(crate) async fn take(&self, id: &str, note: Option<Note>) -> Result<bool, Problem> {
+        self.0.remove(&home(), id, note).await
     }
 
     /// Those of a tenant.

@@ -5,7 +5,7 @@ use crate::api::problem::{Code, Problem};
 use crate::api::registry::Registry;
 use postrider::engine::SourceId;
 use postrider::store::StoreError;
-use postrider::{RecordError, Records, TenantId};
+use postrider::{Note, RecordError, Records, TenantId};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Mutex;
@@ -58,12 +58,13 @@ impl Sources {
         &self,
         tenant: &TenantId,
         record: SourceRecord,
+        note: Option<Note>,
     ) -> Result<Arc<Source>, Problem> {
         let _changing = self.changing.lock().await;
         self.check_name(tenant, &record)?;
         let id = record.id.clone();
         let source = Arc::new(Source::prepare(Arc::new(record.clone()))?);
-        self.registry.add(tenant, &id, record).await?;
+        self.registry.add(tenant, &id, record, note).await?;
         Ok(self.make_ready(source))
     }
 
@@ -72,12 +73,13 @@ impl Sources {
         &self,
         tenant: &TenantId,
         id: SourceId,
+        note: Option<Note>,
         change: impl FnOnce(&SourceRecord) -> Result<SourceRecord, Problem> + Send,
     ) -> Result<Option<Arc<Source>>, Problem> {
         let _changing = self.changing.lock().await;
         let id = id.to_string();
         let mut source = None;
-        let changed = self.registry.change(tenant, &id, |known| {
+        let changed = self.registry.change(tenant, &id, note, |known| {
             let record = change(known)?;
             self.check_name(tenant, &record)?;
             source = Some(Source::prepare(Arc::new(record.clone()))?);
@@ -88,9 +90,14 @@ impl Sources {
     }
 
     /// Removes the one with this id. False if there is none of this tenant.
-    pub(crate) async fn remove(&self, tenant: &TenantId, id: SourceId) -> Result<bool, Problem> {
+    pub(crate) async fn remove(
+        &self,
+        tenant: &TenantId,
+        id: SourceId,
+        note: Option<Note>,
+    ) -> Result<bool, Problem> {
         let _changing = self.changing.lock().await;
-        let removed = self.registry.remove(tenant, &id.to_string()).await?;
+        let removed = self.registry.remove(tenant, &id.to_string(), note).await?;
         if removed {
             let mut ready = self.ready.write().unwrap_or_else(PoisonError::into_inner);
             ready.remove(&id);

@@ -9,8 +9,8 @@ use crate::api::page::{self, Page};
 use crate::api::problem::Problem;
 use crate::api::receipts::Receipt;
 use axum::extract::State;
-use postrider::TenantId;
 use postrider::engine::SourceId;
+use postrider::{Note, TenantId};
 
 #[utoipa::path(
     get, path = "/v1/sources/{id}/receipts", tag = "Sources",
@@ -34,11 +34,13 @@ pub(crate) async fn list(
     Ok(axum::Json(receipts.page(before, most)))
 }
 
-/// Removes a source with its receipts. False if the tenant has none with this id.
+/// Removes a source with its receipts. False if the tenant has none with this id. The note is kept
+/// with the source's end.
 pub(crate) async fn remove_with(
     api: &Api,
     tenant: &TenantId,
     id: SourceId,
+    note: Option<Note>,
 ) -> Result<bool, Problem> {
     let found = api.sources().get(id);
     if found.is_none_or(|source| source.tenant() != tenant) {
@@ -46,5 +48,5 @@ pub(crate) async fn remove_with(
     }
     // Held until the source is gone: what comes for it from then on is not written.
     let _not_written = api.receipts().forget(tenant, id).await?;
-    api.sources().remove(tenant, id).await
+    api.sources().remove(tenant, id, note).await
 }

@@ -119,31 +119,36 @@ async fn scheduled(api: &Api, tenant: &TenantId) -> Result<usize, StepError> {
     Ok(page.events.len())
 }
 
-/// Sources, keys, links to the portal, templates, event types and the defaults of endpoints.
+/// Sources, keys, links to the portal, templates, event types and the defaults of endpoints. That the
+/// tenant was deleted is noted; what follows from it is not.
 async fn records(api: &Api, tenant: &TenantId) -> Result<usize, StepError> {
     let mut ended = 0;
     for source in api.sources().of(tenant).iter().take(PAGE) {
-        receipts::remove_with(api, tenant, source.id()).await?;
+        receipts::remove_with(api, tenant, source.id(), None).await?;
         ended += 1;
     }
     for key in api.keys().list(Some(tenant)).iter().take(PAGE) {
-        api.keys().revoke(Some(tenant), &key.id).await?;
+        api.keys().revoke(Some(tenant), &key.id, None).await?;
         ended += 1;
     }
     for link in api.portal_links().of(tenant).iter().take(PAGE) {
-        api.portal_links().take(&link.id).await?;
+        api.portal_links().take(&link.id, None).await?;
         ended += 1;
     }
     for template in api.templates().of(tenant).iter().take(PAGE) {
-        api.templates().remove(tenant, template.name()).await?;
+        api.templates()
+            .remove(tenant, template.name(), None)
+            .await?;
         ended += 1;
     }
     for event_type in api.event_types().of(tenant).iter().take(PAGE) {
-        api.event_types().remove(tenant, &event_type.name).await?;
+        api.event_types()
+            .remove(tenant, &event_type.name, None)
+            .await?;
         ended += 1;
     }
     if api.endpoint_defaults().get(tenant, ID).is_some() {
-        api.endpoint_defaults().remove(tenant, ID).await?;
+        api.endpoint_defaults().remove(tenant, ID, None).await?;
         ended += 1;
     }
     Ok(ended)

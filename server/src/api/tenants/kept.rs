@@ -4,7 +4,7 @@ use crate::api::problem::{Code, Problem};
 use crate::api::registry::Registry;
 use crate::api::time::Time;
 use postrider::engine::TenantUid;
-use postrider::{RecordError, Records, TenantId, Wall};
+use postrider::{Note, RecordError, Records, TenantId, Wall};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -164,6 +164,7 @@ impl Tenants {
         name: &TenantId,
         (description, allow_networks): (String, Vec<String>),
         now: Wall,
+        note: Option<Note>,
     ) -> Result<Arc<TenantRecord>, Problem> {
         let _changing = self.changing.lock().await;
         if self.find(name.as_str()).is_some() {
@@ -181,8 +182,14 @@ impl Tenants {
             created_at: now.into(),
             deleting: false,
         };
-        let record = self.registry.add(&home(), &id, record).await?;
-        let id: TenantId = id.parse()?;
+        let tenant: TenantId = id.parse()?;
+        let note = note.map(|note| Note {
+            tenant: Some(tenant.clone()),
+            target: Some(id.as_str().into()),
+            ..note
+        });
+        let record = self.registry.add(&home(), &id, record, note).await?;
+        let id = tenant;
         self.write(|index| index.put(id, &record));
         Ok(record)
     }
@@ -191,6 +198,7 @@ impl Tenants {
     pub(crate) async fn change(
         &self,
         id: &TenantId,
+        note: Option<Note>,
         change: impl FnOnce(&mut TenantRecord) + Send,
     ) -> Result<Option<Arc<TenantRecord>>, Problem> {
         let _changing = self.changing.lock().await;
@@ -198,7 +206,7 @@ impl Tenants {
             return Ok(None);
         }
         let home = home();
-        let changed = self.registry.change(&home, id.as_str(), |known| {
+        let changed = self.registry.change(&home, id.as_str(), note, |known| {
             let mut record = known.clone();
             change(&mut record);
             Ok(record)
@@ -208,13 +216,17 @@ impl Tenants {
 
     /// From now on nobody reaches it, and its name is free. When this returns that is durable.
     /// False if it does not live.
-    pub(crate) async fn begin_deletion(&self, id: &TenantId) -> Result<bool, Problem> {
+    pub(crate) async fn begin_deletion(
+        &self,
+        id: &TenantId,
+        note: Option<Note>,
+    ) -> Result<bool, Problem> {
         let _changing = self.changing.lock().await;
         if self.get(id).is_none() {
             return Ok(false);
         }
         let home = home();
-        let changed = self.registry.change(&home, id.as_str(), |known| {
+        let changed = self.registry.change(&home, id.as_str(), note, |known| {
             Ok(TenantRecord {
                 deleting: true,
                 ..known.clone()
@@ -230,7 +242,7 @@ impl Tenants {
     /// It has nothing any more: its record goes.
     pub(crate) async fn end_deletion(&self, id: &TenantId) -> Result<(), Problem> {
         let _changing = self.changing.lock().await;
-        self.registry.remove(&home(), id.as_str()).await?;
+        self.registry.remove(&home(), id.as_str(), None).await?;
         self.write(|index| {
             index.deleting.remove(id);
             index.holds.remove(id);
@@ -264,13 +276,16 @@ mod tests {
     async fn a_tenant_made_again_under_an_old_name_has_another_id() {
         let store = Arc::new(MemoryStore::default());
         let all = tenants(&store).await;
-        let add = async || all.add(&named("acme"), Default::default(), Wall(1)).await;
+        let add = async || {
+            all.add(&named("acme"), Default::default(), Wall(1), None)
+                .await
+        };
         let first = add().await.unwrap();
         assert!(first.id.starts_with("tnt_"), "{}", first.id);
         assert!(add().await.is_err(), "the name is taken");
         let id = named(&first.id);
         assert_eq!(all.find("acme"), Some(id.clone()));
-        assert!(all.begin_deletion(&id).await.unwrap());
+        assert!(all.begin_deletion(&id, None).await.unwrap());
         assert_eq!((all.find("acme"), all.find(&first.id)), (None, None));
         assert!(all.hold(&id).is_none() && !all.lives(&id));
         let second = add().await.unwrap();
@@ -282,9 +297,11 @@ mod tests {
     async fn a_deletion_that_has_begun_goes_on_after_a_restart() {
         let store = Arc::new(MemoryStore::default());
         let all = tenants(&store).await;
-        let made = all.add(&named("acme"), Default::default(), Wall(1)).await;
+        let made = all
+            .add(&named("acme"), Default::default(), Wall(1), None)
+            .await;
         let id = named(&made.unwrap().id);
-        all.begin_deletion(&id).await.unwrap();
+        all.begin_deletion(&id, None).await.unwrap();
         let again = tenants(&store).await;
         assert_eq!(again.being_deleted(), std::slice::from_ref(&id));
         assert!(!again.lives(&id) && again.find("acme").is_none());
@@ -307,8 +324,10 @@ mod tests {
         let all = tenants(&store).await;
         assert_eq!(all.find("acme"), Some(named("acme")));
         assert_eq!(all.list()[0].name(), "acme");
-        all.begin_deletion(&named("acme")).await.unwrap();
-        let new = all.add(&named("acme"), Default::default(), Wall(1)).await;
+        all.begin_deletion(&named("acme"), None).await.unwrap();
+        let new = all
+            .add(&named("acme"), Default::default(), Wall(1), None)
+            .await;
         let new = new.unwrap();
         assert_ne!(new.id, "acme");
         assert_eq!(all.find("acme"), Some(named(&new.id)));
@@ -318,10 +337,12 @@ mod tests {
     async fn a_request_that_goes_on_holds_the_tenant() {
         let store = Arc::new(MemoryStore::default());
         let all = tenants(&store).await;
-        let made = all.add(&named("acme"), Default::default(), Wall(1)).await;
+        let made = all
+            .add(&named("acme"), Default::default(), Wall(1), None)
+            .await;
         let id = named(&made.unwrap().id);
         let hold = all.hold(&id).unwrap();
-        all.begin_deletion(&id).await.unwrap();
+        all.begin_deletion(&id, None).await.unwrap();
         assert!(all.is_held(&id));
         drop(hold);
         assert!(!all.is_held(&id));
