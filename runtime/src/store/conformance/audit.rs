@@ -165,7 +165,7 @@ pub(super) async fn notes_are_found_by_tenant_target_and_time<S: Store>(store: &
         target: Some("ep_2".into()),
         ..all()
     };
-    assert_eq!(found(&log, of_target).await, [blue.clone()]);
+    assert_eq!(found(&log, of_target).await, std::slice::from_ref(&blue));
     let of_neither = AuditQuery {
         tenant: Some("red".parse().unwrap()),
         target: Some("ep_2".into()),
