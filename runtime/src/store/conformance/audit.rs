@@ -57,6 +57,7 @@ fn paused() -> Change {
         secrets: None,
         status: Some(EndpointStatus::Paused),
         health: None,
+        due: None,
     }))
 }
 
