@@ -160,8 +160,8 @@ fn base(api: &Api, parts: &Parts) -> String {
     post, path = "/v1/portal-links", tag = "Portal", request_body = LinkForm,
     summary = "Make a link to the portal of the tenant",
     description = "For a customer of a platform: it signs in once, until it expires. Who has signed in \
-                   reads what is the tenant's and does what `acts` allow; keys and tenants are out of \
-                   reach. `url` begins as the setting `public_url` says, or else as this request.",
+                   reads what is the tenant's and does what `acts` allow; keys, tenants and the log of \
+                   who did what are out of reach. `url` begins as the setting `public_url` says, or else as this request.",
     responses((status = CREATED, description = "Made. `token` is shown this once.", body = LinkView))
 )]
 pub(crate) async fn create(
