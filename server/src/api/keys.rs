@@ -29,9 +29,9 @@ pub(crate) enum Scope {
     Read,
     /// Sends deliveries and dead letters again. A part of `manage`.
     Retry,
-    /// Makes, changes and deletes endpoints, and sees their secrets. A part of `manage`.
+    /// Makes, changes, deletes and tries out endpoints, and sees their secrets. A part of `manage`.
     ManageEndpoints,
-    /// Sends test events to endpoints. A part of `manage`.
+    /// Sends test events to endpoints that are registered. A part of `manage`.
     Test,
 }
 

@@ -54,9 +54,9 @@ const RATE: NonZeroU32 = match NonZeroU32::new(50) {
 enum PortalAct {
     /// Send deliveries and dead letters again.
     Retry,
-    /// Make, change and delete endpoints, and see their secrets.
+    /// Make, change, delete and try out endpoints, and see their secrets.
     ManageEndpoints,
-    /// Send test events to endpoints.
+    /// Send test events to endpoints that are registered.
     Test,
 }
 
@@ -161,7 +161,8 @@ fn base(api: &Api, parts: &Parts) -> String {
     summary = "Make a link to the portal of the tenant",
     description = "For a customer of a platform: it signs in once, until it expires. Who has signed in \
                    reads what is the tenant's and does what `acts` allow; keys, tenants and the log of \
-                   who did what are out of reach. `url` begins as the setting `public_url` says, or else as this request.",
+                   who did what are out of reach. `url` begins as the setting `public_url` says, or else as \
+                   this request.",
     responses((status = CREATED, description = "Made. `token` is shown this once.", body = LinkView))
 )]
 pub(crate) async fn create(

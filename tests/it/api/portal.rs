@@ -66,10 +66,10 @@ fn allows(act: &str, route: &Route) -> bool {
         "retry" => {
             changes && ["/v1/deliveries/{id}/retry", "/v1/dead-letters/resend"].contains(&path)
         }
-        "test" => ["/v1/endpoints/{id}/test", "/v1/endpoints/test"].contains(&path),
+        "test" => path == "/v1/endpoints/{id}/test",
         "manage_endpoints" => match path {
             "/v1/endpoints/{id}/secret" => true,
-            "/v1/endpoints/{id}/test" | "/v1/endpoints/test" => false,
+            "/v1/endpoints/{id}/test" => false,
             _ => changes && (path == "/v1/endpoints" || path.starts_with("/v1/endpoints/")),
         },
         _ => false,
