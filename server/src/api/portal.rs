@@ -258,11 +258,12 @@ pub(crate) async fn sign_in(
         Some(id) => Some(api.keys().living(id, now).ok_or_else(unknown)?),
         None => None,
     };
+    // Before the link is used up, so that there is room for its key.
+    api.keys().drop_ended_sessions(now).await?;
     // That somebody has signed in is noted with the key: the link goes with that.
     if !api.portal_links().take(&link.id, None).await? {
         return Err(unknown());
     }
-    api.keys().drop_ended_sessions(&tenant, now).await?;
     // No later and no faster than the key that made the link.
     let end: Time = now.after(Duration::from_secs(link.session_s.into())).into();
     let maker = made_by.as_ref();
