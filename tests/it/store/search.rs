@@ -3,8 +3,8 @@
 use super::changes::{endpoint, lane, open, publish};
 use postrider::store::Store;
 use postrider::{
-    DeliveryFilter, DeliveryQuery, EventSearch, EventState, OrderingKey, SqliteStore, StateKind,
-    TenantId,
+    DeliveryFilter, DeliveryQuery, EventSearch, EventState, LaneQuery, OrderingKey, SqliteStore,
+    StateKind, TenantId,
 };
 use postrider_engine::{Change, DeliveryId, EndpointId, Wall};
 use std::sync::Arc;
@@ -148,4 +148,38 @@ async fn what_waits_under_a_key_is_found_at_once() {
     let page = Arc::clone(&store).delivery_summaries(query).await.unwrap();
     let found: Vec<u128> = page.deliveries.iter().map(|it| it.id.as_u128()).collect();
     assert_eq!((&found[..], page.next), (&[5_900, 3_000, 10][..], None));
+}
+
+#[tokio::test]
+async fn a_lane_is_found_at_once_beside_a_backlog_of_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path().join("events.db"));
+    filled(&store).await;
+    let query = LaneQuery {
+        endpoint: Some(SMALL),
+        most: 9,
+        ..LaneQuery::default()
+    };
+    let page = Arc::clone(&store).waiting_lanes(query.clone()).await;
+    let page = page.unwrap();
+    let [found] = &page.lanes[..] else {
+        panic!("{page:?}")
+    };
+    assert_eq!((found.head.id.as_u128(), found.pending), (10, 3));
+    assert_eq!(page.next, None);
+    // The other one is found where all that waits is looked through.
+    let most = LaneQuery { most: 1, ..query };
+    let of_all = LaneQuery {
+        endpoint: None,
+        ..most
+    };
+    let first = Arc::clone(&store).waiting_lanes(of_all.clone()).await;
+    let first = first.unwrap();
+    assert_eq!(first.lanes[0].head.id.as_u128(), 1);
+    let second = LaneQuery {
+        after: first.next,
+        ..of_all
+    };
+    let second = Arc::clone(&store).waiting_lanes(second).await.unwrap();
+    assert_eq!(second.lanes[0].head.id.as_u128(), 10);
 }
