@@ -147,7 +147,9 @@ pub(super) fn seal_anew(connection: &Connection, keys: &KeyRing) -> Result<(), S
         connection.query_row("SELECT max(number) FROM postrider_audit", [], |row| {
             row.get(0)
         })?;
-    if newest.is_none() || schema::meta(connection, AUDIT_KEY)? == name {
+    let sealed_with = schema::meta(connection, AUDIT_KEY)?;
+    // Where there never was a note, nothing is written.
+    if sealed_with == name || (newest.is_none() && sealed_with == 0) {
         return Ok(());
     }
     let mut select = connection.prepare_cached(&format!(
