@@ -151,35 +151,54 @@ async fn what_waits_under_a_key_is_found_at_once() {
 }
 
 #[tokio::test]
-async fn a_lane_is_found_at_once_beside_a_backlog_of_others() {
+async fn lanes_are_found_at_once_however_much_waits_in_them() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path().join("events.db"));
     filled(&store).await;
-    let query = LaneQuery {
-        endpoint: Some(SMALL),
-        most: 9,
+    let lanes = async |endpoint, after, most| {
+        let query = LaneQuery {
+            endpoint,
+            after,
+            most,
+            ..LaneQuery::default()
+        };
+        let page = Arc::clone(&store).waiting_lanes(query).await.unwrap();
+        let lanes = page.lanes.iter();
+        let lanes = lanes.map(|it| (it.head.id.as_u128(), it.pending));
+        (lanes.collect::<Vec<_>>(), page.next)
+    };
+    let [large, small] = [(1, 5_997), (10, 3)];
+    assert_eq!(lanes(None, None, 9).await, (vec![large, small], None));
+    assert_eq!(lanes(Some(SMALL), None, 9).await, (vec![small], None));
+    let (first, next) = lanes(None, None, 1).await;
+    assert_eq!((first, next.is_some()), (vec![large], true));
+    assert_eq!(lanes(None, next, 1).await, (vec![small], None));
+}
+
+#[tokio::test]
+async fn many_lanes_are_looked_for_in_what_waits() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path().join("events.db"));
+    let mut changes = vec![endpoint(LARGE)];
+    changes.extend((1..=MANY).map(|number| {
+        let to = lane(LARGE, &format!("key-{number}"));
+        Change::Publish(publish(number, "{}", &[(number, to)]))
+    }));
+    let answers = Arc::clone(&store).commit(changes).await;
+    assert!(answers.iter().all(Result::is_ok));
+    let mut query = LaneQuery {
+        most: 4_000,
         ..LaneQuery::default()
     };
-    let page = Arc::clone(&store).waiting_lanes(query.clone()).await;
-    let page = page.unwrap();
-    let [found] = &page.lanes[..] else {
-        panic!("{page:?}")
-    };
-    assert_eq!((found.head.id.as_u128(), found.pending), (10, 3));
-    assert_eq!(page.next, None);
-    // The other one is found where all that waits is looked through.
-    let most = LaneQuery { most: 1, ..query };
-    let of_all = LaneQuery {
-        endpoint: None,
-        ..most
-    };
-    let first = Arc::clone(&store).waiting_lanes(of_all.clone()).await;
-    let first = first.unwrap();
-    assert_eq!(first.lanes[0].head.id.as_u128(), 1);
-    let second = LaneQuery {
-        after: first.next,
-        ..of_all
-    };
-    let second = Arc::clone(&store).waiting_lanes(second).await.unwrap();
-    assert_eq!(second.lanes[0].head.id.as_u128(), 10);
+    let mut found = Vec::new();
+    loop {
+        let page = Arc::clone(&store).waiting_lanes(query.clone()).await;
+        let page = page.unwrap();
+        found.extend(page.lanes.iter().map(|it| it.head.id.as_u128()));
+        query.after = page.next;
+        if page.next.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, (1..=MANY).collect::<Vec<_>>());
 }

@@ -5,16 +5,21 @@ use super::history::{LOOKED_AT_MAX, owners};
 use super::lanes::lane_id;
 use super::rows;
 use super::summaries;
-use super::waiting;
 use crate::history::DeliveryFilter;
 use crate::waiting_lanes::{LaneCursor, LanePage, LaneQuery, WaitingLane};
 use postrider_engine::{DeliveryId, TenantId};
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row, Rows, params};
 
 /// What is read of every delivery that is looked at. Deliveries have their numbers in the order in
 /// which they were made.
 const COLUMNS: &str =
     "d.number, d.lane, d.seq, l.endpoint, l.key, l.pending, l.stopped_at, o.tenant";
+
+/// What waits first in each lane.
+const HEADS: &str = "SELECT (SELECT d.number FROM postrider_delivery d
+         WHERE d.lane = l.number AND d.state <= 1 ORDER BY d.seq LIMIT 1)
+     FROM postrider_lane l INDEXED BY postrider_lane_live
+     WHERE (l.pending > 0 OR l.stopped_at IS NOT NULL)";
 
 pub(super) fn page(connection: &Connection, query: &LaneQuery) -> Result<LanePage, StoreFault> {
     let snapshot = connection.unchecked_transaction()?;
@@ -27,30 +32,59 @@ pub(super) fn page(connection: &Connection, query: &LaneQuery) -> Result<LanePag
     };
     let after = query.after.map_or(0, |after| after.0);
     let after = i64::try_from(after).unwrap_or(i64::MAX);
-    match few(&snapshot, query)? {
+    match heads(&snapshot, query)? {
         Some(numbers) => making.these(numbers.into_iter().filter(|number| *number > after))?,
         None => making.all(after)?,
     }
     Ok(making.page)
 }
 
-/// The numbers of what waits for the endpoint or the tenant that is asked for, in their order, if these
-/// are few: so a backlog of others is not looked through.
-fn few(snapshot: &Connection, query: &LaneQuery) -> Result<Option<Vec<i64>>, StoreFault> {
+/// The numbers of the heads of all lanes that are asked for, in their order, if these lanes are few: so
+/// no backlog is looked through, however long it is.
+fn heads(snapshot: &Connection, query: &LaneQuery) -> Result<Option<Vec<i64>>, StoreFault> {
     let filter = DeliveryFilter {
         endpoint: query.endpoint,
         tenant: query.tenant.clone(),
         ..DeliveryFilter::default()
     };
+    // One more than may be read tells that there are too many.
+    let limit = rows::signed(LOOKED_AT_MAX as u64).saturating_add(1);
+    let mut found = Vec::new();
     let Some(owners) = owners(snapshot, &filter)? else {
-        return Ok(None);
+        let mut select = snapshot.prepare_cached(&format!("{HEADS} LIMIT ?1"))?;
+        let are_few = take(select.query([limit])?, &mut found)?;
+        return Ok(are_few.then(|| in_order(found)));
     };
-    let few = waiting::few(snapshot, &owners)?;
-    Ok(few.map(|few| {
-        let mut numbers: Vec<i64> = few.into_iter().map(|(_, number)| number).collect();
-        numbers.sort_unstable();
-        numbers
-    }))
+    let mut account = snapshot
+        .prepare_cached("SELECT endpoint FROM postrider_owner WHERE number = ?1 AND pending > 0")?;
+    let mut select = snapshot.prepare_cached(&format!("{HEADS} AND l.endpoint = ?2 LIMIT ?1"))?;
+    for owner in owners {
+        let endpoint = account.query_row([owner], |row| row.get::<_, [u8; 16]>(0));
+        if let Some(endpoint) = endpoint.optional()?
+            && !take(select.query(params![limit, endpoint])?, &mut found)?
+        {
+            return Ok(None);
+        }
+    }
+    Ok(Some(in_order(found)))
+}
+
+/// Takes the heads of these lanes. False if the lanes are more than a page looks at.
+fn take(mut lanes: Rows<'_>, heads: &mut Vec<Option<i64>>) -> Result<bool, StoreFault> {
+    while let Some(row) = lanes.next()? {
+        if heads.len() >= LOOKED_AT_MAX {
+            return Ok(false);
+        }
+        heads.push(row.get(0)?);
+    }
+    Ok(true)
+}
+
+/// Nothing waits in a lane that has stopped at its last delivery.
+fn in_order(heads: Vec<Option<i64>>) -> Vec<i64> {
+    let mut numbers: Vec<i64> = heads.into_iter().flatten().collect();
+    numbers.sort_unstable();
+    numbers
 }
 
 /// A page in the making.
