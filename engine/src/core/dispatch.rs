@@ -276,6 +276,10 @@ impl Core {
         let lane = self.lanes.get_mut(key)?;
         let state = self.endpoints.get_mut(lane.endpoint)?;
         lane.queued = true;
+        if lane.is_urgent() {
+            // It was asked for while it had to wait for something else of its lane.
+            state.urgent.insert(key);
+        }
         if first {
             state.ready.push_front(key);
         } else {

@@ -112,7 +112,12 @@ impl Core {
             return;
         };
         let batches = state.record.spec.batch.is_some();
-        let lane = self.lanes.get_mut(key);
+        let ordering = state.ordering();
+        // Its endpoint may keep an order since the store was asked: what goes before it now was not
+        // asked for, and must not pass breaker and hold by in its place.
+        let lane = self.lanes.get_mut(key).filter(|lane| {
+            lane.stopped_at.is_none() && lane.ahead_of(placed.delivery, ordering).is_none()
+        });
         let Some(timers) = lane.and_then(|lane| lane.hurry(placed.seq, batches)) else {
             return;
         };

@@ -231,6 +231,63 @@ fn an_attempt_that_began_while_the_store_was_asked_is_the_one() {
     assert!(bench.under_way().is_empty(), "the next one waits");
 }
 
+/// A breaker that is open for longer than the backoff lasts.
+fn breaking_for_long() -> EndpointSpec {
+    EndpointSpec {
+        breaker: Some(BreakerPolicy {
+            failures: 1,
+            cooldown: ms(4 * HOUR_MS),
+            cooldown_max: ms(4 * HOUR_MS),
+        }),
+        ..breaking()
+    }
+}
+
+#[test]
+fn an_order_that_came_while_the_store_was_asked_lets_nothing_else_pass_the_breaker() {
+    let mut bench = Bench::new();
+    let endpoint = bench.endpoint(EndpointSpec {
+        ordering: Ordering::None,
+        ..breaking_for_long()
+    });
+    let all = ["a", "b"].map(|text| publish(&mut bench, endpoint, "", text));
+    for _ in all {
+        bench.respond(no_answer());
+    }
+    bench.advance(ms(HOUR_MS));
+    assert!(bench.under_way().is_empty(), "the breaker is open");
+    bench.host.hold_commits = true;
+    let ordered = EndpointChange::Spec(Box::new(breaking_for_long()));
+    bench.command(Command::Change(endpoint, ordered));
+    let call = retry(&mut bench, all[1]);
+    bench.release();
+    assert!(matches!(bench.take(call), Some(Answer::RetriedNow(Ok(())))));
+    assert!(bench.under_way().is_empty(), "the head waits");
+    assert_eq!(retried(&mut bench, all[0]), Ok(()));
+    assert_eq!(bench.under_way(), ["a"]);
+}
+
+#[test]
+fn one_that_was_asked_for_while_others_of_its_lane_were_under_way_goes_after_them() {
+    let mut bench = Bench::new();
+    let endpoint = bench.endpoint(EndpointSpec {
+        ordering: Ordering::None,
+        ..breaking_for_long()
+    });
+    let first = publish(&mut bench, endpoint, "", "a");
+    publish(&mut bench, endpoint, "", "b");
+    bench.respond(no_answer());
+    let ordered = EndpointChange::Spec(Box::new(breaking_for_long()));
+    bench.change(endpoint, ordered).unwrap();
+    assert_eq!(bench.under_way(), ["b"]);
+    assert_eq!(retried(&mut bench, first), Ok(()));
+    // Another lane takes its turn meanwhile, and is kept back.
+    publish(&mut bench, endpoint, "k", "c");
+    assert_eq!(bench.under_way(), ["b"], "one at a time");
+    bench.respond(no_answer());
+    assert_eq!(bench.under_way(), ["a"]);
+}
+
 #[test]
 fn where_there_is_no_order_any_one_that_waits_can_be_retried() {
     let mut bench = Bench::new();
