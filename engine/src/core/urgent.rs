@@ -67,7 +67,9 @@ impl Core {
             EndpointStatus::Disabled(_) => return Err(RetryError::Disabled(id.endpoint)),
         }
         let ordering = state.ordering();
-        if let Some(head) = lane.and_then(|lane| lane.ahead_of(delivery, ordering)) {
+        // One that is not at hand may have ended: the store knows that, and what is before it.
+        let lane_at_hand = entry.and(lane);
+        if let Some(head) = lane_at_hand.and_then(|lane| lane.ahead_of(delivery, ordering)) {
             return Err(RetryError::BehindHead { delivery, head });
         }
         Ok(ordering == Ordering::Fifo || entry.is_none())

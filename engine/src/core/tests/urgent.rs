@@ -289,6 +289,35 @@ fn one_that_was_asked_for_while_others_of_its_lane_were_under_way_goes_after_the
 }
 
 #[test]
+fn one_that_has_ended_is_not_behind_what_came_after_it() {
+    let mut bench = Bench::new();
+    let endpoint = bench.endpoint(retrying(&[HOUR_MS]));
+    let ended = publish(&mut bench, endpoint, "", "a");
+    publish(&mut bench, endpoint, "", "b");
+    bench.respond(status(200));
+    bench.respond(status(500));
+    let answer = Err(RetryError::AlreadyEnded(ended));
+    assert_eq!(retried(&mut bench, ended), answer);
+}
+
+#[test]
+fn where_there_is_no_order_one_that_a_restart_has_not_read_yet_is_sent_first() {
+    let mut bench = Bench::new();
+    let endpoint = bench.endpoint(EndpointSpec {
+        ordering: Ordering::None,
+        ..breaking_for_long()
+    });
+    let first = publish(&mut bench, endpoint, "", "a");
+    publish(&mut bench, endpoint, "", "b");
+    bench.respond_to_text("b", no_answer());
+    bench.crash();
+    bench.advance(ms(HOUR_MS));
+    assert!(bench.under_way().is_empty(), "the breaker is open");
+    assert_eq!(retried(&mut bench, first), Ok(()));
+    assert_eq!(bench.under_way(), ["a"]);
+}
+
+#[test]
 fn where_there_is_no_order_any_one_that_waits_can_be_retried() {
     let mut bench = Bench::new();
     let endpoint = bench.endpoint(EndpointSpec {
