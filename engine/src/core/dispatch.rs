@@ -251,6 +251,7 @@ impl Core {
         if let Some(endpoint) = self.queue_lane(lane, false) {
             self.wake_endpoint(endpoint);
         }
+        self.wake_urgent(lane);
     }
 
     /// The same, ahead of the other lanes: its turn had come before.
@@ -276,10 +277,6 @@ impl Core {
         let lane = self.lanes.get_mut(key)?;
         let state = self.endpoints.get_mut(lane.endpoint)?;
         lane.queued = true;
-        if lane.is_urgent() {
-            // It was asked for while it had to wait for something else of its lane.
-            state.urgent.insert(key);
-        }
         if first {
             state.ready.push_front(key);
         } else {

@@ -64,6 +64,13 @@ impl Lane {
         Some(timers)
     }
 
+    /// The delivery at this place, which is in the window, is asked for as before.
+    pub(crate) fn ask_again(&mut self, seq: Seq) {
+        if !self.urgent.contains(&seq) {
+            self.urgent.push(seq);
+        }
+    }
+
     /// Whether the delivery at this place was asked for and has not been sent.
     pub(crate) fn was_asked_for(&self, seq: Seq) -> bool {
         self.urgent.contains(&seq)

@@ -3,8 +3,8 @@
 use super::harness::*;
 use crate::{
     Answer, BatchPolicy, BreakerPolicy, CallId, Command, DeliveryId, DeliveryState, EndpointChange,
-    EndpointId, EndpointSpec, EndpointStatus, Fact, Kept, LaneId, Mono, OnFailed, Ordering,
-    RateLimit, RetryError,
+    EndpointId, EndpointSpec, EndpointStatus, Fact, Failure, FailureKind, Kept, LaneId, Mono,
+    OnFailed, Ordering, Outcome, RateLimit, RetryError,
 };
 
 const HOUR_MS: u64 = 3_600_000;
@@ -112,6 +112,21 @@ fn it_passes_a_hold_by_and_once_delivered_ends_it_in_rounds() {
     assert_eq!(retried(&mut bench, first), Ok(()));
     bench.respond(status(200));
     assert_eq!(bench.under_way().len(), 1, "the others come back slowly");
+}
+
+#[test]
+fn one_that_could_not_leave_the_host_still_passes_a_hold_by() {
+    let mut bench = Bench::new();
+    let endpoint = bench.endpoint(retrying(&[HOUR_MS]));
+    let first = publish(&mut bench, endpoint, "a", "a");
+    bench.respond(asking(503, &[("retry-after", "3600")]));
+    publish(&mut bench, endpoint, "b", "b");
+    assert_eq!(retried(&mut bench, first), Ok(()));
+    let short = Failure::new(FailureKind::Local, "no descriptors");
+    bench.respond(Outcome::Failure(short));
+    assert!(bench.under_way().is_empty(), "it pauses");
+    bench.advance(ms(1_000));
+    assert_eq!(bench.under_way(), ["a"]);
 }
 
 #[test]
