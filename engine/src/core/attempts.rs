@@ -121,6 +121,9 @@ impl Core {
                 number: flight.number,
             });
         }
+        if flight.pass.was_asked_for() {
+            self.ask_again(flight.endpoint, flight.lane, flight.first);
+        }
         self.wake_lane(flight.lane);
         self.settle(flight.lane);
         self.forget_if_gone(flight.endpoint);
