@@ -106,7 +106,8 @@ impl Builder {
         self
     }
 
-    /// The calendar. Default: the system's.
+    /// The calendar. Default: the system's. A store that drops what is old needs the same one: by another,
+    /// records may be old as soon as they are made (`SqliteOptions::clock`).
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);

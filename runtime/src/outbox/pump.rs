@@ -244,6 +244,7 @@ mod tests {
     }
 
     /// A calendar that goes with the runtime's clock.
+    #[derive(Clone)]
     struct WithTheRuntime(Instant);
 
     impl Clock for WithTheRuntime {
@@ -254,10 +255,12 @@ mod tests {
     }
 
     async fn started(directory: &std::path::Path) -> Postrider {
-        let store = SqliteStore::open(directory.join("events.db")).unwrap();
+        // By the calendar of the system, all of this would be years old, and be dropped.
+        let clock = WithTheRuntime(Instant::now());
+        let options = SqliteStore::options().clock(clock.clone());
+        let store = options.open(directory.join("events.db")).unwrap();
         let builder = Postrider::builder().store(store).transport(Nobody);
-        let builder = builder.clock(WithTheRuntime(Instant::now()));
-        builder.start().await.unwrap()
+        builder.clock(clock).start().await.unwrap()
     }
 
     fn directory(name: &str) -> std::path::PathBuf {
