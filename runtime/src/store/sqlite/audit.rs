@@ -2,16 +2,15 @@
 
 use super::changes::Changes;
 use super::file::Growth;
-use super::retention::STEP;
 use super::rows::{self, signed};
 use super::schema::{self, AUDIT_KEY};
 use super::seal::{KeyRing, Sealed};
 use super::{SqliteStore, StoreFault};
-use crate::audit::{AuditLog, AuditPage, AuditQuery};
+use crate::audit::{AuditLog, AuditPage, AuditQuery, NOTES_TENANT_MAX};
 use crate::history::Direction;
 use crate::records::RecordError;
 use crate::store::{StoreError, StoreFuture};
-use postrider_engine::{Note, NoteId, TenantId, Wall};
+use postrider_engine::{Note, NoteId, TenantId};
 use rusqlite::{Connection, Row, ToSql, params};
 use std::sync::Arc;
 
@@ -39,37 +38,26 @@ impl AuditLog for SqliteStore {
 impl Changes<'_> {
     /// Writes a note, unless it is there: one may ride on several changes.
     pub(super) fn write_note(&self, note: &Note) -> Result<(), StoreFault> {
+        self.write_note_within(note, NOTES_TENANT_MAX)
+    }
+
+    /// The same, where a tenant has at most so many.
+    pub(super) fn write_note_within(&self, note: &Note, share: u64) -> Result<(), StoreFault> {
         let value = self.keys.seal(&sealed(note), &note.value)?;
         let mut insert = self.connection.prepare_cached(
             "INSERT OR IGNORE INTO postrider_audit (id, tenant, target, value)
              VALUES (?1, ?2, ?3, ?4)",
         )?;
-        insert.execute(params![
+        let written = insert.execute(params![
             note.id.as_u128().to_be_bytes(),
             note.tenant.as_ref().map(TenantId::as_str),
             note.target.as_deref(),
             value,
         ])?;
+        if written > 0 {
+            self.count_note(note.tenant.as_ref(), share)?;
+        }
         Ok(())
-    }
-
-    /// Drops some of the notes that are older than that, and of those beyond the newest `most`;
-    /// gives how many.
-    pub(super) fn drop_notes(&self, before: Wall, most: u64) -> Result<usize, StoreFault> {
-        let mut old = self.connection.prepare_cached(&format!(
-            "DELETE FROM postrider_audit WHERE number IN (
-                 SELECT number FROM postrider_audit WHERE id < ?1 ORDER BY id LIMIT {STEP})"
-        ))?;
-        let first_kept = NoteId::first_at(before).as_u128().to_be_bytes();
-        let dropped = old.execute([first_kept])?;
-        // The numbers are dense: those that are dropped are the first.
-        let mut beyond = self.connection.prepare_cached(&format!(
-            "DELETE FROM postrider_audit WHERE number IN (
-                 SELECT number FROM postrider_audit
-                 WHERE number <= (SELECT max(number) FROM postrider_audit) - ?1
-                 ORDER BY number LIMIT {STEP})"
-        ))?;
-        Ok(dropped + beyond.execute([signed(most)])?)
     }
 }
 
@@ -177,49 +165,4 @@ pub(super) fn seal_anew(connection: &Connection, keys: &KeyRing) -> Result<(), S
     }
     schema::set_meta(connection, AUDIT_KEY, name)?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::lanes::Lanes;
-    use super::*;
-
-    const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
-
-    fn note(number: u64) -> Note {
-        Note {
-            id: NoteId::from_parts(Wall(number), u128::from(number)),
-            tenant: None,
-            target: None,
-            value: "who".into(),
-        }
-    }
-
-    #[test]
-    fn of_too_many_notes_the_newest_are_kept_a_step_at_a_time() {
-        let mut connection = Connection::open_in_memory().unwrap();
-        schema::migrate(&mut connection, schema::Home::Own).unwrap();
-        let keys = KeyRing::new([KEY]).unwrap();
-        let mut lanes = Lanes::default();
-        let changes = Changes {
-            connection: &connection,
-            lanes: &mut lanes,
-            keys: &keys,
-            keeps_bodies: true,
-        };
-        let count = STEP as u64 + 50;
-        for number in 1..=count {
-            changes.write_note(&note(number)).unwrap();
-        }
-        assert_eq!(changes.drop_notes(Wall(0), 10).unwrap(), STEP);
-        assert_eq!(changes.drop_notes(Wall(0), 10).unwrap(), 40);
-        assert_eq!(changes.drop_notes(Wall(0), 10).unwrap(), 0);
-        assert_eq!(changes.drop_notes(Wall(count), 10).unwrap(), 9);
-        let all = AuditQuery {
-            most: 10,
-            ..AuditQuery::default()
-        };
-        let page = page(&connection, &keys, &all).unwrap();
-        assert_eq!(page.notes, [note(count)]);
-    }
 }
