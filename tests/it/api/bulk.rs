@@ -129,6 +129,8 @@ async fn dead_letters_are_found_and_counted_by_what_they_have_in_common() {
         let counts = groups["groups"].as_array().unwrap().iter();
         let counts = counts.map(|group| group["count"].as_u64().unwrap());
         assert_eq!(counts.sum::<u64>(), count as u64, "{query}");
+        let counted = json!({"letters": count, "is_complete": true});
+        assert_eq!(groups["counted"], counted, "{query}");
     }
     let groups = server
         .get("/v1/dead-letters/groups?by=endpoint,type")
