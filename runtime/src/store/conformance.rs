@@ -46,6 +46,7 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     a_resend_goes_to_the_end_of_its_lane(&make()).await;
     a_replay_makes_a_delivery_anew_once(&make()).await;
     replays::a_replay_is_kept_as_it_was_put(&make()).await;
+    replays::a_replay_that_has_ended_stays_as_it_is(&make()).await;
     replays::replays_have_pages_by_tenant_and_state(&make()).await;
     a_discard_ends_a_pending_delivery_and_a_dead_letter(&make()).await;
     a_deleted_endpoint_keeps_only_what_is_under_way(&make()).await;
