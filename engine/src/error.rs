@@ -418,6 +418,12 @@ pub enum DiscardError {
     /// It was delivered or discarded before.
     #[error("delivery {0} has ended: only pending and failed deliveries can be discarded")]
     AlreadyEnded(DeliveryId),
+    /// It was to be discarded as a dead letter, and was made anew before.
+    #[error("delivery {0} is no dead letter any more: it was made anew")]
+    AlreadyResent(DeliveryId),
+    /// It was to be discarded as a dead letter, and has not ended.
+    #[error("delivery {0} is no dead letter: it has not ended")]
+    StillPending(DeliveryId),
     /// A bound was reached.
     #[error("not discarded: {0}")]
     Full(#[from] Full),

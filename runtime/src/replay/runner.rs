@@ -318,7 +318,8 @@ impl Runner {
         let (reply, answer) = oneshot::channel();
         let command = match replay.request.act {
             ReplayAct::Resend => Command::Replay(delivery.id, Some(delivery.endpoint), replay.id),
-            ReplayAct::Discard => Command::Discard(delivery.id),
+            // Others may have made it anew since it was read.
+            ReplayAct::Discard => Command::DiscardDead(delivery.id),
         };
         let call = Call::Command(command, None, reply);
         if calls.send(call).await.is_err() {
@@ -350,6 +351,8 @@ fn discarded(result: Result<(), DiscardError>) -> Came {
         Ok(()) => Came::Acted,
         Err(DiscardError::Full(_)) => Came::NoRoom,
         Err(DiscardError::Closed(_)) => Came::Over,
+        Err(DiscardError::AlreadyResent(_)) => Came::Skipped(SkipReason::AlreadyResent),
+        Err(DiscardError::StillPending(_)) => Came::Skipped(SkipReason::NotEnded),
         Err(DiscardError::AlreadyEnded(_) | DiscardError::NoSuchDelivery(_)) => {
             Came::Skipped(SkipReason::AlreadyDiscarded)
         }

@@ -174,7 +174,10 @@ impl From<DiscardError> for Problem {
     fn from(error: DiscardError) -> Self {
         match error {
             DiscardError::NoSuchDelivery(id) => Self::not_found(format_args!("delivery {id}")),
-            DiscardError::AlreadyEnded(_) => Self::new(Code::AlreadyEnded, error),
+            DiscardError::AlreadyEnded(_) | DiscardError::AlreadyResent(_) => {
+                Self::new(Code::AlreadyEnded, error)
+            }
+            DiscardError::StillPending(_) => Self::new(Code::StillPending, error),
             DiscardError::Full(full) => full.into(),
             DiscardError::Closed(closed) => closed.into(),
         }

@@ -120,6 +120,7 @@ async fn what_waits_is_found_at_once_among_much_that_has_ended() {
     let ended = (1..=MANY).filter(|number| !FEW.contains(number));
     let ended = ended.map(|number| Change::Discard {
         delivery: DeliveryId::from_u128(number),
+        dead: false,
         at: Wall(9_000),
     });
     let answers = Arc::clone(&store).commit(ended.collect()).await;

@@ -204,7 +204,8 @@ pub(super) async fn events_are_found_by_endpoint_and_by_what_has_become_of_them<
         let found = found(store, &anywhere).await;
         assert_eq!(found, expected, "{state:?} of any tenant");
     }
-    subject.commit(Change::Discard { delivery, at }).await;
+    let dead = false;
+    subject.commit(Change::Discard { delivery, dead, at }).await;
     assert_eq!(found(store, &red(&[Discarded])).await, [4]);
     assert_eq!(found(store, &red(&[Pending])).await, [6]);
 }
