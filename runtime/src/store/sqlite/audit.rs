@@ -126,43 +126,106 @@ fn page(
     Ok(AuditPage::of(notes, query.most))
 }
 
-/// Seals with the first key what another one has sealed. There may be very many, so they are looked
-/// at only if the key is not the one of the last start.
-pub(super) fn seal_anew(connection: &Connection, keys: &KeyRing) -> Result<(), StoreFault> {
-    let current = keys.current();
-    let name = current.try_into().map_or(0, i64::from_be_bytes);
+/// Whether the notes are to be sealed anew: there may be very many, so they are looked at only if the
+/// key is not the one of the last start.
+pub(super) fn has_old_seals(connection: &Connection, keys: &KeyRing) -> Result<bool, StoreFault> {
     let newest: Option<i64> =
         connection.query_row("SELECT max(number) FROM postrider_audit", [], |row| {
             row.get(0)
         })?;
     let sealed_with = schema::meta(connection, AUDIT_KEY)?;
     // Where there never was a note, nothing is written.
-    if sealed_with == name || (newest.is_none() && sealed_with == 0) {
-        return Ok(());
-    }
+    Ok(sealed_with != name_of(keys.current()) && (newest.is_some() || sealed_with != 0))
+}
+
+fn name_of(key: &[u8]) -> i64 {
+    key.try_into().map_or(0, i64::from_be_bytes)
+}
+
+/// Seals some with the first key that another one has sealed, of those after this number; gives the
+/// last of them. If there are no more, it is on record that the other keys are not needed for notes.
+pub(super) fn seal_some_anew(
+    connection: &Connection,
+    keys: &KeyRing,
+    after: i64,
+) -> Result<Option<i64>, StoreFault> {
+    let current = keys.current();
     let mut select = connection.prepare_cached(&format!(
         "SELECT {COLUMNS}, number FROM postrider_audit
          WHERE number > ?1 AND substr(value, 2, {}) IS NOT ?2 ORDER BY number LIMIT {AT_ONCE}",
         current.len()
     ))?;
+    let mut old = Vec::new();
+    let mut rows = select.query(params![after, current])?;
+    while let Some(row) = rows.next()? {
+        old.push((row.get::<_, i64>(4)?, read(row, keys)?));
+    }
+    drop(rows);
     let mut update =
         connection.prepare_cached("UPDATE postrider_audit SET value = ?2 WHERE number = ?1")?;
-    let mut after = -1_i64;
-    loop {
-        let mut old = Vec::new();
-        let mut rows = select.query(params![after, current])?;
-        while let Some(row) = rows.next()? {
-            old.push((row.get::<_, i64>(4)?, read(row, keys)?));
-        }
-        drop(rows);
-        let Some((last, _)) = old.last() else {
-            break;
-        };
-        after = *last;
-        for (number, note) in &old {
-            update.execute(params![number, keys.seal(&sealed(note), &note.value)?])?;
-        }
+    for (number, note) in &old {
+        update.execute(params![number, keys.seal(&sealed(note), &note.value)?])?;
     }
-    schema::set_meta(connection, AUDIT_KEY, name)?;
-    Ok(())
+    let last = old.last().map(|(number, _)| *number);
+    if last.is_none() {
+        schema::set_meta(connection, AUDIT_KEY, name_of(current))?;
+    }
+    Ok(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lanes::Lanes;
+    use super::*;
+    use postrider_engine::Wall;
+
+    fn ring(digits: &[&str]) -> KeyRing {
+        let keys: Vec<String> = digits.iter().map(|digit| digit.repeat(64)).collect();
+        KeyRing::new(keys.iter().map(String::as_str)).unwrap()
+    }
+
+    #[test]
+    fn notes_are_sealed_anew_a_step_at_a_time_and_the_old_key_is_needed_until_the_last() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection, schema::Home::Own).unwrap();
+        let (old, both, new) = (ring(&["1"]), ring(&["2", "1"]), ring(&["2"]));
+        let mut lanes = Lanes::default();
+        let changes = Changes {
+            connection: &connection,
+            lanes: &mut lanes,
+            keys: &old,
+            keeps_bodies: true,
+        };
+        let count = AT_ONCE + 5;
+        for number in 1..=count as u64 {
+            let note = Note {
+                id: NoteId::from_parts(Wall(number), u128::from(number)),
+                tenant: None,
+                target: None,
+                value: "who".into(),
+            };
+            changes.write_note(&note).unwrap();
+        }
+        let readable = |keys| {
+            let all = AuditQuery {
+                most: 2 * AT_ONCE,
+                ..AuditQuery::default()
+            };
+            page(&connection, keys, &all).map(|page| page.notes.len())
+        };
+        let first = seal_some_anew(&connection, &both, -1).unwrap();
+        assert_eq!(first, Some(AT_ONCE as i64));
+        assert!(readable(&old).is_err() && readable(&new).is_err());
+        // Whoever is interrupted begins again: what is sealed anew is passed over.
+        assert!(has_old_seals(&connection, &both).unwrap());
+        let second = seal_some_anew(&connection, &both, -1).unwrap();
+        assert_eq!(second, Some(count as i64));
+        assert!(has_old_seals(&connection, &both).unwrap());
+        assert_eq!(
+            seal_some_anew(&connection, &both, count as i64).unwrap(),
+            None
+        );
+        assert!(!has_old_seals(&connection, &both).unwrap());
+        assert_eq!(readable(&new).unwrap(), count);
+    }
 }
