@@ -80,6 +80,31 @@ async fn few_events_are_found_at_once_and_many_over_several_pages() {
 }
 
 #[tokio::test]
+async fn a_strangers_endpoint_got_nothing_however_much_it_got() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path().join("events.db"));
+    filled(&store).await;
+    let stranger: TenantId = "stranger".parse().unwrap();
+    let own = (1..=MANY).map(|number| {
+        let mut publish = publish(MANY + number, "{}", &[]);
+        Arc::make_mut(&mut publish.event).tenant = stranger.clone();
+        Change::Publish(publish)
+    });
+    let answers = Arc::clone(&store).commit(own.collect()).await;
+    assert!(answers.iter().all(Result::is_ok));
+    for endpoint in [SMALL, LARGE] {
+        let mut search = EventSearch {
+            endpoint: Some(endpoint),
+            ..EventSearch::default()
+        };
+        search.query.filter.tenant = Some(stranger.clone());
+        search.query.most = 9;
+        let page = Arc::clone(&store).find_events(search).await.unwrap();
+        assert_eq!((page.events.len(), page.next), (0, None), "{endpoint}");
+    }
+}
+
+#[tokio::test]
 async fn a_text_is_looked_for_in_a_bounded_part_of_the_log_for_each_page() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path().join("events.db"));
