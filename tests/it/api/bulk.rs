@@ -195,6 +195,18 @@ async fn a_bulk_act_is_refused_that_does_not_say_what_it_means() {
         let refused = server.post("/v1/dead-letters/bulk", form).await;
         refused.problem(status, code);
     }
+    for (path, form, pointer) in [
+        (
+            "/v1/dead-letters/bulk",
+            json!({ "act": "retry", "filter": { "endpoint_id": "x" } }),
+            "/filter/endpoint_id",
+        ),
+        ("/v1/replays", json!({ "endpoint_id": "x" }), "/endpoint_id"),
+    ] {
+        let refused = server.post(path, form).await;
+        assert_eq!(refused.body["errors"][0]["pointer"], pointer);
+        refused.problem(422, "invalid_value");
+    }
     let none = server.get("/v1/replays").await.expect(200);
     assert_eq!(ids(&none), [""; 0]);
 }
