@@ -404,6 +404,10 @@ pub enum RetryError {
     /// A bound was reached.
     #[error("not retried: {0}")]
     Full(#[from] Full),
+    /// The host cannot read its store: whether there is such a delivery is not known. The core itself
+    /// never says this.
+    #[error("the store cannot be read: {0}")]
+    Store(String),
     /// Nothing is sent any more.
     #[error(transparent)]
     Closed(#[from] Closed),

@@ -11,8 +11,8 @@ use postrider::{
     Closed, DeadLetterGroup, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointCounts,
     EndpointId, EndpointPage, EndpointQuery, EventCursor, EventPage, EventQuery, EventRecord,
     EventState, Hour, LanePage, LaneQuery, LaneRecord, Ledger, MemoryStore, NotReady, OrderingKey,
-    Outcome, OutlinePage, Overview, Postrider, PublishError, Response, Secret, Store, TenantCounts,
-    TenantId,
+    Outcome, OutlinePage, Overview, Postrider, PublishError, Response, RetryError, Secret, Store,
+    TenantCounts, TenantId,
 };
 use std::io;
 use std::pin::Pin;
@@ -83,6 +83,8 @@ struct Failing {
     takes: Duration,
     /// Commits that have failed.
     failed: Arc<AtomicUsize>,
+    /// No delivery can be read.
+    is_blind: Arc<AtomicBool>,
 }
 
 impl Store for Failing {
@@ -196,6 +198,9 @@ impl Store for Failing {
         self: Arc<Self>,
         id: DeliveryId,
     ) -> StoreFuture<Result<Option<DeliveryRecord>, StoreError>> {
+        if self.is_blind.load(Ordering::Relaxed) {
+            return Box::pin(std::future::ready(Err(StoreError("EIO".to_owned()))));
+        }
         Arc::clone(&self.inner).delivery(id)
     }
     fn attempts(
@@ -375,4 +380,21 @@ async fn a_store_that_has_failed_is_asked_for_nothing_more() {
     assert_eq!((&first, &second), (&refused, &refused));
     postrider.stopped().await;
     assert_eq!(failed.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_retry_by_hand_does_not_take_an_unreadable_store_for_an_unknown_delivery() {
+    let store = Failing::default();
+    let is_blind = Arc::clone(&store.is_blind);
+    let builder = Postrider::builder().egress(loopback()).store(store);
+    let postrider = builder.start().await.unwrap();
+    let unknown = DeliveryId::from_u128(7);
+    let refused = Err(RetryError::NoSuchDelivery(unknown));
+    assert_eq!(postrider.retry_now(&unknown).await, refused);
+    is_blind.store(true, Ordering::Relaxed);
+    let unread = Err(RetryError::Store("EIO".to_owned()));
+    assert_eq!(postrider.retry_now(&unknown).await, unread);
+    postrider.shutdown().await;
+    let closed = postrider.retry_now(&unknown).await;
+    assert!(matches!(closed, Err(RetryError::Closed(_))), "{closed:?}");
 }

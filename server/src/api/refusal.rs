@@ -165,6 +165,7 @@ impl From<RetryError> for Problem {
             RetryError::Paused(_) => Self::new(Code::EndpointPaused, error),
             RetryError::Disabled(_) => Self::new(Code::EndpointDisabled, error),
             RetryError::Full(full) => full.into(),
+            RetryError::Store(reason) => StoreError(reason).into(),
             RetryError::Closed(closed) => closed.into(),
         }
     }
