@@ -3,10 +3,12 @@
 use super::changes::{endpoint, lane, open, publish};
 use postrider::store::Store;
 use postrider::{
-    DeliveryFilter, DeliveryQuery, EventSearch, EventState, LaneQuery, OrderingKey, SqliteStore,
-    StateKind, TenantId,
+    DeliveryFilter, DeliveryQuery, EndpointQuery, EventSearch, EventState, LaneQuery, OrderingKey,
+    SqliteStore, StateKind, StatusKind, TenantId,
 };
-use postrider_engine::{Change, DeliveryId, EndpointId, Wall};
+use postrider_engine::{
+    Change, DeliveryId, DisabledReason, EndpointId, EndpointStatus, EndpointUpdate, Wall,
+};
 use std::sync::Arc;
 
 const LARGE: EndpointId = EndpointId::from_u128(1);
@@ -102,6 +104,40 @@ async fn a_strangers_endpoint_got_nothing_however_much_it_got() {
         let page = Arc::clone(&store).find_events(search).await.unwrap();
         assert_eq!((page.events.len(), page.next), (0, None), "{endpoint}");
     }
+}
+
+#[tokio::test]
+async fn a_page_of_endpoints_ends_though_hardly_one_is_in_the_state_that_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path().join("events.db"));
+    let status = EndpointStatus::Disabled(DisabledReason::Manual);
+    let last = EndpointId::from_u128(MANY);
+    let disabled = Change::ChangeEndpoint(Arc::new(EndpointUpdate {
+        endpoint: last,
+        spec: None,
+        secrets: None,
+        status: Some(status),
+        health: None,
+        due: None,
+    }));
+    let all = (1..=MANY).map(|number| endpoint(EndpointId::from_u128(number)));
+    let changes = all.chain([disabled]).collect();
+    let answers = Arc::clone(&store).commit(changes).await;
+    assert!(answers.iter().all(Result::is_ok));
+    let page = async |after| {
+        let query = EndpointQuery {
+            statuses: vec![StatusKind::Disabled],
+            after,
+            most: 9,
+            ..EndpointQuery::default()
+        };
+        let page = Arc::clone(&store).find_endpoints(query).await.unwrap();
+        let ids: Vec<EndpointId> = page.endpoints.iter().map(|it| it.id).collect();
+        (ids, page.next)
+    };
+    let (first, next) = page(None).await;
+    assert!(first.is_empty() && next.is_some(), "{first:?} {next:?}");
+    assert_eq!(page(next).await, (vec![last], None));
 }
 
 #[tokio::test]
