@@ -259,10 +259,10 @@ impl Postrider {
         let runner = self.runner(self.replay_log()?);
         let stopped = self.running().stop(id).await;
         let cancelled = self.put_cancelled(&runner, id, stopped.clone()).await;
-        match stopped.filter(|it| it.state == ReplayState::Running) {
+        let runs = stopped.filter(|it| it.state == ReplayState::Running);
+        if let Some(replay) = runs.filter(|_| cancelled.is_err()) {
             // On record it runs still.
-            Some(replay) if cancelled.is_err() => self.running().start(runner, replay),
-            _ => (),
+            self.running().start(runner, replay);
         }
         cancelled
     }

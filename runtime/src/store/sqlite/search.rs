@@ -74,8 +74,9 @@ fn own(
          WHERE endpoint = ?1 AND (?2 IS NULL OR tenant = ?2)",
     )?;
     let tenant = search.query.filter.tenant.as_ref().map(TenantId::as_str);
-    let bound = params![endpoint.as_u128().to_be_bytes(), tenant];
-    Ok(select.query_row(bound, |row| row.get(0)).optional()?)
+    let endpoint = endpoint.as_u128().to_be_bytes();
+    let found = select.query_row(params![endpoint, tenant], |row| row.get(0));
+    Ok(found.optional()?)
 }
 
 /// A page in the making.
