@@ -69,6 +69,8 @@ pub enum Change {
     Discard {
         /// Which.
         delivery: DeliveryId,
+        /// Only if it is a dead letter: it has failed, and was not made anew.
+        dead: bool,
         /// When.
         at: Wall,
     },
@@ -242,6 +244,8 @@ pub enum Refusal {
     StillPending,
     /// It has ended.
     AlreadyEnded,
+    /// It has failed, and was made anew.
+    AlreadyResent,
     /// This one is before it in its lane, and has not ended.
     BehindHead(DeliveryId),
 }

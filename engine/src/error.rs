@@ -404,6 +404,10 @@ pub enum RetryError {
     /// A bound was reached.
     #[error("not retried: {0}")]
     Full(#[from] Full),
+    /// The host cannot read its store: whether there is such a delivery is not known. The core itself
+    /// never says this.
+    #[error("the store cannot be read: {0}")]
+    Store(String),
     /// Nothing is sent any more.
     #[error(transparent)]
     Closed(#[from] Closed),
@@ -418,6 +422,12 @@ pub enum DiscardError {
     /// It was delivered or discarded before.
     #[error("delivery {0} has ended: only pending and failed deliveries can be discarded")]
     AlreadyEnded(DeliveryId),
+    /// It was to be discarded as a dead letter, and was made anew before.
+    #[error("delivery {0} is no dead letter any more: it was made anew")]
+    AlreadyResent(DeliveryId),
+    /// It was to be discarded as a dead letter, and has not ended.
+    #[error("delivery {0} is no dead letter: it has not ended")]
+    StillPending(DeliveryId),
     /// A bound was reached.
     #[error("not discarded: {0}")]
     Full(#[from] Full),

@@ -122,6 +122,9 @@ pub enum Command {
     Replay(DeliveryId, Option<EndpointId>, ReplayId),
     /// A pending delivery or a dead letter is given up. [`crate::Answer::Discarded`].
     Discard(DeliveryId),
+    /// The same, only if it is a dead letter: what was made anew meanwhile stays as it is.
+    /// [`crate::Answer::Discarded`].
+    DiscardDead(DeliveryId),
     /// The next attempt of a delivery that waits in this lane starts now, whatever backoff, breaker
     /// and hold say; the rate limit and the bounds on what is under way still hold. Only the first
     /// one of its lane, where there is an order. [`crate::Answer::RetriedNow`].

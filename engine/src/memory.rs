@@ -4,6 +4,7 @@
 //! A plain data structure: what it is told it has done when the call returns.
 
 mod bodies;
+mod discards;
 mod due;
 mod events;
 mod reads;
@@ -180,7 +181,7 @@ impl MemoryStore {
             Change::Resend {
                 of, new, replay, ..
             } => self.resend(of, new, replay),
-            Change::Discard { delivery, at } => Ok(self.discard(delivery, at)),
+            Change::Discard { delivery, dead, at } => Ok(self.discard(delivery, dead, at)),
             Change::RetryNow {
                 delivery,
                 with,
@@ -511,53 +512,6 @@ impl MemoryStore {
     fn replayed_by(&self, original: &StoredDelivery) -> Option<ReplayId> {
         let by = original.resends.as_ref()?.by?;
         self.deliveries.get(&by)?.resends.as_ref()?.replay
-    }
-
-    fn discard(&mut self, id: DeliveryId, at: Wall) -> Receipt {
-        let Some(delivery) = self.deliveries.get_mut(&id) else {
-            return Receipt::Refused(Refusal::NoSuchDelivery);
-        };
-        let payload = delivery.event.payload.len();
-        let placed = Placed {
-            delivery: id,
-            event: delivery.event.id,
-            lane: (*delivery.lane).clone(),
-            seq: delivery.seq,
-            payload_bytes: u32::try_from(payload).unwrap_or(u32::MAX),
-        };
-        match delivery.state {
-            DeliveryState::Delivered | DeliveryState::Discarded => {
-                Receipt::Refused(Refusal::AlreadyEnded)
-            }
-            DeliveryState::Pending | DeliveryState::Retrying { .. } => {
-                self.end(id, DeliveryState::Discarded, at);
-                Receipt::Discarded {
-                    placed,
-                    was_pending: true,
-                }
-            }
-            DeliveryState::Failed(_) => {
-                let was_dead = delivery.is_dead();
-                delivery.state = DeliveryState::Discarded;
-                if let Some(ledger) = self.ledgers.get_mut(&placed.lane.endpoint) {
-                    ledger.failed -= 1;
-                    ledger.discarded += 1;
-                }
-                if let Some(lane) = self.lanes.get_mut(&placed.lane)
-                    && lane.stopped_at.is_some_and(|(_, at)| at == id)
-                {
-                    lane.stopped_at = None;
-                    self.forget_idle(&placed.lane);
-                }
-                if was_dead {
-                    self.retire(id, payload);
-                }
-                Receipt::Discarded {
-                    placed,
-                    was_pending: false,
-                }
-            }
-        }
     }
 }
 

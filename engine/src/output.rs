@@ -55,7 +55,7 @@ pub enum Answer {
     Deleted(Result<(), EndpointError>),
     /// To [`crate::Command::Resend`]: the new delivery.
     Resent(Result<DeliveryId, ResendError>),
-    /// To [`crate::Command::Discard`].
+    /// To [`crate::Command::Discard`] and [`crate::Command::DiscardDead`].
     Discarded(Result<(), DiscardError>),
     /// To [`crate::Command::RetryNow`]: it is durable that the attempt is due.
     RetriedNow(Result<(), RetryError>),

@@ -16,6 +16,9 @@ use std::sync::Arc;
 /// The most notes that a store keeps: the oldest go first.
 pub const NOTES_MAX: u64 = 1_000_000;
 
+/// Of these, those of one tenant: half. Whoever writes more drops their own.
+pub const NOTES_TENANT_MAX: u64 = NOTES_MAX / 2;
+
 /// Where a store keeps its notes.
 pub trait AuditLog: Send + Sync + 'static {
     /// Keeps a note of what changes nothing that the store holds.

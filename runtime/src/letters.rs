@@ -1,14 +1,19 @@
 //! Dead letters, counted by where they went and why they failed, or what they were.
 
 use crate::history::{DeadLetterGroup, DeliveryFilter, DeliveryQuery, Direction, accepted_at};
-use crate::outline::{DeliveryOutline, each};
+use crate::outline::{DeliveryOutline, each_of_pages};
 use crate::postrider::Postrider;
 use crate::status::ReadError;
+use crate::store::{Store, StoreError};
 use postrider_engine::{DeliveryState, EndpointId, EventType, FailReason, TenantId, Wall};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Dead letters that are counted in one go.
 const AT_ONCE: usize = 1_000;
+
+/// Pages that one count reads: 200,000 dead letters, or fewer where few of what is looked at match.
+const PAGES_MAX: usize = 200;
 
 /// Groups that are counted.
 const GROUPS_MAX: usize = 10_000;
@@ -42,9 +47,20 @@ pub struct LetterGroup {
     pub newest: Wall,
 }
 
+/// Dead letters, counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LetterCounts {
+    /// By endpoint and reason or event type: the first 10,000 groups in this order.
+    pub groups: Vec<LetterGroup>,
+    /// How many letters were counted, also those of groups that are left out.
+    pub letters: u64,
+    /// Whether these are all. If not, they are the oldest: one count reads no more than 200,000.
+    pub is_complete: bool,
+}
+
 impl Postrider {
-    /// Dead letters that match, counted by endpoint and reason or event type: the first 10,000 groups
-    /// in this order.
+    /// Dead letters that match, counted by endpoint and reason or event type. Where the store does not
+    /// know their number, the oldest 200,000 are counted one by one.
     ///
     /// # Errors
     ///
@@ -53,22 +69,42 @@ impl Postrider {
         &self,
         mut filter: DeliveryFilter,
         by: LetterGrouping,
-    ) -> Result<Vec<LetterGroup>, ReadError> {
+    ) -> Result<LetterCounts, ReadError> {
         filter.dead = true;
         if by == LetterGrouping::Reason && is_for_all(&filter) {
             let found = self.dead_letter_groups(filter.tenant.as_ref()).await?;
-            return Ok(found.into_iter().map(LetterGroup::from).collect());
+            return Ok(LetterCounts {
+                letters: found.iter().map(|group| group.count).sum(),
+                groups: found.into_iter().map(LetterGroup::from).collect(),
+                is_complete: true,
+            });
         }
-        let mut groups = Groups::new(by);
         let query = DeliveryQuery {
             filter,
             direction: Direction::OldestFirst,
             after: None,
             most: AT_ONCE,
         };
-        each(&self.store(), query, |letter| groups.add(letter)).await?;
-        Ok(groups.known.into_values().collect())
+        Ok(counted(&self.store(), (query, PAGES_MAX), by).await?)
     }
+}
+
+async fn counted(
+    store: &Arc<dyn Store>,
+    pages: (DeliveryQuery, usize),
+    by: LetterGrouping,
+) -> Result<LetterCounts, StoreError> {
+    let (mut groups, mut letters) = (Groups::new(by), 0);
+    let is_complete = each_of_pages(store, pages, |letter| {
+        letters += 1;
+        groups.add(letter);
+    });
+    let is_complete = is_complete.await?;
+    Ok(LetterCounts {
+        groups: groups.known.into_values().collect(),
+        letters,
+        is_complete,
+    })
 }
 
 /// Whether all dead letters of a tenant, or of all, are asked for: the store knows their number.
@@ -140,7 +176,10 @@ impl Groups {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use postrider_engine::DeliveryId;
+    use crate::store::MemoryStore;
+    use postrider_engine::{
+        Change, DeliveryId, Event, EventId, LaneId, NewDelivery, OrderingKey, Publish,
+    };
 
     fn letter(endpoint: u128, at: u64, event_type: &str) -> DeliveryOutline {
         DeliveryOutline {
@@ -198,5 +237,56 @@ mod tests {
         assert!(is_for_all(&filter));
         filter.status = Some(500);
         assert!(!is_for_all(&filter));
+    }
+
+    /// An event for which there is no room: its delivery is a dead letter.
+    fn passed_over(number: u128) -> Change {
+        Change::Publish(Publish {
+            event: Arc::new(Event {
+                id: EventId::from_u128(number),
+                tenant: TenantId::default(),
+                event_type: "a.b".parse().unwrap(),
+                payload: "{}".into(),
+                ordering_key: OrderingKey::none(),
+                published_at: Wall(5),
+            }),
+            deliveries: [NewDelivery {
+                queue_full: true,
+                id: DeliveryId::from_u128(number),
+                lane: LaneId {
+                    endpoint: EndpointId::from_u128(7),
+                    key: OrderingKey::none(),
+                },
+            }]
+            .into(),
+            idempotency: None,
+            from_outbox: false,
+        })
+    }
+
+    #[tokio::test]
+    async fn a_count_that_would_be_too_long_stops_and_says_so() {
+        let store = Arc::new(MemoryStore::default());
+        let changes = (1..=7).map(passed_over).collect();
+        for receipt in Arc::clone(&store).commit(changes).await {
+            receipt.unwrap();
+        }
+        let store: Arc<dyn Store> = store;
+        let query = DeliveryQuery {
+            filter: DeliveryFilter {
+                dead: true,
+                ..DeliveryFilter::default()
+            },
+            direction: Direction::OldestFirst,
+            after: None,
+            most: 2,
+        };
+        for (pages, expected) in [(2, (4, false)), (9, (7, true))] {
+            let pages = (query.clone(), pages);
+            let found = counted(&store, pages, LetterGrouping::EventType).await;
+            let found = found.unwrap();
+            assert_eq!((found.letters, found.is_complete), expected);
+            assert_eq!(found.groups[0].count, expected.0);
+        }
     }
 }

@@ -69,7 +69,7 @@ pub use history::{
     AttemptSummary, Cursor, DeadLetterGroup, DeliveryFilter, DeliveryPage, DeliveryQuery,
     DeliverySummary, Direction, InvalidCursor, InvalidState, StateKind, Statistics, SummaryPage,
 };
-pub use letters::{LetterGroup, LetterGrouping};
+pub use letters::{LetterCounts, LetterGroup, LetterGrouping};
 #[cfg(feature = "sqlite")]
 pub use outbox::{Outbox, OutboxError};
 pub use outline::{DeliveryOutline, OutlinePage};

@@ -42,17 +42,28 @@ pub struct OutlinePage {
 /// Shows each delivery of a list, page by page: others read and write between two of them.
 pub(crate) async fn each(
     store: &Arc<dyn Store>,
-    mut query: DeliveryQuery,
-    mut see: impl FnMut(&DeliveryOutline) + Send,
+    query: DeliveryQuery,
+    see: impl FnMut(&DeliveryOutline) + Send,
 ) -> Result<(), StoreError> {
-    loop {
+    each_of_pages(store, (query, usize::MAX), see).await?;
+    Ok(())
+}
+
+/// The same for so many pages at most. Whether that was the whole list.
+pub(crate) async fn each_of_pages(
+    store: &Arc<dyn Store>,
+    (mut query, pages_max): (DeliveryQuery, usize),
+    mut see: impl FnMut(&DeliveryOutline) + Send,
+) -> Result<bool, StoreError> {
+    for _ in 0..pages_max {
         let page = Arc::clone(store).outlines(query.clone()).await?;
         page.deliveries.iter().for_each(&mut see);
         if page.next.is_none() {
-            return Ok(());
+            return Ok(true);
         }
         query.after = page.next;
         // A store in memory answers at once.
         yield_now().await;
     }
+    Ok(false)
 }

@@ -6,7 +6,7 @@ use crate::egress::EgressGuard;
 use crate::ensure::Names;
 use crate::facts::{Facts, TypedFact};
 use crate::history::Statistics;
-use crate::replay::{ReplayLog, Runner, Running};
+use crate::replay::{ReplayLog, Runner, Running, Stop};
 use crate::shell::Call;
 use crate::status::{EventStatus, ReadError};
 use crate::store::Store;
@@ -530,6 +530,7 @@ impl Postrider {
             log,
             clock: Arc::clone(&self.0.clock),
             calls: self.0.calls.downgrade(),
+            stop: Stop::default(),
         }
     }
 
@@ -586,10 +587,9 @@ impl Postrider {
     }
 
     fn why_closed(&self) -> Closed {
-        if self.0.shutting_down.load(Ordering::Relaxed) {
-            Closed::Draining
-        } else {
-            Closed::Crashed
+        match self.0.shutting_down.load(Ordering::Relaxed) {
+            true => Closed::Draining,
+            false => Closed::Crashed,
         }
     }
 

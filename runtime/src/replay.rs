@@ -12,10 +12,12 @@
 mod plan;
 mod report;
 mod runner;
+mod stop;
 
 pub use plan::SkipReason;
 pub use report::ReplayReport;
 pub(crate) use runner::{Runner, Running};
+pub(crate) use stop::Stop;
 
 use crate::history::{Cursor, DeliveryFilter, Direction};
 use crate::postrider::Postrider;
@@ -26,6 +28,7 @@ use postrider_engine::{Note, ReplayId, TenantId, Wall};
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use tokio::task::JoinHandle;
 
 /// What is to be done to which deliveries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -132,6 +135,14 @@ pub trait ReplayLog: Send + Sync + 'static {
         self.put(replay)
     }
 
+    /// Records a replay, and the note of it if there is one, if what is on record under its id runs;
+    /// whether it does. In one step: what has ended stays as it is.
+    fn put_if_running(
+        self: Arc<Self>,
+        replay: Replay,
+        note: Option<Note>,
+    ) -> StoreFuture<Result<bool, StoreError>>;
+
     /// A replay.
     fn replay(self: Arc<Self>, id: ReplayId) -> StoreFuture<Result<Option<Replay>, StoreError>>;
 
@@ -202,10 +213,15 @@ impl Postrider {
         let created_at = self.wall();
         let id = ReplayId::from_parts(created_at, u128::from_be_bytes(random));
         let replay = Replay::new(id, request, created_at);
-        let log = self.replay_log()?;
-        self.put_replay(&log, replay.clone()).await?;
-        self.running().start(self.runner(log), replay.clone());
-        Ok(replay)
+        let (postrider, log) = (self.clone(), self.replay_log()?);
+        // Whoever asks may go away: what is on record as running has a task that does it.
+        let begun = tokio::spawn(async move {
+            postrider.put_replay(&log, replay.clone()).await?;
+            let runner = postrider.runner(log);
+            postrider.running().start(runner, replay.clone());
+            Ok::<_, ReplayError>(replay)
+        });
+        whole(begun).await
     }
 
     /// Some of the replays on record.
@@ -234,33 +250,70 @@ impl Postrider {
     ///
     /// [`ReplayError`] says why not.
     pub async fn cancel_replay(&self, id: &ReplayId) -> Result<Replay, ReplayError> {
-        self.running().stop(*id).await;
-        let mut replay = self.replay_status(id).await?;
+        let (postrider, id) = (self.clone(), *id);
+        // Whoever asks may go away: what was stopped is on record as such, or goes on.
+        whole(tokio::spawn(async move { postrider.cancel(id).await })).await
+    }
+
+    async fn cancel(&self, id: ReplayId) -> Result<Replay, ReplayError> {
+        let runner = self.runner(self.replay_log()?);
+        let stopped = self.running().stop(id).await;
+        let cancelled = self.put_cancelled(&runner, id, stopped.clone()).await;
+        let runs = stopped.filter(|it| it.state == ReplayState::Running);
+        if let Some(replay) = runs.filter(|_| cancelled.is_err()) {
+            // On record it runs still.
+            self.running().start(runner, replay);
+        }
+        cancelled
+    }
+
+    async fn put_cancelled(
+        &self,
+        runner: &Runner,
+        id: ReplayId,
+        stopped: Option<Replay>,
+    ) -> Result<Replay, ReplayError> {
+        let mut replay = match stopped {
+            Some(stopped) => stopped,
+            None => self.replay_status(&id).await?,
+        };
         if replay.state == ReplayState::Running {
-            let log = self.replay_log()?;
-            let runner = self.runner(Arc::clone(&log));
             runner.settle(&mut replay).await?;
             replay.state = ReplayState::Cancelled;
             replay.ended_at = Some(self.wall());
-            self.put_replay(&log, replay.clone()).await?;
+            let log = Arc::clone(&runner.log);
+            let note = self.note_of(id);
+            if log.put_if_running(replay.clone(), note).await? {
+                return Ok(replay);
+            }
         }
-        Ok(replay)
+        self.replay_status(&id).await
     }
 
     /// Records it, with what this handle notes.
     async fn put_replay(&self, log: &Arc<dyn ReplayLog>, replay: Replay) -> Result<(), StoreError> {
         let log = Arc::clone(log);
-        let Some(mut note) = self.note().cloned() else {
-            return log.put(replay).await;
-        };
-        note.target
-            .get_or_insert_with(|| replay.id.to_string().into());
-        log.put_noted(replay, note).await
+        match self.note_of(replay.id) {
+            Some(note) => log.put_noted(replay, note).await,
+            None => log.put(replay).await,
+        }
+    }
+
+    fn note_of(&self, replay: ReplayId) -> Option<Note> {
+        let mut note = self.note().cloned()?;
+        note.target.get_or_insert_with(|| replay.to_string().into());
+        Some(note)
     }
 
     fn replay_log(&self) -> Result<Arc<dyn ReplayLog>, ReplayError> {
         self.store().replay_log().ok_or(ReplayError::NotKept)
     }
+}
+
+/// What a task of its own has done: all of it, whether or not anybody has waited.
+async fn whole(task: JoinHandle<Result<Replay, ReplayError>>) -> Result<Replay, ReplayError> {
+    let done = task.await;
+    done.unwrap_or_else(|error| Err(StoreError(error.to_string()).into()))
 }
 
 impl ReplayAct {

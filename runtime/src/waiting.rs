@@ -3,6 +3,7 @@
 use crate::Postrider;
 use crate::history::DeliverySummary;
 use crate::shell::Call;
+use crate::store::StoreError;
 use postrider_engine::{
     Answer, Command, DeliveryId, DeliveryRecord, DeliveryState, EndpointStatus, Kept, LaneId, Mono,
     Now, Outcome, Outlook, RetryError, Wall, asked_for,
@@ -175,10 +176,15 @@ impl Postrider {
     /// [`Postrider::resend`].
     pub async fn retry_now(&self, delivery: &DeliveryId) -> Result<(), RetryError> {
         // Its lane never changes. Of what is not there the engine need not be asked.
-        let known = self.store().delivery(*delivery).await;
-        let Some(known) = known.ok().flatten() else {
-            self.check_open()?;
-            return Err(RetryError::NoSuchDelivery(*delivery));
+        let known = match self.store().delivery(*delivery).await {
+            Ok(Some(known)) => known,
+            unknown => {
+                self.check_open()?;
+                return Err(match unknown {
+                    Err(StoreError(reason)) => RetryError::Store(reason),
+                    Ok(_) => RetryError::NoSuchDelivery(*delivery),
+                });
+            }
         };
         if known.state.is_end() {
             return Err(RetryError::AlreadyEnded(*delivery));

@@ -259,7 +259,7 @@ impl Api {
         let detail = serde_json::json!({ "scopes": new.scopes });
         let note = self.own_note(audit::Act::KeyCreate, detail);
         let note = note.map_err(refused)?;
-        let made = self.0.keys.make(new, self.now(), note).await;
+        let made = self.0.keys.make(new, self.now(), Some(note)).await;
         made.map(|(_, text)| text).map_err(refused)
     }
 

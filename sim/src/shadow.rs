@@ -284,7 +284,8 @@ mod tests {
         assert_eq!(said, None);
         let delivery = postrider_engine::DeliveryId::from_u128(1);
         let at = postrider_engine::Wall(1);
-        let discard = Change::Discard { delivery, at };
+        let dead = false;
+        let discard = Change::Discard { delivery, dead, at };
         let refused = |why| (discard.clone(), Receipt::Refused(why));
         let mut shadow = shadow.unwrap();
         let none = postrider_engine::Refusal::NoSuchDelivery;

@@ -1,18 +1,20 @@
 //! Faults of the host itself: a task that panics, a store that fails, a log that everybody reads.
 
-use crate::receiver::{Receiver, SECRET, end_of, hasty, loopback};
+use crate::receiver::{Receiver, SECRET, end_of, hasty, loopback, until};
 use bytes::Bytes;
 use postrider::engine::{
-    Attempt, Change, CommitError, DeliveryId, EventId, Load, Loaded, Receipt, Recovered, Wall,
+    Attempt, Change, CommitError, DeliveryId, Event, EventId, LaneId, Load, Loaded, NewDelivery,
+    Note, Publish, Receipt, Recovered, ReplayId, Wall,
 };
+use postrider::replay::{ReplayError, ReplayLog};
 use postrider::store::{StoreError, StoreFuture};
 use postrider::transport::{Transport, WireRequest};
 use postrider::{
     Closed, DeadLetterGroup, DeliveryPage, DeliveryQuery, DeliveryRecord, Endpoint, EndpointCounts,
     EndpointId, EndpointPage, EndpointQuery, EventCursor, EventPage, EventQuery, EventRecord,
     EventState, Hour, LanePage, LaneQuery, LaneRecord, Ledger, MemoryStore, NotReady, OrderingKey,
-    Outcome, OutlinePage, Overview, Postrider, PublishError, Response, Secret, Store, TenantCounts,
-    TenantId,
+    Outcome, OutlinePage, Overview, Postrider, PublishError, Replay, ReplayAct, ReplayQuery,
+    ReplayRequest, ReplayState, Response, RetryError, Secret, Store, TenantCounts, TenantId,
 };
 use std::io;
 use std::pin::Pin;
@@ -83,6 +85,41 @@ struct Failing {
     takes: Duration,
     /// Commits that have failed.
     failed: Arc<AtomicUsize>,
+    /// No delivery can be read.
+    is_blind: Arc<AtomicBool>,
+    /// Nothing that runs can be recorded.
+    forgets_replays: Arc<AtomicBool>,
+}
+
+/// The replays of such a store.
+struct FailingLog {
+    inner: Arc<dyn ReplayLog>,
+    fails: Arc<AtomicBool>,
+}
+
+impl ReplayLog for FailingLog {
+    fn put(self: Arc<Self>, replay: Replay) -> StoreFuture<Result<(), StoreError>> {
+        Arc::clone(&self.inner).put(replay)
+    }
+    fn put_if_running(
+        self: Arc<Self>,
+        replay: Replay,
+        note: Option<Note>,
+    ) -> StoreFuture<Result<bool, StoreError>> {
+        if self.fails.load(Ordering::Relaxed) {
+            return Box::pin(std::future::ready(Err(StoreError("EIO".to_owned()))));
+        }
+        Arc::clone(&self.inner).put_if_running(replay, note)
+    }
+    fn replay(self: Arc<Self>, id: ReplayId) -> StoreFuture<Result<Option<Replay>, StoreError>> {
+        Arc::clone(&self.inner).replay(id)
+    }
+    fn replays(
+        self: Arc<Self>,
+        query: ReplayQuery,
+    ) -> StoreFuture<Result<Vec<Replay>, StoreError>> {
+        Arc::clone(&self.inner).replays(query)
+    }
 }
 
 impl Store for Failing {
@@ -196,6 +233,9 @@ impl Store for Failing {
         self: Arc<Self>,
         id: DeliveryId,
     ) -> StoreFuture<Result<Option<DeliveryRecord>, StoreError>> {
+        if self.is_blind.load(Ordering::Relaxed) {
+            return Box::pin(std::future::ready(Err(StoreError("EIO".to_owned()))));
+        }
         Arc::clone(&self.inner).delivery(id)
     }
     fn attempts(
@@ -252,6 +292,12 @@ impl Store for Failing {
     }
     fn ledger(self: Arc<Self>, endpoint: EndpointId) -> StoreFuture<Result<Ledger, StoreError>> {
         Arc::clone(&self.inner).ledger(endpoint)
+    }
+    fn replay_log(self: Arc<Self>) -> Option<Arc<dyn ReplayLog>> {
+        Some(Arc::new(FailingLog {
+            inner: Arc::clone(&self.inner).replay_log()?,
+            fails: Arc::clone(&self.forgets_replays),
+        }))
     }
 }
 
@@ -375,4 +421,81 @@ async fn a_store_that_has_failed_is_asked_for_nothing_more() {
     assert_eq!((&first, &second), (&refused, &refused));
     postrider.stopped().await;
     assert_eq!(failed.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_retry_by_hand_does_not_take_an_unreadable_store_for_an_unknown_delivery() {
+    let store = Failing::default();
+    let is_blind = Arc::clone(&store.is_blind);
+    let builder = Postrider::builder().egress(loopback()).store(store);
+    let postrider = builder.start().await.unwrap();
+    let unknown = DeliveryId::from_u128(7);
+    let refused = Err(RetryError::NoSuchDelivery(unknown));
+    assert_eq!(postrider.retry_now(&unknown).await, refused);
+    is_blind.store(true, Ordering::Relaxed);
+    let unread = Err(RetryError::Store("EIO".to_owned()));
+    assert_eq!(postrider.retry_now(&unknown).await, unread);
+    postrider.shutdown().await;
+    let closed = postrider.retry_now(&unknown).await;
+    assert!(matches!(closed, Err(RetryError::Closed(_))), "{closed:?}");
+}
+
+/// An event for which there was no room: its delivery is a dead letter.
+fn passed_over(number: u128) -> Change {
+    let lane = LaneId {
+        endpoint: EndpointId::from_u128(7),
+        key: OrderingKey::none(),
+    };
+    Change::Publish(Publish {
+        event: Arc::new(Event {
+            id: EventId::from_u128(number),
+            tenant: TenantId::default(),
+            event_type: "a.b".parse().unwrap(),
+            payload: "{}".into(),
+            ordering_key: OrderingKey::none(),
+            published_at: Wall(5),
+        }),
+        deliveries: [NewDelivery {
+            queue_full: true,
+            id: DeliveryId::from_u128(number),
+            lane,
+        }]
+        .into(),
+        idempotency: None,
+        from_outbox: false,
+    })
+}
+
+#[tokio::test]
+async fn a_replay_of_which_it_cannot_be_recorded_that_it_was_cancelled_goes_on() {
+    let store = Failing::default();
+    let fails = Arc::clone(&store.forgets_replays);
+    let letters = (1..=3).map(passed_over).collect();
+    for receipt in Arc::clone(&store.inner).commit(letters).await {
+        receipt.unwrap();
+    }
+    let builder = Postrider::builder().egress(loopback()).store(store);
+    let postrider = builder.start().await.unwrap();
+    let mut request = ReplayRequest {
+        act: ReplayAct::Discard,
+        per_second: std::num::NonZeroU32::new(1),
+        ..ReplayRequest::default()
+    };
+    request.filter.dead = true;
+    let replay = postrider.start_replay(request).await.unwrap();
+    let status = async || postrider.replay_status(&replay).await.unwrap();
+    until("they are counted", || async {
+        status().await.total == Some(3)
+    })
+    .await;
+    fails.store(true, Ordering::Relaxed);
+    let failed = postrider.cancel_replay(&replay).await;
+    assert!(matches!(failed, Err(ReplayError::Store(_))), "{failed:?}");
+    assert_eq!(status().await.state, ReplayState::Running);
+    fails.store(false, Ordering::Relaxed);
+    until("it is through", || async {
+        status().await.state == ReplayState::Done
+    })
+    .await;
+    assert_eq!(status().await.discarded, 3);
 }

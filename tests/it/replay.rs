@@ -383,6 +383,67 @@ async fn a_discard_goes_on_after_a_restart_and_knows_what_it_has_done() {
     assert_eq!(postrider.ledger(&endpoint).await.unwrap().discarded, 230);
 }
 
+/// How many deliveries of the endpoint the replay has made.
+async fn made_by(postrider: &Postrider, endpoint: EndpointId, replay: ReplayId) -> u64 {
+    let query = DeliveryQuery {
+        filter: DeliveryFilter {
+            endpoint: Some(endpoint),
+            ..DeliveryFilter::default()
+        },
+        most: 1_000,
+        ..DeliveryQuery::default()
+    };
+    let page = postrider.deliveries(query).await.unwrap();
+    let made = page.deliveries.iter();
+    made.filter(|it| it.replay == Some(replay)).count() as u64
+}
+
+#[tokio::test]
+async fn a_cancelled_resend_counts_what_it_has_made_of_its_last_page() {
+    let (receiver, _) = moody().await;
+    let directory = tempfile::tempdir().unwrap();
+    for store in [
+        file(directory.path()),
+        Arc::new(MemoryStore::default()) as Arc<dyn Store>,
+    ] {
+        let postrider = started(store).await;
+        let endpoint = postrider.register_endpoint(&receiver.url(), SECRET).await;
+        let endpoint = endpoint.unwrap();
+        publish(&postrider, endpoint, 60).await;
+        let mut request = letters(ReplayAct::Resend);
+        request.per_second = NonZeroU32::new(20);
+        let replay = postrider.start_replay(request).await.unwrap();
+        until("some are made", || async {
+            made_by(&postrider, endpoint, replay).await >= 5
+        })
+        .await;
+        let cancelled = postrider.cancel_replay(&replay).await.unwrap();
+        assert_eq!(cancelled.state, ReplayState::Cancelled);
+        let made = made_by(&postrider, endpoint, replay).await;
+        assert_eq!(cancelled.resent, made, "{cancelled:?}");
+        let again = postrider.cancel_replay(&replay).await.unwrap();
+        assert_eq!(again, cancelled);
+    }
+}
+
+#[tokio::test]
+async fn a_replay_whose_beginning_nobody_waits_for_is_done() {
+    let directory = tempfile::tempdir().unwrap();
+    let postrider = started(file(directory.path())).await;
+    let begin = postrider.start_replay(letters(ReplayAct::Resend));
+    // It is asked for, and whoever asks goes away.
+    let _ = tokio::time::timeout(Duration::ZERO, begin).await;
+    let done = ReplayQuery {
+        state: Some(ReplayState::Done),
+        most: 2,
+        ..ReplayQuery::default()
+    };
+    until("it is through", || async {
+        postrider.replays(done.clone()).await.unwrap().len() == 1
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_cancelled_discard_says_how_many_it_has_discarded() {
     let (receiver, _) = moody().await;

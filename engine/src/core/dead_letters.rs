@@ -64,9 +64,10 @@ impl Core {
                 let error = match refusal {
                     Refusal::NoSuchEndpoint(id) => ResendError::NoSuchEndpoint(id),
                     Refusal::StillPending => ResendError::StillPending(original),
-                    Refusal::NoSuchDelivery | Refusal::AlreadyEnded | Refusal::BehindHead(_) => {
-                        ResendError::NoSuchDelivery(original)
-                    }
+                    Refusal::NoSuchDelivery
+                    | Refusal::AlreadyEnded
+                    | Refusal::AlreadyResent
+                    | Refusal::BehindHead(_) => ResendError::NoSuchDelivery(original),
                 };
                 return self.answer(call, Answer::Resent(Err(error)));
             }
@@ -114,12 +115,13 @@ impl Core {
         self.wake_lane(key);
     }
 
-    pub(super) fn discard(&mut self, call: CallId, delivery: DeliveryId) {
+    pub(super) fn discard(&mut self, call: CallId, delivery: DeliveryId, dead: bool) {
         if let Err(refused) = self.check_open() {
             return self.answer(call, Answer::Discarded(Err(refused.into())));
         }
         let change = Change::Discard {
             delivery,
+            dead,
             at: self.now.wall,
         };
         self.commit(change, Next::Discarded { call, delivery });
@@ -134,6 +136,8 @@ impl Core {
             Receipt::Refused(refusal) => {
                 let error = match refusal {
                     Refusal::AlreadyEnded => DiscardError::AlreadyEnded(delivery),
+                    Refusal::AlreadyResent => DiscardError::AlreadyResent(delivery),
+                    Refusal::StillPending => DiscardError::StillPending(delivery),
                     _ => DiscardError::NoSuchDelivery(delivery),
                 };
                 return self.answer(call, Answer::Discarded(Err(error)));

@@ -42,7 +42,8 @@ impl Core {
             Command::Replay(delivery, endpoint, replay) => {
                 self.resend(call, delivery, endpoint, Some(replay));
             }
-            Command::Discard(delivery) => self.discard(call, delivery),
+            Command::Discard(delivery) => self.discard(call, delivery, false),
+            Command::DiscardDead(delivery) => self.discard(call, delivery, true),
             Command::RetryNow(delivery, lane) => self.retry_now(call, delivery, &lane),
             Command::Ping(endpoint, event) => self.ping(call, endpoint, *event),
             Command::PingUnregistered(spec, secret, event) => {

@@ -1,6 +1,7 @@
 //! Does a replay, delivery by delivery.
 
 use super::plan::{Plan, SkipReason, Verdict};
+use super::stop::Stop;
 use super::{Replay, ReplayAct, ReplayLog, ReplayPage, ReplayState};
 use crate::clock::Clock;
 use crate::history::Cursor;
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 
@@ -33,32 +34,44 @@ pub(crate) struct Runner {
     pub(crate) clock: Arc<dyn Clock>,
     /// Weak: the engine stops when nobody but a replay could ask it for anything.
     pub(crate) calls: mpsc::WeakSender<Call>,
+    pub(crate) stop: Stop,
 }
 
 /// The replays of this process.
 #[derive(Default)]
-pub(crate) struct Running(Mutex<BTreeMap<ReplayId, JoinHandle<()>>>);
+pub(crate) struct Running(Mutex<BTreeMap<ReplayId, Task>>);
+
+struct Task {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<Replay>,
+}
 
 impl Running {
     /// Does it, in a task of its own.
     pub(crate) fn start(&self, runner: Runner, replay: Replay) {
         let id = replay.id;
+        let (stop, asked) = watch::channel(false);
+        let stopped = Stop::of(asked);
+        let runner = Runner {
+            stop: stopped,
+            ..runner
+        };
         let task = tokio::spawn(runner.run(replay));
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.retain(|_, task| !task.is_finished());
-        tasks.insert(id, task);
+        tasks.retain(|_, it| !it.task.is_finished());
+        tasks.insert(id, Task { stop, task });
     }
 
-    /// Stops it: when this returns it does nothing more.
-    pub(crate) async fn stop(&self, id: ReplayId) {
-        if let Some(task) = self.take(id) {
-            task.abort();
-            // It was aborted: that is all it can say.
-            let _ = task.await;
-        }
+    /// Stops it: when this returns it does nothing more. Gives it as it is then; `None` if it did not
+    /// run.
+    pub(crate) async fn stop(&self, id: ReplayId) -> Option<Replay> {
+        let Task { stop, task } = self.take(id)?;
+        stop.send_replace(true);
+        // If it has panicked, what is on record holds.
+        task.await.ok()
     }
 
-    fn take(&self, id: ReplayId) -> Option<JoinHandle<()>> {
+    fn take(&self, id: ReplayId) -> Option<Task> {
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.remove(&id)
     }
@@ -74,31 +87,47 @@ enum Came {
     NoRoom,
     /// The engine takes nothing any more.
     Over,
+    /// It was asked to stop before it did anything.
+    Stopped,
 }
 
 impl Runner {
-    /// Runs to the end of the replay or of the engine. What cannot be read or recorded now is
-    /// tried again.
-    async fn run(self, mut replay: Replay) {
+    /// Runs to the end of the replay or of the engine, or until it is asked to stop. What cannot be
+    /// read or recorded now is tried again.
+    async fn run(self, mut replay: Replay) -> Replay {
         while let Err(error) = self.go_on(&mut replay).await {
             tracing::warn!(%error, replay = %replay.id, "postrider.replay.held_up");
-            sleep(NO_ROOM).await;
+            if self.stop.or(sleep(NO_ROOM)).await.is_none() {
+                break;
+            }
         }
+        replay
     }
 
     async fn go_on(&self, replay: &mut Replay) -> Result<(), StoreError> {
         let plan = Plan::of_replay(&replay.request, replay.created_at);
         if replay.total.is_none() {
-            replay.total = Some(self.count(&plan, replay).await?);
-            Arc::clone(&self.log).put(replay.clone()).await?;
+            let counted = self.stop.or(self.count(&plan, replay)).await;
+            let Some(counted) = counted.transpose()? else {
+                return Ok(());
+            };
+            replay.total = Some(counted);
+            if !self.record(replay).await? {
+                return Ok(());
+            }
         }
         let mut pace = replay.request.per_second.map(pace);
-        while replay.state == ReplayState::Running {
+        while replay.state == ReplayState::Running && !self.stop.is_asked() {
             let Some(done) = self.page(&plan, replay, &mut pace).await? else {
                 return Ok(());
             };
-            Arc::clone(&self.log).put(done.clone()).await?;
+            if !self.record(&done).await? {
+                return Ok(());
+            }
             *replay = done;
+        }
+        if replay.state == ReplayState::Running {
+            return Ok(());
         }
         tracing::info!(
             replay = %replay.id,
@@ -108,6 +137,12 @@ impl Runner {
             "postrider.replay.done"
         );
         Ok(())
+    }
+
+    /// Records how far it is; not if somebody else has ended it meanwhile.
+    async fn record(&self, replay: &Replay) -> Result<bool, StoreError> {
+        let log = Arc::clone(&self.log);
+        log.put_if_running(replay.clone(), None).await
     }
 
     /// How many deliveries are part of it: an earlier version may have done some.
@@ -122,7 +157,8 @@ impl Runner {
         Ok(replay.done() + left)
     }
 
-    /// The replay as it is after one more page; `None` if the engine takes nothing any more.
+    /// The replay as it is after one more page, or after a part of it if it was asked to stop; `None` if
+    /// it has ended, or the engine takes nothing any more.
     async fn page(
         &self,
         plan: &Plan,
@@ -138,11 +174,14 @@ impl Runner {
             // know how far it is.
             plan.cut(&mut page, rate);
         }
-        self.announce(plan, replay, &page).await?;
+        if !self.announce(plan, replay, &page).await? {
+            return Ok(None);
+        }
         let mut done = Replay {
             page: None,
             ..replay.clone()
         };
+        let mut last = None;
         for delivery in &page.deliveries {
             match self.came(plan, replay, delivery, pace).await? {
                 Came::NoPart => (),
@@ -150,7 +189,12 @@ impl Runner {
                 Came::Acted => done.resent += 1,
                 Came::Skipped(why) => done.skip(why, 1),
                 Came::NoRoom | Came::Over => return Ok(None),
+                Came::Stopped => {
+                    done.after = last.or(done.after);
+                    return Ok(Some(done));
+                }
             }
+            last = Some(Cursor(delivery.id));
         }
         done.after = page.next.or(done.after);
         if page.next.is_none() {
@@ -159,25 +203,26 @@ impl Runner {
         Ok(Some(done))
     }
 
-    /// Before anything of a page is discarded, it is on record how much that is to be.
+    /// Before anything of a page is discarded, it is on record how much that is to be. False if the
+    /// replay has ended.
     async fn announce(
         &self,
         plan: &Plan,
         replay: &mut Replay,
         page: &OutlinePage,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         if replay.request.act != ReplayAct::Discard {
-            return Ok(());
+            return Ok(true);
         }
         let deliveries = page.deliveries.iter();
         let due = deliveries.filter(|it| plan.verdict(it) == Verdict::Due);
         let due = due.count() as u64;
         let Some(last) = page.deliveries.last().filter(|_| due > 0) else {
-            return Ok(());
+            return Ok(true);
         };
         let until = Cursor(last.id);
         replay.page = Some(ReplayPage { until, due });
-        Arc::clone(&self.log).put(replay.clone()).await
+        self.record(replay).await
     }
 
     /// Counts what was discarded of a page that was announced and not finished.
@@ -224,6 +269,9 @@ impl Runner {
         delivery: &DeliveryOutline,
         pace: &mut Option<Interval>,
     ) -> Result<Came, StoreError> {
+        if self.stop.is_asked() {
+            return Ok(Came::Stopped);
+        }
         let verdict = plan.verdict(delivery);
         if verdict == Verdict::NoPart {
             return Ok(Came::NoPart);
@@ -236,8 +284,10 @@ impl Runner {
         if let Verdict::Skip(why) = verdict {
             return Ok(Came::Skipped(why));
         }
-        if let Some(pace) = pace {
-            pace.tick().await;
+        if let Some(pace) = pace
+            && self.stop.or(pace.tick()).await.is_none()
+        {
+            return Ok(Came::Stopped);
         }
         Ok(self.act(replay, delivery).await)
     }
@@ -251,9 +301,12 @@ impl Runner {
     /// Acts upon a delivery, as soon as there is room.
     async fn act(&self, replay: &Replay, delivery: &DeliveryOutline) -> Came {
         loop {
-            match self.ask(replay, delivery).await {
-                Came::NoRoom => sleep(NO_ROOM).await,
-                came => return came,
+            let came = self.ask(replay, delivery).await;
+            if !matches!(came, Came::NoRoom) {
+                return came;
+            }
+            if self.stop.or(sleep(NO_ROOM)).await.is_none() {
+                return Came::Stopped;
             }
         }
     }
@@ -265,7 +318,8 @@ impl Runner {
         let (reply, answer) = oneshot::channel();
         let command = match replay.request.act {
             ReplayAct::Resend => Command::Replay(delivery.id, Some(delivery.endpoint), replay.id),
-            ReplayAct::Discard => Command::Discard(delivery.id),
+            // Others may have made it anew since it was read.
+            ReplayAct::Discard => Command::DiscardDead(delivery.id),
         };
         let call = Call::Command(command, None, reply);
         if calls.send(call).await.is_err() {
@@ -297,6 +351,8 @@ fn discarded(result: Result<(), DiscardError>) -> Came {
         Ok(()) => Came::Acted,
         Err(DiscardError::Full(_)) => Came::NoRoom,
         Err(DiscardError::Closed(_)) => Came::Over,
+        Err(DiscardError::AlreadyResent(_)) => Came::Skipped(SkipReason::AlreadyResent),
+        Err(DiscardError::StillPending(_)) => Came::Skipped(SkipReason::NotEnded),
         Err(DiscardError::AlreadyEnded(_) | DiscardError::NoSuchDelivery(_)) => {
             Came::Skipped(SkipReason::AlreadyDiscarded)
         }

@@ -22,6 +22,7 @@ mod keyed;
 mod lanes;
 mod merge;
 mod modes;
+mod note_shares;
 mod open_error;
 mod options;
 mod outbox;

@@ -33,7 +33,7 @@ const PORTAL: &str = "portal";
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Actor {
-    /// `key`, `portal`, `cli`, or `system`: the server itself.
+    /// `key`, `portal`, `cli`, or `system`: the server itself, or the application that embeds it.
     kind: String,
     /// The id of the key, which a session of the portal is, too; of the link, for who signs in with
     /// it; `null` where there is none.
@@ -58,6 +58,27 @@ struct Kept {
     actor: Actor,
     act: String,
     detail: Map<String, Value>,
+}
+
+impl Kept {
+    /// What a note says. One that is not the API's is an application's: what its value means is known
+    /// to nobody here, and may be secret.
+    fn of(note: &Note) -> Self {
+        serde_json::from_slice(&note.value).unwrap_or_else(|_| Self {
+            actor: system(),
+            act: Act::ApplicationNote.name().to_owned(),
+            detail: Map::from_iter([("bytes".to_owned(), note.value.len().into())]),
+        })
+    }
+}
+
+/// The server itself, or whoever embeds it.
+fn system() -> Actor {
+    Actor {
+        kind: "system".to_owned(),
+        id: None,
+        name: None,
+    }
 }
 
 /// A note of an act by this actor. `detail` is an object without secrets: names of what was changed,
@@ -126,12 +147,7 @@ impl<N> Caller<N> {
 impl Api {
     /// A note of what the server does by itself, or whoever embeds it.
     pub(crate) fn own_note(&self, act: Act, detail: Value) -> Result<Note, Problem> {
-        let actor = Actor {
-            kind: "system".to_owned(),
-            id: None,
-            name: None,
-        };
-        note(self, actor, (act, None), detail)
+        note(self, system(), (act, None), detail)
     }
 
     /// A note of what is done with the link of this id, which needs no key. The name is that of the
@@ -167,7 +183,8 @@ pub(crate) struct AuditView {
     tenant: Option<String>,
     /// Who.
     actor: Actor,
-    /// What: the kind of the target, a dot, and a verb.
+    /// What: the kind of the target, a dot, and a verb. `application.note`: the application that
+    /// embeds the server has written it in a form of its own.
     #[schema(example = "endpoint.update")]
     act: String,
     /// To what.
@@ -272,8 +289,7 @@ pub(crate) async fn list(
     for _ in 0..LOOK_MAX / READ_MAX {
         let found = api.postrider().audit(wanted.clone()).await?;
         for note in &found.notes {
-            let kept: Kept = serde_json::from_slice(&note.value)
-                .map_err(|error| Problem::new(Code::Internal, error))?;
+            let kept = Kept::of(note);
             if query.takes(&acts, &kept)
                 && !filling.add(&note.id.to_string(), AuditView::of(&api, note, kept))
             {

@@ -3,13 +3,12 @@
 use super::Api;
 use super::audit::{Act, given};
 use super::caller::{Caller, Manage};
-use super::deliveries::one;
 use super::extract::Json;
 use super::intake::Reader;
 use super::list_filters;
 use super::problem::{Code, Problem};
 use super::replay_view::{DryRun, ReplayView};
-use super::replays::{check_rate, event_types, run};
+use super::replays::{check_rate, endpoint, event_types, run};
 use super::time::Time;
 use axum::extract::State;
 use axum::response::Response;
@@ -117,7 +116,7 @@ impl LetterBulk {
             },
             filter: DeliveryFilter {
                 tenant: Some(tenant.clone()),
-                endpoint: one(filter.endpoint_id.as_deref(), "endpoint_id")?,
+                endpoint: endpoint(filter.endpoint_id.as_deref(), "/filter/endpoint_id")?,
                 reasons: filter.reasons.iter().map(|it| it.reason()).collect(),
                 status: filter.status,
                 event_types: event_types(&filter.event_types, "/filter/event_types")?,

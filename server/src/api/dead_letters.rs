@@ -14,7 +14,7 @@ use super::time::Time;
 use axum::extract::State;
 use axum::response::Response;
 use postrider::{
-    DeliveryId, DeliveryQuery, Direction, FailReason, LetterGroup, LetterGrouping, Postrider,
+    DeliveryId, DeliveryQuery, Direction, FailReason, LetterCounts, LetterGrouping, Postrider,
     TenantId,
 };
 use serde::{Deserialize, Serialize};
@@ -55,11 +55,24 @@ pub(crate) struct DeadLetterGroups {
     /// How many are not shown. Of groups that are counted one by one 10,000 are known at most: then
     /// there may be more.
     groups_left_out: usize,
+    /// How many letters are in these counts.
+    counted: LettersCounted,
+}
+
+/// How far a count of dead letters has come.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LettersCounted {
+    /// How many letters were counted, those of groups that are not shown included.
+    letters: u64,
+    /// Whether these are all that match. With a filter, or by event type, letters are counted one by
+    /// one: the oldest 200,000 at most.
+    is_complete: bool,
 }
 
 impl DeadLetterGroups {
-    fn of(found: &[LetterGroup], name: impl Fn(&TenantId) -> String) -> Self {
-        let groups = found.iter().take(GROUPS_MAX).map(|group| DeadLetterGroup {
+    fn of(found: &LetterCounts, name: impl Fn(&TenantId) -> String) -> Self {
+        let shown = found.groups.iter().take(GROUPS_MAX);
+        let groups = shown.map(|group| DeadLetterGroup {
             tenant: name(&group.tenant),
             endpoint_id: group.endpoint.to_string(),
             reason: group.reason.map(FailReason::name),
@@ -70,7 +83,11 @@ impl DeadLetterGroups {
         });
         Self {
             groups: groups.collect(),
-            groups_left_out: found.len().saturating_sub(GROUPS_MAX),
+            groups_left_out: found.groups.len().saturating_sub(GROUPS_MAX),
+            counted: LettersCounted {
+                letters: found.letters,
+                is_complete: found.is_complete,
+            },
         }
     }
 }
@@ -333,7 +350,7 @@ pub(crate) async fn discard(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use postrider::{EndpointId, Wall};
+    use postrider::{EndpointId, LetterGroup, Wall};
 
     #[test]
     fn groups_beyond_the_most_are_counted() {
@@ -346,10 +363,16 @@ mod tests {
             oldest: Wall(0),
             newest: Wall(1),
         };
-        let found: Vec<_> = (0..1_003).map(group).collect();
-        let shown = DeadLetterGroups::of(&found, ToString::to_string);
-        assert_eq!((shown.groups.len(), shown.groups_left_out), (1_000, 3));
-        let shown = DeadLetterGroups::of(&found[..7], ToString::to_string);
-        assert_eq!((shown.groups.len(), shown.groups_left_out), (7, 0));
+        for (count, expected) in [(1_003, (1_000, 3)), (7, (7, 0))] {
+            let found = LetterCounts {
+                groups: (0..count).map(group).collect(),
+                letters: 5_000,
+                is_complete: false,
+            };
+            let shown = DeadLetterGroups::of(&found, ToString::to_string);
+            assert_eq!((shown.groups.len(), shown.groups_left_out), expected);
+            let counted = shown.counted;
+            assert_eq!((counted.letters, counted.is_complete), (5_000, false));
+        }
     }
 }

@@ -3,9 +3,9 @@
 use super::Api;
 use super::audit::Act;
 use super::caller::{Caller, ManageEndpoints};
-use super::endpoint_form::{EndpointForm, EndpointView};
-use super::endpoints::{NewEndpoint, parse_secret, payload_form, restore_headers, take};
-use super::extract::{Json, parse};
+use super::endpoint_form::EndpointView;
+use super::endpoints::{NewEndpoint, formed};
+use super::extract::Json;
 use super::problem::Problem;
 use super::raw::Members;
 use axum::extract::{Path, State};
@@ -55,21 +55,16 @@ pub(crate) async fn ensure(
     State(api): State<Api>,
     caller: Caller<ManageEndpoints>,
     Path(name): Path<String>,
-    Json(mut body): Json<Members>,
+    Json(body): Json<Members>,
 ) -> Result<(StatusCode, axum::Json<EndpointView>), Problem> {
     let tenant = caller.tenant();
-    let secret: Option<String> = take(&mut body, "secret")?;
-    api.fill_defaults(tenant, &mut body)?;
     let there = match name.parse() {
         Ok(name) => api.postrider().named_endpoint(tenant, &name).await?,
         // The name is refused below.
         Err(_) => None,
     };
     let kept = there.as_ref().map_or(&[][..], |it| &it.spec.headers);
-    restore_headers(&mut body, kept)?;
-    let form: EndpointForm = parse(body.text()?.get().as_bytes())?;
-    let spec = form.spec(tenant, payload_form(&api, tenant, &form, None)?)?;
-    let secret = secret.as_deref().map(parse_secret).transpose()?;
+    let (spec, secret) = formed(&api, tenant, body, kept)?;
     // Of two who ask for a new name at the same time, one may be said to have made what it changed.
     let act = match there {
         Some(_) => Act::EndpointUpdate,

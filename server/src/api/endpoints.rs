@@ -13,7 +13,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use postrider::engine::{EndpointChange, PayloadForm};
 use postrider::{
-    Endpoint, EndpointId, InvalidSpec, Outcome, Postrider, Secret, Submission, TenantId,
+    Endpoint, EndpointId, EndpointSpec, InvalidSpec, Outcome, Postrider, Secret, Submission,
+    TenantId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -106,14 +107,8 @@ pub(crate) async fn create(
     caller: Caller<ManageEndpoints>,
     Json(mut body): Json<Members>,
 ) -> Result<(StatusCode, axum::Json<EndpointView>), Problem> {
-    let tenant = caller.tenant();
-    let secret: Option<String> = take(&mut body, "secret")?;
     let verify: Option<bool> = take(&mut body, "verify")?;
-    api.fill_defaults(tenant, &mut body)?;
-    restore_headers(&mut body, &[])?;
-    let form: EndpointForm = parse(body.text()?.get().as_bytes())?;
-    let spec = form.spec(tenant, payload_form(&api, tenant, &form, None)?)?;
-    let secret = secret.as_deref().map(parse_secret).transpose()?;
+    let (spec, secret) = formed(&api, caller.tenant(), body, &[])?;
     let note = caller.note(&api, Act::EndpointCreate, None, json!({}))?;
     let noting = api.postrider().noting(note);
     let endpoint = if verify == Some(true) {
@@ -125,10 +120,27 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, axum::Json(view)))
 }
 
+/// What the body of an endpoint says, with the tenant's defaults for what it leaves out, and its secret
+/// if it has one. Of these headers the values are kept that a view has hidden.
+pub(super) fn formed(
+    api: &Api,
+    tenant: &TenantId,
+    mut body: Members,
+    kept: &[(String, String)],
+) -> Result<(EndpointSpec, Option<Secret>), Problem> {
+    let secret: Option<String> = take(&mut body, "secret")?;
+    api.fill_defaults(tenant, &mut body)?;
+    restore_headers(&mut body, kept)?;
+    let form: EndpointForm = parse(body.text()?.get().as_bytes())?;
+    let spec = form.spec(tenant, payload_form(api, tenant, &form, None)?)?;
+    let secret = secret.as_deref().map(parse_secret).transpose()?;
+    Ok((spec, secret))
+}
+
 /// Registers an endpoint if it answers a ping, which is signed as everything it gets later.
 async fn registered_if_it_answers(
     postrider: &Postrider,
-    spec: postrider::EndpointSpec,
+    spec: EndpointSpec,
     secret: Option<Secret>,
     ping: Submission,
 ) -> Result<Endpoint, Problem> {
@@ -478,7 +490,7 @@ pub(crate) async fn owned(
     Err(Problem::not_found(format_args!("endpoint {id}")))
 }
 
-pub(crate) fn parse_secret(text: &str) -> Result<Secret, Problem> {
+fn parse_secret(text: &str) -> Result<Secret, Problem> {
     if text.chars().count() > SECRET_CHARS_MAX {
         let detail = format!("use at most {SECRET_CHARS_MAX} characters");
         return Err(Problem::new(Code::InvalidEndpoint, &detail).at("/secret", detail));
@@ -487,10 +499,7 @@ pub(crate) fn parse_secret(text: &str) -> Result<Secret, Problem> {
 }
 
 /// Puts back what a view has hidden of the headers that are kept.
-pub(crate) fn restore_headers(
-    body: &mut Members,
-    kept: &[(String, String)],
-) -> Result<(), Problem> {
+fn restore_headers(body: &mut Members, kept: &[(String, String)]) -> Result<(), Problem> {
     let Some(headers) = body.get("headers").filter(|value| raw::is_object(value)) else {
         return Ok(());
     };
@@ -503,7 +512,7 @@ pub(crate) fn restore_headers(
 }
 
 /// The payload form that the body names, with its template in full.
-pub(crate) fn payload_form(
+fn payload_form(
     api: &Api,
     tenant: &TenantId,
     form: &EndpointForm,

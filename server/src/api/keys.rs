@@ -229,12 +229,12 @@ impl Keys {
         self.write().insert(digest, Arc::new(key));
     }
 
-    /// Makes a key. Its text is given this once. The note is kept with it.
+    /// Makes a key. Its text is given this once. The note is kept with it, if there is one.
     pub(crate) async fn make(
         &self,
         new: NewKey,
         now: Wall,
-        mut note: Note,
+        note: Option<Note>,
     ) -> Result<(Arc<KeyRecord>, String), Problem> {
         let mut random = [0; 48];
         getrandom::fill(&mut random).map_err(|error| Problem::new(Code::Internal, error))?;
@@ -267,10 +267,13 @@ impl Keys {
             portal: new.portal,
         };
         // One for all tenants is no tenant's business.
-        note.tenant.clone_from(&new.tenant);
-        note.target = Some(id.as_str().into());
+        let note = note.map(|note| Note {
+            tenant: new.tenant.clone(),
+            target: Some(id.as_str().into()),
+            ..note
+        });
         let home = new.tenant.unwrap_or_default();
-        let record = self.registry.add(&home, &id, record, Some(note)).await?;
+        let record = self.registry.add(&home, &id, record, note).await?;
         self.write().insert(digest, Arc::clone(&record));
         Ok((record, text))
     }
@@ -507,7 +510,7 @@ mod tests {
                 target: None,
                 value: "who".into(),
             };
-            keys.make(new, Wall(1), note).await.unwrap();
+            keys.make(new, Wall(1), Some(note)).await.unwrap();
         }
         keys.drop_ended_sessions(Wall(10)).await.unwrap();
         let left = keys.list(None);

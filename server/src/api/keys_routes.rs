@@ -146,7 +146,7 @@ pub(crate) async fn create(
     };
     let detail = json!({ "scopes": new.scopes });
     let note = caller.note(&api, Act::KeyCreate, None, detail)?;
-    let (record, text) = api.keys().make(new, api.now(), note).await?;
+    let (record, text) = api.keys().make(new, api.now(), Some(note)).await?;
     let view = KeyView {
         key: Some(text),
         ..KeyView::of(&api, &record)

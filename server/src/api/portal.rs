@@ -23,7 +23,7 @@ use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{StatusCode, header};
 use links::NewLink;
-use postrider::TenantId;
+use postrider::{Note, TenantId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::num::NonZeroU32;
@@ -248,8 +248,12 @@ pub(crate) async fn sign_in(
     State(api): State<Api>,
     Json(form): Json<SignIn>,
 ) -> Result<(StatusCode, axum::Json<SessionView>), Problem> {
+    let links = api.portal_links();
+    links.find(&form.token, api.now()).ok_or_else(unknown)?;
+    // Two at once with one link would both make a key.
+    let _turn = links.turn().await;
     let now = api.now();
-    let link = api.portal_links().find(&form.token, now);
+    let link = links.find(&form.token, now);
     let link = link.ok_or_else(unknown)?;
     let tenant: TenantId = link.tenant.parse()?;
     // The deletion of the tenant waits for this request.
@@ -258,12 +262,7 @@ pub(crate) async fn sign_in(
         Some(id) => Some(api.keys().living(id, now).ok_or_else(unknown)?),
         None => None,
     };
-    // Before the link is used up, so that there is room for its key.
     api.keys().drop_ended_sessions(now).await?;
-    // That somebody has signed in is noted with the key: the link goes with that.
-    if !api.portal_links().take(&link.id, None).await? {
-        return Err(unknown());
-    }
     // No later and no faster than the key that made the link.
     let end: Time = now.after(Duration::from_secs(link.session_s.into())).into();
     let maker = made_by.as_ref();
@@ -281,7 +280,19 @@ pub(crate) async fn sign_in(
     };
     let detail = json!({ "scopes": new.scopes });
     let note = api.portal_note(Act::PortalSignIn, (&link.id, &new.name), detail)?;
-    let (_, key) = api.keys().make(new, now, note).await?;
+    // If there is no room for a key, the link can be used later.
+    let (record, key) = api.keys().make(new, now, None).await?;
+    let note = Note {
+        tenant: Some(tenant.clone()),
+        target: Some(record.id.as_str().into()),
+        ..note
+    };
+    // Until then nobody knows the key; it is known only to whoever has used the link up.
+    let taken = links.take(&link.id, Some(note)).await;
+    if !matches!(taken, Ok(true)) {
+        api.keys().revoke(None, &record.id, None).await?;
+        return Err(taken.err().unwrap_or_else(unknown));
+    }
     let view = SessionView {
         key,
         expires_at,

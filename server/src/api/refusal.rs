@@ -165,6 +165,7 @@ impl From<RetryError> for Problem {
             RetryError::Paused(_) => Self::new(Code::EndpointPaused, error),
             RetryError::Disabled(_) => Self::new(Code::EndpointDisabled, error),
             RetryError::Full(full) => full.into(),
+            RetryError::Store(reason) => StoreError(reason).into(),
             RetryError::Closed(closed) => closed.into(),
         }
     }
@@ -174,7 +175,10 @@ impl From<DiscardError> for Problem {
     fn from(error: DiscardError) -> Self {
         match error {
             DiscardError::NoSuchDelivery(id) => Self::not_found(format_args!("delivery {id}")),
-            DiscardError::AlreadyEnded(_) => Self::new(Code::AlreadyEnded, error),
+            DiscardError::AlreadyEnded(_) | DiscardError::AlreadyResent(_) => {
+                Self::new(Code::AlreadyEnded, error)
+            }
+            DiscardError::StillPending(_) => Self::new(Code::StillPending, error),
             DiscardError::Full(full) => full.into(),
             DiscardError::Closed(closed) => closed.into(),
         }

@@ -3,7 +3,7 @@
 use super::Api;
 use super::audit::Act;
 use super::caller::{Caller, Manage, Read};
-use super::deliveries::{Order, one};
+use super::deliveries::Order;
 use super::extract::{Id, Json, Query};
 use super::intake::Reader;
 use super::page::{self, Filling, Page};
@@ -16,7 +16,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use postrider::engine::ReplayId;
 use postrider::{
-    DeliveryFilter, EventPattern, Note, Replay, ReplayQuery, ReplayRequest, StateKind, TenantId,
+    DeliveryFilter, EndpointId, EventPattern, Note, Replay, ReplayQuery, ReplayRequest, StateKind,
+    TenantId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -93,7 +94,7 @@ impl ReplayForm {
         Ok(ReplayRequest {
             filter: DeliveryFilter {
                 tenant: Some(tenant.clone()),
-                endpoint: one(self.endpoint_id.as_deref(), "endpoint_id")?,
+                endpoint: endpoint(self.endpoint_id.as_deref(), "/endpoint_id")?,
                 states: states.collect(),
                 event_types,
                 from: self.from.map(|time| time.0),
@@ -113,6 +114,12 @@ pub(super) fn check_rate(per_second: Option<NonZeroU32>) -> Result<(), Problem> 
         return Err(Problem::new(Code::InvalidValue, &detail).at("/per_second", detail));
     }
     Ok(())
+}
+
+/// The endpoint at this place of a body.
+pub(super) fn endpoint(text: Option<&str>, at: &str) -> Result<Option<EndpointId>, Problem> {
+    let id = text.map(str::parse::<EndpointId>).transpose();
+    id.map_err(|error| Problem::new(Code::InvalidValue, &error).at(at, error))
 }
 
 /// The event types at this place of a body.

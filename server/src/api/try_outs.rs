@@ -3,8 +3,8 @@
 use super::Api;
 use super::attempts::AttemptView;
 use super::caller::{Caller, ManageEndpoints, Read};
-use super::endpoint_form::{EndpointForm, TemplateRef};
-use super::endpoints::{self, NewEndpoint, parse_secret, payload_form, restore_headers, take};
+use super::endpoint_form::TemplateRef;
+use super::endpoints::{self, NewEndpoint, take};
 use super::events::body_bytes_max;
 use super::extract::{self, Json, check_media_type, parse, read};
 use super::problem::{Code, Problem};
@@ -69,21 +69,13 @@ pub(crate) async fn endpoint(
     caller: Caller<ManageEndpoints>,
     Json(mut body): Json<Members>,
 ) -> Result<axum::Json<AttemptView>, Problem> {
-    let tenant = caller.tenant();
-    let secret: Option<String> = take(&mut body, "secret")?;
     take::<bool>(&mut body, "verify")?;
     let event_type: Option<String> = take(&mut body, "event_type")?;
     let payload = body
         .remove("payload")
         .filter(|payload| !raw::is_null(payload));
-    api.fill_defaults(tenant, &mut body)?;
-    restore_headers(&mut body, &[])?;
-    let form: EndpointForm = parse(body.text()?.get().as_bytes())?;
-    let spec = form.spec(tenant, payload_form(&api, tenant, &form, None)?)?;
-    let secret = match secret.as_deref() {
-        Some(secret) => parse_secret(secret)?,
-        None => endpoints::new_secret()?,
-    };
+    let (spec, secret) = endpoints::formed(&api, caller.tenant(), body, &[])?;
+    let secret = secret.map_or_else(endpoints::new_secret, Ok)?;
     let submission = endpoints::tested(&api, event_type, payload.as_deref());
     let sent = api.postrider().ping_unregistered(spec, secret, submission);
     Ok(axum::Json(AttemptView::of(&sent.await?)))

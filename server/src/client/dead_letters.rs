@@ -282,12 +282,17 @@ fn unclear(why: &str) -> ClientError {
     }
 }
 
-/// Groups, and how many are not shown.
+/// Groups, how many are not shown, and how many letters were counted if those are not all.
 fn counted(reply: &Value, columns: &[Column]) -> String {
     let mut text = show::table(show::rows(&reply["groups"]), columns);
     let left_out = reply["groups_left_out"].as_u64().unwrap_or(0);
     if left_out > 0 {
         text += &format!("and {left_out} groups more, which are not shown: narrow them down\n");
+    }
+    if reply["counted"]["is_complete"] == false {
+        let letters = reply["counted"]["letters"].as_u64().unwrap_or(0);
+        text +=
+            &format!("only the oldest {letters} are counted, there are more: narrow them down\n");
     }
     text
 }
@@ -320,7 +325,12 @@ mod tests {
         let last = text.lines().last();
         let expected = "and 7 groups more, which are not shown: narrow them down";
         assert_eq!(last, Some(expected), "{text}");
-        let whole = json!({"groups": [], "groups_left_out": 0});
+        let cut = json!({"groups": [], "counted": {"letters": 200_000, "is_complete": false}});
+        let text = counted(&cut, TYPES);
+        let expected = "only the oldest 200000 are counted, there are more: narrow them down";
+        assert_eq!(text.lines().last(), Some(expected), "{text}");
+        let counts = json!({"letters": 0, "is_complete": true});
+        let whole = json!({"groups": [], "groups_left_out": 0, "counted": counts});
         assert_eq!(counted(&whole, REASONS), "there are none\n");
     }
 }

@@ -201,6 +201,8 @@ impl Refused {
             (Reply::Discarded(Err(error)), _) => match error {
                 DiscardError::NoSuchDelivery(_) => self.refusal == Some(Refusal::NoSuchDelivery),
                 DiscardError::AlreadyEnded(_) => self.refusal == Some(Refusal::AlreadyEnded),
+                DiscardError::AlreadyResent(_) => self.refusal == Some(Refusal::AlreadyResent),
+                DiscardError::StillPending(_) => self.refusal == Some(Refusal::StillPending),
                 DiscardError::Full(full) => self.full(*full, &limits),
                 DiscardError::Closed(closed) => self.closed(*closed, book),
             },

@@ -134,7 +134,11 @@ impl Writer {
             // Nothing is sent before it is durable, so its place is known by then.
             34..74 if self.is_settled(id) => self.end(id, lane),
             34..74 => self.publish(),
-            74..79 => Step::Plain(Change::Discard { delivery: id, at }),
+            74..79 => Step::Plain(Change::Discard {
+                delivery: id,
+                dead: false,
+                at,
+            }),
             79..82 => Step::Plain(Change::RetryNow {
                 delivery: id,
                 with: Vec::new(),

@@ -242,7 +242,8 @@ fn discard_orphans(script: &Script, model: &mut MemoryStore) {
         for orphan in model.load(&whole(lane)).deliveries {
             let at = orphan.event.published_at;
             let delivery = orphan.id;
-            let discarded = model.apply(Change::Discard { delivery, at });
+            let dead = false;
+            let discarded = model.apply(Change::Discard { delivery, dead, at });
             debug_assert!(matches!(discarded, Ok(Receipt::Discarded { .. })));
         }
     }

@@ -108,6 +108,8 @@ async fn ask(stage: &Stage, postrider: &Postrider, wish: Wish) -> Reply {
         },
         Wish::RetryNow(id) => match postrider.retry_now(&id).await {
             Err(RetryError::Closed(closed @ Closed::Crashed)) => Reply::Nothing(closed),
+            // The host was going down.
+            Err(RetryError::Store(_)) => Reply::Nothing(Closed::Crashed),
             answer => Reply::RetriedNow(answer),
         },
         // Has a way of its own.

@@ -129,6 +129,8 @@ async fn dead_letters_are_found_and_counted_by_what_they_have_in_common() {
         let counts = groups["groups"].as_array().unwrap().iter();
         let counts = counts.map(|group| group["count"].as_u64().unwrap());
         assert_eq!(counts.sum::<u64>(), count as u64, "{query}");
+        let counted = json!({"letters": count, "is_complete": true});
+        assert_eq!(groups["counted"], counted, "{query}");
     }
     let groups = server
         .get("/v1/dead-letters/groups?by=endpoint,type")
@@ -192,6 +194,18 @@ async fn a_bulk_act_is_refused_that_does_not_say_what_it_means() {
     ] {
         let refused = server.post("/v1/dead-letters/bulk", form).await;
         refused.problem(status, code);
+    }
+    for (path, form, pointer) in [
+        (
+            "/v1/dead-letters/bulk",
+            json!({ "act": "retry", "filter": { "endpoint_id": "x" } }),
+            "/filter/endpoint_id",
+        ),
+        ("/v1/replays", json!({ "endpoint_id": "x" }), "/endpoint_id"),
+    ] {
+        let refused = server.post(path, form).await;
+        assert_eq!(refused.body["errors"][0]["pointer"], pointer);
+        refused.problem(422, "invalid_value");
     }
     let none = server.get("/v1/replays").await.expect(200);
     assert_eq!(ids(&none), [""; 0]);

@@ -3,6 +3,7 @@
 use super::errors::{Existing, Route, needed_query};
 use super::{Answer, Server};
 use crate::receiver::Receiver;
+use postrider::{MemoryStore, Postrider, Record, TenantId};
 use postrider_server::ApiOptions;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -190,6 +191,41 @@ async fn a_link_signs_in_once_and_says_how_the_portal_looks() {
     let of_portal: Vec<_> = keys.iter().filter(|it| it["portal"] == true).collect();
     assert_eq!(of_portal.len(), 1);
     assert_eq!(of_portal[0]["expires_at"], session["expires_at"]);
+}
+
+/// The keys that a tenant may have, on record.
+async fn fill_keys(postrider: &Postrider) {
+    let records = postrider.records().unwrap();
+    for number in 0..5_000 {
+        let id = format!("key_{number:04}");
+        let key = json!({
+            "id": id, "digest": format!("{number:064}"), "name": "one of many", "scopes": ["read"],
+            "tenant": "default", "requests_per_second": null,
+            "created_at": "2026-01-01T00:00:00Z", "expires_at": null,
+        });
+        let record = Record {
+            kind: "api_key",
+            tenant: TenantId::default(),
+            id: id.as_str().into(),
+            value: key.to_string().into(),
+        };
+        std::sync::Arc::clone(&records).put(record).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_for_whose_session_there_is_no_room_can_be_used_later() {
+    let builder = Postrider::builder().store(MemoryStore::default());
+    let postrider = builder.start().await.unwrap();
+    fill_keys(&postrider).await;
+    let server = Server::on(postrider).await;
+    let made = server.post("/v1/portal-links", json!({})).await.expect(201);
+    let refused = sign_in(&server, &made["token"]).await;
+    refused.problem(503, "tenant_full");
+    server.delete("/v1/keys/key_0007").await.expect(204);
+    sign_in(&server, &made["token"]).await.expect(201);
+    let again = sign_in(&server, &made["token"]).await;
+    again.problem(401, "unauthorized");
 }
 
 #[tokio::test(flavor = "multi_thread")]

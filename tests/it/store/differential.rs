@@ -76,7 +76,11 @@ impl Script {
                 let stops = matches!(state, DeliveryState::Failed(_)) && self.rolls.percent(50);
                 Step::End(delivery.as_u128(), state, stops)
             }
-            80..84 => Step::Plain(Change::Discard { delivery, at }),
+            80..84 => Step::Plain(Change::Discard {
+                delivery,
+                dead: self.rolls.percent(40),
+                at,
+            }),
             84..88 => Step::Plain(Change::RetryNow {
                 delivery,
                 with: Vec::new(),

@@ -3,10 +3,12 @@
 use super::changes::{endpoint, lane, open, publish};
 use postrider::store::Store;
 use postrider::{
-    DeliveryFilter, DeliveryQuery, EventSearch, EventState, LaneQuery, OrderingKey, SqliteStore,
-    StateKind, TenantId,
+    DeliveryFilter, DeliveryQuery, EndpointQuery, EventSearch, EventState, LaneQuery, OrderingKey,
+    SqliteStore, StateKind, StatusKind, TenantId,
 };
-use postrider_engine::{Change, DeliveryId, EndpointId, Wall};
+use postrider_engine::{
+    Change, DeliveryId, DisabledReason, EndpointId, EndpointStatus, EndpointUpdate, Wall,
+};
 use std::sync::Arc;
 
 const LARGE: EndpointId = EndpointId::from_u128(1);
@@ -80,6 +82,65 @@ async fn few_events_are_found_at_once_and_many_over_several_pages() {
 }
 
 #[tokio::test]
+async fn a_strangers_endpoint_got_nothing_however_much_it_got() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path().join("events.db"));
+    filled(&store).await;
+    let stranger: TenantId = "stranger".parse().unwrap();
+    let own = (1..=MANY).map(|number| {
+        let mut publish = publish(MANY + number, "{}", &[]);
+        Arc::make_mut(&mut publish.event).tenant = stranger.clone();
+        Change::Publish(publish)
+    });
+    let answers = Arc::clone(&store).commit(own.collect()).await;
+    assert!(answers.iter().all(Result::is_ok));
+    for endpoint in [SMALL, LARGE] {
+        let mut search = EventSearch {
+            endpoint: Some(endpoint),
+            ..EventSearch::default()
+        };
+        search.query.filter.tenant = Some(stranger.clone());
+        search.query.most = 9;
+        let page = Arc::clone(&store).find_events(search).await.unwrap();
+        assert_eq!((page.events.len(), page.next), (0, None), "{endpoint}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_endpoints_ends_though_hardly_one_is_in_the_state_that_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path().join("events.db"));
+    let status = EndpointStatus::Disabled(DisabledReason::Manual);
+    let last = EndpointId::from_u128(MANY);
+    let disabled = Change::ChangeEndpoint(Arc::new(EndpointUpdate {
+        endpoint: last,
+        spec: None,
+        secrets: None,
+        status: Some(status),
+        health: None,
+        due: None,
+    }));
+    let all = (1..=MANY).map(|number| endpoint(EndpointId::from_u128(number)));
+    let changes = all.chain([disabled]).collect();
+    let answers = Arc::clone(&store).commit(changes).await;
+    assert!(answers.iter().all(Result::is_ok));
+    let page = async |after| {
+        let query = EndpointQuery {
+            statuses: vec![StatusKind::Disabled],
+            after,
+            most: 9,
+            ..EndpointQuery::default()
+        };
+        let page = Arc::clone(&store).find_endpoints(query).await.unwrap();
+        let ids: Vec<EndpointId> = page.endpoints.iter().map(|it| it.id).collect();
+        (ids, page.next)
+    };
+    let (first, next) = page(None).await;
+    assert!(first.is_empty() && next.is_some(), "{first:?} {next:?}");
+    assert_eq!(page(next).await, (vec![last], None));
+}
+
+#[tokio::test]
 async fn a_text_is_looked_for_in_a_bounded_part_of_the_log_for_each_page() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path().join("events.db"));
@@ -120,6 +181,7 @@ async fn what_waits_is_found_at_once_among_much_that_has_ended() {
     let ended = (1..=MANY).filter(|number| !FEW.contains(number));
     let ended = ended.map(|number| Change::Discard {
         delivery: DeliveryId::from_u128(number),
+        dead: false,
         at: Wall(9_000),
     });
     let answers = Arc::clone(&store).commit(ended.collect()).await;

@@ -311,6 +311,27 @@ fn a_result_that_comes_after_the_discard_changes_nothing() {
 }
 
 #[test]
+fn a_dead_letter_that_was_made_anew_is_not_given_up_as_one() {
+    let mut bench = Bench::new();
+    let endpoint = bench.endpoint(spec());
+    let event = bench.publish(endpoint, "", "a");
+    let letter = bench.delivery_of(event).id;
+    let refused = |bench: &mut Bench| {
+        let call = bench.command(Command::DiscardDead(letter));
+        match bench.take(call) {
+            Some(Answer::Discarded(Err(error))) => error,
+            other => panic!("it is refused: {other:?}"),
+        }
+    };
+    assert_eq!(refused(&mut bench), DiscardError::StillPending(letter));
+    bench.respond(status(400));
+    made_anew(bench.resend(letter));
+    assert_eq!(refused(&mut bench), DiscardError::AlreadyResent(letter));
+    let record = bench.host.store.delivery(letter).unwrap();
+    assert!(matches!(record.state, DeliveryState::Failed(_)));
+}
+
+#[test]
 fn what_cannot_be_resent_or_discarded_is_refused_by_name() {
     let mut bench = Bench::new();
     let endpoint = bench.endpoint(spec());

@@ -76,6 +76,7 @@ pub(super) async fn a_note_is_kept_with_its_change_and_not_with_a_refusal<S: Sto
     subject.add_endpoint().await;
     let unknown = Change::Discard {
         delivery: DeliveryId::from_u128(404),
+        dead: false,
         at: Wall(9),
     };
     let changes = vec![publish(1, None), unknown, paused()];

@@ -375,7 +375,8 @@ pub(super) async fn dead_letters_are_found_and_counted_by_tenant<S: Store>(store
     assert_eq!(groups("red").await.unwrap(), expected[..2]);
     let delivery = DeliveryId::from_u128(2);
     let at = Wall(30);
-    subject.commit(Change::Discard { delivery, at }).await;
+    let dead = true;
+    subject.commit(Change::Discard { delivery, dead, at }).await;
     assert_eq!(found(store, &of_red).await, [4]);
     assert_eq!(groups("red").await.unwrap(), expected[1..2]);
     assert_eq!(groups("green").await.unwrap(), []);

@@ -64,6 +64,36 @@ pub(super) async fn a_replay_is_kept_as_it_was_put<S: Store>(store: &Arc<S>) {
     assert_eq!(known().await, Some(replay));
 }
 
+pub(super) async fn a_replay_that_has_ended_stays_as_it_is<S: Store>(store: &Arc<S>) {
+    let Some(log) = Arc::clone(store).replay_log() else {
+        return;
+    };
+    let id = ReplayId::from_u128(7);
+    let known = async || Arc::clone(&log).replay(id).await.unwrap();
+    let put = async |replay: &Replay| {
+        let put = Arc::clone(&log).put_if_running(replay.clone(), None);
+        put.await.unwrap()
+    };
+    let running = Replay::new(id, ReplayRequest::default(), Wall(6));
+    assert!(!put(&running).await, "it is not on record");
+    assert_eq!(known().await, None);
+    Arc::clone(&log).put(running.clone()).await.unwrap();
+    let done = Replay {
+        state: ReplayState::Done,
+        total: Some(2),
+        resent: 2,
+        ended_at: Some(Wall(8)),
+        ..running.clone()
+    };
+    assert!(put(&done).await, "it runs");
+    let cancelled = Replay {
+        state: ReplayState::Cancelled,
+        ..running
+    };
+    assert!(!put(&cancelled).await, "it is done");
+    assert_eq!(known().await, Some(done));
+}
+
 pub(super) async fn replays_have_pages_by_tenant_and_state<S: Store>(store: &Arc<S>) {
     let Some(log) = Arc::clone(store).replay_log() else {
         return;

@@ -129,11 +129,8 @@ pub(super) async fn events_are_found_by_their_keys_and_their_text<S: Store>(stor
     assert_eq!(event.published_at, Wall(5));
 }
 
-pub(super) async fn events_are_found_by_endpoint_and_by_what_has_become_of_them<S: Store>(
-    store: &Arc<S>,
-) {
-    let subject = Subject(store);
-    add_endpoints(&subject).await;
+/// Events in every state; one has failed, was made anew, and waits.
+async fn add_events_of_all_states<S: Store>(subject: &Subject<'_, S>) {
     let retrying = DeliveryState::Retrying { due: Wall(99) };
     let failed = DeliveryState::Failed(FailReason::Exhausted);
     for (number, to, state) in [
@@ -144,9 +141,9 @@ pub(super) async fn events_are_found_by_endpoint_and_by_what_has_become_of_them<
         (5, BLUE, Some(failed)),
         (6, REDDER, Some(failed)),
     ] {
-        let place = accept(&subject, number, to, OrderingKey::none()).await;
+        let place = accept(subject, number, to, OrderingKey::none()).await;
         if let Some(state) = state {
-            end(&subject, (number, 1), place, (answered(503), state), false).await;
+            end(subject, (number, 1), place, (answered(503), state), false).await;
         }
     }
     let resend = Change::Resend {
@@ -162,6 +159,14 @@ pub(super) async fn events_are_found_by_endpoint_and_by_what_has_become_of_them<
     Arc::make_mut(&mut nobody.event).tenant = tenant("red");
     nobody.deliveries = [].into();
     subject.commit(Change::Publish(nobody)).await;
+}
+
+pub(super) async fn events_are_found_by_endpoint_and_by_what_has_become_of_them<S: Store>(
+    store: &Arc<S>,
+) {
+    let subject = Subject(store);
+    add_endpoints(&subject).await;
+    add_events_of_all_states(&subject).await;
     let delivery = DeliveryId::from_u128(4);
     let at = Wall(30);
     let red = |states: &[EventState]| EventSearch {
@@ -204,7 +209,8 @@ pub(super) async fn events_are_found_by_endpoint_and_by_what_has_become_of_them<
         let found = found(store, &anywhere).await;
         assert_eq!(found, expected, "{state:?} of any tenant");
     }
-    subject.commit(Change::Discard { delivery, at }).await;
+    let dead = false;
+    subject.commit(Change::Discard { delivery, dead, at }).await;
     assert_eq!(found(store, &red(&[Discarded])).await, [4]);
     assert_eq!(found(store, &red(&[Pending])).await, [6]);
 }

@@ -5,31 +5,65 @@ use crate::audit::{AuditLog, AuditPage, AuditQuery};
 use crate::history::Direction;
 use crate::records::RecordError;
 use crate::store::{StoreError, StoreFuture};
-use postrider_engine::{Note, NoteId};
-use std::collections::BTreeMap;
+use postrider_engine::{Note, NoteId, TenantId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 /// Notes that are kept; the oldest go first.
 const KEPT_MAX: usize = 10_000;
 
+/// Of these, those of one tenant: half.
+const KEPT_TENANT_MAX: usize = KEPT_MAX / 2;
+
 /// The notes, by id.
 #[derive(Debug, Default)]
-pub(super) struct Notes(BTreeMap<NoteId, Note>);
+pub(super) struct Notes {
+    all: BTreeMap<NoteId, Note>,
+    of: BTreeMap<TenantId, BTreeSet<NoteId>>,
+}
 
 impl Notes {
     /// Keeps a note, unless it is there: one may ride on several changes.
     pub(super) fn keep(&mut self, note: Note) {
-        self.0.entry(note.id).or_insert(note);
-        if self.0.len() > KEPT_MAX {
-            self.0.pop_first();
+        let id = note.id;
+        if self.all.contains_key(&id) {
+            return;
+        }
+        if let Some(tenant) = &note.tenant {
+            let theirs = self.of.entry(tenant.clone()).or_default();
+            theirs.insert(id);
+            let beyond = theirs.first().filter(|_| theirs.len() > KEPT_TENANT_MAX);
+            let beyond = beyond.copied();
+            self.all.insert(id, note);
+            if let Some(oldest) = beyond {
+                self.drop_one(oldest);
+            }
+        } else {
+            self.all.insert(id, note);
+        }
+        let oldest = self.all.first_key_value().map(|(id, _)| *id);
+        if let Some(oldest) = oldest.filter(|_| self.all.len() > KEPT_MAX) {
+            self.drop_one(oldest);
+        }
+    }
+
+    fn drop_one(&mut self, id: NoteId) {
+        let Some(tenant) = self.all.remove(&id).and_then(|note| note.tenant) else {
+            return;
+        };
+        if let Some(theirs) = self.of.get_mut(&tenant) {
+            theirs.remove(&id);
+            if theirs.is_empty() {
+                self.of.remove(&tenant);
+            }
         }
     }
 
     fn page(&self, query: &AuditQuery) -> AuditPage {
         let (from, until) = query.ids();
         let (from, until) = (NoteId::from_u128(from), NoteId::from_u128(until.max(from)));
-        let between = self.0.range(from..until).map(|(_, note)| note);
+        let between = self.all.range(from..until).map(|(_, note)| note);
         let between = between.filter(|note| {
             let is_theirs = query.tenant.is_none() || query.tenant == note.tenant;
             is_theirs && (query.target.is_none() || query.target == note.target)
@@ -77,7 +111,28 @@ mod tests {
                 value: "who".into(),
             });
         }
-        assert_eq!(notes.0.len(), KEPT_MAX);
-        assert_eq!(notes.0.keys().next(), Some(&NoteId::from_u128(3)));
+        assert_eq!(notes.all.len(), KEPT_MAX);
+        assert_eq!(notes.all.keys().next(), Some(&NoteId::from_u128(3)));
+    }
+
+    #[test]
+    fn a_tenant_that_writes_very_many_notes_drops_its_own() {
+        let mut notes = Notes::default();
+        let of = |number, tenant: Option<&str>| Note {
+            id: NoteId::from_u128(number),
+            tenant: tenant.map(|tenant| tenant.parse().unwrap()),
+            target: None,
+            value: "who".into(),
+        };
+        notes.keep(of(1, Some("blue")));
+        notes.keep(of(2, None));
+        for number in 0..KEPT_MAX as u128 {
+            notes.keep(of(10 + number, Some("red")));
+        }
+        assert_eq!(notes.all.len(), 2 + KEPT_TENANT_MAX);
+        let first: Vec<u128> = notes.all.keys().take(2).map(|id| id.as_u128()).collect();
+        assert_eq!(first, [1, 2]);
+        let kept: usize = notes.of.values().map(BTreeSet::len).sum();
+        assert_eq!(kept, 1 + KEPT_TENANT_MAX);
     }
 }

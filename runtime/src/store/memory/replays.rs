@@ -18,16 +18,37 @@ impl MemoryStore {
     }
 }
 
+fn keep(replays: &mut BTreeMap<ReplayId, Replay>, replay: Replay) {
+    replays.insert(replay.id, replay);
+    let has_ended = |replay: &&Replay| replay.state != ReplayState::Running;
+    let oldest = replays.values().find(has_ended).map(|replay| replay.id);
+    if let Some(oldest) = oldest.filter(|_| replays.len() > REPLAYS_MAX) {
+        replays.remove(&oldest);
+    }
+}
+
 impl ReplayLog for MemoryStore {
     fn put(self: Arc<Self>, replay: Replay) -> StoreFuture<Result<(), StoreError>> {
-        let mut replays = self.replayed();
-        replays.insert(replay.id, replay);
-        let has_ended = |replay: &&Replay| replay.state != ReplayState::Running;
-        let oldest = replays.values().find(has_ended).map(|replay| replay.id);
-        if let Some(oldest) = oldest.filter(|_| replays.len() > REPLAYS_MAX) {
-            replays.remove(&oldest);
-        }
+        keep(&mut self.replayed(), replay);
         Box::pin(ready(Ok(())))
+    }
+
+    fn put_if_running(
+        self: Arc<Self>,
+        replay: Replay,
+        note: Option<Note>,
+    ) -> StoreFuture<Result<bool, StoreError>> {
+        let mut replays = self.replayed();
+        let known = replays.get(&replay.id);
+        let is_running = known.is_some_and(|it| it.state == ReplayState::Running);
+        if is_running {
+            keep(&mut replays, replay);
+            if let Some(note) = note {
+                self.notes().keep(note);
+            }
+        }
+        drop(replays);
+        Box::pin(ready(Ok(is_running)))
     }
 
     fn put_noted(

@@ -2,16 +2,15 @@
 
 use super::changes::Changes;
 use super::file::Growth;
-use super::retention::STEP;
 use super::rows::{self, signed};
 use super::schema::{self, AUDIT_KEY};
 use super::seal::{KeyRing, Sealed};
 use super::{SqliteStore, StoreFault};
-use crate::audit::{AuditLog, AuditPage, AuditQuery};
+use crate::audit::{AuditLog, AuditPage, AuditQuery, NOTES_TENANT_MAX};
 use crate::history::Direction;
 use crate::records::RecordError;
 use crate::store::{StoreError, StoreFuture};
-use postrider_engine::{Note, NoteId, TenantId, Wall};
+use postrider_engine::{Note, NoteId, TenantId};
 use rusqlite::{Connection, Row, ToSql, params};
 use std::sync::Arc;
 
@@ -39,37 +38,26 @@ impl AuditLog for SqliteStore {
 impl Changes<'_> {
     /// Writes a note, unless it is there: one may ride on several changes.
     pub(super) fn write_note(&self, note: &Note) -> Result<(), StoreFault> {
+        self.write_note_within(note, NOTES_TENANT_MAX)
+    }
+
+    /// The same, where a tenant has at most so many.
+    pub(super) fn write_note_within(&self, note: &Note, share: u64) -> Result<(), StoreFault> {
         let value = self.keys.seal(&sealed(note), &note.value)?;
         let mut insert = self.connection.prepare_cached(
             "INSERT OR IGNORE INTO postrider_audit (id, tenant, target, value)
              VALUES (?1, ?2, ?3, ?4)",
         )?;
-        insert.execute(params![
+        let written = insert.execute(params![
             note.id.as_u128().to_be_bytes(),
             note.tenant.as_ref().map(TenantId::as_str),
             note.target.as_deref(),
             value,
         ])?;
+        if written > 0 {
+            self.count_note(note.tenant.as_ref(), share)?;
+        }
         Ok(())
-    }
-
-    /// Drops some of the notes that are older than that, and of those beyond the newest `most`;
-    /// gives how many.
-    pub(super) fn drop_notes(&self, before: Wall, most: u64) -> Result<usize, StoreFault> {
-        let mut old = self.connection.prepare_cached(&format!(
-            "DELETE FROM postrider_audit WHERE number IN (
-                 SELECT number FROM postrider_audit WHERE id < ?1 ORDER BY id LIMIT {STEP})"
-        ))?;
-        let first_kept = NoteId::first_at(before).as_u128().to_be_bytes();
-        let dropped = old.execute([first_kept])?;
-        // The numbers are dense: those that are dropped are the first.
-        let mut beyond = self.connection.prepare_cached(&format!(
-            "DELETE FROM postrider_audit WHERE number IN (
-                 SELECT number FROM postrider_audit
-                 WHERE number <= (SELECT max(number) FROM postrider_audit) - ?1
-                 ORDER BY number LIMIT {STEP})"
-        ))?;
-        Ok(dropped + beyond.execute([signed(most)])?)
     }
 }
 
@@ -138,88 +126,106 @@ fn page(
     Ok(AuditPage::of(notes, query.most))
 }
 
-/// Seals with the first key what another one has sealed. There may be very many, so they are looked
-/// at only if the key is not the one of the last start.
-pub(super) fn seal_anew(connection: &Connection, keys: &KeyRing) -> Result<(), StoreFault> {
-    let current = keys.current();
-    let name = current.try_into().map_or(0, i64::from_be_bytes);
+/// Whether the notes are to be sealed anew: there may be very many, so they are looked at only if the
+/// key is not the one of the last start.
+pub(super) fn has_old_seals(connection: &Connection, keys: &KeyRing) -> Result<bool, StoreFault> {
     let newest: Option<i64> =
         connection.query_row("SELECT max(number) FROM postrider_audit", [], |row| {
             row.get(0)
         })?;
     let sealed_with = schema::meta(connection, AUDIT_KEY)?;
     // Where there never was a note, nothing is written.
-    if sealed_with == name || (newest.is_none() && sealed_with == 0) {
-        return Ok(());
-    }
+    Ok(sealed_with != name_of(keys.current()) && (newest.is_some() || sealed_with != 0))
+}
+
+fn name_of(key: &[u8]) -> i64 {
+    key.try_into().map_or(0, i64::from_be_bytes)
+}
+
+/// Seals some with the first key that another one has sealed, of those after this number; gives the
+/// last of them. If there are no more, it is on record that the other keys are not needed for notes.
+pub(super) fn seal_some_anew(
+    connection: &Connection,
+    keys: &KeyRing,
+    after: i64,
+) -> Result<Option<i64>, StoreFault> {
+    let current = keys.current();
     let mut select = connection.prepare_cached(&format!(
         "SELECT {COLUMNS}, number FROM postrider_audit
          WHERE number > ?1 AND substr(value, 2, {}) IS NOT ?2 ORDER BY number LIMIT {AT_ONCE}",
         current.len()
     ))?;
+    let mut old = Vec::new();
+    let mut rows = select.query(params![after, current])?;
+    while let Some(row) = rows.next()? {
+        old.push((row.get::<_, i64>(4)?, read(row, keys)?));
+    }
+    drop(rows);
     let mut update =
         connection.prepare_cached("UPDATE postrider_audit SET value = ?2 WHERE number = ?1")?;
-    let mut after = -1_i64;
-    loop {
-        let mut old = Vec::new();
-        let mut rows = select.query(params![after, current])?;
-        while let Some(row) = rows.next()? {
-            old.push((row.get::<_, i64>(4)?, read(row, keys)?));
-        }
-        drop(rows);
-        let Some((last, _)) = old.last() else {
-            break;
-        };
-        after = *last;
-        for (number, note) in &old {
-            update.execute(params![number, keys.seal(&sealed(note), &note.value)?])?;
-        }
+    for (number, note) in &old {
+        update.execute(params![number, keys.seal(&sealed(note), &note.value)?])?;
     }
-    schema::set_meta(connection, AUDIT_KEY, name)?;
-    Ok(())
+    let last = old.last().map(|(number, _)| *number);
+    if last.is_none() {
+        schema::set_meta(connection, AUDIT_KEY, name_of(current))?;
+    }
+    Ok(last)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::lanes::Lanes;
     use super::*;
+    use postrider_engine::Wall;
 
-    const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
-
-    fn note(number: u64) -> Note {
-        Note {
-            id: NoteId::from_parts(Wall(number), u128::from(number)),
-            tenant: None,
-            target: None,
-            value: "who".into(),
-        }
+    fn ring(digits: &[&str]) -> KeyRing {
+        let keys: Vec<String> = digits.iter().map(|digit| digit.repeat(64)).collect();
+        KeyRing::new(keys.iter().map(String::as_str)).unwrap()
     }
 
     #[test]
-    fn of_too_many_notes_the_newest_are_kept_a_step_at_a_time() {
+    fn notes_are_sealed_anew_a_step_at_a_time_and_the_old_key_is_needed_until_the_last() {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::migrate(&mut connection, schema::Home::Own).unwrap();
-        let keys = KeyRing::new([KEY]).unwrap();
+        let (old, both, new) = (ring(&["1"]), ring(&["2", "1"]), ring(&["2"]));
         let mut lanes = Lanes::default();
         let changes = Changes {
             connection: &connection,
             lanes: &mut lanes,
-            keys: &keys,
+            keys: &old,
             keeps_bodies: true,
         };
-        let count = STEP as u64 + 50;
-        for number in 1..=count {
-            changes.write_note(&note(number)).unwrap();
+        let count = AT_ONCE + 5;
+        for number in 1..=count as u64 {
+            let note = Note {
+                id: NoteId::from_parts(Wall(number), u128::from(number)),
+                tenant: None,
+                target: None,
+                value: "who".into(),
+            };
+            changes.write_note(&note).unwrap();
         }
-        assert_eq!(changes.drop_notes(Wall(0), 10).unwrap(), STEP);
-        assert_eq!(changes.drop_notes(Wall(0), 10).unwrap(), 40);
-        assert_eq!(changes.drop_notes(Wall(0), 10).unwrap(), 0);
-        assert_eq!(changes.drop_notes(Wall(count), 10).unwrap(), 9);
-        let all = AuditQuery {
-            most: 10,
-            ..AuditQuery::default()
+        let readable = |keys| {
+            let all = AuditQuery {
+                most: 2 * AT_ONCE,
+                ..AuditQuery::default()
+            };
+            page(&connection, keys, &all).map(|page| page.notes.len())
         };
-        let page = page(&connection, &keys, &all).unwrap();
-        assert_eq!(page.notes, [note(count)]);
+        let first = seal_some_anew(&connection, &both, -1).unwrap();
+        assert_eq!(first, Some(AT_ONCE as i64));
+        assert!(readable(&old).is_err() && readable(&new).is_err());
+        // Whoever is interrupted begins again: what is sealed anew is passed over.
+        assert!(has_old_seals(&connection, &both).unwrap());
+        let second = seal_some_anew(&connection, &both, -1).unwrap();
+        assert_eq!(second, Some(count as i64));
+        assert!(has_old_seals(&connection, &both).unwrap());
+        assert_eq!(
+            seal_some_anew(&connection, &both, count as i64).unwrap(),
+            None
+        );
+        assert!(!has_old_seals(&connection, &both).unwrap());
+        assert_eq!(readable(&new).unwrap(), count);
     }
 }

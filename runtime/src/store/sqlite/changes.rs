@@ -39,7 +39,7 @@ impl Changes<'_> {
                 replay,
                 at,
             } => self.resend(*of, (*new, *replay), *at),
-            Change::Discard { delivery, at } => self.discard(*delivery, *at),
+            Change::Discard { delivery, dead, at } => self.discard(*delivery, *dead, *at),
             Change::RetryNow {
                 delivery,
                 with,
@@ -435,7 +435,7 @@ impl Changes<'_> {
         Ok(by.and_then(|by| by.replay).map(ReplayId::from_u128))
     }
 
-    fn discard(&mut self, id: DeliveryId, at: Wall) -> Result<Receipt, StoreFault> {
+    fn discard(&mut self, id: DeliveryId, dead: bool, at: Wall) -> Result<Receipt, StoreFault> {
         let Some(mut row) = self.delivery(id)? else {
             return Ok(Receipt::Refused(Refusal::NoSuchDelivery));
         };
@@ -443,6 +443,12 @@ impl Changes<'_> {
         let was_pending = match row.state {
             DeliveryState::Delivered | DeliveryState::Discarded => {
                 return Ok(Receipt::Refused(Refusal::AlreadyEnded));
+            }
+            DeliveryState::Pending | DeliveryState::Retrying { .. } if dead => {
+                return Ok(Receipt::Refused(Refusal::StillPending));
+            }
+            DeliveryState::Failed(_) if dead && row.resent_as.is_some() => {
+                return Ok(Receipt::Refused(Refusal::AlreadyResent));
             }
             DeliveryState::Pending | DeliveryState::Retrying { .. } => {
                 self.end(&mut row, DeliveryState::Discarded, at)?;

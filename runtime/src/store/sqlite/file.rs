@@ -421,11 +421,11 @@ impl SqliteFile {
 
     fn recovered(&mut self) -> Result<Recovered, StoreFault> {
         let keys = Arc::clone(&self.keys);
+        self.seal_notes_anew(&keys)?;
         let (recovered, is_sealed_anew) = self.in_transaction(|changes| {
             changes.discard_orphans()?;
             let is_sealed_anew = changes.seal_anew()?;
             records::seal_anew(changes.connection, &keys)?;
-            audit::seal_anew(changes.connection, &keys)?;
             changes.lanes.flush(changes.connection)?;
             Ok((reads::recover(changes.connection, &keys)?, is_sealed_anew))
         })?;
@@ -438,6 +438,20 @@ impl SqliteFile {
                 .or_else(|fault| if fault.is_full() { Ok(()) } else { Err(fault) })?;
         }
         Ok(recovered)
+    }
+
+    /// In many transactions: there may be very many notes. Before anything else is done all of them
+    /// are sealed with the first key, so that from now on the file needs no other.
+    fn seal_notes_anew(&mut self, keys: &KeyRing) -> Result<(), StoreFault> {
+        if !audit::has_old_seals(&self.connection, keys)? {
+            return Ok(());
+        }
+        let mut after = Some(-1);
+        while let Some(last) = after {
+            after = self
+                .in_transaction(|changes| audit::seal_some_anew(changes.connection, keys, last))?;
+        }
+        Ok(())
     }
 }
 

@@ -31,23 +31,15 @@ pub(super) fn page(
     let mut page = DeliveryPage::default();
     let snapshot = connection.unchecked_transaction()?;
     let keyed = Keyed::of(&snapshot, &query.filter)?;
-    let Some(mut candidates) = candidates(&snapshot, query, keyed.as_ref())? else {
+    let Some(candidates) = candidates(&snapshot, query, keyed.as_ref())? else {
         return Ok(page);
     };
     let mut select = snapshot.prepare_cached(&format!(
         "SELECT {DELIVERY_COLUMNS}, {EVENT_COLUMNS}, {RECORD} WHERE d.number = ?1"
     ))?;
     let mut attempts = reads::attempts(&snapshot)?;
-    let mut last = None;
-    let mut looked_at = 0;
     let mut room = Room::new();
-    while let Some((id, number)) = candidates.next()? {
-        if page.deliveries.len() >= query.most || looked_at >= LOOKED_AT_MAX {
-            page.next = last.map(Cursor);
-            break;
-        }
-        looked_at += 1;
-        let before = last.replace(id);
+    page.next = look_at(candidates, query.most, |id, number| {
         let mut rows = select.query([number])?;
         let missing = || StoreFault::Damaged(format!("delivery {id} is missing"));
         let row = rows.next()?.ok_or_else(missing)?;
@@ -56,20 +48,55 @@ pub(super) fn page(
         let event_type = event_type.map_err(rows::damaged)?;
         let event_type = event_type.parse().map_err(rows::damaged)?;
         let was_resent = delivery.resent_as.is_some();
-        if keyed.as_ref().is_none_or(|keyed| keyed.has(delivery.lane))
-            && query.filter.takes(delivery.state, was_resent, &event_type)
-            && ended_so(&snapshot, &query.filter, &delivery)?
+        if keyed.as_ref().is_some_and(|it| !it.has(delivery.lane))
+            || !query.filter.takes(delivery.state, was_resent, &event_type)
+            || !ended_so(&snapshot, &query.filter, &delivery)?
         {
-            let mut own = Room::new();
-            let record = reads::record(row, &delivery, &mut attempts, (None, &mut own))?;
-            if !room.add(&own) && !page.deliveries.is_empty() {
-                page.next = before.map(Cursor);
-                break;
-            }
-            page.deliveries.push(record);
+            return Ok(Looked::Passed);
         }
-    }
+        let mut own = Room::new();
+        let record = reads::record(row, &delivery, &mut attempts, (None, &mut own))?;
+        if !room.add(&own) && !page.deliveries.is_empty() {
+            return Ok(Looked::NoRoom);
+        }
+        page.deliveries.push(record);
+        Ok(Looked::Taken)
+    })?;
     Ok(page)
+}
+
+/// What has come of a look at a delivery.
+pub(super) enum Looked {
+    /// It is on the page.
+    Taken,
+    /// It does not match.
+    Passed,
+    /// The page ends before it.
+    NoRoom,
+}
+
+/// Looks at deliveries that may be on a page, each by its id and number, until that has so many, or
+/// enough was looked at. Gives where the next page begins.
+pub(super) fn look_at(
+    mut candidates: Merged<'_>,
+    most: usize,
+    mut look: impl FnMut(DeliveryId, i64) -> Result<Looked, StoreFault>,
+) -> Result<Option<Cursor>, StoreFault> {
+    let mut last = None;
+    let (mut looked_at, mut taken) = (0, 0);
+    while let Some((id, number)) = candidates.next()? {
+        if taken >= most || looked_at >= LOOKED_AT_MAX {
+            return Ok(last);
+        }
+        looked_at += 1;
+        match look(id, number)? {
+            Looked::Taken => taken += 1,
+            Looked::Passed => (),
+            Looked::NoRoom => return Ok(last),
+        }
+        last = Some(Cursor(id));
+    }
+    Ok(None)
 }
 
 /// Whether its last attempt ended as is asked for.

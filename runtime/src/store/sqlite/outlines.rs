@@ -2,10 +2,10 @@
 //! event, none at attempts or payloads.
 
 use super::StoreFault;
-use super::history::{LOOKED_AT_MAX, candidates, ended_so};
+use super::history::{Looked, candidates, ended_so, look_at};
 use super::keyed::Keyed;
 use super::rows::{self, DELIVERY_COLUMNS, DELIVERY_WIDTH, DeliveryRow};
-use crate::history::{Cursor, DeliveryQuery};
+use crate::history::DeliveryQuery;
 use crate::outline::{DeliveryOutline, OutlinePage};
 use postrider_engine::{DeliveryId, EndpointId, EndpointStatus, EventType, TenantId, Wall};
 use rusqlite::Connection;
@@ -21,7 +21,7 @@ pub(super) fn page(
     let mut page = OutlinePage::default();
     let snapshot = connection.unchecked_transaction()?;
     let keyed = Keyed::of(&snapshot, &query.filter)?;
-    let Some(mut candidates) = candidates(&snapshot, query, keyed.as_ref())? else {
+    let Some(candidates) = candidates(&snapshot, query, keyed.as_ref())? else {
         return Ok(page);
     };
     // The type stands before the payload in its row, so no page of a large payload is read.
@@ -30,15 +30,7 @@ pub(super) fn page(
          JOIN postrider_event e ON e.number = d.event WHERE d.number = ?1"
     ))?;
     let mut owners: BTreeMap<i64, Owner> = BTreeMap::new();
-    let mut last = None;
-    let mut looked_at = 0;
-    while let Some((id, number)) = candidates.next()? {
-        if page.deliveries.len() >= query.most || looked_at >= LOOKED_AT_MAX {
-            page.next = last.map(Cursor);
-            break;
-        }
-        looked_at += 1;
-        last = Some(id);
+    page.next = look_at(candidates, query.most, |id, number| {
         let mut found = select.query([number])?;
         let missing = || StoreFault::Damaged(format!("delivery {id} is missing"));
         let row = found.next()?.ok_or_else(missing)?;
@@ -49,24 +41,26 @@ pub(super) fn page(
             .parse()
             .map_err(rows::damaged)?;
         let was_resent = delivery.resent_as.is_some();
-        if keyed.as_ref().is_none_or(|keyed| keyed.has(delivery.lane))
-            && query.filter.takes(delivery.state, was_resent, &event_type)
-            && ended_so(&snapshot, &query.filter, &delivery)?
+        if keyed.as_ref().is_some_and(|it| !it.has(delivery.lane))
+            || !query.filter.takes(delivery.state, was_resent, &event_type)
+            || !ended_so(&snapshot, &query.filter, &delivery)?
         {
-            let owner = match owners.get(&delivery.owner) {
-                Some(known) => *known,
-                None => {
-                    let read = owner(&snapshot, delivery.owner)?;
-                    owners.insert(delivery.owner, read);
-                    read
-                }
-            };
-            let tenant = row.get_ref(DELIVERY_WIDTH + 1)?.as_str();
-            let tenant = tenant.map_err(rows::damaged)?.parse();
-            let of = (tenant.map_err(rows::damaged)?, event_type);
-            page.deliveries.push(outline(&delivery, of, owner)?);
+            return Ok(Looked::Passed);
         }
-    }
+        let owner = match owners.get(&delivery.owner) {
+            Some(known) => *known,
+            None => {
+                let read = owner(&snapshot, delivery.owner)?;
+                owners.insert(delivery.owner, read);
+                read
+            }
+        };
+        let tenant = row.get_ref(DELIVERY_WIDTH + 1)?.as_str();
+        let tenant = tenant.map_err(rows::damaged)?.parse();
+        let of = (tenant.map_err(rows::damaged)?, event_type);
+        page.deliveries.push(outline(&delivery, of, owner)?);
+        Ok(Looked::Taken)
+    })?;
     Ok(page)
 }
 

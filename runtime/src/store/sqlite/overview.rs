@@ -227,22 +227,27 @@ pub(super) fn find_endpoints(
     let matcher = query.matcher();
     let mut rows = select.query(params![tenant, after])?;
     let mut page = EndpointPage::default();
-    let mut last = None;
+    // The last one that was looked at, and the last of which the spec was read.
+    let (mut last, mut last_read) = (None, None);
     let (mut looked_at, mut bytes) = (0, 0);
     while let Some(row) = rows.next()? {
-        let (status, health) = reads::standing_of(row)?;
-        if !query.takes_state(status, &health) {
-            continue;
-        }
-        let is_full = page.endpoints.len() >= query.most;
-        if is_full || looked_at >= LOOKED_AT_MAX || bytes >= SPEC_BYTES_MAX {
+        if looked_at >= LOOKED_AT_MAX || bytes >= SPEC_BYTES_MAX {
             page.next = last;
             break;
         }
         looked_at += 1;
+        last = Some(EndpointId::from_u128(u128::from_be_bytes(row.get(0)?)));
+        let (status, health) = reads::standing_of(row)?;
+        if !query.takes_state(status, &health) {
+            continue;
+        }
+        if page.endpoints.len() >= query.most {
+            page.next = last_read;
+            break;
+        }
+        last_read = last;
         bytes += row.get_ref(2)?.as_str().map_err(rows::damaged)?.len();
         let endpoint = reads::endpoint_of(row, keys)?;
-        last = Some(endpoint.id);
         if matcher.takes(&endpoint.spec) {
             page.endpoints.push(endpoint);
         }

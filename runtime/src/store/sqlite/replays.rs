@@ -63,6 +63,26 @@ impl ReplayLog for SqliteStore {
         Box::pin(async move { Ok(done.await?) })
     }
 
+    fn put_if_running(
+        self: Arc<Self>,
+        replay: Replay,
+        note: Option<Note>,
+    ) -> StoreFuture<Result<bool, StoreError>> {
+        let done = self.beside(move |file| {
+            file.beside_commits(|made| {
+                if !is_running(made.connection, replay.id)? {
+                    return Ok(false);
+                }
+                put(made.connection, &replay)?;
+                if let Some(note) = &note {
+                    made.write_note(note)?;
+                }
+                Ok(true)
+            })
+        });
+        Box::pin(async move { Ok(done.await?) })
+    }
+
     fn replay(self: Arc<Self>, id: ReplayId) -> StoreFuture<Result<Option<Replay>, StoreError>> {
         self.read(move |connection, _| one(connection, id))
     }
@@ -102,6 +122,13 @@ fn put(connection: &Connection, replay: &Replay) -> Result<(), StoreFault> {
         replay.request.filter.tenant.as_ref().map(TenantId::as_str),
     ])?;
     Ok(())
+}
+
+fn is_running(connection: &Connection, id: ReplayId) -> Result<bool, StoreFault> {
+    let mut select =
+        connection.prepare_cached("SELECT 1 FROM postrider_replay WHERE id = ?1 AND state = ?2")?;
+    let running = state(ReplayState::Running);
+    Ok(select.exists(params![id.as_u128().to_be_bytes(), running])?)
 }
 
 fn state(state: ReplayState) -> i64 {

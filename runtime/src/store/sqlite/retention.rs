@@ -19,7 +19,8 @@ pub struct Retention {
     pub failed: Duration,
     /// Statistics by hour. Default 400 days.
     pub statistics: Duration,
-    /// Notes of who did what; also of these only the newest [`NOTES_MAX`]. Default 90 days.
+    /// Notes of who did what; also of these only the newest [`NOTES_MAX`], and half as many of one
+    /// tenant. Default 90 days.
     pub audit: Duration,
 }
 

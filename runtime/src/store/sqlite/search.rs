@@ -6,14 +6,13 @@ mod few;
 use super::StoreFault;
 use super::events::between;
 use super::history::{LOOKED_AT_MAX, id_at};
-use super::lanes::known_owner;
 use super::rows;
 use crate::events::EventCursor;
 use crate::history::Direction;
 use crate::search::{EventSearch, EventSummary, FoundEvents};
 use crate::status::{EventState, Part};
-use postrider_engine::{DeliveryId, EventId, EventType, OrderingKey, TenantId, Wall};
-use rusqlite::{Connection, Row, ToSql};
+use postrider_engine::{DeliveryId, EndpointId, EventId, EventType, OrderingKey, TenantId, Wall};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 /// Deliveries that are looked at for one page, at most, and those of the event that reaches it.
 const DELIVERIES_MAX: usize = 50_000;
@@ -32,8 +31,8 @@ pub(super) fn find(
     let snapshot = connection.unchecked_transaction()?;
     let owner = match search.endpoint {
         None => None,
-        Some(endpoint) => match known_owner(&snapshot, endpoint)? {
-            // It never got anything, or there is nothing left of that.
+        Some(endpoint) => match own(&snapshot, endpoint, search)? {
+            // It never got anything, or there is nothing left of that, or it is another tenant's.
             None => return Ok(FoundEvents::default()),
             known => known,
         },
@@ -61,6 +60,23 @@ pub(super) fn find(
         None => page.log(from, until)?,
     }
     Ok(page.found)
+}
+
+/// The number of an endpoint, if anything is on record of it, and it is of the tenant that is asked
+/// for. Of a stranger's it is not even looked how much it got: the answer would depend on that.
+fn own(
+    connection: &Connection,
+    endpoint: EndpointId,
+    search: &EventSearch,
+) -> Result<Option<i64>, StoreFault> {
+    let mut select = connection.prepare_cached(
+        "SELECT number FROM postrider_owner
+         WHERE endpoint = ?1 AND (?2 IS NULL OR tenant = ?2)",
+    )?;
+    let tenant = search.query.filter.tenant.as_ref().map(TenantId::as_str);
+    let endpoint = endpoint.as_u128().to_be_bytes();
+    let found = select.query_row(params![endpoint, tenant], |row| row.get(0));
+    Ok(found.optional()?)
 }
 
 /// A page in the making.

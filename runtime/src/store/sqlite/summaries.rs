@@ -2,11 +2,11 @@
 //! of the answer that a retry waits after.
 
 use super::StoreFault;
-use super::history::{LOOKED_AT_MAX, candidates, id_at};
+use super::history::{Looked, candidates, id_at, look_at};
 use super::keyed::Keyed;
 use super::lanes::lane_id;
 use super::rows::{self, DELIVERY_COLUMNS, DELIVERY_WIDTH, DeliveryRow};
-use crate::history::{AttemptSummary, Cursor, DeliveryQuery, DeliverySummary, SummaryPage};
+use crate::history::{AttemptSummary, DeliveryQuery, DeliverySummary, SummaryPage};
 use crate::waiting;
 use postrider_engine::{
     AttemptResult, DeliveryId, DeliveryState, EventId, EventType, ReplayId, Seq, Wall,
@@ -35,35 +35,30 @@ pub(super) fn page(
     let snapshot = connection.unchecked_transaction()?;
     let filter = &query.filter;
     let keyed = Keyed::of(&snapshot, filter)?;
-    let Some(mut candidates) = candidates(&snapshot, query, keyed.as_ref())? else {
+    let Some(candidates) = candidates(&snapshot, query, keyed.as_ref())? else {
         return Ok(page);
     };
     let mut select = by_number(&snapshot)?;
-    let mut last = None;
-    let mut looked_at = 0;
-    while let Some((id, number)) = candidates.next()? {
-        if page.deliveries.len() >= query.most || looked_at >= LOOKED_AT_MAX {
-            page.next = last.map(Cursor);
-            break;
-        }
-        looked_at += 1;
-        last = Some(id);
+    page.next = look_at(candidates, query.most, |id, number| {
         let mut rows = select.query([number])?;
         let missing = || StoreFault::Damaged(format!("delivery {id} is missing"));
         let row = rows.next()?.ok_or_else(missing)?;
         let delivery = DeliveryRow::read(row)?;
         let event_type = event_type(row)?;
         let was_resent = delivery.resent_as.is_some();
-        if keyed.as_ref().is_none_or(|keyed| keyed.has(delivery.lane))
-            && filter.takes(delivery.state, was_resent, &event_type)
+        if keyed.as_ref().is_some_and(|it| !it.has(delivery.lane))
+            || !filter.takes(delivery.state, was_resent, &event_type)
         {
-            let result = result(row)?;
-            if filter.takes_end(result) {
-                let found = summary(&snapshot, row, &delivery, (event_type, result))?;
-                page.deliveries.push(found);
-            }
+            return Ok(Looked::Passed);
         }
-    }
+        let result = result(row)?;
+        if !filter.takes_end(result) {
+            return Ok(Looked::Passed);
+        }
+        let found = summary(&snapshot, row, &delivery, (event_type, result))?;
+        page.deliveries.push(found);
+        Ok(Looked::Taken)
+    })?;
     Ok(page)
 }
 

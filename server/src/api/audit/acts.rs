@@ -41,6 +41,8 @@ pub(crate) enum Act {
     TemplateAddVersion,
     TemplateDelete,
     ScheduledEventCancel,
+    /// What an application that embeds the server has noted in a form of its own.
+    ApplicationNote,
 }
 
 /// Each act with its name: the kind of what it is done to, a dot, and the verb.
@@ -81,6 +83,7 @@ const NAMES: &[(Act, &str)] = &[
     (Act::TemplateAddVersion, "template.add_version"),
     (Act::TemplateDelete, "template.delete"),
     (Act::ScheduledEventCancel, "scheduled_event.cancel"),
+    (Act::ApplicationNote, "application.note"),
 ];
 
 impl Act {
@@ -138,7 +141,7 @@ mod tests {
             assert_eq!(act.name(), *name);
             assert_eq!(name.split('.').count(), 2, "{name}");
         }
-        assert_eq!(Act::ScheduledEventCancel as usize, NAMES.len() - 1);
+        assert_eq!(Act::ApplicationNote as usize, NAMES.len() - 1);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// Links of one tenant that nobody has used.
 const LINKS_TENANT_MAX: usize = 1_000;
@@ -44,7 +45,10 @@ pub(super) struct NewLink {
 }
 
 /// All links that nobody has used.
-pub(crate) struct Links(Registry<LinkRecord>);
+pub(crate) struct Links {
+    registry: Registry<LinkRecord>,
+    signing_in: Mutex<()>,
+}
 
 /// A token does not say of which tenant it is: all of them are kept under this one.
 fn home() -> TenantId {
@@ -70,7 +74,15 @@ impl LinkRecord {
 impl Links {
     pub(crate) async fn load(records: Arc<dyn Records>) -> Result<Self, RecordError> {
         let registry = Registry::<LinkRecord>::load("portal_link", records).await?;
-        Ok(Self(registry.without_share()))
+        Ok(Self {
+            registry: registry.without_share(),
+            signing_in: Mutex::new(()),
+        })
+    }
+
+    /// Whoever signs in waits for this: nobody else does meanwhile.
+    pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.signing_in.lock().await
     }
 
     /// Makes a link. Its token is given this once. The note is kept with it.
@@ -102,12 +114,12 @@ impl Links {
             expires_at: new.expires_at,
         };
         note.target = Some(id.as_str().into());
-        let record = self.0.add(&home(), &id, record, Some(note)).await?;
+        let record = self.registry.add(&home(), &id, record, Some(note)).await?;
         Ok((record, token))
     }
 
     async fn drop_expired(&self, now: Wall) -> Result<(), Problem> {
-        let all = self.0.all();
+        let all = self.registry.all();
         let expired = all.iter().filter(|link| link.has_expired(now));
         for link in expired.take(EXPIRED) {
             self.take(&link.id, None).await?;
@@ -118,19 +130,19 @@ impl Links {
     /// The link with this token, if it can be used now.
     pub(super) fn find(&self, token: &str, now: Wall) -> Option<Arc<LinkRecord>> {
         let (id, _) = token.rsplit_once('_')?;
-        let link = self.0.get(&home(), id)?;
+        let link = self.registry.get(&home(), id)?;
         (link.is_of(token) && !link.has_expired(now)).then_some(link)
     }
 
     /// From now on it is no link any more. Of those who call this at once, one gets true, and its note
     /// is kept.
     pub(crate) async fn take(&self, id: &str, note: Option<Note>) -> Result<bool, Problem> {
-        self.0.remove(&home(), id, note).await
+        self.registry.remove(&home(), id, note).await
     }
 
     /// Those of a tenant.
     pub(crate) fn of(&self, tenant: &TenantId) -> Vec<Arc<LinkRecord>> {
-        let mut all = self.0.all();
+        let mut all = self.registry.all();
         all.retain(|link| link.tenant == tenant.as_str());
         all
     }

@@ -39,6 +39,8 @@ impl Refused {
                 at_once && *of == endpoint && is_disabled
             }
             RetryError::Full(full) => self.full(*full, limits),
+            // Its host says so, and has none here that could fail to be read.
+            RetryError::Store(_) => false,
             RetryError::Closed(closed) => self.closed(*closed, book),
         }
     }

@@ -62,6 +62,7 @@ fn a_dead_letter_that_is_discarded_is_none_any_more() {
     scene.ok(What::Durable {
         change: Change::Discard {
             delivery: id,
+            dead: false,
             at: Wall(0),
         },
         receipt: Receipt::Discarded {

@@ -1,6 +1,7 @@
 //! Who reads which entries, and how they are found.
 
 use super::{Server, text};
+use postrider::{Note, NoteId};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -117,5 +118,35 @@ async fn entries_are_found_by_actor_act_target_and_time_page_by_page() {
             }
         }
         assert_eq!(json!(found), all["data"], "{query}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_application_has_noted_in_its_own_form_is_an_act_of_its_own() {
+    let server = Server::start().await;
+    let endpoint = server.endpoint("https://merchant.example/").await;
+    let note = Note {
+        id: NoteId::from_parts(server.postrider.wall(), 7),
+        tenant: Some("default".parse().unwrap()),
+        target: Some("order 7".into()),
+        value: "not JSON, and secret".into(),
+    };
+    server.postrider.write_note(note.clone()).await.unwrap();
+    let page = server.get("/v1/audit").await.expect(200);
+    let of_endpoint = page["data"].as_array().unwrap().iter();
+    let of_endpoint = of_endpoint.filter(|it| it["target"]["id"] == endpoint.as_str());
+    assert_eq!(of_endpoint.count(), 1, "{page}");
+    assert!(!page.to_string().contains("secret"), "{page}");
+    for filter in ["act=application.note", "act=application", "actor=system"] {
+        let path = format!("/v1/audit?{filter}");
+        let page = server.get(&path).await.expect(200);
+        let entries = page["data"].as_array().unwrap();
+        assert_eq!(entries.len(), 1, "{filter}: {page}");
+        let entry = &entries[0];
+        assert_eq!(entry["id"], note.id.to_string());
+        assert_eq!(entry["act"], "application.note");
+        let target = json!({ "kind": "application", "id": "order 7" });
+        assert_eq!(entry["target"], target);
+        assert_eq!(entry["detail"], json!({ "bytes": 20 }));
     }
 }
