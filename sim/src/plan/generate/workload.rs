@@ -191,3 +191,24 @@ impl Swarm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Plan, Tier};
+
+    #[test]
+    fn retries_by_hand_take_the_place_of_nothing_else() {
+        let plans = (0..300).map(|seed| Plan::generate(seed, Tier::World));
+        let steps: Vec<Step> = plans.flat_map(|plan| plan.workload).collect();
+        let count = |wanted: fn(&Act) -> bool| {
+            let acts = steps.iter().map(|step| &step.act);
+            acts.filter(|act| wanted(act)).count()
+        };
+        let resends = count(|act| matches!(act, Act::Resend(_)));
+        let discards = count(|act| matches!(act, Act::Discard(_)));
+        // Of sixteen changes two are discards, and between two and three are resends.
+        assert!(3 * discards > 2 * resends, "{discards} to {resends}");
+        assert!(count(|act| matches!(act, Act::RetryNow(_))) > 300);
+    }
+}
