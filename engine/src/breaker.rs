@@ -35,8 +35,9 @@ pub(crate) enum Breaker {
     Closed,
     /// Nothing goes out before `until`; then one probe. `probes` have failed since it opened.
     Open { until: Mono, probes: u32 },
-    /// One attempt is out to probe.
-    Probing { probes: u32 },
+    /// One attempt is out to probe. It may be early: then nothing else goes out before `until` if it
+    /// tells nothing.
+    Probing { until: Mono, probes: u32 },
 }
 
 /// What the breaker did on an outcome.
@@ -61,10 +62,10 @@ impl Breaker {
 
     /// An attempt starts. Whether it is the probe.
     pub(crate) fn started(&mut self) -> bool {
-        let Self::Open { probes, .. } = *self else {
+        let Self::Open { until, probes } = *self else {
             return false;
         };
-        *self = Self::Probing { probes };
+        *self = Self::Probing { until, probes };
         true
     }
 
@@ -88,7 +89,7 @@ impl Breaker {
         let probes = match *self {
             Self::Closed if failures < policy.failures => return Turned::No,
             Self::Closed => 0,
-            Self::Probing { probes } if probe => probes.saturating_add(1),
+            Self::Probing { probes, .. } if probe => probes.saturating_add(1),
             // A straggler from before it opened changes nothing.
             Self::Open { .. } | Self::Probing { .. } => return Turned::No,
         };
@@ -100,17 +101,18 @@ impl Breaker {
         Turned::Opened(until)
     }
 
-    /// It stays open for no longer than until `now`; then one attempt may probe.
+    /// It stays open for no longer than until `now`; then one attempt may probe, if none is out.
     pub(crate) fn cut(&mut self, now: Mono) {
-        if let Self::Open { until, .. } = self {
+        if let Self::Open { until, .. } | Self::Probing { until, .. } = self {
             *until = now.min(*until);
         }
     }
 
-    /// The probe that was out ended without telling anything (it was cancelled).
-    pub(crate) fn abandoned(&mut self, now: Mono) {
-        if let Self::Probing { probes } = *self {
-            *self = Self::Open { until: now, probes };
+    /// The probe that was out ended without telling anything (it was cancelled): it is as if there
+    /// had been none.
+    pub(crate) fn abandoned(&mut self) {
+        if let Self::Probing { until, probes } = *self {
+            *self = Self::Open { until, probes };
         }
     }
 }
@@ -166,6 +168,20 @@ mod tests {
         assert!(breaker.started());
         breaker.cut(Mono(20));
         assert_eq!(breaker.ready(Mono(20)), Err(None));
+    }
+
+    #[test]
+    fn an_early_probe_that_tells_nothing_leaves_the_cooldown_as_it_was() {
+        let mut breaker = Breaker::default();
+        breaker.failed(&POLICY, 3, false, Mono(0));
+        assert!(breaker.started());
+        breaker.abandoned();
+        assert_eq!(breaker.ready(Mono(999)), Err(Some(Mono(1000))));
+        // One that is cut while the probe is out waits no longer than that.
+        assert!(breaker.started());
+        breaker.cut(Mono(20));
+        breaker.abandoned();
+        assert_eq!(breaker.ready(Mono(20)), Ok(()));
     }
 
     #[test]

@@ -354,6 +354,7 @@ impl Core {
         let windows = self.lanes.iter().map(Lane::len).sum();
         let window_bytes: usize = self.lanes.iter().map(Lane::bytes).sum();
         let entry = size_of::<AttemptId>() + MAP_OVERHEAD_BYTES;
+        let urgent: usize = self.endpoints.iter().map(|state| state.urgent.len()).sum();
         let more = self.attempts.values().map(InFlight::more_bytes);
         let attempts = self.attempts.len() * (size_of::<InFlight>() + entry) + more.sum::<usize>();
         let pings = self.pings.len() * (size_of::<Ping>() + entry);
@@ -399,6 +400,7 @@ impl Core {
                 + attempts
                 + pings
                 + notes
+                + urgent * (size_of::<Key>() + MAP_OVERHEAD_BYTES)
                 + self.timers.len() * timer
                 + queue,
         }

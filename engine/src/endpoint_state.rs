@@ -233,9 +233,9 @@ impl EndpointState {
     }
 
     /// An attempt ended without telling anything.
-    pub(crate) fn abandoned(&mut self, pass: Pass, now: Mono) {
+    pub(crate) fn abandoned(&mut self, pass: Pass) {
         if self.is_probe(pass) {
-            self.breaker.abandoned(now);
+            self.breaker.abandoned();
         }
         self.hold.abandoned(pass.round);
     }

@@ -15,6 +15,8 @@ pub struct Outlook {
     pub stopped_at: Option<DeliveryId>,
     /// The delivery that goes before it, as far as that is at hand.
     pub behind: Option<DeliveryId>,
+    /// Its lane keeps an order, and what goes first there was not read yet: the store knows it.
+    pub unread: bool,
     /// Its backoff is over then.
     pub due: Option<Mono>,
     /// Whether its endpoint is held because the receiver has asked for time.

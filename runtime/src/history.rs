@@ -56,6 +56,8 @@ pub struct DeliveryFilter {
     pub reasons: Vec<FailReason>,
     /// Only dead letters: those that failed and were neither resent nor discarded.
     pub dead: bool,
+    /// With `dead`: also those that were resent then or later. A replay sets it by itself.
+    pub resent_since: Option<Wall>,
 }
 
 /// Dead letters of one endpoint that failed for the same reason.
@@ -160,9 +162,11 @@ impl DeliveryFilter {
     pub(crate) fn takes(
         &self,
         state: DeliveryState,
-        was_resent: bool,
+        resent_as: Option<DeliveryId>,
         event_type: &EventType,
     ) -> bool {
+        let since = self.resent_since;
+        let is_late = |new| since.is_some_and(|since| accepted_at(new) >= since);
         let kind = StateKind::of(state);
         let reason = match state {
             DeliveryState::Failed(reason) => Some(reason),
@@ -171,7 +175,7 @@ impl DeliveryFilter {
         let failed_so = reason.is_some_and(|reason| self.reasons.contains(&reason));
         (self.states.is_empty() || self.states.contains(&kind))
             && (self.reasons.is_empty() || failed_so)
-            && (!self.dead || (reason.is_some() && !was_resent))
+            && (!self.dead || (reason.is_some() && resent_as.is_none_or(is_late)))
             && (self.event_types.is_empty()
                 || self.event_types.iter().any(|it| it.matches(event_type)))
     }

@@ -384,6 +384,19 @@ async fn poll_once<F: Future>(future: F) -> Option<F::Output> {
     .await
 }
 
+/// The start of a delivery of this request, with the type of its event.
+fn started(fact: Fact, request: &Request) -> TypedFact {
+    let event_type = match &fact {
+        Fact::AttemptStarted { of, .. } => {
+            let mut deliveries = request.deliveries();
+            let event = deliveries.find(|(_, delivery)| *delivery == of.delivery);
+            event.map(|(event, _)| event.event_type.clone())
+        }
+        _ => None,
+    };
+    TypedFact { fact, event_type }
+}
+
 impl Host {
     /// A number for a call, and who waits for its answer.
     fn expect(&mut self, reply: oneshot::Sender<Answer>) -> CallId {
@@ -393,14 +406,12 @@ impl Host {
         call
     }
 
-    /// Tells of the starts of this request. Its deliveries are in the order of their facts.
+    /// Tells of the starts of this request. Somebody may have begun to watch between two of them, so
+    /// the first ones may be missing.
     fn tell_starts(&mut self, request: &Request) {
-        let behind = request.behind.iter().map(|it| &it.event);
-        let events = std::iter::once(&request.event).chain(behind);
-        for (fact, event) in self.starting.drain(..).zip(events) {
-            let event_type = Some(event.event_type.clone());
+        for fact in self.starting.drain(..) {
             // Receivers may have gone since.
-            let _ = self.facts.send(TypedFact { fact, event_type });
+            let _ = self.facts.send(started(fact, request));
         }
     }
 }

@@ -3,11 +3,13 @@
 use crate::Postrider;
 use crate::history::DeliverySummary;
 use crate::shell::Call;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 use postrider_engine::{
-    Answer, Command, DeliveryId, DeliveryRecord, DeliveryState, EndpointStatus, Kept, LaneId, Mono,
-    Now, Outcome, Outlook, RetryError, Wall, asked_for,
+    Answer, Command, DeliveryId, DeliveryRecord, DeliveryState, EndpointStatus, Kept, LaneId, Load,
+    Mono, Now, Outcome, Outlook, RetryError, Seq, Wall, asked_for,
 };
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -144,7 +146,8 @@ impl Postrider {
         if waiting.is_empty() {
             return vec![None; asked.len()];
         }
-        let (now, outlooks) = self.outlooks(waiting).await;
+        let (now, mut outlooks) = self.outlooks(waiting.clone()).await;
+        name_heads(&self.store(), &waiting, &mut outlooks).await;
         let mut outlooks = outlooks.into_iter();
         let wait = |asked: &WaitQuery| {
             if asked.state.is_end() {
@@ -194,6 +197,43 @@ impl Postrider {
             other => Err(self.unanswered(other).into()),
         }
     }
+}
+
+/// Names what goes before these in lanes that the engine has not read since its start: a lane is read
+/// when its turn comes, and that may be far off.
+async fn name_heads(
+    store: &Arc<dyn Store>,
+    asked: &[(LaneId, DeliveryId)],
+    outlooks: &mut [Option<Outlook>],
+) {
+    let mut heads: BTreeMap<&LaneId, Option<DeliveryId>> = BTreeMap::new();
+    for ((lane, delivery), outlook) in asked.iter().zip(outlooks) {
+        let Some(outlook) = outlook.as_mut().filter(|it| it.unread) else {
+            continue;
+        };
+        let head = match heads.get(lane) {
+            Some(known) => *known,
+            None => {
+                let read = first_of(store, lane).await;
+                heads.insert(lane, read);
+                read
+            }
+        };
+        outlook.behind = head.filter(|head| head != delivery);
+    }
+}
+
+/// The first delivery of a lane that has not ended, if the store says so.
+async fn first_of(store: &Arc<dyn Store>, lane: &LaneId) -> Option<DeliveryId> {
+    // A read brings one delivery, however large.
+    let load = Load {
+        lane: lane.clone(),
+        after: Seq(0),
+        deliveries_max: 1,
+        bytes_max: 0,
+    };
+    let loaded = Arc::clone(store).load(load).await.ok()?;
+    loaded.deliveries.first().map(|first| first.id)
 }
 
 /// As far as the record says: the engine does not answer, or its endpoint is not there.

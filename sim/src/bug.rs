@@ -85,6 +85,7 @@ bugs! {
     DeafBreaker = "deaf-breaker": "nobody is told that a breaker has closed",
     KeepsRecords = "keeps-records": "the store keeps one record more of what has ended than it may",
     HangLonger = "hang-longer": "attempts may take twice their timeout",
+    DeafToRetryNow = "deaf-to-retry-now": "a retry by hand is answered, and waits all the same",
     KeylessRepeat = "keyless-repeat": "a request to the API is repeated without its idempotency key",
 }
 

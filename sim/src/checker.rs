@@ -17,6 +17,7 @@ pub(crate) mod memory;
 mod one_end;
 mod oracle;
 mod order;
+mod prompt;
 mod rate;
 mod reason;
 mod refused;
@@ -107,6 +108,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::<breaker::Breakers>::default(),
         Box::<hold::Holds>::default(),
         Box::<rate::Rate>::default(),
+        Box::<prompt::Prompt>::default(),
         Box::<timeout::Timeout>::default(),
         Box::<signatures::Signatures>::default(),
         Box::<memory::Memory>::default(),

@@ -1,14 +1,15 @@
 //! Which faults have met which states: a matrix, and the cells that stay empty.
 //!
-//! There are two kinds of rows. Faults of the sender's world (its disk, its clocks, its power)
+//! There are three kinds of rows. Faults of the sender's world (its disk, its clocks, its power)
 //! strike whatever there is at the moment: a column is a state that something was in. What becomes
 //! of a single request meets the one delivery that it belongs to: a column is a state of that
-//! delivery, its lane or its endpoint when the engine is told.
+//! delivery, its lane or its endpoint when the engine is told. And what somebody asks for by hand
+//! finds a delivery in some state.
 
 use crate::book::Book;
 use crate::by_id::ById;
 use crate::plan::FaultKind;
-use crate::trace::{Line, What};
+use crate::trace::{Line, What, Wish};
 use postrider_engine::{
     DeliveryId, DeliveryState, EndpointStatus, FailureKind, Ordering, Outcome, Phase,
 };
@@ -91,6 +92,22 @@ const MET: &[&str] = &[
     "draining",
 ];
 
+/// What is asked for by hand.
+const ASKED: &[&str] = &["retry_now"];
+
+/// States that the delivery, its lane or its endpoint may be in then.
+const FOUND: &[&str] = &[
+    "ended",
+    "sending",
+    "waiting",
+    "behind",
+    "stopped",
+    "unordered",
+    "paused",
+    "disabled",
+    "breaker_open",
+];
+
 /// Cells that cannot be met, each with the reason.
 const UNREACHABLE: &[(&str, &str, &str)] = &[];
 
@@ -132,6 +149,10 @@ impl Coverage {
             What::Durable { .. } | What::NotDurable { .. } => {
                 self.committing = self.committing.saturating_sub(1);
             }
+            What::Called {
+                wish: Wish::RetryNow(delivery),
+                ..
+            } => self.asked(*delivery, book),
             What::Sent(wire) => self.subject = Some(wire.delivery),
             What::Responded {
                 delivery, answer, ..
@@ -282,6 +303,41 @@ impl Coverage {
         }
     }
 
+    /// Somebody asks that a delivery be sent at once.
+    fn asked(&mut self, id: DeliveryId, book: &Book) {
+        let row = "retry_now";
+        let (Some(delivery), Some(page)) = (book.deliveries.get(&id), book.endpoint_of(id)) else {
+            return;
+        };
+        if delivery.state.is_end() {
+            return self.hit(row, "ended");
+        }
+        match page.told.status {
+            EndpointStatus::Active => (),
+            EndpointStatus::Paused => self.hit(row, "paused"),
+            EndpointStatus::Disabled(_) => self.hit(row, "disabled"),
+        }
+        if breaker_is_open(page) {
+            self.hit(row, "breaker_open");
+        }
+        let lane = book.lanes.get(&delivery.lane);
+        if lane.is_some_and(|lane| lane.stopped_at.is_some()) {
+            self.hit(row, "stopped");
+        }
+        let is_ordered = page.told.spec.ordering == Ordering::Fifo;
+        if !is_ordered {
+            self.hit(row, "unordered");
+        }
+        let head = lane.and_then(|lane| lane.pending.values().next());
+        if book.in_flight.contains_key(&id) {
+            self.hit(row, "sending");
+        } else if is_ordered && head != Some(&id) {
+            self.hit(row, "behind");
+        } else if matches!(delivery.state, DeliveryState::Retrying { .. }) {
+            self.hit(row, "waiting");
+        }
+    }
+
     /// Adds what another run has met.
     pub fn add(&mut self, other: &Self) {
         for (cell, count) in &other.cells {
@@ -320,7 +376,7 @@ impl Coverage {
     #[must_use]
     pub fn table(&self) -> String {
         let mut text = String::new();
-        for (rows, columns) in [(STRIKES, PRESENT), (OUTCOMES, MET)] {
+        for (rows, columns) in [(STRIKES, PRESENT), (OUTCOMES, MET), (ASKED, FOUND)] {
             text.push_str(&format!("{:16}", ""));
             for column in columns {
                 text.push_str(&format!(" {column:>13}"));
@@ -352,7 +408,9 @@ fn all() -> impl Iterator<Item = Cell> {
         rows.iter()
             .flat_map(move |row| columns.iter().map(move |column| (*row, *column)))
     };
-    pairs(STRIKES, PRESENT).chain(pairs(OUTCOMES, MET))
+    pairs(STRIKES, PRESENT)
+        .chain(pairs(OUTCOMES, MET))
+        .chain(pairs(ASKED, FOUND))
 }
 
 fn known(fault: &str, state: &str) -> Option<Cell> {

@@ -4,6 +4,7 @@ mod audit;
 mod backlog;
 mod changes;
 mod differential;
+mod due;
 mod durable;
 mod files;
 mod history;

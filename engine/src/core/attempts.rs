@@ -255,7 +255,7 @@ impl Core {
             return (None, None);
         };
         if state.record.revision != flight.revision || state.existence != Existence::Here {
-            state.abandoned(flight.pass, now.mono);
+            state.abandoned(flight.pass);
             return (None, None);
         }
         let before = state.record.health;

@@ -75,9 +75,8 @@ impl Core {
         if let Some(lane) = self.lanes.get_mut(flight.lane) {
             lane.in_flight -= 1;
         }
-        let now = self.now.mono;
         if let Some(state) = self.endpoints.get_mut(flight.endpoint) {
-            state.abandoned(flight.pass, now);
+            state.abandoned(flight.pass);
         }
         self.release_slot(flight.endpoint, flight.failing);
     }

@@ -2,9 +2,10 @@
 
 use super::Core;
 use crate::delivery::LaneId;
+use crate::endpoint::Ordering;
 use crate::endpoint_state::Existence;
 use crate::id::DeliveryId;
-use crate::lane::Phase;
+use crate::lane::{Lane, Phase};
 use crate::outlook::{Kept, Outlook};
 use crate::time::Mono;
 
@@ -33,6 +34,7 @@ impl Core {
             status: state.record.status,
             stopped_at: lane.and_then(|lane| lane.stopped_at),
             behind: lane.and_then(|lane| lane.ahead_of(delivery, state.ordering())),
+            unread: state.ordering() == Ordering::Fifo && lane.is_some_and(Lane::is_first_unread),
             due: match phase {
                 Some(Phase::Waiting(timer)) => Some(timer.at()),
                 _ => None,

@@ -20,6 +20,13 @@ impl Lane {
         (!is_head && !is_unsure).then_some(first.delivery)
     }
 
+    /// Whether what stands first in it was not read yet.
+    pub(crate) fn is_first_unread(&self) -> bool {
+        let first = self.entries.front();
+        let is_unread = first.is_none_or(|first| first.seq > self.loaded_through);
+        is_unread && self.tail > self.loaded_through
+    }
+
     pub(crate) fn entry_of(&self, delivery: DeliveryId) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.delivery == delivery)
     }

@@ -89,11 +89,7 @@ impl Plan {
     /// for: they are part of it, and passed over.
     pub(super) fn of_replay(request: &ReplayRequest, asked_at: Wall) -> Self {
         let mut plan = Self::of_dry_run(request, asked_at);
-        let states = &mut plan.filter.states;
-        if plan.dead && (states.is_empty() || states.contains(&StateKind::Failed)) {
-            *states = vec![StateKind::Failed];
-            plan.filter.dead = false;
-        }
+        plan.filter.resent_since = Some(asked_at);
         plan
     }
 
@@ -102,6 +98,7 @@ impl Plan {
         let mut filter = request.filter.clone();
         filter.until = Some(filter.until.map_or(asked_at, |until| until.min(asked_at)));
         filter.dead |= request.act == ReplayAct::Discard;
+        filter.resent_since = None;
         Self {
             act: request.act,
             dead: filter.dead,
@@ -279,7 +276,8 @@ mod tests {
         };
         assert!(Plan::of_dry_run(&request, ASKED_AT).filter.dead);
         let running = Plan::of_replay(&request, ASKED_AT);
-        assert_eq!(running.filter.states, [StateKind::Failed]);
+        assert!(running.filter.dead);
+        assert_eq!(running.filter.resent_since, Some(ASKED_AT));
     }
 
     #[test]

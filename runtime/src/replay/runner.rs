@@ -117,12 +117,17 @@ impl Runner {
             }
         }
         let mut pace = replay.request.per_second.map(pace);
-        while replay.state == ReplayState::Running && !self.stop.is_asked() {
+        while replay.state == ReplayState::Running {
+            let before = replay.done();
             let Some(done) = self.page(&plan, replay, &mut pace).await? else {
                 return Ok(());
             };
-            if !self.record(&done).await? {
-                return Ok(());
+            // A page may look at thousands and find nothing: whoever goes on looks again.
+            if done.done() != before || done.state != ReplayState::Running {
+                Arc::clone(&self.log).put(done.clone()).await?;
+            } else {
+                // A store in memory answers at once.
+                yield_now().await;
             }
             *replay = done;
         }

@@ -242,8 +242,8 @@ mod tests {
     use super::*;
     use crate::transport::WireRequest;
     use postrider_engine::{
-        CallId, Command, Core, EndpointSpec, Mono, NewEvent, Now, OrderingKey, Output, Recovered,
-        Secret, Target, TenantId, Wall,
+        Behind, CallId, Command, Core, DeliveryId, EndpointSpec, Event, Fact, Mono, NewEvent, Now,
+        Of, OrderingKey, Output, Recovered, Secret, Target, TenantId, Wall,
     };
     use std::pin::Pin;
 
@@ -285,6 +285,39 @@ mod tests {
             Output::Send(request, _) => request,
             other => panic!("not a request: {other:?}"),
         }
+    }
+
+    #[test]
+    fn a_start_has_the_type_of_its_own_event_also_where_another_start_is_missing() {
+        let mut request = ping();
+        let behind = Event {
+            event_type: "c.d".parse().unwrap(),
+            ..Event::clone(&request.event)
+        };
+        request.behind.push(Behind {
+            delivery: DeliveryId::from_u128(7),
+            event: Arc::new(behind),
+        });
+        let attempt = request.attempt;
+        let endpoint = request.route.endpoint;
+        let event = request.event.id;
+        let typed = |delivery| {
+            let of = Of {
+                delivery,
+                event,
+                endpoint,
+            };
+            let fact = Fact::AttemptStarted {
+                of,
+                attempt,
+                number: 1,
+            };
+            let typed = super::super::started(fact, &request);
+            typed.event_type.map(|name| name.to_string())
+        };
+        assert_eq!(typed(DeliveryId::from_u128(7)).as_deref(), Some("c.d"));
+        assert_eq!(typed(request.delivery).as_deref(), Some("a.b"));
+        assert_eq!(typed(DeliveryId::from_u128(8)), None);
     }
 
     #[tokio::test]

@@ -63,6 +63,7 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     deliveries::dead_letters_are_found_and_counted_by_tenant(&make()).await;
     outlines::outlines_say_of_each_delivery_what_its_record_says(&make()).await;
     outlines::outlines_know_whether_their_endpoint_gets_deliveries(&make()).await;
+    outlines::a_letter_that_was_resent_since_is_found_beside_the_dead_ones(&make()).await;
     deliveries::endpoints_are_found_by_tenant(&make()).await;
     deliveries::the_oldest_pending_delivery_is_known(&make()).await;
     deliveries::a_lane_shows_what_the_others_wait_for(&make()).await;

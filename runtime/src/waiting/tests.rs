@@ -1,7 +1,9 @@
 use super::*;
+use crate::store::MemoryStore;
 use bytes::Bytes;
 use postrider_engine::{
-    Attempt, AttemptId, EndpointId, Event, EventId, OrderingKey, Response, Sent, Seq, TenantId,
+    Attempt, AttemptId, Change, EndpointId, Event, EventId, MemoryBounds, NewDelivery, OrderingKey,
+    Publish, Response, Sent, Seq, TenantId,
 };
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ const FREE: Outlook = Outlook {
     status: EndpointStatus::Active,
     stopped_at: None,
     behind: None,
+    unread: false,
     due: None,
     hold: Kept::No,
     breaker: Kept::No,
@@ -161,4 +164,48 @@ fn a_delivery_in_short_says_the_same_as_the_whole_one() {
     assert_eq!(WaitQuery::from(&short), WaitQuery::from(&whole));
     whole.state = DeliveryState::Delivered;
     assert_eq!(asked_until_of(&whole), None, "it waits for nothing");
+}
+
+#[tokio::test]
+async fn what_is_behind_another_one_in_a_lane_that_was_not_read_names_it() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::bounded(MemoryBounds::default()));
+    let known = record(&[]);
+    for number in 1..=2 {
+        let event = Event {
+            id: EventId::from_u128(number),
+            ..Event::clone(&known.event)
+        };
+        let publish = Publish {
+            event: Arc::new(event),
+            deliveries: Arc::new([NewDelivery {
+                queue_full: false,
+                id: DeliveryId::from_u128(number),
+                lane: known.lane.clone(),
+            }]),
+            idempotency: None,
+            from_outbox: false,
+        };
+        let made = Arc::clone(&store).commit(vec![Change::Publish(publish)]);
+        assert!(made.await[0].is_ok());
+    }
+    let asked: Vec<_> = [1, 2, 2]
+        .map(|number| (known.lane.clone(), DeliveryId::from_u128(number)))
+        .into();
+    let unread = Outlook {
+        unread: true,
+        breaker: Kept::Until(Mono(70_000)),
+        ..FREE
+    };
+    let read = Outlook {
+        unread: false,
+        ..unread
+    };
+    let mut outlooks = vec![Some(unread), Some(unread), Some(read)];
+    name_heads(&store, &asked, &mut outlooks).await;
+    let causes = outlooks
+        .into_iter()
+        .flatten()
+        .map(|outlook| seen(outlook).0);
+    let causes: Vec<_> = causes.collect();
+    assert_eq!(causes, ["breaker", "behind_head", "breaker"]);
 }

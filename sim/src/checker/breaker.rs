@@ -1,7 +1,8 @@
 //! An independent model of every breaker: after so many failed outcomes in a row nothing is sent
 //! before the cooldown is over, then one request at a time, and the cooldown doubles with each of
 //! these that fails, up to its cap. A request that was asked for does not wait for that; and what
-//! makes an endpoint's deliveries due ends the wait.
+//! makes an endpoint's deliveries due ends the wait. One that says nothing (it was discarded, say) counts
+//! as if it had not been sent.
 //!
 //! Under turmoil a request may be noted a little after it left, and a change of the endpoint a
 //! little after it holds: for that long after a change of the model nothing is judged, nor for an
@@ -40,7 +41,8 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Until(Mono),
-    Probing(DeliveryId),
+    /// It may be early: if it says nothing, all is as it was before.
+    Probing(DeliveryId, Mono),
 }
 
 impl Checker for Breakers {
@@ -117,9 +119,8 @@ impl Breakers {
 
     /// It waits no longer, and lets one request through.
     fn cut(&mut self, endpoint: EndpointId, line: &Line) {
-        if let Some(state) = self.open.get_mut(&endpoint)
-            && let Mode::Until(until) = &mut state.mode
-        {
+        if let Some(state) = self.open.get_mut(&endpoint) {
+            let (Mode::Until(until) | Mode::Probing(_, until)) = &mut state.mode;
             *until = line.now.mono.min(*until);
             state.since_ms = line.at_ms;
         }
@@ -145,16 +146,16 @@ impl Breakers {
                     "{id} is sent to {endpoint}, whose breaker stays open for {left} ms"
                 ));
             }
-            Mode::Probing(probe) if judged => {
+            Mode::Probing(probe, _) if judged => {
                 return Err(format!(
                     "{id} is sent to {endpoint}, whose breaker has let {probe} through"
                 ));
             }
             // It left before, with the one whose failure opened the breaker.
             Mode::Until(until) if line.now.mono < until && !urgent => (),
-            Mode::Probing(_) => (),
-            Mode::Until(_) => {
-                state.mode = Mode::Probing(id);
+            Mode::Probing(..) => (),
+            Mode::Until(until) => {
+                state.mode = Mode::Probing(id, until);
                 state.since_ms = line.at_ms;
             }
         }
@@ -169,7 +170,9 @@ impl Breakers {
             _ => return,
         };
         let probed = self.open.get(&endpoint).copied();
-        let probe = probed.is_some_and(|state| state.mode == Mode::Probing(wire.request()));
+        let request = wire.request();
+        let is_it = |state: State| matches!(state.mode, Mode::Probing(id, _) if id == request);
+        let probe = probed.is_some_and(is_it);
         let ending = book.ending(line);
         let goes_on = ending.is_none() && book.has_others_in_flight(wire);
         if goes_on || book.has_others_recording(wire) {
@@ -178,9 +181,13 @@ impl Breakers {
         }
         let ending = ending.filter(|ending| ending.counts);
         let (Some(ending), Some(page)) = (ending, book.endpoints.get(&endpoint)) else {
-            if probe && let Some(state) = self.open.get_mut(&endpoint) {
-                // It says nothing: the next one may go at once.
-                state.mode = Mode::Until(line.now.mono);
+            if probe
+                && let Some(state) = self.open.get_mut(&endpoint)
+                && let Mode::Probing(_, until) = state.mode
+            {
+                // It says nothing: the next one waits for as long as it would have before.
+                state.mode = Mode::Until(until);
+                state.since_ms = line.at_ms;
             }
             return;
         };

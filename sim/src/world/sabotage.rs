@@ -162,6 +162,10 @@ impl Sabotage {
             Input::Committed(_, Receipt::Applied) if self.is(Bug::LeakSlot) && self.every(10) => {
                 return None;
             }
+            Input::Committed(_, Receipt::Due(placed)) if self.is(Bug::DeafToRetryNow) => {
+                // What is due is looked for where nothing is.
+                placed.lane.endpoint = EndpointId::from_u128(0);
+            }
             Input::Drain(..) if self.is(Bug::DrainNever) => return None,
             _ => (),
         }

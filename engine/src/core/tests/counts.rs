@@ -1,7 +1,10 @@
 //! What is counted for those who watch.
 
 use super::harness::{Bench, ms, retrying, status};
-use crate::{BreakerPolicy, EndpointChange, EndpointSpec, Fact, Limits};
+use crate::lane::Lane;
+use crate::{
+    BreakerPolicy, Command, EndpointChange, EndpointSpec, Fact, Limits, Output, RateLimit,
+};
 
 #[test]
 fn endpoints_are_counted_by_what_holds_them_back() {
@@ -65,4 +68,33 @@ fn every_delivery_that_goes_with_its_endpoint_is_told_or_counted() {
     bench.respond(status(200));
     let delivered = |fact: &Fact| matches!(fact, Fact::Delivered { .. });
     assert!(bench.host.facts.iter().any(delivered));
+}
+
+#[test]
+fn lanes_that_are_asked_for_are_counted_while_they_wait_for_their_turn() {
+    let mut bench = Bench::new();
+    let endpoint = bench.endpoint(EndpointSpec {
+        rate_limit: Some(RateLimit {
+            requests: 1,
+            per: ms(60_000),
+            burst: 1,
+        }),
+        ..retrying(&[3_600_000])
+    });
+    let event = bench.publish(endpoint, "a", "a");
+    bench.respond(status(500));
+    let delivery = bench.delivery_of(event);
+    // Beside queues, which may take more room for other reasons.
+    let held = |bench: &Bench| {
+        let lanes: usize = bench.core.lanes.iter().map(Lane::bytes).sum();
+        let outputs = bench.core.outputs.capacity() * size_of::<Output>();
+        let held = bench.core.footprint();
+        (held.timers, held.state_bytes - lanes - outputs)
+    };
+    let before = held(&bench);
+    bench.command(Command::RetryNow(delivery.id, delivery.lane));
+    assert!(bench.under_way().is_empty(), "the rate limit holds");
+    let asked = held(&bench);
+    assert_eq!(before.0, asked.0);
+    assert!(before.1 < asked.1, "{before:?} {asked:?}");
 }

@@ -256,3 +256,29 @@ fn the_same_seed_and_inputs_give_the_same_requests() {
     };
     assert_eq!(run(), run());
 }
+
+#[test]
+fn what_goes_first_in_a_lane_that_was_not_read_since_a_start_is_the_stores_to_say() {
+    let mut bench = Bench::new();
+    let breaker = BreakerPolicy {
+        failures: 1,
+        cooldown: ms(60_000),
+        cooldown_max: ms(60_000),
+    };
+    let endpoint = bench.endpoint(EndpointSpec {
+        breaker: Some(breaker),
+        ..retrying(&[60_000])
+    });
+    let tried = bench.publish(endpoint, "x", "x");
+    bench.respond(no_answer());
+    let fresh = bench.publish(endpoint, "", "a");
+    bench.crash();
+    let unread = |event| {
+        let delivery = bench.delivery_of(event);
+        let now = bench.host.now.mono;
+        let seen = bench.core.outlook(delivery.id, &delivery.lane, now);
+        seen.unwrap().unread
+    };
+    assert!(unread(fresh));
+    assert!(!unread(tried), "it is known from the start");
+}

@@ -97,6 +97,21 @@ fn it_is_the_probe_of_an_open_breaker() {
 }
 
 #[test]
+fn a_probe_that_was_asked_for_and_is_discarded_leaves_the_cooldown_as_it_was() {
+    let mut bench = Bench::new();
+    let endpoint = bench.endpoint(breaking());
+    let first = publish(&mut bench, endpoint, "a", "a");
+    bench.respond(no_answer());
+    publish(&mut bench, endpoint, "b", "b");
+    assert_eq!(retried(&mut bench, first), Ok(()));
+    assert_eq!(bench.under_way(), ["a"]);
+    bench.command(Command::Discard(first));
+    assert!(bench.under_way().is_empty(), "the other one still waits");
+    bench.advance(ms(HOUR_MS));
+    assert_eq!(bench.under_way(), ["b"]);
+}
+
+#[test]
 fn it_passes_a_hold_by_and_once_delivered_ends_it_in_rounds() {
     let mut bench = Bench::new();
     let endpoint = bench.endpoint(retrying(&[HOUR_MS, HOUR_MS]));

@@ -6,7 +6,8 @@ use crate::history::{DeliveryFilter, DeliveryQuery, Direction, StateKind};
 use crate::outline::DeliveryOutline;
 use crate::store::Store;
 use postrider_engine::{
-    Change, DisabledReason, EndpointId, EndpointStatus, EndpointUpdate, FailReason, Wall,
+    Change, DeliveryId, DeliveryState, DisabledReason, EndpointId, EndpointStatus, EndpointUpdate,
+    FailReason, Receipt, Wall,
 };
 use std::sync::Arc;
 
@@ -125,5 +126,42 @@ pub(super) async fn outlines_know_whether_their_endpoint_gets_deliveries<S: Stor
     for outline in all {
         let expected = status(outline.endpoint);
         assert_eq!(outline.endpoint_status, expected, "{outline:?}");
+    }
+}
+
+pub(super) async fn a_letter_that_was_resent_since_is_found_beside_the_dead_ones<S: Store>(
+    store: &Arc<S>,
+) {
+    let subject = Subject(store);
+    subject.add_endpoint().await;
+    let failed = DeliveryState::Failed(FailReason::Exhausted);
+    for number in 1..=3 {
+        let place = subject.publish(number).await;
+        subject.end(number, place, failed, false).await;
+    }
+    // As ids are that say when they were made.
+    for (number, at) in [(1, 40), (2, 50)] {
+        let resend = Change::Resend {
+            of: DeliveryId::from_u128(number),
+            new: DeliveryId::first_at(Wall(at)),
+            replay: None,
+            at: Wall(at),
+        };
+        assert!(matches!(subject.commit(resend).await, Receipt::Resent(_)));
+    }
+    for (resent_since, expected) in [
+        (None, vec![3]),
+        (Some(Wall(51)), vec![3]),
+        (Some(Wall(50)), vec![2, 3]),
+        (Some(Wall(0)), vec![1, 2, 3]),
+    ] {
+        let filter = DeliveryFilter {
+            dead: true,
+            resent_since,
+            ..DeliveryFilter::default()
+        };
+        let found = outlines(store, &filter, Direction::OldestFirst).await;
+        let found: Vec<u128> = found.iter().map(|it| it.id.as_u128()).collect();
+        assert_eq!(found, expected, "{resent_since:?}");
     }
 }

@@ -32,6 +32,7 @@ pub(super) async fn a_replay_is_kept_as_it_was_put<S: Store>(store: &Arc<S>) {
             failure: Some(FailureKind::Dns),
             reasons: vec![FailReason::Exhausted],
             dead: true,
+            resent_since: None,
         },
         per_second: std::num::NonZeroU32::new(3),
     };

@@ -47,7 +47,6 @@ fn outline(held: &MemoryStore, delivery: &HeldDelivery<'_>) -> DeliveryOutline {
 
 fn is_asked_for(filter: &DeliveryFilter, delivery: &HeldDelivery<'_>) -> bool {
     let event = delivery.event;
-    let was_resent = delivery.resent_as.is_some();
     let last = delivery.last_attempt;
     filter.tenant.as_ref().is_none_or(|it| *it == event.tenant)
         && filter.event.is_none_or(|it| it == event.id)
@@ -55,6 +54,6 @@ fn is_asked_for(filter: &DeliveryFilter, delivery: &HeldDelivery<'_>) -> bool {
             .endpoint
             .is_none_or(|it| it == delivery.lane.endpoint)
         && (filter.ordering_key.as_ref()).is_none_or(|it| *it == delivery.lane.key)
-        && filter.takes(delivery.state, was_resent, &event.event_type)
+        && filter.takes(delivery.state, delivery.resent_as, &event.event_type)
         && filter.takes_end(last.map(|attempt| AttemptResult::from(&attempt.outcome)))
 }

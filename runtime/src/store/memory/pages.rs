@@ -101,7 +101,7 @@ fn is_asked_for(filter: &DeliveryFilter, record: &DeliveryRecord) -> bool {
         && filter.event.is_none_or(|it| it == event.id)
         && filter.endpoint.is_none_or(|it| it == record.lane.endpoint)
         && (filter.ordering_key.as_ref()).is_none_or(|it| *it == record.lane.key)
-        && filter.takes(record.state, record.resent_as.is_some(), &event.event_type)
+        && filter.takes(record.state, record.resent_as, &event.event_type)
         && filter.takes_end(last.map(|attempt| AttemptResult::from(&attempt.outcome)))
 }
 

@@ -11,7 +11,7 @@ use postrider_engine::{
 use rusqlite::{Connection, params};
 
 /// Rows that are read at once where there may be very many.
-pub(super) const AT_ONCE: usize = 1_000;
+const AT_ONCE: usize = 1_000;
 
 /// A transaction, and what is known of the lanes in it.
 pub(super) struct Changes<'a> {
@@ -227,6 +227,7 @@ impl Changes<'_> {
         } else {
             row.state = end.state;
             self.write(&row)?;
+            self.keep_due(end.lane.endpoint, &row)?;
         }
         if let Some(health) = end.health {
             self.write_health(end.lane.endpoint, health)?;
@@ -310,6 +311,7 @@ impl Changes<'_> {
         at: Wall,
     ) -> Result<Receipt, StoreFault> {
         let bytes = id.as_u128().to_be_bytes();
+        self.leave_as_due(id)?;
         let lanes: Vec<i64> = self
             .connection
             .prepare_cached("SELECT number FROM postrider_lane WHERE endpoint = ?1")?

@@ -293,6 +293,22 @@ impl SqliteFile {
         Ok(self.beside_commits(|changes| changes.drop_old(retention, now))?)
     }
 
+    /// Goes on with what is to be due where very much waits for an endpoint, a step at a time: it is all
+    /// due once this gives false. [`Self::recover`] does all that is left of it.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Self::drop_old`].
+    pub fn make_more_due(&mut self) -> Result<bool, StoreError> {
+        Ok(self.beside_commits(|changes| changes.make_more_due())?)
+    }
+
+    /// Whether [`Self::make_more_due`] has something to do.
+    pub(super) fn has_more_due(&mut self) -> bool {
+        let known = self.lanes.unfinished.known(&self.connection);
+        known.is_ok_and(|endpoints| !endpoints.is_empty())
+    }
+
     /// Makes a tiny change durable. It may find room where nothing else does, so it believes what
     /// others were told a moment ago.
     pub(super) fn probe(&mut self) -> Result<(), StoreFault> {
@@ -424,6 +440,7 @@ impl SqliteFile {
         self.seal_notes_anew(&keys)?;
         let (recovered, is_sealed_anew) = self.in_transaction(|changes| {
             changes.discard_orphans()?;
+            while changes.make_more_due()? {}
             let is_sealed_anew = changes.seal_anew()?;
             records::seal_anew(changes.connection, &keys)?;
             changes.lanes.flush(changes.connection)?;

@@ -47,9 +47,9 @@ pub(super) fn page(
         let event_type = row.get_ref(DELIVERY_WIDTH + EVENT_TYPE)?.as_str();
         let event_type = event_type.map_err(rows::damaged)?;
         let event_type = event_type.parse().map_err(rows::damaged)?;
-        let was_resent = delivery.resent_as.is_some();
+        let resent_as = delivery.resent_as.map(DeliveryId::from_u128);
         if keyed.as_ref().is_some_and(|it| !it.has(delivery.lane))
-            || !query.filter.takes(delivery.state, was_resent, &event_type)
+            || !query.filter.takes(delivery.state, resent_as, &event_type)
             || !ended_so(&snapshot, &query.filter, &delivery)?
         {
             return Ok(Looked::Passed);
@@ -167,7 +167,7 @@ pub(super) fn candidates<'a>(
             .iter()
             .map(move |reason| Stream::Dead(owner, detail(reason)))
     };
-    let streams: Vec<Stream> = if filter.dead {
+    let streams: Vec<Stream> = if only_dead(filter) {
         owners.into_iter().flat_map(dead).collect()
     } else if only_failed(filter) {
         owners.into_iter().map(Stream::Failed).collect()
@@ -175,6 +175,10 @@ pub(super) fn candidates<'a>(
         owners.into_iter().map(Stream::Owner).collect()
     };
     Merged::of(connection, streams, between, direction).map(Some)
+}
+
+fn only_dead(filter: &DeliveryFilter) -> bool {
+    filter.dead && filter.resent_since.is_none()
 }
 
 fn only_failed(filter: &DeliveryFilter) -> bool {
@@ -190,8 +194,7 @@ pub(super) fn owners(
     let tenant = filter.tenant.as_ref().map(TenantId::as_str);
     let (which, bound): (_, Vec<&dyn ToSql>) = match (&endpoint, &tenant) {
         (None, None) if !only_failed(filter) => return Ok(None),
-        (None, None) if filter.dead => return owners_of_dead(connection).map(Some),
-        (None, None) => ("", vec![]),
+        (None, None) => return owners_of_failed(connection, only_dead(filter)).map(Some),
         (Some(endpoint), None) => ("WHERE endpoint = ?1", vec![endpoint]),
         (None, Some(tenant)) => ("WHERE tenant = ?1", vec![tenant]),
         (Some(endpoint), Some(tenant)) => (
@@ -240,12 +243,19 @@ fn of_event(
     Ok(found)
 }
 
-/// The owners that have dead letters, found in their index from one to the next.
-fn owners_of_dead(connection: &Connection) -> Result<Vec<i64>, StoreFault> {
-    let mut next = connection.prepare_cached(
-        "SELECT min(owner) FROM postrider_delivery INDEXED BY postrider_delivery_letter
-         WHERE owner > ?1 AND state = 3 AND resent_as IS NULL",
-    )?;
+/// The owners of which deliveries have failed, or that have dead letters, found in the index of these
+/// from one to the next.
+fn owners_of_failed(connection: &Connection, dead: bool) -> Result<Vec<i64>, StoreFault> {
+    let mut next = connection.prepare_cached(match dead {
+        true => {
+            "SELECT min(owner) FROM postrider_delivery INDEXED BY postrider_delivery_letter
+             WHERE owner > ?1 AND state = 3 AND resent_as IS NULL"
+        }
+        false => {
+            "SELECT min(owner) FROM postrider_delivery INDEXED BY postrider_delivery_dead
+             WHERE owner > ?1 AND state = 3"
+        }
+    })?;
     let mut owners = Vec::new();
     let mut last = 0_i64;
     while let Some(owner) = next.query_row([last], |row| row.get::<_, Option<i64>>(0))? {

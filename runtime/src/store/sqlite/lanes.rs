@@ -2,6 +2,7 @@
 //! transaction, however many deliveries pass.
 
 use super::StoreFault;
+use super::due::Unfinished;
 use super::hours::Hours;
 use super::rows::{self, signed};
 use super::schema::{self, FORGOTTEN_EVENT, FORGOTTEN_TAIL};
@@ -20,6 +21,8 @@ pub(super) struct Lanes {
     dirty: BTreeSet<i64>,
     /// What the transaction adds to the accounts, by owner.
     accounts: BTreeMap<i64, Account>,
+    /// Endpoints of which not everything is due yet that is to be.
+    pub(super) unfinished: Unfinished,
     /// What the transaction adds to the statistics.
     pub(super) hours: Hours,
     /// The number of the next delivery, once it is known.

@@ -40,9 +40,9 @@ pub(super) fn page(
             .map_err(rows::damaged)?
             .parse()
             .map_err(rows::damaged)?;
-        let was_resent = delivery.resent_as.is_some();
+        let resent_as = delivery.resent_as.map(DeliveryId::from_u128);
         if keyed.as_ref().is_some_and(|it| !it.has(delivery.lane))
-            || !query.filter.takes(delivery.state, was_resent, &event_type)
+            || !query.filter.takes(delivery.state, resent_as, &event_type)
             || !ended_so(&snapshot, &query.filter, &delivery)?
         {
             return Ok(Looked::Passed);

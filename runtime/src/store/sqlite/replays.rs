@@ -283,6 +283,7 @@ impl RequestRecord {
                 failure: failure.transpose()?,
                 reasons: reasons.collect::<Result<_, _>>()?,
                 dead: self.dead,
+                resent_since: None,
             },
             per_second: self.per_second.and_then(std::num::NonZeroU32::new),
         })

@@ -9,7 +9,15 @@ pub(super) const APPLICATION_ID: i32 = 0x5053_5452;
 pub(super) const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
 /// Each brings the schema from its place to the next one. Never changed, only added to.
-const MIGRATIONS: &[&str] = &[FIRST, SECOND, THIRD, SENT_REQUESTS, REPLAYS, AUDIT];
+const MIGRATIONS: &[&str] = &[
+    FIRST,
+    SECOND,
+    THIRD,
+    SENT_REQUESTS,
+    REPLAYS,
+    AUDIT,
+    UNFINISHED_DUE,
+];
 
 /// Names begin with `postrider_`, so that the tables can live in an application's database.
 ///
@@ -289,6 +297,22 @@ CREATE TABLE postrider_audit (
 CREATE UNIQUE INDEX postrider_audit_id ON postrider_audit (id);
 CREATE INDEX postrider_audit_tenant ON postrider_audit (tenant, id);
 CREATE INDEX postrider_audit_target ON postrider_audit (target, id);
+";
+
+/// Endpoints of which not all that waits is due yet and is to be by `at`: in the lanes up to `key`, and
+/// there up to `seq`, it is. What is named beside has had another attempt since that was asked for,
+/// and keeps its time.
+const UNFINISHED_DUE: &str = "
+CREATE TABLE postrider_due (
+    endpoint BLOB PRIMARY KEY NOT NULL,
+    at INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE postrider_due_kept (
+    delivery INTEGER PRIMARY KEY,
+    endpoint BLOB NOT NULL
+) STRICT;
 ";
 
 /// In `postrider_meta`: how many of the migrations the tables have seen.

@@ -45,9 +45,9 @@ pub(super) fn page(
         let row = rows.next()?.ok_or_else(missing)?;
         let delivery = DeliveryRow::read(row)?;
         let event_type = event_type(row)?;
-        let was_resent = delivery.resent_as.is_some();
+        let resent_as = delivery.resent_as.map(DeliveryId::from_u128);
         if keyed.as_ref().is_some_and(|it| !it.has(delivery.lane))
-            || !filter.takes(delivery.state, was_resent, &event_type)
+            || !filter.takes(delivery.state, resent_as, &event_type)
         {
             return Ok(Looked::Passed);
         }

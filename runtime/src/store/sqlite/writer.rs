@@ -1,7 +1,7 @@
 //! The one thread that writes. It takes whatever the engine has gathered while the last group was
 //! being synced, makes it in one transaction, and answers when that is on the disk.
 //!
-//! Between two groups it drops what is old, a step at a time.
+//! Between two groups it makes due what is to be, and drops what is old, a step at a time.
 
 use super::file::{Answers, SqliteFile};
 use super::retention::Retention;
@@ -26,7 +26,7 @@ pub(super) enum Job {
 /// When there was nothing old, it is looked for again after this.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// A step that dropped something is followed by the next one after this, so that most of the time
+/// A step that did something is followed by the next one after this, so that most of the time
 /// is left to delivery.
 const REST: Duration = Duration::from_millis(20);
 
@@ -35,6 +35,8 @@ pub(super) struct Housekeeping {
     retention: Retention,
     clock: Arc<dyn Clock>,
     next: Instant,
+    /// The last step could not be done: it is not hurried.
+    is_held_up: bool,
 }
 
 impl Housekeeping {
@@ -43,6 +45,14 @@ impl Housekeeping {
             retention,
             clock,
             next: Instant::now() + REST,
+            is_held_up: false,
+        }
+    }
+
+    /// There is something to do.
+    fn hurry(&mut self) {
+        if !self.is_held_up {
+            self.next = self.next.min(Instant::now() + REST);
         }
     }
 
@@ -51,13 +61,19 @@ impl Housekeeping {
     }
 
     fn step(&mut self, file: &mut SqliteFile) {
-        let dropped = file.drop_old(&self.retention, self.clock.wall());
-        let rest = match dropped {
+        // What waits is more urgent than what is old.
+        let done = match file.make_more_due() {
+            Ok(false) => file.drop_old(&self.retention, self.clock.wall()),
+            Ok(true) => Ok(1),
+            Err(error) => Err(error),
+        };
+        self.is_held_up = done.is_err();
+        let rest = match done {
             Ok(0) => LOOK_EVERY,
             Ok(_) => REST,
             // The next commit says so to somebody.
             Err(error) => {
-                tracing::error!(%error, "postrider.store.retention_failed");
+                tracing::error!(%error, "postrider.store.housekeeping_failed");
                 LOOK_EVERY
             }
         };
@@ -91,6 +107,9 @@ pub(super) fn run(
     failure: &watch::Sender<Option<String>>,
 ) {
     loop {
+        if file.has_more_due() {
+            housekeeping.hurry();
+        }
         let left = housekeeping.left().min(file.until_look());
         // Whoever asked may be gone.
         match jobs.recv_timeout(left) {

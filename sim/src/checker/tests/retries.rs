@@ -1,7 +1,7 @@
 //! What leaves early because somebody has asked for it.
 
 use super::*;
-use crate::plan::Breaker;
+use crate::plan::{Breaker, Rate};
 use postrider_engine::{EndpointChange, Placed};
 
 /// A retry by hand, as it becomes durable.
@@ -144,4 +144,82 @@ fn what_waits_is_made_due_only_where_its_endpoint_is_mended() {
         change: Change::ChangeEndpoint(Arc::new(resumed)),
         receipt,
     });
+}
+
+/// So many milliseconds pass, and nothing has left: what is said of it.
+fn after(scene: &mut Scene, wait_ms: u64) -> Result<(), String> {
+    scene.pass(wait_ms);
+    scene.see(What::Healed)
+}
+
+#[test]
+fn what_was_asked_for_waits_with_nothing_to_wait_for() {
+    let mut scene = Scene::of("prompt");
+    let endpoint = scene.endpoint();
+    let id = waiting(&mut scene, endpoint);
+    scene.pass(100);
+    scene.ok(is_due(&scene, id));
+    assert_eq!(after(&mut scene, 8), Ok(()), "reads take their time");
+    assert!(after(&mut scene, 1).unwrap_err().contains("asked for"));
+
+    // It has left in time, or has ended, or its endpoint is paused.
+    let mut scene = Scene::of("prompt");
+    let endpoint = scene.endpoint();
+    let id = waiting(&mut scene, endpoint);
+    scene.ok(is_due(&scene, id));
+    scene.ok(scene.sends(id));
+    assert_eq!(after(&mut scene, 10_000), Ok(()));
+
+    let mut scene = Scene::of("prompt");
+    let endpoint = scene.endpoint();
+    let id = waiting(&mut scene, endpoint);
+    scene.ok(is_due(&scene, id));
+    scene.told(|record| record.status = EndpointStatus::Paused);
+    assert_eq!(after(&mut scene, 10_000), Ok(()));
+}
+
+#[test]
+fn what_was_asked_for_waits_for_its_rate_limit_and_no_longer() {
+    let mut scene = Scene::of("prompt");
+    let rate = Rate {
+        requests: 1,
+        per_ms: 1_000,
+        burst: 1,
+    };
+    let plan = EndpointPlan {
+        rate: Some(rate),
+        ..EndpointPlan::of(0)
+    };
+    let endpoint = scene.endpoint_of(&plan);
+    let id = waiting(&mut scene, endpoint);
+    scene.ok(is_due(&scene, id));
+    assert_eq!(after(&mut scene, 1_010), Ok(()));
+    assert!(after(&mut scene, 1).is_err());
+}
+
+#[test]
+fn of_an_endpoint_that_is_mended_something_leaves_at_once() {
+    let mut scene = Scene::of("prompt");
+    let endpoint = scene.endpoint();
+    waiting(&mut scene, endpoint);
+    scene.ok(is_mended(&scene, endpoint));
+    assert_eq!(after(&mut scene, 8), Ok(()));
+    assert!(after(&mut scene, 1).unwrap_err().contains("made due"));
+
+    let mut scene = Scene::of("prompt");
+    let endpoint = scene.endpoint();
+    let id = waiting(&mut scene, endpoint);
+    scene.ok(is_mended(&scene, endpoint));
+    scene.ok(scene.sends(id));
+    assert_eq!(after(&mut scene, 10_000), Ok(()));
+
+    // Nothing is said of one with a request under way: its end may be a failure.
+    let mut scene = Scene::of("prompt");
+    let endpoint = scene.endpoint();
+    let id = scene.publish(endpoint);
+    scene.ok(scene.sends(id));
+    scene.ok(is_mended(&scene, endpoint));
+    scene.ok(scene.hears(id, status(500)));
+    scene.ok(scene.ends(id));
+    assert_eq!(after(&mut scene, 10_000), Ok(()));
 }

@@ -13,6 +13,7 @@ impl Swarm {
             self.repeat(&mut steps);
         }
         self.administrate(&mut steps, endpoints);
+        self.ask_for_retries(&mut steps);
         // Stable: what is at the same time keeps its order.
         steps.sort_by_key(|step| step.at_ms);
         steps
@@ -39,6 +40,22 @@ impl Swarm {
                 let act = Act::Restart { within_ms, down_ms };
                 steps.push(Step { at_ms, act });
             }
+        }
+    }
+
+    /// Retries by hand, at times when much is under way or waits. Drawn apart from all the rest: the
+    /// other steps know nothing of them.
+    fn ask_for_retries(&self, steps: &mut Vec<Step>) {
+        let mut rolls = self.chance.of("retries by hand", 0, 0);
+        if !rolls.percent(60) {
+            return;
+        }
+        let times: Vec<u64> = steps.iter().map(|step| step.at_ms).collect();
+        for _ in 0..rolls.between(2, 10) {
+            let soon_ms = rolls.up_to(self.span_ms / 50);
+            let at_ms = rolls.pick(&times).map_or(soon_ms, |at_ms| at_ms + soon_ms);
+            let act = Act::RetryNow(rolls.bits() >> 20);
+            steps.push(Step { at_ms, act });
         }
     }
 
@@ -169,17 +186,29 @@ impl Swarm {
             }
             9 if self.rolls.percent(60) => add(at_ms, Act::Delete(number)),
             9..=11 => add(at_ms, Act::Resend(self.rolls.bits() >> 20)),
-            12..=13 => {
-                let delivery = self.rolls.bits() >> 20;
-                add(
-                    at_ms,
-                    match delivery % 2 {
-                        0 => Act::Discard(delivery),
-                        _ => Act::RetryNow(delivery),
-                    },
-                );
-            }
+            12..=13 => add(at_ms, Act::Discard(self.rolls.bits() >> 20)),
             _ => add(at_ms, Act::ResendDead(number)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Plan, Tier};
+
+    #[test]
+    fn retries_by_hand_take_the_place_of_nothing_else() {
+        let plans = (0..300).map(|seed| Plan::generate(seed, Tier::World));
+        let steps: Vec<Step> = plans.flat_map(|plan| plan.workload).collect();
+        let count = |wanted: fn(&Act) -> bool| {
+            let acts = steps.iter().map(|step| &step.act);
+            acts.filter(|act| wanted(act)).count()
+        };
+        let resends = count(|act| matches!(act, Act::Resend(_)));
+        let discards = count(|act| matches!(act, Act::Discard(_)));
+        // Of sixteen changes two are discards, and between two and three are resends.
+        assert!(3 * discards > 2 * resends, "{discards} to {resends}");
+        assert!(count(|act| matches!(act, Act::RetryNow(_))) > 300);
     }
 }

@@ -141,7 +141,7 @@ CREATE TABLE postrider_meta (
     name TEXT PRIMARY KEY NOT NULL,
     value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO postrider_meta VALUES('version',6);
+INSERT INTO postrider_meta VALUES('version',7);
 CREATE TABLE postrider_record (
     kind TEXT NOT NULL,
     tenant TEXT NOT NULL,
@@ -156,6 +156,16 @@ CREATE TABLE postrider_audit (
     tenant TEXT,
     target TEXT,
     value BLOB NOT NULL
+) STRICT;
+CREATE TABLE postrider_due (
+    endpoint BLOB PRIMARY KEY NOT NULL,
+    at INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE postrider_due_kept (
+    delivery INTEGER PRIMARY KEY,
+    endpoint BLOB NOT NULL
 ) STRICT;
 DELETE FROM sqlite_sequence;
 INSERT INTO sqlite_sequence VALUES('postrider_owner',1);
