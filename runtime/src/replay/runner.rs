@@ -14,7 +14,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 
 /// How long it waits if there is no room.
@@ -117,14 +117,16 @@ impl Runner {
             }
         }
         let mut pace = replay.request.per_second.map(pace);
-        while replay.state == ReplayState::Running {
+        while replay.state == ReplayState::Running && !self.stop.is_asked() {
             let before = replay.done();
             let Some(done) = self.page(&plan, replay, &mut pace).await? else {
                 return Ok(());
             };
             // A page may look at thousands and find nothing: whoever goes on looks again.
             if done.done() != before || done.state != ReplayState::Running {
-                Arc::clone(&self.log).put(done.clone()).await?;
+                if !self.record(&done).await? {
+                    return Ok(());
+                }
             } else {
                 // A store in memory answers at once.
                 yield_now().await;
