@@ -91,6 +91,13 @@ pub(crate) struct Pass {
     urgent: bool,
 }
 
+impl Pass {
+    /// Whether it was asked for, whatever breaker and hold say.
+    pub(crate) fn was_asked_for(self) -> bool {
+        self.urgent
+    }
+}
+
 /// What keeps an endpoint from starting an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Held {

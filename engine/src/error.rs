@@ -446,6 +446,14 @@ pub enum PingError {
         /// The bound.
         most: usize,
     },
+    /// As many pings are under way as may be: most slots are for deliveries.
+    #[error(
+        "{most} test events are under way (an eighth of attempts_max): try again when one has ended"
+    )]
+    TooMany {
+        /// The bound.
+        most: usize,
+    },
     /// A name is of the wrong form.
     #[error(transparent)]
     Name(#[from] InvalidName),

@@ -28,8 +28,8 @@ pub struct SentBody {
     /// The bytes, if they are not the payload: while the end of the attempt is being recorded, and
     /// no longer. A store gives them by the delivery and the number of the attempt.
     pub made: Option<Bytes>,
-    /// The delivery whose attempt keeps them, if another one was sent in the same request before
-    /// this one. While the end is being recorded, as well.
+    /// The delivery before this one in the same request, if there is one: its attempt keeps them, or
+    /// names the one that does. While the end is being recorded, as well.
     pub kept_with: Option<DeliveryId>,
 }
 

@@ -323,20 +323,20 @@ async fn what_others_decide_meanwhile_is_passed_over() {
     let postrider = started(file(directory.path())).await;
     let endpoint = postrider.register_endpoint(&receiver.url(), SECRET).await;
     let endpoint = endpoint.unwrap();
-    publish(&postrider, endpoint, 6).await;
+    publish(&postrider, endpoint, 8).await;
     let dead = postrider.dead_letters(&endpoint).await.unwrap();
     let mut request = letters(ReplayAct::Discard);
     request.per_second = NonZeroU32::new(1);
     let replay = postrider.start_replay(request).await.unwrap();
     until("they are counted", || async {
-        postrider.replay_status(&replay).await.unwrap().total == Some(6)
+        postrider.replay_status(&replay).await.unwrap().total == Some(8)
     })
     .await;
-    // The last two: it comes to them in five seconds at the earliest.
-    postrider.resend(&dead[5].id).await.unwrap();
-    postrider.discard(&dead[4].id).await.unwrap();
+    // The last two: it comes to them in seven seconds at the earliest.
+    postrider.resend(&dead[7].id).await.unwrap();
+    postrider.discard(&dead[6].id).await.unwrap();
     let ended = ended(&postrider, &replay).await;
-    assert_eq!((ended.total, ended.discarded), (Some(6), 4));
+    assert_eq!((ended.total, ended.discarded), (Some(8), 6));
     let skipped = [
         (SkipReason::AlreadyResent, 1),
         (SkipReason::AlreadyDiscarded, 1),
@@ -392,7 +392,7 @@ async fn a_cancelled_discard_says_how_many_it_has_discarded() {
     let endpoint = endpoint.unwrap();
     publish(&postrider, endpoint, 60).await;
     let mut request = letters(ReplayAct::Discard);
-    request.per_second = NonZeroU32::new(50);
+    request.per_second = NonZeroU32::new(10);
     let replay = postrider.start_replay(request).await.unwrap();
     until("some are discarded", || async {
         postrider.ledger(&endpoint).await.unwrap().discarded >= 5

@@ -121,6 +121,9 @@ impl Core {
                 number: flight.number,
             });
         }
+        if flight.pass.was_asked_for() {
+            self.ask_again(flight.endpoint, flight.lane, flight.first);
+        }
         self.wake_lane(flight.lane);
         self.settle(flight.lane);
         self.forget_if_gone(flight.endpoint);
@@ -168,8 +171,10 @@ impl Core {
             health,
             disable,
         };
-        let more = flight.more.iter();
-        let more: Vec<_> = more.map(|it| (*it, end_with(&first, it))).collect();
+        let more = flight.more.iter().zip(flight.members());
+        let more: Vec<_> = more
+            .map(|(it, before)| (*it, end_with(&first, it, before)))
+            .collect();
         for (member, end) in std::iter::once((flight.first, first)).chain(more) {
             let end = Arc::new(end);
             let next = Next::Attempted {
@@ -409,9 +414,9 @@ impl Core {
     }
 }
 
-/// The end of what went in the same request as `first`. What follows for the endpoint follows once,
-/// and the body is kept once.
-fn end_with(first: &Attempted, member: &Member) -> Attempted {
+/// The end of what went in the same request as `first`, right behind `before`. What follows for the
+/// endpoint follows once, and the body is kept once.
+fn end_with(first: &Attempted, member: &Member, before: &Member) -> Attempted {
     let mut end = Attempted {
         delivery: member.of.delivery,
         seq: member.seq,
@@ -420,7 +425,8 @@ fn end_with(first: &Attempted, member: &Member) -> Attempted {
         ..first.clone()
     };
     if let Some(body) = &mut end.attempt.sent.body {
-        body.kept_with = Some(first.delivery);
+        // Not the first: that may have been discarded, and then each of the others would keep it.
+        body.kept_with = Some(before.of.delivery);
     }
     end
 }

@@ -251,6 +251,7 @@ impl Core {
         if let Some(endpoint) = self.queue_lane(lane, false) {
             self.wake_endpoint(endpoint);
         }
+        self.wake_urgent(lane);
     }
 
     /// The same, ahead of the other lanes: its turn had come before.

@@ -18,6 +18,10 @@ use postrider_signature::Secret;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Pings may hold this part of the slots, and always one: whoever may send a test event cannot hold up
+/// what is to be delivered.
+const PART_OF_SLOTS: usize = 8;
+
 /// A ping that is under way. It holds a slot, and nothing of its endpoint.
 pub(super) struct Ping {
     call: CallId,
@@ -96,6 +100,10 @@ impl Core {
         let most = self.limits.attempts_max;
         if self.slots.taken >= most {
             return Err(PingError::Busy { most });
+        }
+        let most = most.div_ceil(PART_OF_SLOTS);
+        if self.pings.len() >= most {
+            return Err(PingError::TooMany { most });
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::error::RetryError;
 use crate::fact::Fact;
 use crate::id::DeliveryId;
 use crate::input::CallId;
-use crate::lane::{Lane, Phase, Step};
+use crate::lane::{Lane, Member, Phase, Step};
 use crate::output::Answer;
 use crate::slab::Key;
 use std::sync::Arc;
@@ -67,7 +67,9 @@ impl Core {
             EndpointStatus::Disabled(_) => return Err(RetryError::Disabled(id.endpoint)),
         }
         let ordering = state.ordering();
-        if let Some(head) = lane.and_then(|lane| lane.ahead_of(delivery, ordering)) {
+        // One that is not at hand may have ended: the store knows that, and what is before it.
+        let lane_at_hand = entry.and(lane);
+        if let Some(head) = lane_at_hand.and_then(|lane| lane.ahead_of(delivery, ordering)) {
             return Err(RetryError::BehindHead { delivery, head });
         }
         Ok(ordering == Ordering::Fifo || entry.is_none())
@@ -102,26 +104,27 @@ impl Core {
 
     /// A delivery is sent before all else of its endpoint, and passes breaker and hold by.
     fn hurry(&mut self, placed: &Placed) {
-        let Some(&endpoint) = self.by_id.get(&placed.lane.endpoint) else {
-            return;
-        };
-        let Some(state) = self.endpoints.get_mut(endpoint) else {
+        let endpoint = self.by_id.get(&placed.lane.endpoint);
+        let Some(state) = endpoint.and_then(|key| self.endpoints.get(*key)) else {
             return;
         };
         let Some(key) = state.lane(&placed.lane.key) else {
             return;
         };
         let batches = state.record.spec.batch.is_some();
-        let lane = self.lanes.get_mut(key);
+        let ordering = state.ordering();
+        // Its endpoint may keep an order since the store was asked: what goes before it now was not
+        // asked for, and must not pass breaker and hold by in its place.
+        let lane = self.lanes.get_mut(key).filter(|lane| {
+            lane.stopped_at.is_none() && lane.ahead_of(placed.delivery, ordering).is_none()
+        });
         let Some(timers) = lane.and_then(|lane| lane.hurry(placed.seq, batches)) else {
             return;
         };
         for timer in timers {
             self.timers.clear(timer);
         }
-        state.urgent.insert(key);
         self.wake_lane(key);
-        self.wake_endpoint(endpoint);
     }
 
     /// The endpoint's next lane whose turn was asked for.
@@ -137,6 +140,37 @@ impl Core {
                     self.endpoints.get_mut(endpoint)?.urgent.remove(&key);
                 }
             }
+        }
+    }
+
+    /// What was asked for could not leave this host: once its pause is over it still need not wait.
+    pub(super) fn ask_again(&mut self, endpoint: Key, key: Key, first: Member) {
+        let Some(state) = self.endpoints.get_mut(endpoint) else {
+            return;
+        };
+        let ordering = state.ordering();
+        let lane = self.lanes.get_mut(key);
+        let lane = lane.filter(|lane| lane.ahead_of(first.of.delivery, ordering).is_none());
+        if let Some(lane) = lane {
+            lane.ask_again(first.seq);
+            // It comes back once it can start.
+            state.urgent.remove(&key);
+        }
+    }
+
+    /// If something of the lane was asked for, and had to wait for something else of it, its turn has
+    /// come as soon as it can start.
+    pub(super) fn wake_urgent(&mut self, key: Key) {
+        let lane = self.lanes.get(key).filter(|lane| lane.is_urgent());
+        let Some(endpoint) = lane.map(|lane| lane.endpoint) else {
+            return;
+        };
+        let step = self.next_step(key);
+        if let Some(Step::Send(_) | Step::SendBatch(_) | Step::Load(_)) = step
+            && let Some(state) = self.endpoints.get_mut(endpoint)
+        {
+            state.urgent.insert(key);
+            self.wake_endpoint(endpoint);
         }
     }
 

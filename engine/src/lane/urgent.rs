@@ -7,16 +7,17 @@ use crate::id::DeliveryId;
 use crate::timers::TimerKey;
 
 impl Lane {
-    /// The delivery that goes before this one, as far as it is known here. Where there is no order,
-    /// one that was not read yet waits for those that were.
+    /// The delivery that goes before this one, which has not ended, as far as it is known here. Where
+    /// there is no order, one that was not read yet waits for those that were.
     pub(crate) fn ahead_of(&self, delivery: DeliveryId, ordering: Ordering) -> Option<DeliveryId> {
         let first = self.entries.front()?;
+        // After a restart what has had an attempt is known, but not what is before it.
+        let is_unsure = first.seq > self.loaded_through;
         let is_head = match ordering {
-            // After a restart what has had an attempt is known, but not what is before it.
-            Ordering::Fifo => first.delivery == delivery || first.seq > self.loaded_through,
+            Ordering::Fifo => first.delivery == delivery,
             Ordering::None => self.entry_of(delivery).is_some(),
         };
-        (!is_head).then_some(first.delivery)
+        (!is_head && !is_unsure).then_some(first.delivery)
     }
 
     pub(crate) fn entry_of(&self, delivery: DeliveryId) -> Option<&Entry> {
@@ -63,6 +64,13 @@ impl Lane {
         Some(timers)
     }
 
+    /// The delivery at this place, which is in the window, is asked for as before.
+    pub(crate) fn ask_again(&mut self, seq: Seq) {
+        if !self.urgent.contains(&seq) {
+            self.urgent.push(seq);
+        }
+    }
+
     /// Whether the delivery at this place was asked for and has not been sent.
     pub(crate) fn was_asked_for(&self, seq: Seq) -> bool {
         self.urgent.contains(&seq)
@@ -97,10 +105,19 @@ impl Lane {
         timers
     }
 
-    /// What comes first where there is no order, if something was asked for and is in the window.
+    /// What comes first where there is no order, if something was asked for.
     pub(super) fn urgent_step(&self) -> Option<Step> {
         let first = self.urgent.first()?;
-        let index = self.entries.iter().position(|entry| entry.seq == *first)?;
+        let Some(index) = self.entries.iter().position(|entry| entry.seq == *first) else {
+            // It is the next one to be read: what is at hand was not asked for.
+            let is_unread = *first > self.loaded_through;
+            let step = if self.load.is_none() {
+                Step::Load(self.loaded_through)
+            } else {
+                Step::Wait
+            };
+            return is_unread.then_some(step);
+        };
         let entry = self.entries.get(index)?;
         match entry.phase {
             Phase::Ready if entry.event.is_some() => Some(Step::Send(index)),

@@ -34,8 +34,8 @@ pub struct HeldDelivery<'a> {
     pub id: DeliveryId,
     /// Its event.
     pub event: &'a Event,
-    /// Its endpoint; it may have been deleted since.
-    pub endpoint: EndpointId,
+    /// Its lane; the endpoint of that may have been deleted since.
+    pub lane: &'a LaneId,
     /// What has become of it.
     pub state: DeliveryState,
     /// When it ended.
@@ -55,7 +55,7 @@ impl MemoryStore {
         self.deliveries.range(ids).map(|(id, stored)| HeldDelivery {
             id: *id,
             event: &stored.event,
-            endpoint: stored.lane.endpoint,
+            lane: &stored.lane,
             state: stored.state,
             ended_at: stored.ended_at,
             resent_as: stored.resends.as_ref().and_then(|resends| resends.by),

@@ -10,7 +10,6 @@ mod replays;
 use super::{Store, StoreError, StoreFuture};
 use crate::audit::AuditLog;
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
-
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery, Room, Statistics, accepted_at};
 use crate::outline::OutlinePage;
 use crate::overview::{EndpointCounts, EndpointPage, EndpointQuery, Overview, TenantCounts};
@@ -288,11 +287,7 @@ impl Store for MemoryStore {
         self: Arc<Self>,
         tenants: Vec<TenantId>,
     ) -> StoreFuture<Result<Vec<TenantCounts>, StoreError>> {
-        self.answer(|held| {
-            let all = tenants.iter();
-            all.map(|tenant| overview::counts(held, Some(tenant)))
-                .collect()
-        })
+        self.answer(|held| overview::counts_of(held, &tenants))
     }
 
     fn endpoint_counts(
@@ -303,9 +298,10 @@ impl Store for MemoryStore {
     ) -> StoreFuture<Result<Vec<EndpointCounts>, StoreError>> {
         self.answer(|held| {
             let hours = self.counted();
+            let dead = overview::dead_letters(held);
             let counts = |endpoint: &EndpointId| EndpointCounts {
                 ledger: held.ledger(*endpoint),
-                dead_letters: held.dead_letters(*endpoint).count() as u64,
+                dead_letters: dead.get(endpoint).copied().unwrap_or_default(),
                 total: Statistics::of(hours.of(*endpoint, from, until), from).total,
             };
             endpoints.iter().map(counts).collect()

@@ -6,7 +6,7 @@ mod acts;
 pub(crate) use acts::Act;
 
 use super::Api;
-use super::caller::{Caller, Read};
+use super::caller::{Caller, NoPortal, Read};
 use super::deliveries::Order;
 use super::extract::Query;
 use super::page::{self, Filling, Page};
@@ -247,12 +247,13 @@ impl ListQuery {
     description = "Every change that was made by a request is there, with the key that made it, and \
                    so is who has looked at a secret. What was refused is not, nor are events that \
                    were published. A bulk act or a replay is one entry. What concerns no tenant, such \
-                   as a key for all of them, is shown with `tenant=*` only.",
+                   as a key for all of them, is shown with `tenant=*` only. A session of the portal reads \
+                   none of it, since it names the keys of the operator.",
     responses((status = OK, description = "A page of the log.", body = Page<AuditView>))
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
-    caller: Caller<Read>,
+    caller: Caller<NoPortal<Read>>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Page<AuditView>>, Problem> {
     let most = page::most(query.limit)?;

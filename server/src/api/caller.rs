@@ -61,6 +61,9 @@ pub(crate) struct Either<A, B>(PhantomData<(A, B)>);
 /// A key for all tenants, which has this as well.
 pub(crate) struct AllTenants<N>(PhantomData<N>);
 
+/// A key that is no session of the portal, which has this as well.
+pub(crate) struct NoPortal<N>(PhantomData<N>);
+
 impl Need for Any {
     fn check(_: &KeyRecord) -> Result<(), Problem> {
         Ok(())
@@ -114,6 +117,17 @@ impl<N: Need> Need for AllTenants<N> {
         N::check(key)?;
         if key.tenant.is_some() {
             let detail = "this needs a key for all tenants";
+            return Err(Problem::new(Code::Forbidden, detail));
+        }
+        Ok(())
+    }
+}
+
+impl<N: Need> Need for NoPortal<N> {
+    fn check(key: &KeyRecord) -> Result<(), Problem> {
+        N::check(key)?;
+        if key.portal.is_some() {
+            let detail = "this is out of reach for a session of the portal";
             return Err(Problem::new(Code::Forbidden, detail));
         }
         Ok(())

@@ -180,11 +180,13 @@ pub(crate) async fn patch(
     let current = serde_json::to_string(&EndpointForm::of(&endpoint.spec));
     let current = current.map_err(|error| Problem::new(Code::Internal, error))?;
     let mut form: Members = parse(current.as_bytes())?;
+    // Whatever a patch sets to `null` is gone, known or not: only names of fields are noted.
+    let mut changed = patch.names();
+    changed.retain(|name| form.get(name).is_some());
     if patch.get("retry").is_some_and(raw::is_object) {
         // A policy is one thing: half of the old one would contradict the new one.
         form.remove("retry");
     }
-    let changed = json!({ "changed": patch.names() });
     let says_timeout = patch.get("timeout_ms").is_some();
     let none: Vec<String> = NULLABLE
         .into_iter()
@@ -202,7 +204,8 @@ pub(crate) async fn patch(
     let form: EndpointForm = parse(form.text()?.get().as_bytes())?;
     let current = Some(&endpoint.spec.payload_form);
     let spec = form.spec(tenant, payload_form(&api, tenant, &form, current)?)?;
-    let note = caller.note(&api, Act::EndpointUpdate, Some(&id), changed)?;
+    let detail = json!({ "changed": changed });
+    let note = caller.note(&api, Act::EndpointUpdate, Some(&id), detail)?;
     let noting = api.postrider().noting(note);
     let endpoint = noting.update_endpoint(&id, spec).await?;
     Ok(axum::Json(EndpointView::of(&api, &endpoint)))

@@ -29,9 +29,9 @@ pub(crate) enum Scope {
     Read,
     /// Sends deliveries and dead letters again. A part of `manage`.
     Retry,
-    /// Makes, changes and deletes endpoints, and sees their secrets. A part of `manage`.
+    /// Makes, changes, deletes and tries out endpoints, and sees their secrets. A part of `manage`.
     ManageEndpoints,
-    /// Sends test events to endpoints. A part of `manage`.
+    /// Sends test events to endpoints that are registered. A part of `manage`.
     Test,
 }
 
@@ -320,18 +320,14 @@ impl Keys {
         Ok(removed)
     }
 
-    /// Drops sessions of the portal of this tenant that have ended, a few at a time: nobody revokes
-    /// them, so nothing is noted.
-    pub(crate) async fn drop_ended_sessions(
-        &self,
-        tenant: &TenantId,
-        now: Wall,
-    ) -> Result<(), Problem> {
-        let own = self.list(Some(tenant));
-        let sessions = own.iter().filter(|key| key.portal.is_some());
+    /// Drops sessions of the portal that have ended, a few at a time. Those of all tenants, since all
+    /// keys share one bound. Nobody revokes them, so nothing is noted.
+    pub(crate) async fn drop_ended_sessions(&self, now: Wall) -> Result<(), Problem> {
+        let all = self.list(None);
+        let sessions = all.iter().filter(|key| key.portal.is_some());
         let ended = sessions.filter(|key| key.has_expired(now));
         for key in ended.take(ENDED_SESSIONS) {
-            self.revoke(Some(tenant), &key.id, None).await?;
+            self.revoke(None, &key.id, None).await?;
         }
         Ok(())
     }
@@ -442,6 +438,8 @@ fn digest_bytes(text: &str) -> Option<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use postrider::store::Store;
+    use postrider::{MemoryStore, NoteId};
 
     fn key(number: u8, made_by: Option<u8>, expires_at: Option<u64>) -> ([u8; 32], Arc<KeyRecord>) {
         let record = KeyRecord {
@@ -479,5 +477,42 @@ mod tests {
         };
         assert_eq!(live(9), [true, true, true, false, false]);
         assert_eq!(live(10), [false; 5]);
+    }
+
+    #[tokio::test]
+    async fn sessions_that_have_ended_go_whatever_tenant_they_are_of() {
+        let records = Arc::new(MemoryStore::default()).records().unwrap();
+        let registry = Registry::<KeyRecord>::load("api_key", Arc::clone(&records));
+        let (uses, _woken) = KeyUses::load(records).await.unwrap();
+        let keys = Keys::new(registry.await.unwrap(), uses);
+        let all = [
+            ("ended", "acme", 10, true),
+            ("ended", "other", 10, true),
+            ("goes on", "acme", 11, true),
+            ("no session", "acme", 10, false),
+        ];
+        for (number, (name, tenant, end, is_session)) in (1_u128..).zip(all) {
+            let new = NewKey {
+                name: name.to_owned(),
+                scopes: vec![Scope::Read],
+                tenant: Some(tenant.parse().unwrap()),
+                requests_per_second: None,
+                expires_at: Some(Wall(end).into()),
+                made_by: None,
+                portal: is_session.then(Theme::default),
+            };
+            let note = Note {
+                id: NoteId::from_parts(Wall(1), number),
+                tenant: None,
+                target: None,
+                value: "who".into(),
+            };
+            keys.make(new, Wall(1), note).await.unwrap();
+        }
+        keys.drop_ended_sessions(Wall(10)).await.unwrap();
+        let left = keys.list(None);
+        let mut left: Vec<&str> = left.iter().map(|key| &*key.name).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["goes on", "no session"]);
     }
 }

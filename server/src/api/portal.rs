@@ -54,9 +54,9 @@ const RATE: NonZeroU32 = match NonZeroU32::new(50) {
 enum PortalAct {
     /// Send deliveries and dead letters again.
     Retry,
-    /// Make, change and delete endpoints, and see their secrets.
+    /// Make, change, delete and try out endpoints, and see their secrets.
     ManageEndpoints,
-    /// Send test events to endpoints.
+    /// Send test events to endpoints that are registered.
     Test,
 }
 
@@ -160,8 +160,9 @@ fn base(api: &Api, parts: &Parts) -> String {
     post, path = "/v1/portal-links", tag = "Portal", request_body = LinkForm,
     summary = "Make a link to the portal of the tenant",
     description = "For a customer of a platform: it signs in once, until it expires. Who has signed in \
-                   reads what is the tenant's and does what `acts` allow; keys and tenants are out of \
-                   reach. `url` begins as the setting `public_url` says, or else as this request.",
+                   reads what is the tenant's and does what `acts` allow; keys, tenants and the log of \
+                   who did what are out of reach. `url` begins as the setting `public_url` says, or else as \
+                   this request.",
     responses((status = CREATED, description = "Made. `token` is shown this once.", body = LinkView))
 )]
 pub(crate) async fn create(
@@ -257,11 +258,12 @@ pub(crate) async fn sign_in(
         Some(id) => Some(api.keys().living(id, now).ok_or_else(unknown)?),
         None => None,
     };
+    // Before the link is used up, so that there is room for its key.
+    api.keys().drop_ended_sessions(now).await?;
     // That somebody has signed in is noted with the key: the link goes with that.
     if !api.portal_links().take(&link.id, None).await? {
         return Err(unknown());
     }
-    api.keys().drop_ended_sessions(&tenant, now).await?;
     // No later and no faster than the key that made the link.
     let end: Time = now.after(Duration::from_secs(link.session_s.into())).into();
     let maker = made_by.as_ref();

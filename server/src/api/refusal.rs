@@ -209,7 +209,9 @@ impl From<PingError> for Problem {
         match error {
             PingError::NoSuchEndpoint(id) => Self::not_found(format_args!("endpoint {id}")),
             PingError::PayloadTooLarge { .. } => Self::new(Code::BodyTooLarge, error),
-            PingError::Busy { .. } => Self::new(Code::Busy, error).retry_after(1),
+            PingError::Busy { .. } | PingError::TooMany { .. } => {
+                Self::new(Code::Busy, error).retry_after(1)
+            }
             PingError::Name(name) => name.into(),
             PingError::Invalid(spec) => spec.into(),
             PingError::Closed(closed) => closed.into(),

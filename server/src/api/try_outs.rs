@@ -2,7 +2,7 @@
 
 use super::Api;
 use super::attempts::AttemptView;
-use super::caller::{Caller, Read, Test};
+use super::caller::{Caller, ManageEndpoints, Read};
 use super::endpoint_form::{EndpointForm, TemplateRef};
 use super::endpoints::{self, NewEndpoint, parse_secret, payload_form, restore_headers, take};
 use super::events::body_bytes_max;
@@ -60,12 +60,13 @@ impl PartialSchema for TriedEndpoint {
     summary = "Send a test event to an endpoint that is not registered",
     description = "One request, formed and signed as the endpoint would get it, with the secret that \
                    is given or with a new one. Nothing is kept: neither the endpoint nor what comes \
-                   back. `verify` changes nothing here.",
+                   back. `verify` changes nothing here. Needs the scope `manage`, or `manage_endpoints`: \
+                   the caller says where the request goes.",
     responses((status = OK, description = "What came back; `status` is `null` if nothing did.", body = AttemptView))
 )]
 pub(crate) async fn endpoint(
     State(api): State<Api>,
-    caller: Caller<Test>,
+    caller: Caller<ManageEndpoints>,
     Json(mut body): Json<Members>,
 ) -> Result<axum::Json<AttemptView>, Problem> {
     let tenant = caller.tenant();

@@ -104,13 +104,13 @@ struct Acted {
     #[arg(long)]
     all: bool,
     /// How many in a second, at most
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "ids")]
     rate: Option<NonZeroU32>,
     /// Only count them, and tell what would be passed over
-    #[arg(long)]
+    #[arg(long, conflicts_with = "ids")]
     dry_run: bool,
     /// Wait until it is done, and show how far it is
-    #[arg(long)]
+    #[arg(long, conflicts_with = "ids")]
     wait: bool,
 }
 

@@ -56,10 +56,10 @@ enum Scope {
     Read,
     /// Sends deliveries and dead letters again
     Retry,
-    /// Makes, changes and deletes endpoints, and sees their secrets
+    /// Makes, changes, deletes and tries out endpoints, and sees their secrets
     #[value(name = "manage_endpoints")]
     ManageEndpoints,
-    /// Sends test events to endpoints
+    /// Sends test events to endpoints that are registered
     Test,
 }
 

@@ -49,10 +49,10 @@ struct Create {
 enum Act {
     /// Send deliveries and dead letters again
     Retry,
-    /// Make, change and delete endpoints, and see their secrets
+    /// Make, change, delete and try out endpoints, and see their secrets
     #[value(name = "manage_endpoints")]
     ManageEndpoints,
-    /// Send test events to endpoints
+    /// Send test events to endpoints that are registered
     Test,
 }
 

@@ -4,7 +4,7 @@ use super::{Book, first_lane};
 use crate::book::LanePage;
 use crate::trace::Wire;
 use postrider_engine::{
-    Change, DeliveryId, DeliveryState, EndpointId, EndpointUpdate, LaneId, Wall,
+    Change, DeliveryId, DeliveryState, EndpointId, EndpointUpdate, LaneId, Ordering, Wall,
 };
 use std::sync::Arc;
 
@@ -82,9 +82,24 @@ impl Book {
         for due in std::iter::once(delivery).chain(with) {
             self.is_due(*due, *at);
         }
-        if !self.in_flight.contains_key(&id) && !self.recording.contains_key(&id) {
+        let is_under_way = self.in_flight.contains_key(&id) || self.recording.contains_key(&id);
+        if !is_under_way && self.may_go_first(id) {
             self.urgent.insert(id);
         }
+    }
+
+    /// Whether its lane lets it go first: that may be otherwise since it was asked for.
+    fn may_go_first(&self, id: DeliveryId) -> bool {
+        let Some(page) = self.deliveries.get(&id) else {
+            return false;
+        };
+        let lane = self.lanes.get(&page.lane);
+        let Some(lane) = lane.filter(|lane| lane.stopped_at.is_none()) else {
+            return false;
+        };
+        let owner = self.endpoints.get(&page.lane.endpoint);
+        let ordered = owner.is_some_and(|it| it.durable.spec.ordering == Ordering::Fifo);
+        !ordered || lane.pending.values().next() == Some(&id)
     }
 
     /// A request leaves: whether its attempt was asked for. Those of a batch leave together.

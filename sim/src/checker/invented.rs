@@ -9,8 +9,9 @@ use super::Checker;
 use crate::book::Book;
 use crate::trace::{Line, Reply, What, Wire, Wish};
 use postrider_engine::{
-    CallId, Change, Closed, DeliveryId, EndpointId, EndpointStatus, EventType, LaneId, NewEvent,
-    Ordering, OrderingKey, Publish, PublishError, Receipt, Target, TenantId,
+    CallId, Change, Closed, DeliveryId, EndpointId, EndpointSpec, EndpointStatus, EndpointUpdate,
+    EventType, LaneId, NewEvent, Ordering, OrderingKey, Publish, PublishError, Receipt, Target,
+    TenantId,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -131,6 +132,7 @@ impl Invented {
             }
             (Change::AddEndpoint(_), _) => (Asked::Registration, "a registration"),
             (Change::ChangeEndpoint(update), _) => {
+                mends(update, book)?;
                 (Asked::Change(update.endpoint), "a change of an endpoint")
             }
             (Change::DeleteEndpoint { endpoint, .. }, _) => {
@@ -212,6 +214,27 @@ impl Content {
             once: new.idempotency_key.clone(),
         }
     }
+}
+
+/// What waits for an endpoint is made due only if it is resumed or enabled, or has another URL or retry
+/// policy: the checkers of waits believe what is recorded.
+fn mends(update: &EndpointUpdate, book: &Book) -> Result<(), String> {
+    let is_other = |spec: &Arc<EndpointSpec>| {
+        let page = book.endpoints.get(&update.endpoint);
+        page.is_none_or(|page| {
+            let before = &page.durable.spec;
+            spec.url != before.url || spec.retry != before.retry
+        })
+    };
+    let is_mended =
+        update.status == Some(EndpointStatus::Active) || update.spec.as_ref().is_some_and(is_other);
+    if update.due.is_none() || is_mended {
+        return Ok(());
+    }
+    let id = update.endpoint;
+    Err(format!(
+        "what waits for {id} is made due, and nobody mends it"
+    ))
 }
 
 /// The lanes that an event is meant for; `None` if it must be refused.

@@ -119,7 +119,9 @@ impl Walk {
             .makes("POST /v1/endpoints", form, "endpoint.create")
             .await;
         let id = text(&made["id"]);
-        let patch = Some(json!({ "description": "a", "timeout_ms": 5_000 }));
+        // What is no field says nothing, however long it is.
+        let patch = json!({ "description": "a", "no_such_field": null, "timeout_ms": 5_000 });
+        let patch = Some(patch);
         let (_, entry) = self
             .act("PATCH /v1/endpoints/{id}", &id, patch, "endpoint.update")
             .await;

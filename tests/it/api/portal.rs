@@ -52,6 +52,12 @@ async fn asked(
     }
 }
 
+/// Whether a session may use a route, since it does no more than read. The log of who did what names the
+/// keys of the operator.
+fn reads(route: &Route) -> bool {
+    route.is_for("read") && route.path != "/v1/audit"
+}
+
 /// Whether an act lets a session use a route that needs more than reading.
 fn allows(act: &str, route: &Route) -> bool {
     let path = route.path.as_str();
@@ -60,10 +66,10 @@ fn allows(act: &str, route: &Route) -> bool {
         "retry" => {
             changes && ["/v1/deliveries/{id}/retry", "/v1/dead-letters/resend"].contains(&path)
         }
-        "test" => ["/v1/endpoints/{id}/test", "/v1/endpoints/test"].contains(&path),
+        "test" => path == "/v1/endpoints/{id}/test",
         "manage_endpoints" => match path {
             "/v1/endpoints/{id}/secret" => true,
-            "/v1/endpoints/{id}/test" | "/v1/endpoints/test" => false,
+            "/v1/endpoints/{id}/test" => false,
             _ => changes && (path == "/v1/endpoints" || path.starts_with("/v1/endpoints/")),
         },
         _ => false,
@@ -83,7 +89,7 @@ async fn a_session_may_do_what_its_acts_allow_and_nothing_else() {
             let body = route.body.map(|_| "{".to_owned());
             let answer = asked(&server, &route, &path, body, &key).await;
             let name = format!("{acts:?}: {} {}", route.method, route.path);
-            if route.is_for("read") || acts.iter().any(|act| allows(act, &route)) {
+            if reads(&route) || acts.iter().any(|act| allows(act, &route)) {
                 assert!(![401, 403].contains(&answer.status), "{name}: {answer:?}");
                 allowed += 1;
             } else {

@@ -120,6 +120,8 @@ async fn all_dead_letters_that_match_are_sent_again_or_given_up() {
     assert!(unclear.contains("--all"), "{unclear}");
     let both = ["dead-letters", "retry", "dlv_x", "--all"];
     server.refused(2, &both);
+    let lost = server.run(&["dead-letters", "discard", "dlv_x", "--rate=1"]);
+    assert_eq!(lost.code, Some(2), "{lost:?}");
 
     let dry = server.text(&["dead-letters", "retry", "--status=400", "--dry-run"]);
     assert!(

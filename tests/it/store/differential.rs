@@ -382,27 +382,31 @@ impl<S: Store> Side<S> {
         }
     }
 
-    /// The events that are found by an endpoint and by states.
+    /// The events that are found by an endpoint and by states, of any tenant and of one.
     async fn found(&self, endpoint: Option<EndpointId>, states: &[EventState]) -> String {
-        let mut search = EventSearch {
-            endpoint,
-            states: states.to_vec(),
-            ..EventSearch::default()
-        };
-        search.query.filter.tenant = Some(TenantId::default());
-        search.query.most = 9;
-        let mut told = format!("{endpoint:?} {states:?}:");
-        loop {
-            let page = Arc::clone(&self.store).find_events(search.clone());
-            let page = page.await.unwrap();
-            for event in &page.events {
-                told += &format!(" {} {:?} {}", event.id, event.state, event.deliveries);
-            }
-            search.query.after = page.next;
-            if page.next.is_none() {
-                return told + "\n";
+        let mut told = String::new();
+        for tenant in [None, Some(TenantId::default())] {
+            told += &format!("{endpoint:?} {states:?} {tenant:?}:");
+            let mut search = EventSearch {
+                endpoint,
+                states: states.to_vec(),
+                ..EventSearch::default()
+            };
+            search.query.filter.tenant = tenant;
+            search.query.most = 9;
+            loop {
+                let page = Arc::clone(&self.store).find_events(search.clone());
+                let page = page.await.unwrap();
+                for event in &page.events {
+                    told += &format!(" {} {:?} {}", event.id, event.state, event.deliveries);
+                }
+                search.query.after = page.next;
+                if page.next.is_none() {
+                    break;
+                }
             }
         }
+        told + "\n"
     }
 
     /// The ids of every page of some lists of deliveries, and the same in short.

@@ -3,8 +3,8 @@
 use super::changes::{endpoint, lane, open, publish};
 use postrider::store::Store;
 use postrider::{
-    DeliveryFilter, DeliveryQuery, EventSearch, EventState, OrderingKey, SqliteStore, StateKind,
-    TenantId,
+    DeliveryFilter, DeliveryQuery, EventSearch, EventState, LaneQuery, OrderingKey, SqliteStore,
+    StateKind, TenantId,
 };
 use postrider_engine::{Change, DeliveryId, EndpointId, Wall};
 use std::sync::Arc;
@@ -97,23 +97,26 @@ async fn what_waits_is_found_at_once_among_much_that_has_ended() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path().join("events.db"));
     filled(&store).await;
-    let query = DeliveryQuery {
+    let query = |tenant| DeliveryQuery {
         filter: DeliveryFilter {
-            tenant: Some(TenantId::default()),
+            tenant,
             states: vec![StateKind::Pending, StateKind::Retrying],
             ..DeliveryFilter::default()
         },
         most: 9,
         ..DeliveryQuery::default()
     };
-    let first = async || {
-        let page = Arc::clone(&store).delivery_summaries(query.clone());
+    let first = async |tenant| {
+        let page = Arc::clone(&store).delivery_summaries(query(tenant));
         let page = page.await.unwrap();
         let ids = page.deliveries.iter().map(|it| it.id.as_u128());
         (ids.collect::<Vec<_>>(), page.next.is_some())
     };
+    let all_or_one = || [None, Some(TenantId::default())];
     let newest: Vec<u128> = (MANY - 8..=MANY).rev().collect();
-    assert_eq!(first().await, (newest, true));
+    for tenant in all_or_one() {
+        assert_eq!(first(tenant).await, (newest.clone(), true));
+    }
     let ended = (1..=MANY).filter(|number| !FEW.contains(number));
     let ended = ended.map(|number| Change::Discard {
         delivery: DeliveryId::from_u128(number),
@@ -121,7 +124,9 @@ async fn what_waits_is_found_at_once_among_much_that_has_ended() {
     });
     let answers = Arc::clone(&store).commit(ended.collect()).await;
     assert!(answers.iter().all(Result::is_ok));
-    assert_eq!(first().await, (vec![5_900, 3_000, 10], false));
+    for tenant in all_or_one() {
+        assert_eq!(first(tenant).await, (vec![5_900, 3_000, 10], false));
+    }
 }
 
 #[tokio::test]
@@ -143,4 +148,57 @@ async fn what_waits_under_a_key_is_found_at_once() {
     let page = Arc::clone(&store).delivery_summaries(query).await.unwrap();
     let found: Vec<u128> = page.deliveries.iter().map(|it| it.id.as_u128()).collect();
     assert_eq!((&found[..], page.next), (&[5_900, 3_000, 10][..], None));
+}
+
+#[tokio::test]
+async fn lanes_are_found_at_once_however_much_waits_in_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path().join("events.db"));
+    filled(&store).await;
+    let lanes = async |endpoint, after, most| {
+        let query = LaneQuery {
+            endpoint,
+            after,
+            most,
+            ..LaneQuery::default()
+        };
+        let page = Arc::clone(&store).waiting_lanes(query).await.unwrap();
+        let lanes = page.lanes.iter();
+        let lanes = lanes.map(|it| (it.head.id.as_u128(), it.pending));
+        (lanes.collect::<Vec<_>>(), page.next)
+    };
+    let [large, small] = [(1, 5_997), (10, 3)];
+    assert_eq!(lanes(None, None, 9).await, (vec![large, small], None));
+    assert_eq!(lanes(Some(SMALL), None, 9).await, (vec![small], None));
+    let (first, next) = lanes(None, None, 1).await;
+    assert_eq!((first, next.is_some()), (vec![large], true));
+    assert_eq!(lanes(None, next, 1).await, (vec![small], None));
+}
+
+#[tokio::test]
+async fn many_lanes_are_looked_for_in_what_waits() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path().join("events.db"));
+    let mut changes = vec![endpoint(LARGE)];
+    changes.extend((1..=MANY).map(|number| {
+        let to = lane(LARGE, &format!("key-{number}"));
+        Change::Publish(publish(number, "{}", &[(number, to)]))
+    }));
+    let answers = Arc::clone(&store).commit(changes).await;
+    assert!(answers.iter().all(Result::is_ok));
+    let mut query = LaneQuery {
+        most: 4_000,
+        ..LaneQuery::default()
+    };
+    let mut found = Vec::new();
+    loop {
+        let page = Arc::clone(&store).waiting_lanes(query.clone()).await;
+        let page = page.unwrap();
+        found.extend(page.lanes.iter().map(|it| it.head.id.as_u128()));
+        query.after = page.next;
+        if page.next.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, (1..=MANY).collect::<Vec<_>>());
 }

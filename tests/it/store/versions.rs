@@ -30,6 +30,10 @@ const VERSION_2: &str = include_str!("version-2.sql");
 /// The same, of schema version 3, with an endpoint that is held.
 const VERSION_3: &str = include_str!("version-3.sql");
 
+/// The same, of schema version 6, which came together with 4 and 5. Its attempts have sent bodies
+/// of their own.
+const VERSION_6: &str = include_str!("version-6.sql");
+
 /// Postrider's mark, which a dump leaves out.
 const MARK: &str = "PRAGMA application_id = 0x50535452;";
 
@@ -92,7 +96,7 @@ fn restored(path: &Path, dump: &str) {
 
 #[tokio::test]
 async fn a_file_of_any_version_is_opened_with_all_that_is_in_it() {
-    for dump in [VERSION_1, VERSION_2, VERSION_3] {
+    for dump in [VERSION_1, VERSION_2, VERSION_3, VERSION_6] {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("events.db");
         restored(&path, dump);
@@ -103,7 +107,11 @@ async fn a_file_of_any_version_is_opened_with_all_that_is_in_it() {
         }
         let endpoint = Arc::clone(&store).endpoint(ENDPOINT).await.unwrap();
         let held_until = endpoint.unwrap().health.held_until;
-        assert_eq!(held_until.is_some(), dump == VERSION_3);
+        assert_eq!(held_until.is_some(), [VERSION_3, VERSION_6].contains(&dump));
+        let sent = Arc::clone(&store).request_body(DeliveryId::from_u128(1), 1);
+        let sent = sent.await.unwrap();
+        let expected = (dump == VERSION_6).then_some(&b"[1,0]"[..]);
+        assert_eq!(sent.as_deref(), expected);
     }
 }
 
@@ -268,7 +276,7 @@ async fn the_tables_of_this_version_are_on_record() {
     drop(store);
     restored(&migrated, VERSION_1);
     drop(open(&migrated));
-    restored(&dumped, VERSION_3);
+    restored(&dumped, VERSION_6);
     assert_eq!(
         tables(&new),
         tables(&dumped),

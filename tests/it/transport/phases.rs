@@ -89,5 +89,6 @@ async fn the_phase_in_which_an_attempt_fails_lasts_until_then() {
     };
     let taken = times(&setup.hyper(), "http://hooks.example/", BRIEF).await;
     assert_eq!(happened(&taken), [false, true, true, false, false]);
-    assert!(taken.connect_ms.unwrap() >= 200, "{taken:?}");
+    // Of a deadline of 300 ms, whatever a busy machine has lost before it came to this.
+    assert!(taken.connect_ms.unwrap() >= 50, "{taken:?}");
 }

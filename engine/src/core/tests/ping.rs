@@ -205,6 +205,28 @@ fn pings_and_deliveries_share_the_slots() {
 }
 
 #[test]
+fn pings_leave_most_of_the_slots_to_deliveries() {
+    let mut bench = Bench::with(Limits {
+        attempts_max: 9,
+        ..Limits::default()
+    });
+    let endpoint = bench.endpoint(spec());
+    let first = ping(&mut bench, endpoint, "p1");
+    ping(&mut bench, endpoint, "p2");
+    let refused = ping(&mut bench, endpoint, "p3");
+    assert_eq!(
+        pinged(&mut bench, refused),
+        Some(Err(PingError::TooMany { most: 2 }))
+    );
+    bench.publish(endpoint, "", "d1");
+    assert_eq!(bench.under_way(), ["p1", "p2", "d1"]);
+    bench.respond_to_text("p1", status(200));
+    assert!(pinged(&mut bench, first).is_some());
+    ping(&mut bench, endpoint, "p4");
+    assert_eq!(bench.under_way(), ["p2", "d1", "p4"]);
+}
+
+#[test]
 fn a_ping_that_the_host_forgets_is_ended() {
     let mut bench = Bench::new();
     let endpoint = bench.endpoint(EndpointSpec {

@@ -3,8 +3,8 @@
 use super::harness::*;
 use crate::{
     Answer, BatchPolicy, BreakerPolicy, CallId, Command, DeliveryId, DeliveryState, EndpointChange,
-    EndpointId, EndpointSpec, EndpointStatus, Fact, Kept, LaneId, Mono, OnFailed, Ordering,
-    RateLimit, RetryError,
+    EndpointId, EndpointSpec, EndpointStatus, Fact, Failure, FailureKind, Kept, LaneId, Mono,
+    OnFailed, Ordering, Outcome, RateLimit, RetryError,
 };
 
 const HOUR_MS: u64 = 3_600_000;
@@ -112,6 +112,21 @@ fn it_passes_a_hold_by_and_once_delivered_ends_it_in_rounds() {
     assert_eq!(retried(&mut bench, first), Ok(()));
     bench.respond(status(200));
     assert_eq!(bench.under_way().len(), 1, "the others come back slowly");
+}
+
+#[test]
+fn one_that_could_not_leave_the_host_still_passes_a_hold_by() {
+    let mut bench = Bench::new();
+    let endpoint = bench.endpoint(retrying(&[HOUR_MS]));
+    let first = publish(&mut bench, endpoint, "a", "a");
+    bench.respond(asking(503, &[("retry-after", "3600")]));
+    publish(&mut bench, endpoint, "b", "b");
+    assert_eq!(retried(&mut bench, first), Ok(()));
+    let short = Failure::new(FailureKind::Local, "no descriptors");
+    bench.respond(Outcome::Failure(short));
+    assert!(bench.under_way().is_empty(), "it pauses");
+    bench.advance(ms(1_000));
+    assert_eq!(bench.under_way(), ["a"]);
 }
 
 #[test]
@@ -229,6 +244,92 @@ fn an_attempt_that_began_while_the_store_was_asked_is_the_one() {
     assert!(matches!(bench.take(call), Some(Answer::RetriedNow(Ok(())))));
     bench.respond(status(500));
     assert!(bench.under_way().is_empty(), "the next one waits");
+}
+
+/// A breaker that is open for longer than the backoff lasts.
+fn breaking_for_long() -> EndpointSpec {
+    EndpointSpec {
+        breaker: Some(BreakerPolicy {
+            failures: 1,
+            cooldown: ms(4 * HOUR_MS),
+            cooldown_max: ms(4 * HOUR_MS),
+        }),
+        ..breaking()
+    }
+}
+
+#[test]
+fn an_order_that_came_while_the_store_was_asked_lets_nothing_else_pass_the_breaker() {
+    let mut bench = Bench::new();
+    let endpoint = bench.endpoint(EndpointSpec {
+        ordering: Ordering::None,
+        ..breaking_for_long()
+    });
+    let all = ["a", "b"].map(|text| publish(&mut bench, endpoint, "", text));
+    for _ in all {
+        bench.respond(no_answer());
+    }
+    bench.advance(ms(HOUR_MS));
+    assert!(bench.under_way().is_empty(), "the breaker is open");
+    bench.host.hold_commits = true;
+    let ordered = EndpointChange::Spec(Box::new(breaking_for_long()));
+    bench.command(Command::Change(endpoint, ordered));
+    let call = retry(&mut bench, all[1]);
+    bench.release();
+    assert!(matches!(bench.take(call), Some(Answer::RetriedNow(Ok(())))));
+    assert!(bench.under_way().is_empty(), "the head waits");
+    assert_eq!(retried(&mut bench, all[0]), Ok(()));
+    assert_eq!(bench.under_way(), ["a"]);
+}
+
+#[test]
+fn one_that_was_asked_for_while_others_of_its_lane_were_under_way_goes_after_them() {
+    let mut bench = Bench::new();
+    let endpoint = bench.endpoint(EndpointSpec {
+        ordering: Ordering::None,
+        ..breaking_for_long()
+    });
+    let first = publish(&mut bench, endpoint, "", "a");
+    publish(&mut bench, endpoint, "", "b");
+    bench.respond(no_answer());
+    let ordered = EndpointChange::Spec(Box::new(breaking_for_long()));
+    bench.change(endpoint, ordered).unwrap();
+    assert_eq!(bench.under_way(), ["b"]);
+    assert_eq!(retried(&mut bench, first), Ok(()));
+    // Another lane takes its turn meanwhile, and is kept back.
+    publish(&mut bench, endpoint, "k", "c");
+    assert_eq!(bench.under_way(), ["b"], "one at a time");
+    bench.respond(no_answer());
+    assert_eq!(bench.under_way(), ["a"]);
+}
+
+#[test]
+fn one_that_has_ended_is_not_behind_what_came_after_it() {
+    let mut bench = Bench::new();
+    let endpoint = bench.endpoint(retrying(&[HOUR_MS]));
+    let ended = publish(&mut bench, endpoint, "", "a");
+    publish(&mut bench, endpoint, "", "b");
+    bench.respond(status(200));
+    bench.respond(status(500));
+    let answer = Err(RetryError::AlreadyEnded(ended));
+    assert_eq!(retried(&mut bench, ended), answer);
+}
+
+#[test]
+fn where_there_is_no_order_one_that_a_restart_has_not_read_yet_is_sent_first() {
+    let mut bench = Bench::new();
+    let endpoint = bench.endpoint(EndpointSpec {
+        ordering: Ordering::None,
+        ..breaking_for_long()
+    });
+    let first = publish(&mut bench, endpoint, "", "a");
+    publish(&mut bench, endpoint, "", "b");
+    bench.respond_to_text("b", no_answer());
+    bench.crash();
+    bench.advance(ms(HOUR_MS));
+    assert!(bench.under_way().is_empty(), "the breaker is open");
+    assert_eq!(retried(&mut bench, first), Ok(()));
+    assert_eq!(bench.under_way(), ["a"]);
 }
 
 #[test]

@@ -179,6 +179,13 @@ async fn found<S: Store>(store: &Arc<S>, filter: &DeliveryFilter) -> Vec<u128> {
             let short = short.await.unwrap();
             let long = SummaryPage::from(page.clone());
             assert_eq!(short, long, "the short form says the same");
+            let outlines = Arc::clone(store).outlines(query.clone()).await.unwrap();
+            let outlined = outlines.deliveries.iter().map(|it| it.id);
+            let ids = page.deliveries.iter().map(|it| it.id);
+            assert!(
+                outlined.eq(ids),
+                "whoever counts them sees the same: {filter:?}"
+            );
             found.extend(page.deliveries.iter().map(|it| it.id.as_u128()));
             query.after = page.next;
             if page.next.is_none() {

@@ -107,10 +107,12 @@ pub(super) async fn a_body_is_found_by_every_attempt_that_sent_it<S: Store>(stor
     subject.add_endpoint().await;
     let first = subject.publish(1).await;
     let second = subject.publish(2).await;
-    // Both in one request; again, unchanged; and the second one alone.
+    let third = subject.publish(3).await;
+    // All in one request; again, unchanged; and the second one alone.
     for (number, id) in [(1, 10), (2, 20)] {
         fail(&subject, (1, first, number), id, made("[1,2]", None)).await;
         fail(&subject, (2, second, number), id, made("[1,2]", Some(1))).await;
+        fail(&subject, (3, third, number), id, made("[1,2]", Some(2))).await;
     }
     fail(&subject, (2, second, 3), 30, made("[2]", None)).await;
     // Of a delivery that had no part in that request nothing is taken.
@@ -120,6 +122,8 @@ pub(super) async fn a_body_is_found_by_every_attempt_that_sent_it<S: Store>(stor
         (1, 2, "[1,2]"),
         (2, 1, "[1,2]"),
         (2, 2, "[1,2]"),
+        (3, 1, "[1,2]"),
+        (3, 2, "[1,2]"),
         (2, 3, "[2]"),
         (2, 4, "[2,3]"),
     ] {

@@ -32,12 +32,12 @@ pub(super) fn page(held: &MemoryStore, query: &DeliveryQuery) -> OutlinePage {
 }
 
 fn outline(held: &MemoryStore, delivery: &HeldDelivery<'_>) -> DeliveryOutline {
-    let endpoint = held.endpoint(delivery.endpoint);
+    let endpoint = held.endpoint(delivery.lane.endpoint);
     DeliveryOutline {
         id: delivery.id,
         tenant: delivery.event.tenant.clone(),
         event_type: delivery.event.event_type.clone(),
-        endpoint: delivery.endpoint,
+        endpoint: delivery.lane.endpoint,
         endpoint_status: endpoint.map(|endpoint| endpoint.status),
         state: delivery.state,
         ended_at: delivery.ended_at,
@@ -51,8 +51,10 @@ fn is_asked_for(filter: &DeliveryFilter, delivery: &HeldDelivery<'_>) -> bool {
     let last = delivery.last_attempt;
     filter.tenant.as_ref().is_none_or(|it| *it == event.tenant)
         && filter.event.is_none_or(|it| it == event.id)
-        && filter.endpoint.is_none_or(|it| it == delivery.endpoint)
-        && (filter.ordering_key.as_ref()).is_none_or(|key| *key == event.ordering_key)
+        && filter
+            .endpoint
+            .is_none_or(|it| it == delivery.lane.endpoint)
+        && (filter.ordering_key.as_ref()).is_none_or(|it| *it == delivery.lane.key)
         && filter.takes(delivery.state, was_resent, &event.event_type)
         && filter.takes_end(last.map(|attempt| AttemptResult::from(&attempt.outcome)))
 }

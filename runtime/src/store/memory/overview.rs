@@ -4,7 +4,9 @@ use super::Hours;
 use crate::history::accepted_at;
 use crate::overview::{EndpointPage, EndpointQuery, Overview, TenantCounts};
 use crate::statistics::{Hour, MS_PER_HOUR};
-use postrider_engine::{DeliveryState, Endpoint, EndpointId, MemoryStore, TenantId, Wall};
+use postrider_engine::{
+    DeliveryId, DeliveryState, Endpoint, EndpointId, HeldDelivery, MemoryStore, TenantId, Wall,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every so many endpoints those are forgotten of which nothing is told any more.
@@ -48,19 +50,19 @@ pub(super) fn overview(
                 .or_insert_with(|| hour.clone());
         }
     }
-    let pending = held.deliveries().find(|record| {
-        !record.state.is_end() && tenant.is_none_or(|tenant| record.event.tenant == *tenant)
+    let pending = deliveries(held).find(|delivery| {
+        !delivery.state.is_end() && tenant.is_none_or(|tenant| delivery.event.tenant == *tenant)
     });
     Overview {
         now: counts(held, tenant),
-        oldest_pending: pending.map(|record| accepted_at(record.id)),
+        oldest_pending: pending.map(|delivery| accepted_at(delivery.id)),
         hours: sums.into_values().collect(),
         since: Wall(first * MS_PER_HOUR),
     }
 }
 
 /// What there is now of a tenant, or of all.
-pub(super) fn counts(held: &MemoryStore, tenant: Option<&TenantId>) -> TenantCounts {
+fn counts(held: &MemoryStore, tenant: Option<&TenantId>) -> TenantCounts {
     let endpoints = held.endpoints().filter(|endpoint| {
         let owner = &endpoint.spec.tenant;
         tenant.is_none_or(|tenant| tenant == owner)
@@ -69,15 +71,53 @@ pub(super) fn counts(held: &MemoryStore, tenant: Option<&TenantId>) -> TenantCou
         endpoints: endpoints.count() as u64,
         ..TenantCounts::default()
     };
-    for record in held.deliveries() {
-        if tenant.is_some_and(|tenant| record.event.tenant != *tenant) {
-            continue;
+    for delivery in deliveries(held) {
+        if tenant.is_none_or(|tenant| delivery.event.tenant == *tenant) {
+            count(&mut counts, &delivery);
         }
-        counts.pending += u64::from(!record.state.is_end());
-        let has_failed = matches!(record.state, DeliveryState::Failed(_));
-        counts.dead_letters += u64::from(has_failed && record.resent_as.is_none());
     }
     counts
+}
+
+/// What there is now of these tenants, in their order. Each delivery is looked at once, however many
+/// they are: whoever publishes waits meanwhile.
+pub(super) fn counts_of(held: &MemoryStore, tenants: &[TenantId]) -> Vec<TenantCounts> {
+    let none = |tenant| (tenant, TenantCounts::default());
+    let mut known: BTreeMap<&TenantId, TenantCounts> = tenants.iter().map(none).collect();
+    for endpoint in held.endpoints() {
+        if let Some(counts) = known.get_mut(&endpoint.spec.tenant) {
+            counts.endpoints += 1;
+        }
+    }
+    for delivery in deliveries(held) {
+        if let Some(counts) = known.get_mut(&delivery.event.tenant) {
+            count(counts, &delivery);
+        }
+    }
+    tenants.iter().map(|tenant| known[tenant]).collect()
+}
+
+/// The dead letters of each endpoint that has some.
+pub(super) fn dead_letters(held: &MemoryStore) -> BTreeMap<EndpointId, u64> {
+    let mut counts: BTreeMap<EndpointId, u64> = BTreeMap::new();
+    for delivery in deliveries(held).filter(is_dead) {
+        *counts.entry(delivery.lane.endpoint).or_default() += 1;
+    }
+    counts
+}
+
+fn count(counts: &mut TenantCounts, delivery: &HeldDelivery<'_>) {
+    counts.pending += u64::from(!delivery.state.is_end());
+    counts.dead_letters += u64::from(is_dead(delivery));
+}
+
+fn is_dead(delivery: &HeldDelivery<'_>) -> bool {
+    matches!(delivery.state, DeliveryState::Failed(_)) && delivery.resent_as.is_none()
+}
+
+/// Every delivery, oldest first.
+fn deliveries(held: &MemoryStore) -> impl Iterator<Item = HeldDelivery<'_>> {
+    held.held_deliveries(DeliveryId::from_u128(0)..DeliveryId::from_u128(u128::MAX))
 }
 
 /// A page of endpoints.

@@ -116,12 +116,19 @@ fn page(
         bound.push(&target);
         which += &format!(" AND target = ?{}", bound.len());
     }
+    // A thing has fewer notes than its tenant.
+    let index = match (tenant, target) {
+        (_, Some(_)) => "postrider_audit_target",
+        (Some(_), None) => "postrider_audit_tenant",
+        (None, None) => "postrider_audit_id",
+    };
     let order = match query.direction {
         Direction::NewestFirst => "DESC",
         Direction::OldestFirst => "ASC",
     };
     let mut select = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM postrider_audit WHERE {which} ORDER BY id {order} LIMIT ?3"
+        "SELECT {COLUMNS} FROM postrider_audit INDEXED BY {index}
+         WHERE {which} ORDER BY id {order} LIMIT ?3"
     ))?;
     let mut rows = select.query(&bound[..])?;
     let mut notes = Vec::new();
@@ -140,7 +147,9 @@ pub(super) fn seal_anew(connection: &Connection, keys: &KeyRing) -> Result<(), S
         connection.query_row("SELECT max(number) FROM postrider_audit", [], |row| {
             row.get(0)
         })?;
-    if newest.is_none() || schema::meta(connection, AUDIT_KEY)? == name {
+    let sealed_with = schema::meta(connection, AUDIT_KEY)?;
+    // Where there never was a note, nothing is written.
+    if sealed_with == name || (newest.is_none() && sealed_with == 0) {
         return Ok(());
     }
     let mut select = connection.prepare_cached(&format!(

@@ -118,6 +118,11 @@ pub(super) fn candidates<'a>(
         return Merged::given(connection, given, between, direction).map(Some);
     }
     let Some(owners) = owners else {
+        if waiting::only(filter)
+            && let Some(few) = waiting::few_of_all(connection)?
+        {
+            return Merged::given(connection, few, between, direction).map(Some);
+        }
         return Merged::of(connection, [Stream::All], between, direction).map(Some);
     };
     if waiting::only(filter)

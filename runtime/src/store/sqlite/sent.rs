@@ -78,7 +78,9 @@ impl Changes<'_> {
         let Some(made) = &body.made else {
             return Ok(nowhere);
         };
-        let with = body.kept_with.map(|first| self.keeper_with(first, attempt));
+        let with = body
+            .kept_with
+            .map(|before| self.keeper_with(before, attempt));
         let keeper = match with.transpose()?.flatten() {
             Some(keeper) => Some(keeper),
             None => self.same_before(row, made)?,
@@ -98,10 +100,10 @@ impl Changes<'_> {
         })
     }
 
-    /// What keeps the body of the delivery that was the first of the same request.
+    /// What keeps the body of a delivery that was sent before in the same request.
     fn keeper_with(
         &self,
-        first: DeliveryId,
+        before: DeliveryId,
         attempt: &Attempt,
     ) -> Result<Option<Keeper>, StoreFault> {
         let mut select = self.connection.prepare_cached(
@@ -111,7 +113,7 @@ impl Changes<'_> {
              WHERE d.id = ?1 AND a.id = ?2",
         )?;
         let keeper = select.query_row(
-            params![first.as_u128().to_be_bytes(), bytes_of(attempt.id)],
+            params![before.as_u128().to_be_bytes(), bytes_of(attempt.id)],
             |row| Ok((row.get(0)?, row.get(1)?)),
         );
         Ok(keeper.optional()?)

@@ -48,3 +48,24 @@ pub(super) fn few(
     }
     Ok(Some(few))
 }
+
+/// Those of all owners; `None` if they are more than a page looks at.
+pub(super) fn few_of_all(connection: &Connection) -> Result<Option<Vec<(u128, i64)>>, StoreFault> {
+    let mut account =
+        connection.prepare_cached("SELECT coalesce(sum(pending), 0) FROM postrider_owner")?;
+    let pending: i64 = account.query_row([], |row| row.get(0))?;
+    let pending = usize::try_from(pending).unwrap_or(usize::MAX);
+    if pending > LOOKED_AT_MAX {
+        return Ok(None);
+    }
+    let mut select = connection.prepare_cached(
+        "SELECT id, number FROM postrider_delivery INDEXED BY postrider_delivery_oldest
+         WHERE state <= 1",
+    )?;
+    let mut few = Vec::with_capacity(pending);
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        few.push((id_at(row, 0)?, row.get(1)?));
+    }
+    Ok(Some(few))
+}

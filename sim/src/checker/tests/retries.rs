@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::plan::Breaker;
-use postrider_engine::Placed;
+use postrider_engine::{EndpointChange, Placed};
 
 /// A retry by hand, as it becomes durable.
 fn is_due(scene: &Scene, id: DeliveryId) -> What {
@@ -117,4 +117,31 @@ fn an_endpoint_that_is_mended_lets_one_request_through() {
     scene.ok(is_mended(&scene, endpoint));
     scene.ok(scene.sends(ids[1]));
     assert!(scene.red(scene.sends(ids[2])).contains("let"));
+}
+
+#[test]
+fn what_waits_is_made_due_only_where_its_endpoint_is_mended() {
+    let mut scene = Scene::of("invented");
+    let endpoint = scene.endpoint();
+    scene.call(Wish::Change(endpoint, EndpointChange::Pause));
+    let said = scene.red(is_mended(&scene, endpoint));
+    assert!(said.contains("made due"), "{said}");
+    let mut scene = Scene::of("invented");
+    let endpoint = scene.endpoint();
+    scene.call(Wish::Change(endpoint, EndpointChange::Resume));
+    let What::Durable {
+        change: Change::ChangeEndpoint(update),
+        receipt,
+    } = is_mended(&scene, endpoint)
+    else {
+        panic!("not a change of an endpoint");
+    };
+    let resumed = EndpointUpdate {
+        status: Some(EndpointStatus::Active),
+        ..(*update).clone()
+    };
+    scene.ok(What::Durable {
+        change: Change::ChangeEndpoint(Arc::new(resumed)),
+        receipt,
+    });
 }

@@ -1,12 +1,12 @@
 //! The events that can match, by an index, if these are few.
 
 use super::super::StoreFault;
-use super::super::history::{LOOKED_AT_MAX, owners};
+use super::super::history::LOOKED_AT_MAX;
 use super::super::rows::signed;
-use crate::history::DeliveryFilter;
 use crate::search::EventSearch;
 use crate::status::EventState;
-use rusqlite::{Connection, OptionalExtension, Params};
+use postrider_engine::TenantId;
+use rusqlite::{Connection, OptionalExtension, Params, ToSql};
 use std::collections::BTreeSet;
 
 /// The numbers of all events that can match, and of some others; `None` if they are not known to be
@@ -120,13 +120,16 @@ impl Few<'_> {
 
     /// The owners of the tenant, or all.
     fn owners(&self, search: &EventSearch) -> Result<Vec<i64>, StoreFault> {
-        let filter = DeliveryFilter {
-            tenant: search.query.filter.tenant.clone(),
-            // So that all of them are listed where no tenant is named.
-            dead: true,
-            ..DeliveryFilter::default()
+        let tenant = search.query.filter.tenant.as_ref().map(TenantId::as_str);
+        let (which, bound): (_, Vec<&dyn ToSql>) = match &tenant {
+            Some(tenant) => ("WHERE tenant = ?1", vec![tenant]),
+            None => ("", vec![]),
         };
-        Ok(owners(self.connection, &filter)?.unwrap_or_default())
+        let mut select = self
+            .connection
+            .prepare_cached(&format!("SELECT number FROM postrider_owner {which}"))?;
+        let found = select.query_map(&bound[..], |row| row.get(0))?;
+        Ok(found.collect::<Result<_, _>>()?)
     }
 
     /// Those with a delivery of this owner that has not ended.
