@@ -51,7 +51,7 @@ export function TypesField({ value, set, error, tenant }: Props) {
               <input type="checkbox" checked={value.includes(pattern)} onChange={() => toggle(pattern)} />
               <span className="mono">{pattern}</span>
               {pattern === "*" && <span className="dim">all but postrider.*</span>}
-              {covered && <span className="dim">covered</span>}
+              {covered && <span className="unseen">covered by another one</span>}
             </label>
           );
         })}

@@ -67,7 +67,7 @@ export function inWords(attempt: Pick<Attempt, "status" | "failure" | "error">):
   if (status === 429) return "The receiver takes no more for now.";
   if (status && status < 400) return "The receiver redirects. Redirects are not followed: change the URL.";
   if (status && status < 500) return "The receiver rejects it. That is not tried again, but for 408, 425 and 429.";
-  if (status) return "The receiver failed. It is tried again.";
+  if (status) return "The receiver failed. Such answers are tried again.";
   return error ?? FAILURES[failure ?? ""] ?? "There was no response.";
 }
 

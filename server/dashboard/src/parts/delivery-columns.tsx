@@ -23,7 +23,7 @@ const STATE: Column<ShortDelivery> = { head: "State", width: "108px", narrow: "l
 const ID: Column<ShortDelivery> = { head: "Delivery", width: "118px", narrow: "end", cell: ({ id, tenant }) => <Id id={id} tenant={tenant} /> };
 const TYPE: Column<ShortDelivery> = {
   head: "Event type",
-  width: "minmax(120px, 1.2fr)",
+  width: "minmax(116px, 1.2fr)",
   cell: ({ event_type, ordering_key }) => (
     <span className="two">
       <span className="clip" title={event_type}>
@@ -44,19 +44,23 @@ const ENDPOINT: Column<ShortDelivery> = {
   cell: ({ endpoint_id, tenant }) => <Id id={endpoint_id} tenant={tenant} />,
 };
 const ANSWER: Column<ShortDelivery> = { head: "Answer", width: "84px", cell: (delivery) => <LastOutcome delivery={delivery} /> };
-const ATTEMPTS: Column<ShortDelivery> = { head: "Attempts", width: "74px", number: true, narrow: "hide", cell: ({ attempt_count }) => count(attempt_count) };
-const TOOK: Column<ShortDelivery> = {
-  head: "Took",
-  width: "72px",
+const ATTEMPTS: Column<ShortDelivery> = {
+  head: "Attempts",
+  width: "96px",
   number: true,
   narrow: "hide",
-  cell: ({ last_attempt: last }) => (last ? span(last.duration_ms) : <span className="dim">–</span>),
+  cell: ({ attempt_count, last_attempt: last }) => (
+    <>
+      {count(attempt_count)}
+      {last && <span className="dim"> · {span(last.duration_ms)}</span>}
+    </>
+  ),
 };
-const NOW: Column<ShortDelivery> = { head: "Why", width: "minmax(150px, 1.6fr)", cell: (delivery) => <Now delivery={delivery} /> };
-const AT: Column<ShortDelivery> = { head: "Accepted", width: "96px", cell: ({ created_at }) => <When at={created_at} relative /> };
+const NOW: Column<ShortDelivery> = { head: "Why", width: "minmax(170px, 1.8fr)", cell: (delivery) => <Now delivery={delivery} /> };
+const AT: Column<ShortDelivery> = { head: "Accepted", width: "76px", cell: ({ created_at }) => <When at={created_at} relative /> };
 const ACT: Column<ShortDelivery> = { head: "Act", width: "104px", cell: (delivery) => <RetryButton delivery={delivery} /> };
 
 /** The columns of a list of deliveries. */
-export function deliveryColumns({ endpoint, act }: { endpoint: boolean; act: boolean }): readonly Column<ShortDelivery>[] {
-  return [STATE, ID, TYPE, ...(endpoint ? [ENDPOINT] : []), ANSWER, ATTEMPTS, TOOK, NOW, AT, ...(act ? [ACT] : [])];
+export function deliveryColumns({ endpoint, type = true, act }: { endpoint: boolean; type?: boolean; act: boolean }): readonly Column<ShortDelivery>[] {
+  return [STATE, ID, ...(type ? [TYPE] : []), ...(endpoint ? [ENDPOINT] : []), ANSWER, ATTEMPTS, NOW, AT, ...(act ? [ACT] : [])];
 }

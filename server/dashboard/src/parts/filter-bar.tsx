@@ -1,8 +1,26 @@
-import { useId, type ReactNode } from "react";
+import { useId, useState, type ReactNode } from "react";
 import { useSlow, type Choice } from "./fields";
+import { useNarrow } from "./narrow";
 
-/** The filters of a list, in one line. */
-export function FilterBar({ children, clear, filtered }: { children: ReactNode; clear: () => void; filtered: boolean }) {
+interface BarProps {
+  children: ReactNode;
+  clear: () => void;
+  filtered: boolean;
+}
+
+/** The filters of a list, in one line; on narrow pages behind a word, as the list matters more. */
+export function FilterBar(props: BarProps) {
+  const [open, setOpen] = useState(props.filtered);
+  if (!useNarrow()) return <Bar {...props} />;
+  return (
+    <details className="filter-box" open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>Filters{props.filtered && " (some are set)"}</summary>
+      <Bar {...props} />
+    </details>
+  );
+}
+
+function Bar({ children, clear, filtered }: BarProps) {
   return (
     <form className="filters" role="search" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
       {children}

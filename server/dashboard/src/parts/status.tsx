@@ -53,12 +53,12 @@ export function Outcome({ status, failure }: { status: number | null | undefined
     const tone = status < 300 ? "good" : status < 400 ? "warn" : "bad";
     return <span className={`code ${tone}`}>{status}</span>;
   }
-  return failure ? <span className="code bad">{failure}</span> : <span className="dim">–</span>;
+  return failure ? <span className="code bad">{failure}</span> : <span className="dim nil">–</span>;
 }
 
 export function LastOutcome({ delivery }: { delivery: ShortDelivery }) {
   const last = delivery.last_attempt;
-  if (!last) return <span className="dim">–</span>;
+  if (!last) return <span className="dim nil">–</span>;
   return <Outcome status={last.status} failure={last.failure} />;
 }
 

@@ -26,10 +26,10 @@ export function WaitView({ wait, tenant, brief = false, onDue }: { wait: Wait; t
       {wait.until && (
         <>
           <Countdown until={wait.until} {...(onDue ? { onDue } : {})} />
-          {" · "}
+          <span aria-hidden="true">·</span>
         </>
       )}
-      {text}
+      <span className="clip">{text}</span>
       {!brief && wait.head_id && (
         <>
           {" "}

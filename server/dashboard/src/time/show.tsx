@@ -43,7 +43,7 @@ interface WhenProps {
 /** A time; the other form of it is in its title. */
 export function When({ at, relative = false, exact = false }: WhenProps) {
   useSetting("zone");
-  if (!at) return <span className="dim">–</span>;
+  if (!at) return <span className="dim nil">–</span>;
   if (relative) return <Ago at={at} />;
   return (
     <time dateTime={at} title={at}>

@@ -70,7 +70,7 @@ export default function Audit() {
 
 const COLUMNS: readonly Column<AuditRow>[] = [
   { head: "At", width: "150px", narrow: "end", cell: ({ at }) => <When at={at} /> },
-  { head: "Act", width: "minmax(150px, 1fr)", narrow: "lead", cell: ({ act }) => <span className="mono">{act}</span> },
+  { head: "Act", width: "minmax(196px, 1fr)", narrow: "lead", cell: ({ act }) => <span className="mono">{act}</span> },
   {
     head: "By",
     width: "minmax(150px, 1fr)",
@@ -84,7 +84,7 @@ const COLUMNS: readonly Column<AuditRow>[] = [
   { head: "Detail", width: "minmax(160px, 2fr)", cell: ({ detail }) => <Detail of={detail} /> },
 ];
 
-const TENANT: Column<AuditRow> = { head: "Tenant", width: "110px", narrow: "hide", cell: ({ tenant }) => <span className="clip">{tenant ?? "–"}</span> };
+const TENANT: Column<AuditRow> = { head: "Tenant", width: "80px", narrow: "hide", cell: ({ tenant }) => <span className="clip">{tenant ?? "–"}</span> };
 
 function Detail({ of }: { of: AuditRow["detail"] }) {
   const text = Object.entries(of ?? {})
@@ -95,6 +95,6 @@ function Detail({ of }: { of: AuditRow["detail"] }) {
       {text}
     </span>
   ) : (
-    <span className="dim">–</span>
+    <span className="dim nil">–</span>
   );
 }

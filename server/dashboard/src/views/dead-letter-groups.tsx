@@ -31,7 +31,7 @@ export function DeadLetterGroups({ query, narrow }: Props) {
     <Panel title={`${count(all)} in ${count(groups.length)} groups`} aside={choice}>
       <ul className="groups">
         {groups.slice(0, SHOWN).map((group) => (
-          <Group key={`${group.endpoint_id} ${group.reason ?? ""} ${group.event_type ?? ""}`} group={group} part={group.count / all} narrow={narrow} />
+          <Group key={`${group.endpoint_id} ${group.reason ?? ""} ${group.event_type ?? ""}`} group={group} part={group.count / (groups[0]?.count ?? 1)} narrow={narrow} />
         ))}
       </ul>
       {hidden > 0 && <p className="dim none">{count(hidden)} smaller groups are not shown: narrow the filters.</p>}

@@ -81,11 +81,11 @@ const COLUMNS: readonly Column<Endpoint>[] = [
       </span>
     ),
   },
-  { head: "Pending", width: "80px", number: true, narrow: "end", cell: ({ counts }) => <Count n={counts.pending} text="pending" /> },
+  { head: "Pending", width: "64px", number: true, narrow: "end", cell: ({ counts }) => <Count n={counts.pending} text="pending" /> },
   { head: "Dead letters", width: "96px", number: true, cell: ({ counts }) => <Count n={counts.dead_letters} bad text="dead" /> },
   {
     head: "Last day",
-    width: "150px",
+    width: "132px",
     cell: ({ counts: { last_day: day } }) => (
       <span className="day">
         <Spark good={day.attempts - day.attempts_failed} bad={day.attempts_failed} label={`${count(day.attempts)} attempts, ${count(day.attempts_failed)} failed`} />
@@ -93,16 +93,16 @@ const COLUMNS: readonly Column<Endpoint>[] = [
       </span>
     ),
   },
-  { head: "p95", width: "76px", number: true, narrow: "hide", cell: ({ counts }) => (counts.last_day.latency_p95_ms === null ? <span className="dim">–</span> : span(counts.last_day.latency_p95_ms)) },
+  { head: "p95", width: "64px", number: true, narrow: "hide", cell: ({ counts }) => (counts.last_day.latency_p95_ms === null ? <span className="dim nil">–</span> : span(counts.last_day.latency_p95_ms)) },
   {
     head: "Fails for",
-    width: "92px",
+    width: "84px",
     narrow: "hide",
-    cell: (endpoint) => (endpoint.failing_since ? <Age since={endpoint.failing_since} /> : <span className="dim">–</span>),
+    cell: (endpoint) => (endpoint.failing_since ? <Age since={endpoint.failing_since} /> : <span className="dim nil">–</span>),
   },
 ];
 
-const TENANT: Column<Endpoint> = { head: "Tenant", width: "110px", cell: ({ tenant }) => <span className="clip">{tenant}</span> };
+const TENANT: Column<Endpoint> = { head: "Tenant", width: "84px", cell: ({ tenant }) => <span className="clip">{tenant}</span> };
 
 /** A number that is quiet when it is nought; on narrow pages it says what it counts. */
 export function Count({ n, bad = false, text }: { n: number; bad?: boolean; text: string }) {

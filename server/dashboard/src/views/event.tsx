@@ -41,7 +41,7 @@ export default function EventPage() {
             {list.error && <Failure problem={list.error} again={() => void list.refetch()} />}
             {list.isPending && <Loading lines={3} what="Deliveries" />}
             {list.data && list.data.data.length === 0 && <p className="dim none">No endpoint got it.</p>}
-            {list.data && list.data.data.length > 0 && <Grid label="Deliveries" rows={list.data.data} columns={deliveryColumns({ endpoint: true, act })} rowKey={({ id }) => id} />}
+            {list.data && list.data.data.length > 0 && <Grid label="Deliveries" rows={list.data.data} columns={deliveryColumns({ endpoint: true, type: false, act })} rowKey={({ id }) => id} />}
           </Panel>
           <Panel title="Why did an endpoint not get it?">
             <WhyNot event={event} />

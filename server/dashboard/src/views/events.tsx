@@ -79,18 +79,18 @@ function None() {
 }
 
 const COLUMNS: readonly Column<EventRow>[] = [
-  { head: "State", width: "128px", narrow: "lead", cell: ({ state }) => (state ? <Status of={state} /> : <span className="dim">–</span>) },
+  { head: "State", width: "128px", narrow: "lead", cell: ({ state }) => (state ? <Status of={state} /> : <span className="dim nil">–</span>) },
   { head: "Event", width: "128px", narrow: "end", cell: ({ id, tenant }) => <Id id={id} tenant={tenant} /> },
   { head: "Type", width: "minmax(140px, 1.5fr)", cell: ({ type }) => <span className="clip">{type}</span> },
   { head: "Ordering key", width: "minmax(110px, 1fr)", cell: ({ ordering_key }) => <Key text={ordering_key} /> },
-  { head: "Idempotency key", width: "minmax(110px, 1fr)", narrow: "hide", cell: ({ idempotency_key }) => <Key text={idempotency_key} /> },
+  { head: "Idempotency key", width: "minmax(128px, 1fr)", narrow: "hide", cell: ({ idempotency_key }) => <Key text={idempotency_key} /> },
   { head: "Accepted", width: "150px", cell: ({ published_at }) => <When at={published_at} /> },
 ];
 
-const TENANT: Column<EventRow> = { head: "Tenant", width: "110px", narrow: "hide", cell: ({ tenant }) => <span className="clip">{tenant}</span> };
+const TENANT: Column<EventRow> = { head: "Tenant", width: "88px", narrow: "hide", cell: ({ tenant }) => <span className="clip">{tenant}</span> };
 
 function Key({ text }: { text: string | null | undefined }) {
-  if (!text) return <span className="dim">–</span>;
+  if (!text) return <span className="dim nil">–</span>;
   return (
     <span className="clip mono" title={text}>
       {text}

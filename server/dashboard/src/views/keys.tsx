@@ -62,12 +62,11 @@ const COLUMNS: readonly Column<Key>[] = [
       </span>
     ),
   },
-  { head: "May", width: "minmax(120px, 1fr)", cell: ({ scopes }) => scopes.join(", ") },
+  { head: "May", width: "minmax(160px, 1fr)", cell: ({ scopes }) => scopes.join(", ") },
   { head: "Tenant", width: "110px", narrow: "end", cell: ({ tenant }) => tenant ?? <span className="dim">all</span> },
   { head: "Last used", width: "104px", cell: ({ last_used_at }) => (last_used_at ? <When at={last_used_at} relative /> : <span className="dim">never</span>) },
   { head: "Ends", width: "150px", cell: ({ expires_at }) => (expires_at ? <When at={expires_at} /> : <span className="dim">never</span>) },
-  { head: "Rate", width: "80px", number: true, narrow: "hide", cell: ({ requests_per_second: rate }) => (rate == null ? <span className="dim">–</span> : `${count(rate)}/s`) },
-  { head: "Made", width: "150px", narrow: "hide", cell: ({ created_at }) => <When at={created_at} /> },
+  { head: "Rate", width: "80px", number: true, narrow: "hide", cell: ({ requests_per_second: rate }) => (rate == null ? <span className="dim nil">–</span> : `${count(rate)}/s`) },
 ];
 
 function revokeColumn(ask: (key: Key) => void): Column<Key> {

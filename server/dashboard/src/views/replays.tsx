@@ -54,18 +54,19 @@ const COLUMNS: readonly Column<Replay>[] = [
   { head: "State", width: "112px", narrow: "lead", cell: ({ state }) => <Status of={state} /> },
   {
     head: "Replay",
-    width: "128px",
-    narrow: "end",
-    cell: ({ id }) => (
-      <span className="mono" title={id ?? ""}>
-        {id ? shortId(id) : "–"}
+    width: "minmax(190px, 1.6fr)",
+    cell: (replay) => (
+      <span className="two">
+        <span className="clip" title={what(replay)}>
+          {what(replay)}
+        </span>
+        <span className="dim mono">{replay.id ? shortId(replay.id) : "–"}</span>
       </span>
     ),
   },
-  { head: "What", width: "minmax(170px, 1.6fr)", cell: (replay) => <span className="clip" title={what(replay)}>{what(replay)}</span> },
-  { head: "Progress", width: "minmax(190px, 1.4fr)", cell: (replay) => <Progress replay={replay} /> },
+  { head: "Progress", width: "minmax(225px, 1.3fr)", cell: (replay) => <Progress replay={replay} /> },
   { head: "Passed over", width: "minmax(110px, 1fr)", narrow: "hide", cell: ({ skipped_by }) => <Skipped by={skipped_by} /> },
-  { head: "Asked for", width: "150px", cell: ({ created_at }) => <When at={created_at} /> },
+  { head: "Asked for", width: "84px", narrow: "end", cell: ({ created_at }) => <When at={created_at} relative /> },
 ];
 
 const TENANT: Column<Replay> = { head: "Tenant", width: "100px", narrow: "hide", cell: ({ tenant }) => <span className="clip">{tenant}</span> };
@@ -95,7 +96,7 @@ function Progress({ replay: { done, total, state } }: { replay: Replay }) {
 }
 
 function Skipped({ by }: { by: Replay["skipped_by"] }) {
-  if (by.length === 0) return <span className="dim">–</span>;
+  if (by.length === 0) return <span className="dim nil">–</span>;
   const text = by.map(({ why, count: many }) => `${count(many)}: ${SKIPS[why] ?? why}`).join("; ");
   return (
     <span className="clip" title={text}>

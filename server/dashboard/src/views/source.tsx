@@ -98,7 +98,7 @@ const COLUMNS: readonly Column<Receipt>[] = [
             <code>{code}</code> {detail}
           </>
         ) : (
-          <span className="dim">–</span>
+          <span className="dim nil">–</span>
         )}
       </span>
     ),

@@ -37,7 +37,7 @@ const TYPES = ["payment.succeeded", "payment.failed", "payment.refunded", "order
 const HOSTILE = '{"name":"<script>alert(1)</script>","link":"javascript:alert(1)","id":9007199254740993,"a":1,"a":2}';
 
 function makeEndpoint(r, at, tenant, index, now) {
-  const kind = index === 0 ? "failing" : r.next() < 0.12 ? "failing" : r.next() < 0.07 ? "paused" : r.next() < 0.06 ? "disabled" : "active";
+  const kind = index === 0 ? "failing" : r.next() < 0.16 ? "failing" : r.next() < 0.07 ? "paused" : r.next() < 0.06 ? "disabled" : "active";
   const failing = kind === "failing";
   const attempts = 400 + r.below(9_000);
   const failed = failing ? Math.floor(attempts * (0.3 + r.next() / 3)) : Math.floor(attempts * r.next() * 0.02);

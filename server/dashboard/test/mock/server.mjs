@@ -125,7 +125,7 @@ export class Mock {
   }
 
   send(response, answer) {
-    const { status = 200, type = "application/json", body, bytes } = answer?.status ? answer : { body: answer };
+    const { status = 200, type = "application/json", body, bytes } = typeof answer?.status === "number" && !("attempt_count" in answer) && !("started_at" in answer) ? answer : { body: answer };
     const text = bytes ?? (body === undefined ? "" : JSON.stringify(body));
     response.writeHead(status, { "content-type": bytes === undefined ? type : "application/octet-stream", date: new Date().toUTCString() });
     response.end(text);
