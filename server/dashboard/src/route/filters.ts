@@ -1,5 +1,6 @@
 import { currentSearch } from "./search";
-import { navigate, split, useHashSearch } from "./hash";
+import { navigate, useHashSearch } from "./hash";
+import { split } from "./split";
 
 /** One value of the query; `null` if it is not there. */
 export function useSearchValue(name: string): string | null {

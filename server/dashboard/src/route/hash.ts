@@ -1,6 +1,7 @@
 // The routes are in the fragment: `#/events?state=failed`. So one file is the page below any path, no
 // server rewrites anything, and what somebody searches for is in no log of a server or a proxy.
 import { useSyncExternalStore } from "react";
+import { split } from "./split";
 
 const MOVED = "postrider:moved";
 
@@ -9,14 +10,6 @@ function subscribe(watcher: () => void): () => void {
   return () => {
     for (const name of ["popstate", "hashchange", MOVED]) removeEventListener(name, watcher);
   };
-}
-
-/** The path and the query of a fragment. */
-export function split(hash: string): { path: string; query: string } {
-  const text = hash.replace(/^#/, "");
-  const at = text.indexOf("?");
-  const path = at < 0 ? text : text.slice(0, at);
-  return { path: path.startsWith("/") ? path : `/${path}`, query: at < 0 ? "" : text.slice(at + 1) };
 }
 
 export function navigate(to: string, options: { replace?: boolean } = {}): void {

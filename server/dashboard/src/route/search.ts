@@ -1,4 +1,4 @@
-import { split } from "./hash";
+import { split } from "./split";
 
 /** The query of the address, now. */
 export function currentSearch(): URLSearchParams {
