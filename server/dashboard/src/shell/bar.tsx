@@ -105,7 +105,7 @@ function Account() {
   const id = useId();
   return (
     <>
-      <button type="button" className="small account" popoverTarget={id}>
+      <button type="button" className="small account" popoverTarget={id} aria-label={`Key: ${who.name || who.key_id}`}>
         <Icon name="key" />
         <span className="clip">{who.name || who.key_id}</span>
       </button>
