@@ -66,6 +66,8 @@ export function usePages<T>(
     queryFn: ({ signal, pageParam }) => answer(ask(apiFor(tenant), pageParam, signal)),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (last: Page<T>) => last.next ?? undefined,
+    // Comparing what is there with what is there costs more than it saves in long lists.
+    structuralSharing: false,
     ...options,
   });
   const { data, fetchNextPage, refetch } = query;

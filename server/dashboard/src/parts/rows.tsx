@@ -97,7 +97,8 @@ function More<T>({ pages }: { pages: Pages<T> }) {
   const count = rows.length;
   useEffect(() => {
     if (!hasMore || isLoadingMore || !end.current) return;
-    const watch = new IntersectionObserver(([entry]) => entry?.isIntersecting && more(), { rootMargin: "600px" });
+    const seen = (entries: readonly IntersectionObserverEntry[]) => entries.at(-1)?.isIntersecting && more();
+    const watch = new IntersectionObserver(seen, { rootMargin: "600px" });
     watch.observe(end.current);
     return () => watch.disconnect();
   }, [hasMore, isLoadingMore, more, count]);

@@ -39,7 +39,7 @@ export default function Audit() {
   const tenant = useOneTenant();
   const { period, ...query } = filters;
   const pages = usePages(["audit", filters], (api, cursor, signal) =>
-    api.GET("/v1/audit", { params: { query: { ...query, from: periodStart(period, now()), limit: 100, cursor } }, signal }),
+    api.GET("/v1/audit", { params: { query: { ...query, from: periodStart(period, now()), limit: cursor ? 250 : 100, cursor } }, signal }),
   );
   const filtered = Object.keys(filters).length > 0;
   const clear = () => set({ actor: null, act: null, target: null, period: null });

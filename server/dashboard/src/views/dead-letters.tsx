@@ -31,7 +31,7 @@ export default function DeadLetters() {
   const from = periodStart(period, now());
   const query = { reason, status, endpoint_id, event_type, from };
   const pages = usePages(["dead-letters", filters], (api, cursor, signal) =>
-    api.GET("/v1/dead-letters", { params: { query: { ...query, view: "short", limit: 50, cursor } }, signal }),
+    api.GET("/v1/dead-letters", { params: { query: { ...query, view: "short", limit: cursor ? 250 : 50, cursor } }, signal }),
   );
   useRefresh(["dead-letters", "groups"], ({ kind, data }) => kind === "delivery" && ["failed", "resent", "discarded"].includes(String(data.state)));
   const filtered = Object.keys(filters).length > 0;

@@ -24,7 +24,7 @@ export default function Endpoints() {
   const mayMake = useMay("endpoints");
   const pages = usePages(["endpoints", filters], (api, cursor, signal) =>
     api.GET("/v1/endpoints", {
-      params: { query: { state: filters.state, url: filters.url, event_type: filters.event_type, failing: filters.failing, limit: 100, cursor } },
+      params: { query: { state: filters.state, url: filters.url, event_type: filters.event_type, failing: filters.failing, limit: cursor ? 250 : 100, cursor } },
       signal,
     }),
   );

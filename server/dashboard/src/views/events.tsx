@@ -38,7 +38,7 @@ function Accepted() {
   const all = useTenant() === ALL;
   const pages = usePages(["events", filters], (api, cursor, signal) => {
     const { period, ...query } = filters;
-    return api.GET("/v1/events", { params: { query: { view: "short", ...query, from: periodStart(period, now()), limit: 50, cursor } }, signal });
+    return api.GET("/v1/events", { params: { query: { view: "short", ...query, from: periodStart(period, now()), limit: cursor ? 250 : 50, cursor } }, signal });
   });
   useRefresh(["events"], ({ kind }) => kind === "event" || kind === "delivery");
   const filtered = Object.keys(filters).length > 0;
