@@ -96,7 +96,7 @@ function Shell({ who }: { who: Whoami }) {
 
 function Brand({ who }: { who: Whoami }) {
   const logo = logoOf(who);
-  const name = who.portal?.theme?.name ?? (who.portal ? "Webhooks" : "Postrider");
+  const name = who.portal ? `Webhooks of ${who.acting_for}` : "Postrider";
   return (
     <span className="brand">
       {logo ? <img src={logo} alt="" height={24} referrerPolicy="no-referrer" /> : <Mark />}

@@ -22,8 +22,18 @@ export interface Whoami {
   portal: Portal | null;
 }
 
+/** How the page looks for a customer of a platform. */
 export interface Portal {
-  theme?: { colour?: string | null; color?: string | null; logo_url?: string | null; name?: string | null } | null;
+  color?: string | null;
+  logo_url?: string | null;
+}
+
+export interface PortalLink {
+  id: string;
+  url: string;
+  token: string;
+  tenant: string;
+  expires_at: string;
 }
 
 export type Cause =
@@ -216,7 +226,7 @@ export interface Receipt {
   event_id: string | null;
   provider_id: string | null;
   peer: string | null;
-  bytes: number;
+  bytes: number | null;
 }
 
 export interface System {
@@ -276,7 +286,7 @@ interface Added {
   >;
   "/v1/lanes": Get<Page<Lane>>;
   "/v1/deliveries": Get<Page<ShortDelivery>>;
-  "/v1/deliveries/{id}": Reading<"/v1/deliveries/{id}", Get<ShortDelivery, Id>>;
+  "/v1/deliveries/{id}": Reading<"/v1/deliveries/{id}", Get<Delivery, Id>>;
   "/v1/deliveries/{id}/attempts": Get<Page<Attempt>, Id>;
   "/v1/deliveries/{id}/attempts/{number}": Get<Attempt, Id & { number: number }>;
   "/v1/deliveries/{id}/attempts/{number}/request-body": Get<string, Id & { number: number }>;
@@ -296,6 +306,7 @@ interface Added {
   "/v1/sources/{id}/receipts": Get<Page<Receipt>, Id>;
   "/v1/system": Get<System>;
   "/v1/portal-sessions": Post<{ token: string }, { key: string }>;
+  "/v1/portal-links": Post<{ acts: string[]; expires_at?: string; session_s?: number; theme?: Portal }, PortalLink>;
 }
 
 export type paths = Omit<Described, keyof Added> & Added;

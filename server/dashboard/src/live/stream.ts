@@ -18,6 +18,9 @@ export interface Told {
   state(state: State): void;
 }
 
+/** Everything: what a view does not show, it passes over. */
+const KINDS = "event,attempt.started,attempt,delivery,endpoint";
+
 const WAIT_MIN_MS = 1_000;
 const WAIT_MAX_MS = 30_000;
 
@@ -33,7 +36,7 @@ export async function follow(
   while (!signal.aborted) {
     told.state("connecting");
     try {
-      const answer = await fetch(`${BASE}/v1/stream`, {
+      const answer = await fetch(`${BASE}/v1/stream?types=${KINDS}`, {
         headers: { ...headersFor(tenant), accept: "text/event-stream", ...(place ? { "last-event-id": place } : {}) },
         cache: "no-store",
         credentials: "omit",

@@ -1,12 +1,12 @@
 import { useState } from "react";
 import { useAct } from "../api/ask";
-import type { ShortDelivery } from "../api/contract";
+import type { Delivery, ShortDelivery } from "../api/contract";
 import { useMay } from "../session/who";
 import { Confirm } from "./dialog";
 import { Icon } from "./icon";
 
 /** Sends a waiting head at once, or makes an ended delivery anew. */
-export function RetryButton({ delivery, small = true }: { delivery: ShortDelivery; small?: boolean }) {
+export function RetryButton({ delivery, small = true }: { delivery: ShortDelivery | Delivery; small?: boolean }) {
   const act = useAct({ tenant: delivery.tenant });
   const mayRetry = useMay("retry");
   const ended = delivery.ended_at != null;
@@ -25,7 +25,7 @@ export function RetryButton({ delivery, small = true }: { delivery: ShortDeliver
 }
 
 /** Gives a delivery up, after saying what that means. */
-export function DiscardButton({ delivery, small = true }: { delivery: ShortDelivery; small?: boolean }) {
+export function DiscardButton({ delivery, small = true }: { delivery: ShortDelivery | Delivery; small?: boolean }) {
   const act = useAct({ tenant: delivery.tenant, quiet: true });
   const [asks, setAsks] = useState(false);
   const mayDiscard = useMay("manage");
@@ -52,7 +52,7 @@ export function DiscardButton({ delivery, small = true }: { delivery: ShortDeliv
   );
 }
 
-function consequence(delivery: ShortDelivery): string {
+function consequence(delivery: ShortDelivery | Delivery): string {
   if (delivery.state === "failed") return "It stays in the history as discarded. A lane that has stopped at it goes on.";
   return delivery.wait?.cause === "behind_head" ? "Those before it are not concerned." : "What waits behind it in its lane goes on at once.";
 }

@@ -58,7 +58,7 @@ export function useOneTenant(): string | null {
 export type May = "read" | "publish" | "manage" | "retry" | "test" | "endpoints" | "all_tenants";
 
 const BY: Readonly<Record<Exclude<May, "all_tenants">, readonly string[]>> = {
-  read: ["read", "manage", "portal", "portal_read"],
+  read: ["read", "manage"],
   publish: ["publish"],
   manage: ["manage"],
   retry: ["manage", "retry"],

@@ -3,8 +3,7 @@ import type { Whoami } from "../api/contract";
 
 /** The tenant's own colour, in the portal. Only plain colours: nothing else gets into a style. */
 export function useColour(who: Whoami): void {
-  const theme = who.portal?.theme;
-  const colour = theme?.colour ?? theme?.color ?? null;
+  const colour = who.portal?.color ?? null;
   useEffect(() => {
     const root = document.documentElement;
     if (!colour || !/^#[0-9a-f]{6}$/i.test(colour)) return;
@@ -19,6 +18,6 @@ export function useColour(who: Whoami): void {
 
 /** The tenant's logo, if it is at an address that may be asked. */
 export function logoOf(who: Whoami): string | null {
-  const url = who.portal?.theme?.logo_url;
+  const url = who.portal?.logo_url;
   return url && /^https:\/\//i.test(url) ? url : null;
 }

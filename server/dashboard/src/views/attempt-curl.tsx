@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { answer, apiFor, isProblem } from "../api/client";
-import type { Attempt, ShortDelivery } from "../api/contract";
+import type { Attempt, Delivery } from "../api/contract";
 import { copyText } from "../parts/copy";
 import { Icon } from "../parts/icon";
 import { tell } from "../parts/told";
@@ -8,9 +8,9 @@ import { useMay, useTenant } from "../session/who";
 import { curlOf } from "../debug/curl";
 
 /** Copies a request as a line for a shell, signed now: the old signature has expired. */
-export function CurlButton({ delivery, attempt }: { delivery: ShortDelivery; attempt: Attempt }) {
+export function CurlButton({ delivery, attempt }: { delivery: Delivery; attempt: Attempt }) {
   const [busy, setBusy] = useState(false);
-  const maySign = useMay("manage");
+  const maySign = useMay("endpoints");
   const shown = useTenant();
   if (!maySign || !attempt.url) return null;
   const copy = async () => {

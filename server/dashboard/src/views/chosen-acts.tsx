@@ -3,6 +3,7 @@ import { useAct } from "../api/ask";
 import type { ShortDelivery } from "../api/contract";
 import { Confirm } from "../parts/dialog";
 import { Icon } from "../parts/icon";
+import { useMay } from "../session/who";
 import { count } from "../time/format";
 
 type Results = { results: { problem?: { detail: string } | null }[] };
@@ -16,6 +17,7 @@ function said(verb: string, { results }: Results): string {
 /** Acts on those that were chosen one by one. They are of one tenant: the API takes no other. */
 export function ChosenActs({ chosen, done }: { chosen: ReadonlyMap<string, ShortDelivery>; done: () => void }) {
   const [asks, setAsks] = useState(false);
+  const mayDiscard = useMay("manage");
   const first = [...chosen.values()][0];
   const act = useAct({ tenant: first?.tenant ?? null });
   const ids = [...chosen.values()].filter(({ tenant }) => tenant === first?.tenant).map(({ id }) => id);
@@ -32,9 +34,11 @@ export function ChosenActs({ chosen, done }: { chosen: ReadonlyMap<string, Short
       <button type="button" className="primary" disabled={act.busy} onClick={() => void resend()}>
         <Icon name="retry" /> Resend {count(ids.length)}
       </button>
-      <button type="button" disabled={act.busy} onClick={() => setAsks(true)}>
-        <Icon name="bin" /> Discard {count(ids.length)}
-      </button>
+      {mayDiscard && (
+        <button type="button" disabled={act.busy} onClick={() => setAsks(true)}>
+          <Icon name="bin" /> Discard {count(ids.length)}
+        </button>
+      )}
       <button type="button" className="small" onClick={done}>
         Choose none
       </button>

@@ -27,6 +27,7 @@ export default function DeadLetters() {
   const [chosen, setChosen] = useState<ReadonlyMap<string, ShortDelivery>>(new Map());
   const [bulk, setBulk] = useState<"retry" | "discard" | null>(null);
   const mayAct = useMay("manage");
+  const mayResend = useMay("retry");
   const { period, reason, status, endpoint_id, event_type } = filters;
   const from = periodStart(period, now());
   const query = { reason, status, endpoint_id, event_type, from };
@@ -47,7 +48,7 @@ export default function DeadLetters() {
         <FilterPeriod value={period} set={(period) => set({ period })} />
       </FilterBar>
       <DeadLetterGroups query={query} narrow={(change) => set(change)} />
-      {mayAct && !none && (
+      {mayResend && !none && (mayAct || chosen.size > 0) && (
         <div className="acts bulk" role="group" aria-label="Acts">
           {chosen.size > 0 ? (
             <ChosenActs chosen={chosen} done={() => setChosen(new Map())} />
@@ -67,7 +68,7 @@ export default function DeadLetters() {
       <Rows
         label="Dead letters"
         pages={pages}
-        columns={mayAct ? [chooser(chosen, setChosen), ...COLUMNS] : COLUMNS}
+        columns={mayResend ? [chooser(chosen, setChosen), ...COLUMNS] : COLUMNS}
         rowKey={({ id }) => id}
         filtered={filtered}
         clear={clear}

@@ -1,7 +1,7 @@
 import { useParams } from "wouter";
 import { useAsk } from "../api/ask";
 import { apiFor } from "../api/client";
-import type { Attempt, ShortDelivery } from "../api/contract";
+import type { Attempt, Delivery } from "../api/contract";
 import { useRefresh } from "../live/live";
 import { AttemptView, inWords } from "../parts/attempt-view";
 import { Facts, Panel } from "../parts/facts";
@@ -21,15 +21,10 @@ import { CurlButton } from "./attempt-curl";
 export default function DeliveryPage() {
   const { id = "" } = useParams<{ id: string }>();
   const [{ attempt: chosen }, set] = useFilters(["attempt"]);
-  const asked = useAsk(["delivery", id], (api, signal) => api.GET("/v1/deliveries/{id}", { params: { path: { id }, query: { view: "short" } }, signal }), { one: true });
-  const attempts = useAsk(
-    ["attempts", id],
-    (api, signal) => api.GET("/v1/deliveries/{id}/attempts", { params: { path: { id }, query: { limit: 100 } }, signal }),
-    { one: true, enabled: asked.data !== undefined },
-  );
-  useRefresh(["delivery", "attempts"], ({ data }) => data.delivery_id === id);
+  const asked = useAsk(["delivery", id], (api, signal) => api.GET("/v1/deliveries/{id}", { params: { path: { id } }, signal }), { one: true });
+  useRefresh(["delivery"], ({ data }) => data.delivery_id === id);
   const delivery = asked.data;
-  const rows = attempts.data?.data ?? [];
+  const rows = delivery?.attempts ?? [];
   const shown = rows.find(({ number }) => number === Number(chosen)) ?? rows.at(-1);
   return (
     <View
@@ -48,9 +43,7 @@ export default function DeliveryPage() {
       {asked.error && <Failure problem={asked.error} again={() => void asked.refetch()} />}
       {asked.isPending && <Loading />}
       {delivery && <About delivery={delivery} again={() => void asked.refetch()} />}
-      {attempts.error && <Failure problem={attempts.error} again={() => void attempts.refetch()} />}
-      {delivery && attempts.isPending && <Loading lines={5} what="Attempts" />}
-      {delivery && attempts.data && rows.length === 0 && <p className="panel dim none">No attempt was made yet.</p>}
+      {delivery && rows.length === 0 && <p className="panel dim none">No attempt was made yet.</p>}
       {delivery && shown && (
         <Panel title={`Attempt ${shown.number} of ${rows.length}`} aside={<CurlButton delivery={delivery} attempt={shown} />}>
           <AttemptChoice rows={rows} shown={shown} choose={(number) => set({ attempt: String(number) })} />
@@ -61,7 +54,7 @@ export default function DeliveryPage() {
   );
 }
 
-function Beside({ delivery }: { delivery: ShortDelivery }) {
+function Beside({ delivery }: { delivery: Delivery }) {
   return (
     <p className="beside">
       <Status of={delivery.state} />
@@ -70,7 +63,7 @@ function Beside({ delivery }: { delivery: ShortDelivery }) {
   );
 }
 
-function About({ delivery: it, again }: { delivery: ShortDelivery; again: () => void }) {
+function About({ delivery: it, again }: { delivery: Delivery; again: () => void }) {
   return (
     <Panel title="About it">
       {it.wait && (
@@ -112,7 +105,7 @@ function AttemptChoice({ rows, shown, choose }: { rows: readonly Attempt[]; show
 }
 
 /** The body of the request, byte for byte: the payload, or what a template made of it. */
-function RequestBody({ delivery, attempt }: { delivery: ShortDelivery; attempt: Attempt }) {
+function RequestBody({ delivery, attempt }: { delivery: Delivery; attempt: Attempt }) {
   const shown = useTenant();
   const one = useOneTenant();
   const path = { id: delivery.id, number: attempt.number };

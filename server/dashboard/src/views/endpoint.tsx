@@ -28,7 +28,7 @@ export default function EndpointPage() {
   const asked = useAsk(["endpoint", id], (api, signal) => api.GET("/v1/endpoints/{id}", { params: { path: { id } }, signal }));
   useRefresh(["endpoint", "endpoint-stats", "endpoint-lanes", "endpoint-deliveries", "queue"], ({ data }) => data.endpoint_id === id);
   const endpoint = asked.data;
-  const mayManage = useMay("manage");
+  const maySecret = useMay("endpoints");
   if (asked.error && !endpoint) {
     return (
       <View title="Endpoint" back={["/endpoints", "Endpoints"]}>
@@ -48,7 +48,7 @@ export default function EndpointPage() {
     ["deliveries", "Deliveries"],
     ["lanes", "Lanes", endpoint.counts.pending],
     ["settings", "Settings"],
-    ...(mayManage ? ([["secret", "Secret"]] as const) : []),
+    ...(maySecret ? ([["secret", "Secret"]] as const) : []),
   ] as const;
   return (
     <View
@@ -62,7 +62,7 @@ export default function EndpointPage() {
       {tab === "deliveries" && <EndpointDeliveries endpoint={endpoint} />}
       {tab === "lanes" && <EndpointLanes endpoint={endpoint} />}
       {tab === "settings" && <EndpointSettings endpoint={endpoint} />}
-      {tab === "secret" && mayManage && <EndpointSecret endpoint={endpoint} />}
+      {tab === "secret" && maySecret && <EndpointSecret endpoint={endpoint} />}
       {(tab === null || tab === "overview") && <Summary endpoint={endpoint} />}
     </View>
   );

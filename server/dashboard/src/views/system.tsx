@@ -65,7 +65,7 @@ function Settings({ of }: { of: System }) {
             {shown.map(({ name, value, origin }) => (
               <tr key={name}>
                 <td className="mono">{name}</td>
-                <td className="mono break">{typeof value === "string" ? value : JSON.stringify(value)}</td>
+                <td className="mono break">{value === null ? <span className="dim">not set</span> : typeof value === "string" ? value : JSON.stringify(value)}</td>
                 <td className={origin === "default" ? "dim" : undefined}>{origin}</td>
               </tr>
             ))}

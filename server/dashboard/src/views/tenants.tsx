@@ -11,10 +11,10 @@ import { curl, Empty, Failure } from "../parts/states";
 import { to, useSearchValue } from "../route/filters";
 import { useMay } from "../session/who";
 import { count } from "../time/format";
-import { When } from "../time/show";
 import { Count } from "./endpoints";
+import { PortalLinkDialog } from "./portal-link";
 
-type Asks = { form: Tenant | null } | { ends: Tenant } | null;
+type Asks = { form: Tenant | null } | { ends: Tenant } | { portal: Tenant } | null;
 
 export default function Tenants() {
   const marked = useSearchValue("id");
@@ -42,6 +42,7 @@ export default function Tenants() {
         }
       />
       {asks && "form" in asks && <TenantForm of={asks.form} close={close} />}
+      {asks && "portal" in asks && <PortalLinkDialog of={asks.portal} close={close} />}
       {asks && "ends" in asks && <Delete of={asks.ends} close={close} />}
     </View>
   );
@@ -66,17 +67,19 @@ const COLUMNS: readonly Column<Tenant>[] = [
   { head: "Dead letters", width: "100px", number: true, cell: ({ counts }) => <Count n={counts.dead_letters} bad text="dead letters" /> },
   { head: "Keys", width: "70px", number: true, narrow: "hide", cell: ({ counts }) => count(counts.keys) },
   { head: "Sources", width: "80px", number: true, narrow: "hide", cell: ({ counts }) => count(counts.sources) },
-  { head: "Made", width: "150px", narrow: "hide", cell: ({ created_at }) => <When at={created_at} /> },
 ];
 
 function actColumn(ask: (asks: Asks) => void): Column<Tenant> {
   return {
     head: "Acts",
-    width: "136px",
+    width: "228px",
     cell: (tenant) => (
       <span className="acts">
         <button type="button" className="small" onClick={() => ask({ form: tenant })}>
           Change
+        </button>
+        <button type="button" className="small" onClick={() => ask({ portal: tenant })}>
+          Portal link
         </button>
         <button type="button" className="small" aria-label={`Delete ${tenant.name}`} onClick={() => ask({ ends: tenant })}>
           <Icon name="bin" />

@@ -31,10 +31,10 @@ test("a key is kept in the tab alone", async () => {
 });
 
 test("the link of a portal is good for one key", async () => {
-  const good = await open(it, { key: "pls_good" });
-  await good.page.getByText("Acme webhooks").waitFor();
+  const good = await open(it, { key: "plk_good" });
+  await good.page.getByText("Webhooks of acme").waitFor();
   assert.equal(await good.page.getByRole("link", { name: "Keys" }).count(), 0);
-  const used = await open(it, { key: "pls_used" });
+  const used = await open(it, { key: "plk_used" });
   await used.page.getByText("does not sign in any more").waitFor();
 });
 

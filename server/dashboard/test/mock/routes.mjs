@@ -230,7 +230,7 @@ export const ROUTES = [
   ["GET", "/v1/endpoints/:id/deliveries", ({ data, params, query }) => page(deliveriesOf(data.deliveries.filter(({ endpoint_id }) => endpoint_id === params.id), query), query)],
   ["GET", "/v1/lanes", ({ data, who, query }) => page(visible(data.lanes, who).filter(({ endpoint_id }) => !query.get("endpoint_id") || endpoint_id === query.get("endpoint_id")).map((lane) => ({ ...lane, head: short(lane.head) })), query)],
   ["GET", "/v1/deliveries", ({ data, who, query }) => page(deliveriesOf(visible(data.deliveries, who), query), query)],
-  ["GET", "/v1/deliveries/:id", ({ data, params }) => (deliveryOf(data, params.id) ? short(deliveryOf(data, params.id)) : notFound())],
+  ["GET", "/v1/deliveries/:id", ({ data, params }) => deliveryOf(data, params.id) ?? notFound()],
   ["POST", "/v1/deliveries/:id/retry", retry],
   ["POST", "/v1/deliveries/:id/discard", ({ data, params }) => (Object.assign(deliveryOf(data, params.id), { state: "discarded", wait: null, ended_at: new Date().toISOString() }), { status: 204 })],
   ["GET", "/v1/deliveries/:id/attempts", ({ data, params, query }) => page(deliveryOf(data, params.id)?.attempts ?? [], query)],
@@ -269,5 +269,6 @@ export const ROUTES = [
   ["GET", "/v1/templates", () => ({ data: [{ name: "slack-message", versions: [{ version: 1, created_at: "2026-01-01T00:00:00Z", template: { text: "{{type}}" } }] }], next: null })],
   ["GET", "/v1/system", ({ data }) => data.system],
   ["POST", "/v1/filters/try", tryFilter],
-  ["POST", "/v1/portal-sessions", ({ body }) => (body.token === "pls_good" ? { key: "key_portal_1", expires_at: new Date(Date.now() + 36e5).toISOString(), scopes: ["read", "retry"], tenant: "acme" } : problem(401, "unauthorized", "There is no valid key in the request.", "the link was used already"))],
+  ["POST", "/v1/portal-links", ({ who }) => ({ status: 201, body: { id: "plk_01jd9x2m5tewh8q0v6n3r4y7za", url: "https://hooks.example/ui/#portal=plk_01jd9x2m5tewh8q0v6n3r4y7za_00ff", token: "plk_01jd9x2m5tewh8q0v6n3r4y7za_00ff", tenant: who.shown, scopes: ["read"], expires_at: new Date(Date.now() + 36e5).toISOString(), theme: {} } })],
+  ["POST", "/v1/portal-sessions", ({ body }) => (body.token === "plk_good" ? { key: "key_portal_1", expires_at: new Date(Date.now() + 36e5).toISOString(), scopes: ["read", "retry"], tenant: "acme" } : problem(401, "unauthorized", "There is no valid key in the request.", "the link was used already"))],
 ];

@@ -32,7 +32,7 @@ const KEYS = {
   acme: { tenant: "acme", scopes: ["publish", "manage", "read"], name: "acme admin" },
   read: { tenant: "acme", scopes: ["read"], name: "support desk" },
   publish: { tenant: "acme", scopes: ["publish"], name: "publisher" },
-  portal: { tenant: "acme", scopes: ["read", "retry", "test"], name: "portal", portal: { theme: { colour: "#0f766e", name: "Acme webhooks", logo_url: null } } },
+  portal: { tenant: "acme", scopes: ["read", "retry", "test"], name: "portal", portal: { color: "#0f766e", logo_url: null } },
   empty: { tenant: null, scopes: ["publish", "manage", "read"], name: "operator" },
   slow: { tenant: null, scopes: ["publish", "manage", "read"], name: "operator" },
   broken: { tenant: null, scopes: ["publish", "manage", "read"], name: "operator" },
