@@ -1,4 +1,3 @@
-import { Link } from "wouter";
 import { to } from "../route/filters";
 import { Copy } from "./copy";
 
@@ -17,16 +16,19 @@ interface Props {
   copy?: boolean;
 }
 
-/** An id, which leads to what it names. */
+/**
+ * An id, which leads to what it names. Lists have many of these: a plain link costs less than the
+ * router's, and leads to the same.
+ */
 export function Id({ id, tenant, full = false, copy = false }: Props) {
   const place = PLACES[id.split("_")[0] ?? ""];
   const text = full ? id : shortId(id);
   return (
     <span className="id">
       {place ? (
-        <Link href={to(`${place}/${id}`, tenant ? { tenant } : {})} title={id}>
+        <a href={`#${to(`${place}/${id}`, tenant ? { tenant } : {})}`} title={id}>
           {text}
-        </Link>
+        </a>
       ) : (
         <span title={id}>{text}</span>
       )}

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, type CSSProperties, type ReactNode } from "react";
+import { memo, useEffect, useMemo, useRef, type CSSProperties, type ReactNode } from "react";
 import { WindowVirtualizer } from "virtua";
 import type { Pages } from "../api/ask";
 import { Icon } from "./icon";
@@ -58,13 +58,7 @@ const PLAIN_MAX = 40;
 export function Grid<T>({ label, columns, rows, rowKey, more = false, rowClass }: GridProps<T>) {
   const template = useMemo(() => ({ "--cols": columns.map(({ width }) => width).join(" ") }) as CSSProperties, [columns]);
   const line = (row: T, index: number) => (
-    <div role="row" aria-rowindex={index + 2} className={`row ${rowClass?.(row) ?? ""}`} key={rowKey(row)}>
-      {columns.map(({ head, cell, narrow, number }) => (
-        <div role="cell" key={head} className={`cell c-${narrow ?? "sub"}${number ? " number" : ""}`}>
-          {cell(row)}
-        </div>
-      ))}
-    </div>
+    <Line key={rowKey(row)} row={row} index={index} columns={columns as readonly Column<unknown>[]} more={rowClass?.(row) ?? ""} />
   );
   return (
     <div role="table" aria-label={label} aria-rowcount={more ? -1 : rows.length + 1} className="rows" style={template}>
@@ -89,6 +83,26 @@ export function Grid<T>({ label, columns, rows, rowKey, more = false, rowClass }
     </div>
   );
 }
+
+interface LineProps {
+  row: unknown;
+  index: number;
+  columns: readonly Column<unknown>[];
+  more: string;
+}
+
+/** A row. While somebody scrolls, those that stay in sight are not rendered again. */
+const Line = memo(function Line({ row, index, columns, more }: LineProps) {
+  return (
+    <div role="row" aria-rowindex={index + 2} className={`row ${more}`}>
+      {columns.map(({ head, cell, narrow, number }) => (
+        <div role="cell" key={head} className={`cell c-${narrow ?? "sub"}${number ? " number" : ""}`}>
+          {cell(row)}
+        </div>
+      ))}
+    </div>
+  );
+});
 
 /** Asks for the next page when its end comes into sight; the button is for keyboards and readers. */
 function More<T>({ pages }: { pages: Pages<T> }) {
