@@ -122,7 +122,7 @@ function Views() {
 }
 
 function PublishOnly() {
-  return <Empty title="This key publishes">It has no scope to read, so there is nothing that it could show. Sign in with a key that has `read` or `manage`.</Empty>;
+  return <Empty title="This key publishes">It has no scope to read, so there is nothing that it could show. Sign in with one that reads or manages.</Empty>;
 }
 
 /** Signs out when the key ends. */

@@ -1,6 +1,7 @@
 import type { ShortDelivery } from "../api/contract";
 import { count, span } from "../time/format";
 import { When } from "../time/show";
+import { EndpointRef } from "./endpoint-ref";
 import { Id } from "./id";
 import { RetryButton } from "./retry-now";
 import type { Column } from "./rows";
@@ -39,9 +40,8 @@ const TYPE: Column<ShortDelivery> = {
 };
 const ENDPOINT: Column<ShortDelivery> = {
   head: "Endpoint",
-  width: "108px",
-  narrow: "hide",
-  cell: ({ endpoint_id, tenant }) => <Id id={endpoint_id} tenant={tenant} />,
+  width: "minmax(108px, 1.2fr)",
+  cell: ({ endpoint_id, tenant }) => <EndpointRef id={endpoint_id} tenant={tenant} />,
 };
 const ANSWER: Column<ShortDelivery> = { head: "Answer", width: "84px", cell: (delivery) => <LastOutcome delivery={delivery} /> };
 const ATTEMPTS: Column<ShortDelivery> = {

@@ -4,6 +4,7 @@ import type { Lane, ShortDelivery } from "../api/contract";
 import { to } from "../route/filters";
 import { count } from "../time/format";
 import { Age, When } from "../time/show";
+import { EndpointRef } from "./endpoint-ref";
 import { Icon } from "./icon";
 import { Id } from "./id";
 import { DiscardButton, RetryButton } from "./retry-now";
@@ -30,8 +31,8 @@ export function LaneCard({ lane, showTenant, hideEndpoint, open, toggle }: Props
           {name}
         </strong>
         {!hideEndpoint && (
-          <span className="dim">
-            to <Id id={lane.endpoint_id} tenant={lane.tenant} />
+          <span className="dim clip">
+            to <EndpointRef id={lane.endpoint_id} tenant={lane.tenant} />
           </span>
         )}
         {showTenant && <span className="dim">{lane.tenant}</span>}
@@ -70,7 +71,7 @@ function HeadLine({ head, lane }: { head: ShortDelivery; lane: Lane }) {
 
 /** What happens next if nobody does anything. */
 export function whatNext(lane: Lane, head: ShortDelivery): string {
-  const behind = lane.depth > 1 ? ` The ${count(lane.depth - 1)} behind it follow in order.` : "";
+  const behind = lane.depth < 2 ? "" : lane.depth === 2 ? " The one behind it follows." : ` The ${count(lane.depth - 1)} behind it follow in order.`;
   if (lane.stopped_at) return `The lane has stopped at the dead letter ${lane.stopped_at}. Resend or discard that, and the lane goes on.`;
   switch (head.wait?.cause) {
     case "paused":

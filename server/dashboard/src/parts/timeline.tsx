@@ -4,6 +4,7 @@ import type { Delivery, EventDetail } from "../api/contract";
 import { to } from "../route/filters";
 import { now } from "../time/clock";
 import { clockTime, span } from "../time/format";
+import { useEndpointNames } from "./endpoint-ref";
 import { useSetting } from "./settings";
 import { shortId } from "./id";
 import { Icon } from "./icon";
@@ -119,12 +120,13 @@ interface TrackProps {
 function TrackView({ track, begin, until, x, tenant }: TrackProps) {
   const { delivery, marks, end, due } = track;
   const last = end ?? now();
+  const name = useEndpointNames().get(delivery.endpoint_id);
   return (
     <li>
       <span className="name">
         <Icon name={LOOK[delivery.state] ?? "clock"} />
-        <Link href={to(`/deliveries/${delivery.id}`, { tenant })} title={delivery.id}>
-          {shortId(delivery.endpoint_id)}
+        <Link className="clip" href={to(`/deliveries/${delivery.id}`, { tenant })} title={`${delivery.id} to ${delivery.endpoint_id}`}>
+          {name ?? shortId(delivery.endpoint_id)}
         </Link>
         {delivery.resend_of && <span className="dim"> resent</span>}
       </span>

@@ -4,6 +4,7 @@ import { useAct, useAsk } from "../api/ask";
 import type { BulkFilter, BulkForm, DryRun } from "../api/contract";
 import { Dialog } from "../parts/dialog";
 import { TextField } from "../parts/fields";
+import { useEndpointNames } from "../parts/endpoint-ref";
 import { Icon } from "../parts/icon";
 import { shortId } from "../parts/id";
 import { Failure, Loading } from "../parts/states";
@@ -89,6 +90,7 @@ export function BulkDialog({ act: name, filter, close }: Props) {
 
 /** What a dry run has counted. */
 export function Report({ report, act }: { report: DryRun; act: string }) {
+  const names = useEndpointNames();
   return (
     <div className="report">
       <p>
@@ -118,9 +120,7 @@ export function Report({ report, act }: { report: DryRun; act: string }) {
             <tbody>
               {report.by.slice(0, 100).map(({ endpoint_id, event_type, count: many }) => (
                 <tr key={`${endpoint_id} ${event_type}`}>
-                  <td className="mono" title={endpoint_id}>
-                    {shortId(endpoint_id)}
-                  </td>
+                  <td title={endpoint_id}>{names.get(endpoint_id) ?? shortId(endpoint_id)}</td>
                   <td>{event_type}</td>
                   <td className="number">{count(many)}</td>
                 </tr>

@@ -2,7 +2,7 @@ import { useAsk } from "../api/ask";
 import type { DeadLetterGroup } from "../api/contract";
 import { Panel } from "../parts/facts";
 import { FilterSelect } from "../parts/filter-bar";
-import { Id } from "../parts/id";
+import { EndpointRef } from "../parts/endpoint-ref";
 import { Failure, Loading } from "../parts/states";
 import { REASONS } from "../parts/status";
 import { useFilters } from "../route/filters";
@@ -51,7 +51,7 @@ function Group({ group, part, narrow }: { group: DeadLetterGroup; part: number; 
         <rect width={Math.max(1, part * 100)} height="6" />
       </svg>
       <span className="clip">{what}</span>
-      <Id id={group.endpoint_id} tenant={group.tenant} />
+      <EndpointRef id={group.endpoint_id} tenant={group.tenant} />
       <span className="dim end">
         newest <When at={group.newest} relative />
       </span>

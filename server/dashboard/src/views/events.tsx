@@ -113,7 +113,7 @@ function ForLater() {
       rowKey={({ id }) => id}
       empty={
         <Empty title="Nothing waits for its time" curl={curl("POST", "/v1/events", body, who.tenant === null ? tenant : null)}>
-          An event with `deliver_after` is accepted now and published then.
+          An event with <code>deliver_after</code> is accepted now and published then.
         </Empty>
       }
     />

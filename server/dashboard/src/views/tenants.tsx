@@ -28,7 +28,7 @@ export default function Tenants() {
   );
   const close = () => setAsks(null);
   return (
-    <View title="Tenants" acts={make} beside={<p className="dim lede">The tenant `default` is always there and not listed.</p>}>
+    <View title="Tenants" acts={make} beside={<p className="dim lede">The tenant <code>default</code> is always there and not listed.</p>}>
       <Rows
         label="Tenants"
         pages={pages}
