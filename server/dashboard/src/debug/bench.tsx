@@ -60,30 +60,60 @@ export default function Bench() {
           a body that was parsed and written again
         </button>
       </p>
-      <div className="pair">
-        <AreaField label="Headers" value={sent.headers} set={put("headers")} rows={7} hint="Lines, curl's -H options, or JSON." placeholder={"webhook-id: evt_…\nwebhook-timestamp: 1780000000\nwebhook-signature: v1,…"} />
-        <div>
+      <HeadFields sent={sent} put={put} found={found} />
+      <BodyFields sent={sent} put={put} file={file} choose={choose} />
+      <div className="acts">
+        <button type="submit" className="primary">
+          Check the signature
+        </button>
+      </div>
+      <div aria-live="polite">{verdict !== null && <VerdictView verdict={verdict} />}</div>
+    </form>
+  );
+}
+
+interface PartProps {
+  sent: Sent;
+  put: <N extends keyof Sent>(name: N) => (value: Sent[N]) => void;
+}
+
+function HeadFields({ sent, put, found }: PartProps & { found: string | null }) {
+  return (
+    <div className="pair">
+      <AreaField label="Headers" value={sent.headers} set={put("headers")} rows={7} hint="Lines, curl's -H options, or JSON." placeholder={"webhook-id: evt_…\nwebhook-timestamp: 1780000000\nwebhook-signature: v1,…"} />
+      <div>
+        <SelectField
+          label="Scheme"
+          value={sent.scheme}
+          set={put("scheme")}
+          choices={[["", found ? `as the headers say: ${found}` : "as the headers say"], ...SCHEMES]}
+        />
+        <AreaField label="Secrets" value={sent.secrets} set={put("secrets")} rows={2} hint="One a line, the newest first. They stay in this page." placeholder="whsec_…" />
+        <div className="two-fields">
+          <TextField label="Tolerance, in seconds" type="number" value={sent.tolerance} set={put("tolerance")} />
           <SelectField
-            label="Scheme"
-            value={sent.scheme}
-            set={put("scheme")}
-            choices={[["", found ? `as the headers say: ${found}` : "as the headers say"], ...SCHEMES]}
+            label="Checked at"
+            value={sent.time}
+            set={(time) => put("time")(time as Sent["time"])}
+            choices={[
+              ["now", "now"],
+              ["header", "the time in its header"],
+            ]}
           />
-          <AreaField label="Secrets" value={sent.secrets} set={put("secrets")} rows={2} hint="One a line, the newest first. They stay in this page." placeholder="whsec_…" />
-          <div className="two-fields">
-            <TextField label="Tolerance, in seconds" type="number" value={sent.tolerance} set={put("tolerance")} />
-            <SelectField
-              label="Checked at"
-              value={sent.time}
-              set={(time) => put("time")(time as Sent["time"])}
-              choices={[
-                ["now", "now"],
-                ["header", "the time in its header"],
-              ]}
-            />
-          </div>
         </div>
       </div>
+    </div>
+  );
+}
+
+interface FileProps {
+  file: { name: string; data: Uint8Array } | null;
+  choose: (event: ChangeEvent<HTMLInputElement>) => Promise<void>;
+}
+
+function BodyFields({ sent, put, file, choose }: PartProps & FileProps) {
+  return (
+    <>
       <AreaField
         label="Body"
         value={sent.body}
@@ -103,13 +133,7 @@ export default function Bench() {
         />
         <Field label="Body from a file">{(ids) => <input {...ids} type="file" onChange={(event) => void choose(event)} />}</Field>
       </div>
-      <div className="acts">
-        <button type="submit" className="primary">
-          Check the signature
-        </button>
-      </div>
-      <div aria-live="polite">{verdict !== null && <VerdictView verdict={verdict} />}</div>
-    </form>
+    </>
   );
 }
 
