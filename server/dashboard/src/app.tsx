@@ -1,3 +1,4 @@
+import { useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { Route, Switch, useLocation } from "wouter";
 import { isProblem } from "./api/client";
@@ -39,6 +40,11 @@ const VIEWS = {
 export function App() {
   const key = useKey();
   const who = useWhoami();
+  const client = useQueryClient();
+  // What one key has seen is not there for the next.
+  useEffect(() => {
+    if (key === null) client.clear();
+  }, [key, client]);
   if (key === null) {
     return (
       <>

@@ -54,5 +54,6 @@ export function takeToken(): string | null {
   const match = /^#\/?(?:token|portal)=([^&]+)/.exec(location.hash);
   if (!match?.[1]) return null;
   history.replaceState(null, "", location.pathname + location.search);
-  return decodeURIComponent(match[1]);
+  // Tokens are plain letters: one that was encoded by whatever passed it on is not worth more.
+  return match[1];
 }

@@ -10,6 +10,7 @@ import { pageOf } from "../route/named";
 import { signOut } from "../session/key";
 import { useTenant, useWho } from "../session/who";
 import { When } from "../time/show";
+import { whose } from "./whose";
 
 /** What is above every view. */
 export function Bar() {
@@ -30,13 +31,20 @@ export function Bar() {
 function Finder() {
   const [text, setText] = useState("");
   const [, go] = useLocation();
+  const all = useTenant() === ALL;
   const find = (event: FormEvent) => {
     event.preventDefault();
     const wanted = text.trim();
     if (!wanted) return;
     if (/^att_/.test(wanted)) return tell("An attempt is found with its delivery: paste the id of that (dlv_…).", "bad");
-    go(to(pageOf(wanted) ?? "/events", pageOf(wanted) ? {} : { payload: wanted }));
     setText("");
+    const page = pageOf(wanted);
+    if (page === null) return go(to("/events", { payload: wanted }));
+    if (!all) return go(to(page));
+    // What cannot be asked, for whatever reason, is opened as it is: the view says what is wrong.
+    void whose(wanted)
+      .catch(() => null)
+      .then((tenant) => go(to(page, tenant ? { tenant } : {})));
   };
   return (
     <form className="finder" role="search" aria-label="Open an id" onSubmit={find}>

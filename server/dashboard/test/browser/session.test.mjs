@@ -21,6 +21,29 @@ test("a bad key is refused with the reason", async () => {
   assert.equal(await page.evaluate(() => sessionStorage.length), 0);
 });
 
+test("what one key has seen is not shown to the next in the same tab", async () => {
+  const { page } = await open(it, { key: KEY.operator, path: "/keys" });
+  await page.getByRole("table", { name: "Keys" }).waitFor();
+  await page.getByRole("button", { name: "Key: operator" }).click();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByLabel("Key of the API").fill(KEY.slow);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Keys" }).waitFor();
+  await page.waitForTimeout(300);
+  assert.equal(await page.getByRole("table", { name: "Keys" }).count(), 0);
+});
+
+test("a pasted id opens what it names, of whatever tenant", async () => {
+  const { data } = it.mock;
+  const { page } = await open(it, { key: KEY.operator });
+  const event = data.events.find(({ id, tenant }) => tenant === "globex" && data.deliveries.some(({ event_id }) => event_id === id));
+  const finder = page.getByRole("searchbox", { name: "Open an id" });
+  await finder.fill(event.id);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: event.type, level: 1 }).waitFor();
+  assert.match(page.url(), /tenant=globex/);
+});
+
 test("a key is kept in the tab alone", async () => {
   const { page, context } = await open(it, { key: KEY.operator });
   await page.getByRole("heading", { name: "Overview" }).waitFor();
