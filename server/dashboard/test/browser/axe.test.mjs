@@ -59,3 +59,17 @@ test("dialogs are accessible", async () => {
   assert.deepEqual(await violations(page), []);
   assert.deepEqual(trouble, []);
 });
+
+test("no view is wider than a narrow page", async () => {
+  const { page } = await open(it, { key: KEY.operator, width: 390 });
+  await settled(page);
+  const wide = [];
+  for (const [name, path] of VIEWS) {
+    await go(page, path(worth(it.mock.data)));
+    await page.waitForTimeout(100);
+    await settled(page);
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    if (width > 390) wide.push(`${name}: ${width}`);
+  }
+  assert.deepEqual(wide, []);
+});
