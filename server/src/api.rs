@@ -5,6 +5,7 @@ mod audit;
 mod caller;
 mod caught;
 mod cursors;
+mod dashboard;
 mod dead_letter_acts;
 mod dead_letter_filter;
 mod dead_letters;
@@ -341,6 +342,7 @@ pub fn router(api: &Api) -> Router {
     let (routes, _) = openapi::routes().split_for_parts();
     routes
         .merge(openapi::pages())
+        .merge(dashboard::pages())
         .fallback(edge::no_route)
         .layer(from_fn_with_state(api.clone(), intake::bound))
         .layer(axum::middleware::from_fn(edge::pass))

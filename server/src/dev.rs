@@ -11,7 +11,7 @@ use postrider::Secret;
 use postrider::signature::KeyError;
 use receiver::Receiver;
 use serde_json::json;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,8 +31,8 @@ const POLL: Duration = Duration::from_millis(20);
 /// Run a server to try things out with
 ///
 /// Starts a server with temporary data, a receiver that verifies and prints what it gets, and an
-/// endpoint between the two; publishes a first event, and shows what to do next. Ends when it is
-/// interrupted, and leaves nothing behind.
+/// endpoint between the two; publishes a first event, opens the dashboard in a browser if there is one,
+/// and shows what to do next. Ends when it is interrupted, and leaves nothing behind.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The port of the API [default: 8080, or one that is free]
@@ -41,6 +41,9 @@ pub(crate) struct Args {
     /// End when the first event is delivered; exit status 1 if it is not within 30 seconds
     #[arg(long)]
     once: bool,
+    /// Open no browser
+    #[arg(long)]
+    no_open: bool,
     /// Print JSON, an object a line
     #[arg(long)]
     json: bool,
@@ -151,6 +154,12 @@ fn new_secret() -> Result<Secret, DevFailed> {
 }
 
 impl Args {
+    /// Whether somebody sits in front of it.
+    fn has_someone_to_look(&self) -> bool {
+        let stays = !self.once && !self.json && !self.no_open;
+        stays && io::stdout().is_terminal() && has_a_screen()
+    }
+
     /// Registers the receiver, sends it an event, and tells of it. Gives whether it was delivered.
     async fn hello(
         &self,
@@ -175,9 +184,10 @@ impl Args {
             event: event.field("id").to_owned(),
             port_taken,
         };
+        let dashboard = dashboard(client.url(), key);
         let text = match self.json {
             true => json!({
-                "url": client.url(), "api_key": key, "secret": secret,
+                "url": client.url(), "dashboard": dashboard, "api_key": key, "secret": secret,
                 "receiver": receiver.url(), "endpoint_id": hello.endpoint,
                 "event_id": hello.event, "delivered": hello.is_delivered,
                 "port_taken": port_taken.then_some(PORT),
@@ -187,8 +197,24 @@ impl Args {
         };
         // If nobody reads it, it runs all the same.
         say(&text)?;
+        if self.has_someone_to_look() {
+            // Without a browser, the address is in the text.
+            let _ = open::that_detached(&dashboard);
+        }
         Ok(hello.is_delivered)
     }
+}
+
+/// Signs in whoever follows it. What is behind `#` goes to no server, and the page takes it out of its
+/// address at once.
+fn dashboard(url: &str, key: &str) -> String {
+    format!("{url}/ui/#token={key}")
+}
+
+/// Whether this machine shows windows.
+fn has_a_screen() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|it| !it.is_empty());
+    !cfg!(target_os = "linux") || is_set("DISPLAY") || is_set("WAYLAND_DISPLAY")
 }
 
 async fn is_delivered(client: &Client, event: &str) -> Result<bool, DevFailed> {
@@ -207,6 +233,7 @@ async fn is_delivered(client: &Client, event: &str) -> Result<bool, DevFailed> {
 
 impl Hello {
     fn text(&self, url: &str, receiver: &str, key: &str, is_last: bool) -> String {
+        let dashboard = dashboard(url, key);
         let Self {
             endpoint, event, ..
         } = self;
@@ -221,6 +248,7 @@ impl Hello {
         let program = crate::program::name();
         let mut text = format!(
             "server    {url}  ({elsewhere}its data goes when it ends)\n\
+             dashboard {dashboard}\n\
              receiver  {receiver}  prints what it gets\n\
              endpoint  {endpoint}  from the one to the other\n\
              event     {event}  demo.hello {became}"

@@ -6,7 +6,7 @@ use super::problem::{Code, Problem};
 use crate::quiet::Quiet;
 use axum::extract::Request;
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::time::Instant;
@@ -84,11 +84,11 @@ fn complete(mut response: Response, id: &str) -> Response {
     }
 }
 
-/// Where there is no route. A browser that is sent to the server itself finds out what it is; that
+/// Where there is no route. A browser that is sent to the server itself is led to the dashboard; that
 /// is no route, so that an application into which the API is merged may have one of its own.
 pub(crate) async fn no_route(request: Request) -> Response {
     if request.uri().path() == "/" && matches!(*request.method(), Method::GET | Method::HEAD) {
-        return super::openapi::home().into_response();
+        return (StatusCode::SEE_OTHER, [(header::LOCATION, "ui/")]).into_response();
     }
     let detail = format!("route {} {}", request.method(), request.uri().path());
     Problem::not_found(detail).into_response()

@@ -209,13 +209,6 @@ static REFERENCE: LazyLock<String> = LazyLock::new(|| super::reference::page(&do
 
 static PROBLEMS: LazyLock<String> = LazyLock::new(super::reference::problems);
 
-static HOME: LazyLock<String> = LazyLock::new(super::reference::home);
-
-/// What a browser finds at the address of the server.
-pub(super) fn home() -> impl IntoResponse {
-    page(&HOME)
-}
-
 fn page(text: &'static LazyLock<String>) -> impl IntoResponse {
     let policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
                   frame-ancestors 'none'";

@@ -179,7 +179,7 @@ pub(crate) async fn create(
     let (link, token) = api.portal_links().add(new, now, note).await?;
     let view = LinkView {
         id: link.id.clone(),
-        url: format!("{}/ui/#portal={token}", base(&api, &parts)),
+        url: format!("{}/portal/#portal={token}", base(&api, &parts)),
         token,
         tenant: api.tenants().name_of(caller.tenant()),
         scopes: link.scopes.clone(),

@@ -150,16 +150,6 @@ pub(super) fn page(document: &Value) -> String {
     html("Postrider API", &body)
 }
 
-/// What a browser finds at the address of the server.
-pub(super) fn home() -> String {
-    let list = "<p>This is the API of a Postrider server: it delivers webhooks, in order. Its version \
-                is {}.</p><ul><li><a href=\"/reference\">reference</a>: every route</li>\
-                <li><a href=\"/openapi.json\">openapi.json</a>: the same for programs</li>\
-                <li><a href=\"/problems\">problems</a>: every error, and what to do</li>\
-                <li><a href=\"/readyz\">readyz</a>: whether it accepts events</li></ul>";
-    html("Postrider", &list.replace("{}", env!("CARGO_PKG_VERSION")))
-}
-
 /// A paragraph for each code of a problem.
 pub(super) fn problems() -> String {
     let mut body = String::new();

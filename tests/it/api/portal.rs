@@ -169,7 +169,7 @@ async fn a_link_signs_in_once_and_says_how_the_portal_looks() {
         made["url"].as_str().unwrap(),
         made["token"].as_str().unwrap(),
     );
-    assert_eq!(url, format!("{}/ui/#portal={token}", server.base));
+    assert_eq!(url, format!("{}/portal/#portal={token}", server.base));
     assert_eq!(made["scopes"], json!(["read", "retry"]));
     let server = server.restart().await;
     let (one, other) = tokio::join!(
@@ -310,7 +310,7 @@ async fn what_a_link_cannot_be_is_refused_with_its_place() {
     let made = server.post("/v1/portal-links", json!({})).await.expect(201);
     let url = made["url"].as_str().unwrap();
     assert!(
-        url.starts_with("https://hooks.example/postrider/ui/#portal=plk_"),
+        url.starts_with("https://hooks.example/postrider/portal/#portal=plk_"),
         "{url}"
     );
     assert_eq!(made["tenant"], "default");

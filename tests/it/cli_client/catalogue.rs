@@ -166,7 +166,7 @@ fn a_link_to_the_portal_is_made_for_a_tenant_and_revoked() {
     let made = server.json(&[&create[..], &more].concat());
     assert_eq!(made["scopes"], json!(["read", "retry", "test"]));
     assert_eq!(made["tenant"], "acme");
-    let start = format!("{}/ui/#portal=plk_", server.url);
+    let start = format!("{}/portal/#portal=plk_", server.url);
     assert!(text(&made["url"]).starts_with(&start), "{made}");
     let id = text(&made["id"]);
     let revoke = ["portal-links", "revoke", &id, "--tenant=acme"];

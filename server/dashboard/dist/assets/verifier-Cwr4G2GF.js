@@ -1,0 +1,1 @@
+export{r as signed}from"./verifier-q0K6MR_c.js";

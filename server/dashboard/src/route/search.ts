@@ -1,0 +1,6 @@
+import { split } from "./split";
+
+/** The query of the address, now. */
+export function currentSearch(): URLSearchParams {
+  return new URLSearchParams(split(location.hash).query);
+}

@@ -1,0 +1,60 @@
+import { useAsk } from "../api/ask";
+import type { DeadLetterGroup } from "../api/contract";
+import { Panel } from "../parts/facts";
+import { FilterSelect } from "../parts/filter-bar";
+import { EndpointRef } from "../parts/endpoint-ref";
+import { Failure, Loading } from "../parts/states";
+import { REASONS } from "../parts/status";
+import { useFilters } from "../route/filters";
+import { count } from "../time/format";
+import { When } from "../time/show";
+
+interface Props {
+  query: Record<string, string | undefined>;
+  narrow: (change: { endpoint_id?: string; reason?: string; event_type?: string }) => void;
+}
+
+const SHOWN = 8;
+
+/** How many there are of each kind: a click narrows the list to it. */
+export function DeadLetterGroups({ query, narrow }: Props) {
+  const [{ by = "reason" }, set] = useFilters(["by"]);
+  const asked = useAsk(["groups", by, query], (api, signal) => api.GET("/v1/dead-letters/groups", { params: { query: { ...query, by } }, signal }));
+  const groups = [...(asked.data?.groups ?? [])].sort((a, b) => b.count - a.count);
+  if (asked.error) return <Failure problem={asked.error} again={() => void asked.refetch()} />;
+  if (asked.isPending) return <Loading lines={3} what="Groups" />;
+  if (groups.length === 0) return null;
+  const all = groups.reduce((sum, group) => sum + group.count, 0);
+  const choice = <FilterSelect label="Grouped by" value={by === "reason" ? "" : by} set={(by) => set({ by })} any="endpoint and reason" choices={[["endpoint,type", "endpoint and type"]]} />;
+  const hidden = groups.length - SHOWN + (asked.data?.groups_left_out ?? 0);
+  return (
+    <Panel title={`${count(all)} in ${count(groups.length)} groups`} aside={choice}>
+      <ul className="groups">
+        {groups.slice(0, SHOWN).map((group) => (
+          <Group key={`${group.endpoint_id} ${group.reason ?? ""} ${group.event_type ?? ""}`} group={group} part={group.count / (groups[0]?.count ?? 1)} narrow={narrow} />
+        ))}
+      </ul>
+      {hidden > 0 && <p className="dim none">{count(hidden)} smaller groups are not shown: narrow the filters.</p>}
+    </Panel>
+  );
+}
+
+function Group({ group, part, narrow }: { group: DeadLetterGroup; part: number; narrow: Props["narrow"] }) {
+  const what = group.reason ? (REASONS[group.reason] ?? group.reason) : (group.event_type ?? "");
+  const change = { endpoint_id: group.endpoint_id, ...(group.reason ? { reason: group.reason } : {}), ...(group.event_type ? { event_type: group.event_type } : {}) };
+  return (
+    <li>
+      <button type="button" className="link" onClick={() => narrow(change)}>
+        {count(group.count)}
+      </button>
+      <svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
+        <rect width={Math.max(1, part * 100)} height="6" />
+      </svg>
+      <span className="clip">{what}</span>
+      <EndpointRef id={group.endpoint_id} tenant={group.tenant} />
+      <span className="dim end">
+        newest <When at={group.newest} relative />
+      </span>
+    </li>
+  );
+}

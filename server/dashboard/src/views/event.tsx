@@ -1,0 +1,95 @@
+import { useParams } from "wouter";
+import { useAsk } from "../api/ask";
+import { apiFor } from "../api/client";
+import type { EventDetail } from "../api/contract";
+import { useRefresh } from "../live/live";
+import { deliveryColumns } from "../parts/delivery-columns";
+import { Facts, Panel } from "../parts/facts";
+import { Id } from "../parts/id";
+import { View } from "../parts/page";
+import { Payload, saveBytes } from "../parts/payload";
+import { Grid } from "../parts/rows";
+import { Failure, Loading } from "../parts/states";
+import { Status } from "../parts/status";
+import { EventTimeline } from "../parts/timeline";
+import { useMay, useOneTenant, useTenant } from "../session/who";
+import { When } from "../time/show";
+import { WhyNot } from "./why-not";
+
+export default function EventPage() {
+  const { id = "" } = useParams<{ id: string }>();
+  const asked = useAsk(["event", id], (api, signal) => api.GET("/v1/events/{id}", { params: { path: { id } }, signal }), { one: true });
+  const act = useMay("retry");
+  useRefresh(["event", "event-deliveries"], ({ data }) => data.event_id === id);
+  const event = asked.data;
+  const list = useAsk(
+    ["event-deliveries", id],
+    (api, signal) => api.GET("/v1/deliveries", { params: { query: { event_id: id, view: "short", order: "asc", limit: 100 } }, signal }),
+    { one: true, enabled: event !== undefined },
+  );
+  return (
+    <View title={event?.type ?? "Event"} back={["/events", "Events"]} beside={event && <Beside event={event} />}>
+      {asked.error && <Failure problem={asked.error} again={() => void asked.refetch()} />}
+      {asked.isPending && <Loading />}
+      {event && (
+        <>
+          {event.payload_unreadable && <p className="banner warn">The payload cannot be read: {event.payload_unreadable}. Endpoints with a filter did not get it.</p>}
+          <Panel title="Timeline">
+            <EventTimeline event={event} />
+          </Panel>
+          <Panel title="Deliveries">
+            {list.error && <Failure problem={list.error} again={() => void list.refetch()} />}
+            {list.isPending && <Loading lines={3} what="Deliveries" />}
+            {list.data && list.data.data.length === 0 && <p className="dim none">No endpoint got it.</p>}
+            {list.data && list.data.data.length > 0 && <Grid label="Deliveries" rows={list.data.data} columns={deliveryColumns({ endpoint: true, type: false, act })} rowKey={({ id }) => id} />}
+          </Panel>
+          <Panel title="Why did an endpoint not get it?">
+            <WhyNot event={event} />
+          </Panel>
+          <Panel title="Payload">
+            <ExactPayload id={id} />
+          </Panel>
+          <Panel title="About it">
+            <Facts
+              of={[
+                ["Accepted", <When key="a" at={event.published_at} exact />],
+                event.deliver_after ? ["For later", <When key="l" at={event.deliver_after} exact />] : null,
+                ["Ordering key", event.ordering_key ?? "none: the lane of each endpoint"],
+                ["Idempotency key", event.idempotency_key ?? "none"],
+                ["Tenant", event.tenant],
+                event.last_error ? ["Last error", event.last_error] : null,
+              ]}
+            />
+          </Panel>
+        </>
+      )}
+    </View>
+  );
+}
+
+function Beside({ event }: { event: EventDetail }) {
+  return (
+    <p className="beside">
+      <Status of={event.state} />
+      <Id id={event.id} full copy />
+    </p>
+  );
+}
+
+/** The bytes as they were published: parsed and written again they would be others. */
+function ExactPayload({ id }: { id: string }) {
+  const shown = useTenant();
+  const one = useOneTenant();
+  const tenant = shown === null ? null : one;
+  const asked = useAsk(["payload", id], (api, signal) => api.GET("/v1/events/{id}/payload", { params: { path: { id } }, parseAs: "text", signal }), {
+    one: true,
+    staleTime: Infinity,
+  });
+  if (asked.error) return <Failure problem={asked.error} again={() => void asked.refetch()} />;
+  if (asked.data === undefined) return <Loading lines={4} what="The payload" />;
+  const save = async () => {
+    const { data } = await apiFor(tenant).GET("/v1/events/{id}/payload", { params: { path: { id } }, parseAs: "arrayBuffer" });
+    if (data) saveBytes(data, `${id}.json`);
+  };
+  return <Payload label="The payload" text={asked.data} save={() => void save()} />;
+}

@@ -1,0 +1,1 @@
+import{api as e,Module as o}from"./shared.js";import{memoryDedupe as i,WebhookError as l}from"./shared.js";var r=await fetch(new URL("../full.wasm",import.meta.url)),{webhook:a,sign:m}=e(new o(await WebAssembly.compile(await r.arrayBuffer())));export{l as WebhookError,i as memoryDedupe,m as sign,a as webhook};
