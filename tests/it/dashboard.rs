@@ -1,5 +1,6 @@
 //! The pages at `/ui/` and `/portal/`: as they are served, and in a real browser over a real server.
 
+mod browser;
 mod mounted;
 mod served;
 
