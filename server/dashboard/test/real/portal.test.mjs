@@ -50,9 +50,15 @@ test("the portal of one tenant shows what is its own, and nothing of another by 
     const shown = await page.locator("main").innerText();
     for (const word of other.words) assert.ok(!shown.includes(word), `${path} shows ${word}`);
   }
-  for (const path of ["/events", "/endpoints", "/dead-letters", "/"]) {
+  for (const [path, title, own] of [
+    ["/events", "Events", "acme.failed"],
+    ["/endpoints", "Endpoints", "acme-address"],
+    ["/dead-letters", "Dead letters", "acme.failed"],
+    ["/", "Overview", "Accepted"],
+  ]) {
     await go(page, path);
-    await page.getByText("acme", { exact: false }).first().waitFor();
+    await page.getByRole("heading", { name: title, level: 1 }).waitFor();
+    await page.locator("main").getByText(own).first().waitFor();
     await page.waitForFunction(() => !document.querySelector(".loading"));
     const shown = await page.locator("main").innerText();
     assert.ok(!shown.includes("globex"), path);
@@ -157,8 +163,8 @@ test("the portal stands in a frame of the site that the operator names, and in n
   // So the link is as good as before.
   await framed(page, SHOP, made.url);
   await page.frameLocator("iframe").getByText("Webhooks of acme").waitFor();
-  await framed(page, SHOP, `${BASE}/ui/`);
   said.length = 0;
+  await framed(page, SHOP, `${BASE}/ui/`);
   await until("the dashboard is in no frame", isRefused);
   await context.close();
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { go } from "../browser/page.mjs";
 import { api, KEYS, open, stage, test } from "./server.mjs";
 
 const it = stage();
@@ -21,7 +22,7 @@ test("a key that is revoked while it is used is signed out", async () => {
   await page.getByRole("heading", { name: "Overview" }).waitFor();
   assert.ok(!page.url().includes(key), page.url());
   await api("DELETE", `/v1/keys/${id}`);
-  await page.getByRole("link", { name: "Events", exact: true }).click();
+  await go(page, "/events");
   await page.getByRole("alert").getByText("does not accept this key").waitFor();
   assert.ok(!(await kept(page)).includes(key));
   assert.deepEqual(trouble, []);
