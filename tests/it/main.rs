@@ -12,6 +12,7 @@ mod api;
 mod budget;
 mod cli;
 mod cli_client;
+mod dashboard;
 mod delivery;
 mod demo;
 mod ensure;

@@ -58,6 +58,16 @@ pub(crate) fn browser() -> Result<(), String> {
     npm(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/browser"))
 }
 
+/// Installs what the dashboard is built and tested with, and the browser that looks at it.
+pub(crate) fn dashboard() -> Result<(), String> {
+    program(
+        BROWSERS,
+        "chromium",
+        "the tests look at the dashboard in Chromium",
+    )?;
+    npm(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/dashboard"))
+}
+
 /// Installs what the tests of the npm package run it in, and its peers.
 pub(crate) fn verifier() -> Result<(), String> {
     npm(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/verifier"))

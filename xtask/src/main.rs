@@ -7,6 +7,7 @@
 
 mod bench;
 mod crash;
+mod dashboard;
 mod install;
 mod mutants;
 mod node;
@@ -36,6 +37,8 @@ enum Word {
     Bench(bench::Args),
     /// Builds the npm package for receivers: verifier-wasm/pkg/*.tgz
     Wasm,
+    /// Builds the dashboard, compares it with what is committed, and runs its own tests
+    Dashboard,
     /// Kills the real binary over and over, and asks whether anything was lost
     Crash(crash::Args),
     /// Breaks the engine in small ways and asks the simulation whether it notices
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Some(Word::Test(args)) => test::run(&args),
         Some(Word::Bench(args)) => bench::run(&args),
         Some(Word::Wasm) => wasm::run(),
+        Some(Word::Dashboard) => dashboard::run(),
         Some(Word::Crash(args)) => crash::run(&args),
         Some(Word::Mutants(args)) => mutants::run(&args),
         None => Cli::command()

@@ -39,6 +39,8 @@ const STEPS: &[Step] = &[
     // The npm package that the tests install: see `tests/it/verifier.rs`.
     step("wasm", "cargo xtask wasm"),
     step("clippy-wasm", "cargo clippy -p postrider-verifier-wasm --features full -- -D warnings"),
+    // The committed page is the one that its source makes: see `server/dashboard/README.md`.
+    step("dashboard", "cargo xtask dashboard"),
     // Style is among them: see `tests/it/tidy.rs`.
     step("tests", "cargo test --workspace --tests"),
     // Seeded storms: see `docs/simulation.md`.
@@ -75,6 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     install::missing()?;
     if steps.iter().any(|step| step.name == "tests") {
         install::browser()?;
+        install::dashboard()?;
         install::verifier()?;
         install::client()?;
         install::schemathesis()?;

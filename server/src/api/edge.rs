@@ -4,7 +4,7 @@
 use super::caller::TENANT_HEADER;
 use super::problem::{Code, Problem};
 use crate::quiet::Quiet;
-use axum::extract::Request;
+use axum::extract::{OriginalUri, Request};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::middleware::Next;
@@ -88,10 +88,22 @@ fn complete(mut response: Response, id: &str) -> Response {
 /// is no route, so that an application into which the API is merged may have one of its own.
 pub(crate) async fn no_route(request: Request) -> Response {
     if request.uri().path() == "/" && matches!(*request.method(), Method::GET | Method::HEAD) {
-        return (StatusCode::SEE_OTHER, [(header::LOCATION, "ui/")]).into_response();
+        let to = to_dashboard(&request);
+        return (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response();
     }
     let detail = format!("route {} {}", request.method(), request.uri().path());
     Problem::not_found(detail).into_response()
+}
+
+/// The way to the dashboard from the root of the API, which has no slash at its end where another
+/// application has nested it. `./`, since a colon in a name would make a scheme of it.
+fn to_dashboard(request: &Request) -> String {
+    let original = request.extensions().get::<OriginalUri>();
+    let path = original.map_or(request.uri().path(), |uri| uri.0.path());
+    match path.rsplit('/').next() {
+        Some(last) if !last.is_empty() => format!("./{last}/ui/"),
+        _ => "ui/".to_owned(),
+    }
 }
 
 /// Refuses headers that come more than once.
