@@ -174,13 +174,15 @@ fn joined(schema: &Value, known: &Value) -> Option<Value> {
     Some(whole.into())
 }
 
-/// A page without deliveries has both of its forms, so it is not one of them alone.
+/// An empty page has both of its forms, so it is not one of them alone.
 fn allow_both_forms(document: &mut Value) {
-    let page = document.pointer_mut("/components/schemas/DeliveriesPage");
-    if let Some(page) = page.and_then(Value::as_object_mut)
-        && let Some(forms) = page.remove("oneOf")
-    {
-        page.insert("anyOf".to_owned(), forms);
+    for name in ["DeliveriesPage", "EndpointsPage"] {
+        let page = &mut document["components"]["schemas"][name];
+        if let Some(page) = page.as_object_mut()
+            && let Some(forms) = page.remove("oneOf")
+        {
+            page.insert("anyOf".to_owned(), forms);
+        }
     }
 }
 

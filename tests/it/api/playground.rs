@@ -71,7 +71,8 @@ async fn receivers_that_take_their_time_do_so_as_they_say() {
         never.0,
         [Value::Null, Value::Null, Value::Null, Value::Null]
     );
-    assert_eq!(never.1["attempts"][0]["failure"], "timeout", "{}", never.1);
+    let failure = never.1["attempts"][0]["failure"].as_str().unwrap();
+    assert!(failure.starts_with("timeout"), "{failure}");
     assert_eq!(slow.0, [200]);
     let took = slow.1["attempts"][0]["duration_ms"].as_u64().unwrap();
     assert!(took >= 2_900, "{took}");
