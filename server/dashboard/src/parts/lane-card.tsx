@@ -87,7 +87,7 @@ export function whatNext(lane: Lane, head: ShortDelivery): string {
 
 /** What waits in a lane, in order. */
 function Queue({ lane }: { lane: Lane }) {
-  const query = { state: "pending,retrying", order: "asc", view: "short", limit: 20, ordering_key: lane.ordering_key ?? undefined };
+  const query = { state: "pending,retrying", order: "oldest", view: "short", limit: 20, ordering_key: lane.ordering_key ?? "" };
   const asked = useAsk(
     ["queue", lane.endpoint_id, lane.ordering_key],
     (api, signal) => api.GET("/v1/endpoints/{id}/deliveries", { params: { path: { id: lane.endpoint_id }, query }, signal }),
