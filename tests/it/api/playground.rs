@@ -109,6 +109,8 @@ async fn a_server_without_a_playground_says_what_turns_it_on() {
 async fn it_ends_with_its_last_handle_and_what_it_does_not_know_is_not_found() {
     let playground = Playground::start().await.unwrap();
     let address = playground.address();
+    // Another test may have done so before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("http://{address}/nothing");
     let answer = http.post(&url).body("{}").send().await.unwrap();
