@@ -2,6 +2,7 @@
 
 use super::server::{KEY, Program, http};
 use serde_json::{Value, json};
+use std::ffi::OsStr;
 use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -13,8 +14,8 @@ async fn a_server_with_a_playground_delivers_to_it_and_to_nothing_else_of_the_ma
     // In the clear to nobody, but to the playground.
     fs::write(&config, "playground = true\nallow_http = false").unwrap();
     let data = directory.path().join("data");
-    let arguments = ["--config".as_ref(), config.as_os_str()];
-    let arguments = [&arguments[..], &["--data".as_ref(), data.as_os_str()]].concat();
+    let [with, at] = ["--config", "--data"].map(OsStr::new);
+    let arguments = [with, config.as_os_str(), at, data.as_os_str()];
     let server = Program::serve(&arguments, Stdio::null());
     let http = http();
     let get = async |path: &str| {
