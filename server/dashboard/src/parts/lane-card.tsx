@@ -110,7 +110,7 @@ function Queue({ lane }: { lane: Lane }) {
       ))}
       {lane.depth > rows.length && (
         <li className="dim">
-          and {count(lane.depth - rows.length)} more: <Link href={to(`/endpoints/${lane.endpoint_id}`, { tenant: lane.tenant, tab: "deliveries", state: "pending" })}>all that wait</Link>
+          and {count(lane.depth - rows.length)} more: <Link href={to(`/endpoints/${lane.endpoint_id}`, { tenant: lane.tenant, tab: "deliveries", state: "pending", lane: lane.ordering_key ? null : "own", ordering_key: lane.ordering_key })}>all that wait</Link>
         </li>
       )}
     </ol>

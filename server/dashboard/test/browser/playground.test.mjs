@@ -104,3 +104,13 @@ test("an id of any tenant is opened by a key for all of them", async () => {
   assert.ok(it.mock.requests.some((line) => line.startsWith(`GET /v1/deliveries/${delivery.id}?`) && line.includes("tenant=*")));
   assert.deepEqual(trouble, []);
 });
+
+test("what has no ordering key is found in its own lane", async () => {
+  const endpoint = it.mock.data.endpoints.find(({ tenant }) => tenant === "acme");
+  const { page } = await open(it, { key: KEY.acme, path: `/endpoints/${endpoint.id}?tab=deliveries` });
+  await settled(page);
+  const asked = page.waitForRequest((request) => new URL(request.url()).searchParams.get("ordering_key") === "");
+  await page.getByLabel("Lane", { exact: true }).selectOption("own");
+  await asked;
+  assert.match(page.url(), /lane=own/);
+});
