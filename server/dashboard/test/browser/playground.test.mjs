@@ -10,7 +10,7 @@ test("an event is sent to a receiver that fails, and is seen to be tried again a
   await page.getByRole("link", { name: "Playground" }).click();
   await page.getByLabel("Event type").fill("order.paid");
   await page.waitForFunction(() => document.querySelector("textarea")?.value.includes("order.paid"));
-  await page.getByLabel("Payload").fill('{"amount": 9007199254740993}');
+  await page.getByLabel("Payload", { exact: true }).fill('{"amount": 9007199254740993}');
   await page.getByRole("radio", { name: /fails twice/ }).check();
   const sent = page.waitForRequest((request) => request.method() === "POST" && request.url().endsWith("/v1/events"));
   await page.getByRole("button", { name: "Send it" }).click();
@@ -25,7 +25,7 @@ test("an event is sent to a receiver that fails, and is seen to be tried again a
 
 test("a payload that is no JSON is not sent", async () => {
   const { page } = await open(it, { key: KEY.acme, path: "/playground" });
-  await page.getByLabel("Payload").fill("{");
+  await page.getByLabel("Payload", { exact: true }).fill("{");
   await page.getByText("Not JSON").waitFor();
   assert.ok(await page.getByRole("button", { name: "Send it" }).isDisabled());
 });
@@ -69,7 +69,7 @@ test("the defaults of endpoints are saved", async () => {
 test("a source of any other provider says how it signs", async () => {
   const { page } = await open(it, { key: KEY.acme, path: "/sources" });
   await page.getByRole("button", { name: "New source" }).first().click();
-  await page.getByLabel("Name").fill("acme");
+  await page.getByLabel("Name", { exact: true }).fill("acme");
   await page.getByLabel("Provider").selectOption("custom");
   await page.getByLabel("Where the type is").fill("/event/kind");
   await page.getByLabel("Secrets").fill("0123456789abcdef0123456789abcdef");
