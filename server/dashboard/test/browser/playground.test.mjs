@@ -98,7 +98,7 @@ test("an id of any tenant is opened by a key for all of them", async () => {
   const { page, trouble } = await open(it, { key: KEY.operator });
   await settled(page);
   const delivery = it.mock.data.deliveries.find(({ tenant }) => tenant !== "default");
-  await page.getByRole("searchbox").fill(delivery.id);
+  await page.getByRole("searchbox", { name: "Open an id" }).fill(delivery.id);
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: `Delivery of ${delivery.event_type}` }).waitFor();
   assert.ok(it.mock.requests.some((line) => line.startsWith(`GET /v1/deliveries/${delivery.id}?`) && line.includes("tenant=*")));
