@@ -39,7 +39,7 @@ pub use range::Range;
 
 use ipnet::IpNet;
 use postrider_engine::TenantId;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 use tenants::TenantNetworks;
@@ -64,6 +64,8 @@ pub struct EgressGuard {
     allowed: Arc<[IpNet]>,
     denied: Arc<[IpNet]>,
     https_only: bool,
+    /// One receiver of the program's own.
+    receiver: Option<SocketAddr>,
     /// Shared by all clones.
     tenants: TenantNetworks,
 }
@@ -183,6 +185,25 @@ impl EgressGuard {
         self
     }
 
+    /// Lets requests go to this one receiver of the program's own, also in the clear: to no other port
+    /// of its address, and to no other address at its port. What is denied stays denied.
+    ///
+    /// ```
+    /// use postrider::egress::EgressGuard;
+    ///
+    /// let guard = EgressGuard::public_only().https_only();
+    /// let guard = guard.letting_through("127.0.0.1:4000".parse()?);
+    /// assert!(guard.check_socket("127.0.0.1:4000".parse()?).is_ok());
+    /// assert!(guard.check_socket("127.0.0.1:4001".parse()?).is_err());
+    /// assert!(guard.check_socket("127.0.0.2:4000".parse()?).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn letting_through(mut self, receiver: SocketAddr) -> Self {
+        self.receiver = Some(receiver);
+        self
+    }
+
     /// From now on requests of this tenant may go to these ranges, too, and to no others that were
     /// opened to it before. All clones of this guard follow. What is denied stays denied.
     ///
@@ -229,6 +250,25 @@ impl EgressGuard {
             }
         };
         Err(Blocked { address, by })
+    }
+
+    /// Whether a request may go to this address at this port: as [`check`](Self::check) says, and to the
+    /// receiver of [`letting_through`](Self::letting_through).
+    ///
+    /// # Errors
+    ///
+    /// [`Blocked`], as for the address alone.
+    pub fn check_socket(&self, address: SocketAddr) -> Result<(), Blocked> {
+        match self.is_own_receiver(address) && !self.denies(address.ip()) {
+            true => Ok(()),
+            false => self.check(address.ip()),
+        }
+    }
+
+    /// Whether this is the receiver of [`letting_through`](Self::letting_through), letter for letter: its
+    /// address in another form is not.
+    pub(crate) fn is_own_receiver(&self, address: SocketAddr) -> bool {
+        self.receiver == Some(address)
     }
 
     fn denies(&self, address: IpAddr) -> bool {

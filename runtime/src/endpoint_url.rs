@@ -2,7 +2,7 @@
 
 use crate::egress::{Blocked, EgressGuard, PlainHttp, ports};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 use url::{ParseError, Position, Url};
@@ -149,18 +149,23 @@ impl EndpointUrl {
     /// [`Blocked`] if the host is an address, in whatever spelling, that the guard refuses.
     pub fn check_literal(&self, guard: &EgressGuard) -> Result<(), Blocked> {
         match self.host() {
-            Host::Address(address) => guard.check(address),
+            Host::Address(address) => guard.check_socket(SocketAddr::new(address, self.port())),
             Host::Name(_) => Ok(()),
         }
     }
 
-    /// Whether the guard lets requests go out in the clear, if the scheme is `http`.
+    /// Whether the guard lets requests go out in the clear, if the scheme is `http`: to the receiver of
+    /// [`EgressGuard::letting_through`] it always does.
     ///
     /// # Errors
     ///
     /// [`PlainHttp`] if the guard wants `https` only.
     pub fn check_scheme(&self, guard: &EgressGuard) -> Result<(), PlainHttp> {
-        match self.is_https() || !guard.is_https_only() {
+        let is_own = match self.host() {
+            Host::Address(address) => guard.is_own_receiver(SocketAddr::new(address, self.port())),
+            Host::Name(_) => false,
+        };
+        match self.is_https() || !guard.is_https_only() || is_own {
             true => Ok(()),
             false => Err(PlainHttp),
         }
@@ -378,6 +383,26 @@ mod tests {
         assert!(literal.check_literal(&public_only).is_err());
         assert_eq!(literal.check_literal(&local), Ok(()));
         assert_eq!(url("http://localhost/").check_literal(&public_only), Ok(()));
+    }
+
+    #[test]
+    fn a_receiver_that_is_let_through_is_reached_in_the_clear_and_nothing_beside_it() {
+        let guard = EgressGuard::public_only().https_only();
+        let guard = guard.letting_through("127.0.0.1:4000".parse().unwrap());
+        let own = url("http://127.0.0.1:4000/ok");
+        assert_eq!(own.check_literal(&guard), Ok(()));
+        assert_eq!(own.check_scheme(&guard), Ok(()));
+        for text in [
+            "http://127.0.0.1:4001/ok",
+            "http://127.0.0.2:4000/ok",
+            "http://[::ffff:127.0.0.1]:4000/ok",
+            "http://127.0.0.1/ok",
+        ] {
+            assert!(url(text).check_literal(&guard).is_err(), "{text}");
+            assert!(url(text).check_scheme(&guard).is_err(), "{text}");
+        }
+        let clear = url("http://example.com:4000/").check_scheme(&guard);
+        assert_eq!(clear, Err(PlainHttp));
     }
 
     #[test]

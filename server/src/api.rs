@@ -39,6 +39,7 @@ mod networks;
 mod openapi;
 mod operations;
 mod page;
+mod playground;
 mod portal;
 mod problem;
 mod raw;
@@ -81,6 +82,7 @@ pub use sources::Provider;
 pub use system::Setting;
 
 use crate::metrics::Metrics;
+use crate::playground::Playground;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use key_uses::KeyUses;
@@ -139,6 +141,9 @@ pub struct ApiOptions {
     pub public_url: PublicUrl,
     /// Whose pages may show the portal in a frame.
     pub portal_frame_origins: FrameOrigins,
+    /// The receiver of its own, if there is one, that `GET /v1/playground` tells of. The egress guard has
+    /// to let requests through to it.
+    pub playground: Option<Playground>,
 }
 
 /// Operational events that wait to be published.

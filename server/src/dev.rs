@@ -132,6 +132,7 @@ fn config(args: &Args, data: &Path, port_taken: bool) -> Result<Config, DevFaile
         ("data", data.display().to_string()),
         ("listen", format!("{}:{port}", Ipv4Addr::LOCALHOST)),
         ("allow_networks", "127.0.0.0/8,::1/128".to_owned()),
+        ("playground", true.to_string()),
         ("shutdown_timeout_s", SHUTDOWN_TIMEOUT.as_secs().to_string()),
     ];
     let flags = flags.map(|(name, text)| (name, Some(text)));

@@ -24,6 +24,7 @@ mod budget;
 mod lenient;
 mod listen;
 mod metrics;
+mod playground;
 mod quiet;
 
 pub use api::{
@@ -33,3 +34,4 @@ pub use api::{
 };
 pub use listen::{ServeOptions, serve};
 pub use metrics::{METRICS_MEDIA_TYPE, Metrics, metrics_page};
+pub use playground::Playground;

@@ -12,6 +12,7 @@ mod keys;
 mod lists;
 mod overview;
 mod payloads;
+mod playground;
 mod portal;
 mod reach;
 mod readme;

@@ -4,6 +4,7 @@
 mod logs;
 mod metrics;
 mod operations;
+mod playground;
 mod server;
 mod sse;
 mod stream;

@@ -1,4 +1,4 @@
-use super::{EgressGuard, InvalidAllowList, Range, ports};
+use super::{BlockedBy, EgressGuard, InvalidAllowList, Range, ports};
 use crate::{EndpointUrl, InvalidUrl};
 use ipnet::IpNet;
 use std::collections::BTreeSet;
@@ -312,4 +312,28 @@ fn no_refused_port_is_one_that_operating_systems_hand_out() {
     for open in [80, 443, 3000, 5000, 8000, 8080, 8443, 9000] {
         assert_eq!(ports::refused(open), None, "{open}");
     }
+}
+
+#[test]
+fn what_is_let_through_is_one_address_at_one_port_and_a_denied_one_stays_denied() {
+    let socket = |text: &str| text.parse().unwrap();
+    let guard = guard("10.0.0.0/8").letting_through(socket("127.0.0.1:4000"));
+    for (address, passes) in [
+        ("127.0.0.1:4000", true),
+        ("127.0.0.1:4001", false),
+        ("127.0.0.2:4000", false),
+        ("[::1]:4000", false),
+        ("[::ffff:127.0.0.1]:4000", false),
+        ("10.1.2.3:4000", true),
+    ] {
+        let checked = guard.check_socket(socket(address));
+        assert_eq!(checked.is_ok(), passes, "{address}");
+    }
+    let loopback = "127.0.0.1".parse().unwrap();
+    assert!(guard.check(loopback).is_err(), "an address says no port");
+    let of_tenant = guard.of(&postrider_engine::TenantId::default());
+    assert!(of_tenant.check_socket(socket("127.0.0.1:4000")).is_ok());
+    let denied = guard.denying(["127.0.0.0/8".parse().unwrap()]);
+    let blocked = denied.check_socket(socket("127.0.0.1:4000")).unwrap_err();
+    assert_eq!(blocked.by, BlockedBy::DenyList);
 }

@@ -118,7 +118,7 @@ impl<D: Dial> Connector<D> {
         }
         let is_name = matches!(url.host(), Host::Name(_));
         for address in &addresses {
-            let checked = guard.check(address.ip());
+            let checked = guard.check_socket(*address);
             checked.map_err(|why| blocked_host(why, is_name))?;
         }
         Ok(addresses)
@@ -165,7 +165,7 @@ impl<D: Dial> Connector<D> {
     fn check_peer(&self, stream: D::Stream, vetted: &Vetted<'_>) -> Result<D::Stream, Failure> {
         let peer = self.dial.peer(&stream);
         let peer = peer.map_err(|error| Failure::new(FailureKind::Connect, describe(&error)))?;
-        let checked = vetted.guard.check(peer.ip());
+        let checked = vetted.guard.check_socket(peer);
         checked.map_err(|why| blocked_host(why, vetted.is_name))?;
         Ok(stream)
     }

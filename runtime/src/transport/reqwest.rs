@@ -203,7 +203,7 @@ impl ReqwestTransport {
 
     fn check_peer(&self, peer: Option<SocketAddr>, url: &EndpointUrl) -> Result<(), Failure> {
         let unknown = || Failure::new(FailureKind::BlockedAddress, "the peer's address is unknown");
-        let checked = self.guard.check(peer.ok_or_else(unknown)?.ip());
+        let checked = self.guard.check_socket(peer.ok_or_else(unknown)?);
         checked.map_err(|why| match url.host() {
             Host::Address(_) => blocked(why),
             Host::Name(_) => Failure::new(FailureKind::BlockedAddress, BlockedName),

@@ -9,7 +9,7 @@ import { Empty, Loading } from "./parts/states";
 import { Told } from "./parts/told";
 import { signOut, useKey } from "./session/key";
 import { Mark, NoAnswer, SignIn } from "./session/sign-in";
-import { may, useTenant, useWhoami, WhoProvider } from "./session/who";
+import { may, useTenant, useWho, useWhoami, WhoProvider } from "./session/who";
 import { Bar } from "./shell/bar";
 import { Nav } from "./shell/nav";
 import { logoOf, useColour } from "./shell/theme";
@@ -31,6 +31,10 @@ const VIEWS = {
   "/event-types/:name": lazy(() => import("./views/event-type")),
   "/sources": lazy(() => import("./views/sources")),
   "/sources/:id": lazy(() => import("./views/source")),
+  "/templates": lazy(() => import("./views/templates")),
+  "/templates/:name": lazy(() => import("./views/template")),
+  "/endpoint-defaults": lazy(() => import("./views/endpoint-defaults")),
+  "/playground": lazy(() => import("./views/playground")),
   "/keys": lazy(() => import("./views/keys")),
   "/tenants": lazy(() => import("./views/tenants")),
   "/audit": lazy(() => import("./views/audit")),
@@ -111,15 +115,21 @@ function Brand({ who }: { who: Whoami }) {
   );
 }
 
+/** What belongs to the operator: no customer of a platform is shown it. */
+const NOT_IN_PORTAL: ReadonlySet<string> = new Set(["/audit", "/playground"]);
+
 function Views() {
+  const { portal } = useWho();
   // Another tenant is another page: nothing of the one before stays.
   const tenant = useTenant();
   return (
     <Switch key={tenant}>
       <Route path="/" component={Overview} />
-      {Object.entries(VIEWS).map(([path, view]) => (
-        <Route key={path} path={path} component={view} />
-      ))}
+      {Object.entries(VIEWS)
+        .filter(([path]) => !portal || !NOT_IN_PORTAL.has(path))
+        .map(([path, view]) => (
+          <Route key={path} path={path} component={view} />
+        ))}
       <Route>
         <Empty title="There is no such page">The address names none of the views.</Empty>
       </Route>

@@ -2,10 +2,10 @@
 
 use super::Api;
 use super::caller::{Caller, Read};
-use super::deliveries::owned;
 use super::extract::{Id, Query};
 use super::page::{self, Page};
 use super::problem::Problem;
+use super::reach::{Reach, Whose};
 use super::time::Time;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::header;
@@ -159,6 +159,8 @@ pub(crate) struct AttemptsQuery {
     limit: Option<u16>,
     /// `next` of the page before.
     cursor: Option<String>,
+    /// Look among what this tenant has, by name or id; `*` for what all have, with a key for all tenants.
+    tenant: Option<String>,
 }
 
 /// A delivery and the number of an attempt, in the path. What is neither is not found.
@@ -195,7 +197,8 @@ pub(crate) async fn list(
 ) -> Result<Response, Problem> {
     let most = page::most(query.limit)?;
     let after: Option<u32> = page::cursor(query.cursor.as_deref())?;
-    let record = owned(&api, caller.tenant(), id).await?;
+    let reach = Reach::of(&api, &caller, query.tenant.as_deref())?;
+    let record = reach.delivery(&api, id).await?;
     let newest = record.attempts.last().map(|newest| newest.number);
     let found = api.postrider().attempts(&id, after.unwrap_or(0), most);
     let found = found.await?;
@@ -211,7 +214,7 @@ pub(crate) async fn list(
 
 #[utoipa::path(
     get, path = "/v1/deliveries/{id}/attempts/{number}", tag = "Deliveries",
-    params(("id" = String, Path), ("number" = u32, Path)),
+    params(("id" = String, Path), ("number" = u32, Path), Whose),
     summary = "Get an attempt",
     responses((status = OK, description = "The attempt.", body = AttemptView))
 )]
@@ -219,15 +222,17 @@ pub(crate) async fn get(
     State(api): State<Api>,
     caller: Caller<Read>,
     path: AttemptPath,
+    Query(whose): Query<Whose>,
 ) -> Result<axum::Json<AttemptView>, Problem> {
-    owned(&api, caller.tenant(), path.delivery).await?;
+    let reach = whose.reach(&api, &caller)?;
+    reach.delivery(&api, path.delivery).await?;
     let attempt = attempt(&api, &path).await?;
     Ok(axum::Json(AttemptView::of(&attempt)))
 }
 
 #[utoipa::path(
     get, path = "/v1/deliveries/{id}/attempts/{number}/request-body", tag = "Deliveries",
-    params(("id" = String, Path), ("number" = u32, Path)),
+    params(("id" = String, Path), ("number" = u32, Path), Whose),
     summary = "Get the body of an attempt's request as it was sent",
     description = "Byte for byte. Not found if it is not on record: no request was made, the attempt \
                    is of before bodies were kept, there was no room for it, or it was that of a batch \
@@ -238,8 +243,10 @@ pub(crate) async fn request_body(
     State(api): State<Api>,
     caller: Caller<Read>,
     path: AttemptPath,
+    Query(whose): Query<Whose>,
 ) -> Result<Response, Problem> {
-    owned(&api, caller.tenant(), path.delivery).await?;
+    let reach = whose.reach(&api, &caller)?;
+    reach.delivery(&api, path.delivery).await?;
     attempt(&api, &path).await?;
     let AttemptPath { delivery, number } = path;
     let Some(body) = api.postrider().request_body(&delivery, number).await? else {

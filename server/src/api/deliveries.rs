@@ -9,7 +9,7 @@ use super::extract::{Id, Query};
 use super::list_filters;
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
-use super::reach::Reach;
+use super::reach::{Reach, Whose};
 use super::time::Time;
 use super::wait::{self, WaitView};
 use axum::extract::State;
@@ -283,7 +283,8 @@ pub(crate) async fn shown(
 }
 
 #[utoipa::path(
-    get, path = "/v1/deliveries/{id}", tag = "Deliveries", params(("id" = String, Path)),
+    get, path = "/v1/deliveries/{id}", tag = "Deliveries",
+    params(("id" = String, Path), Whose),
     summary = "Get a delivery with the exact requests and responses",
     responses((status = OK, description = "The delivery.", body = DeliveryView))
 )]
@@ -291,8 +292,10 @@ pub(crate) async fn get(
     State(api): State<Api>,
     caller: Caller<Read>,
     Id(id): Id<DeliveryId>,
+    Query(whose): Query<Whose>,
 ) -> Result<axum::Json<DeliveryView>, Problem> {
-    let record = owned(&api, caller.tenant(), id).await?;
+    let reach = whose.reach(&api, &caller)?;
+    let record = reach.delivery(&api, id).await?;
     let wait = wait::of(&api, &[WaitQuery::from(&record)]).await;
     let wait = wait.into_iter().next().flatten();
     Ok(axum::Json(DeliveryView::of(&api, &record, wait)))

@@ -4,9 +4,10 @@ use super::Api;
 use super::caller::{Caller, Publish, Read};
 use super::deliveries::DeliveryView;
 use super::event_state::EventStateView;
-use super::extract::{self, Id, check_media_type, parse, read};
+use super::extract::{self, Id, Query, check_media_type, parse, read};
 use super::page::{self, Filling};
 use super::problem::{Code, Problem};
+use super::reach::Whose;
 use super::time::Time;
 use super::wait::{self, Waits};
 use axum::extract::{Request, State};
@@ -422,7 +423,7 @@ pub(crate) struct EventDetail {
 }
 
 #[utoipa::path(
-    get, path = "/v1/events/{id}", tag = "Events", params(("id" = String, Path)),
+    get, path = "/v1/events/{id}", tag = "Events", params(("id" = String, Path), Whose),
     summary = "Get an event with its payload and its deliveries",
     responses((status = OK, description = "The event.", body = EventDetail))
 )]
@@ -430,8 +431,10 @@ pub(crate) async fn get(
     State(api): State<Api>,
     caller: Caller<Read>,
     Id(id): Id<EventId>,
+    Query(whose): Query<Whose>,
 ) -> Result<Response, Problem> {
-    let record = owned(&api, caller.tenant(), id).await?;
+    let reach = whose.reach(&api, &caller)?;
+    let record = reach.event(&api, id).await?;
     let status = api.postrider().event_status(&id).await?;
     let asked: Vec<WaitQuery> = status.deliveries.iter().map(WaitQuery::from).collect();
     let waits = wait::of(&api, &asked).await;

@@ -4,12 +4,11 @@ use super::Api;
 use super::caller::{Caller, Read};
 use super::deliveries::{Order, one};
 use super::event_state::EventStateView;
-use super::events::owned;
 use super::extract::{Id, Query};
 use super::list_filters;
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
-use super::reach::Reach;
+use super::reach::{Reach, Whose};
 use super::time::Time;
 use axum::extract::State;
 use axum::http::header;
@@ -176,7 +175,8 @@ pub(crate) async fn list(
 }
 
 #[utoipa::path(
-    get, path = "/v1/events/{id}/payload", tag = "Events", params(("id" = String, Path)),
+    get, path = "/v1/events/{id}/payload", tag = "Events",
+    params(("id" = String, Path), Whose),
     summary = "Get the payload of an event, byte for byte",
     description = "As it was published, whatever a parser would make of it.",
     responses((
@@ -188,8 +188,10 @@ pub(crate) async fn payload(
     State(api): State<Api>,
     caller: Caller<Read>,
     Id(id): Id<EventId>,
+    Query(whose): Query<Whose>,
 ) -> Result<Response, Problem> {
-    let record = owned(&api, caller.tenant(), id).await?;
+    let reach = whose.reach(&api, &caller)?;
+    let record = reach.event(&api, id).await?;
     let headers = [
         (header::CONTENT_TYPE, "application/json".to_owned()),
         // A browser keeps it, and does not show it as a page of this server.

@@ -38,7 +38,8 @@ pub(super) fn is_operational(event_type: &EventType) -> bool {
 /// What a stream wants to see.
 #[derive(Clone, Debug)]
 pub(crate) struct Wants {
-    pub(super) tenant: TenantId,
+    /// `None`: what all tenants have.
+    pub(super) tenant: Option<TenantId>,
     pub(super) events: bool,
     /// Attempts that start.
     pub(super) starts: bool,
@@ -72,7 +73,8 @@ impl Wants {
             Item::Skipped(_) => true,
         };
         let concerns = |wanted| item.endpoint() == Some(wanted);
-        kind && self.tenant == *tenant && self.endpoint.is_none_or(concerns)
+        let is_theirs = self.tenant.as_ref().is_none_or(|own| own == tenant);
+        kind && is_theirs && self.endpoint.is_none_or(concerns)
     }
 
     fn takes(&self, tenant: &TenantId, item: &Item, event_type: Option<&EventType>) -> bool {
@@ -82,10 +84,18 @@ impl Wants {
     }
 }
 
+/// Something that has happened, and whose it is.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    /// `None` for what was missed.
+    pub(super) tenant: Option<TenantId>,
+    pub(super) item: Item,
+}
+
 /// A stream, as the hub sees it.
 struct Subscriber {
     wants: Wants,
-    queue: mpsc::Sender<Item>,
+    queue: mpsc::Sender<Shown>,
     /// What found no place since.
     missed: u64,
     /// It may have missed more, of which it is not known whose it was.
@@ -93,8 +103,8 @@ struct Subscriber {
 }
 
 impl Subscriber {
-    fn give(&mut self, item: Item) {
-        if !self.catch_up() || self.queue.try_send(item).is_err() {
+    fn give(&mut self, shown: Shown) {
+        if !self.catch_up() || self.queue.try_send(shown).is_err() {
             self.missed += 1;
         }
     }
@@ -104,7 +114,11 @@ impl Subscriber {
         let nothing = self.missed == 0 && !self.maybe_more;
         // How many facts were missed of all tenants is nobody's business.
         let count = Some(self.missed).filter(|_| !self.maybe_more);
-        if !nothing && self.queue.try_send(Item::Skipped(count)).is_ok() {
+        let skipped = Shown {
+            tenant: None,
+            item: Item::Skipped(count),
+        };
+        if !nothing && self.queue.try_send(skipped).is_ok() {
             self.missed = 0;
             self.maybe_more = false;
         }
@@ -193,7 +207,7 @@ impl Live {
     }
 
     /// What happens from now on, as far as it is wanted.
-    pub(super) fn subscribe(&self, wants: Wants) -> mpsc::Receiver<Item> {
+    pub(super) fn subscribe(&self, wants: Wants) -> mpsc::Receiver<Shown> {
         let (queue, items) = mpsc::channel(QUEUE);
         self.with(|subscribers| {
             subscribers.push(Subscriber {
@@ -227,7 +241,10 @@ impl Live {
         self.with(|subscribers| {
             for subscriber in subscribers {
                 if subscriber.wants.takes(tenant, item, event_type) {
-                    subscriber.give(item.clone());
+                    subscriber.give(Shown {
+                        tenant: Some(tenant.clone()),
+                        item: item.clone(),
+                    });
                 }
             }
         });
@@ -295,7 +312,7 @@ mod tests {
 
     fn wants(tenant: &str) -> Wants {
         Wants {
-            tenant: tenant.parse().unwrap(),
+            tenant: Some(tenant.parse().unwrap()),
             events: false,
             starts: false,
             attempts: false,
@@ -316,6 +333,23 @@ mod tests {
         Item::of(&Fact::Discarded { of }, None).unwrap()
     }
 
+    fn next(items: &mut mpsc::Receiver<Shown>) -> Option<Item> {
+        items.try_recv().ok().map(|shown| shown.item)
+    }
+
+    #[test]
+    fn who_watches_all_tenants_sees_whose_each_item_is() {
+        let live = Live::default();
+        let mut all = wants("default");
+        all.tenant = None;
+        let mut items = live.subscribe(all);
+        for name in ["one", "other"] {
+            let tenant: TenantId = name.parse().unwrap();
+            live.give(&tenant, &item(1), None);
+            assert_eq!(items.try_recv().unwrap().tenant, Some(tenant));
+        }
+    }
+
     #[test]
     fn who_falls_behind_is_told_how_many_he_has_missed_where_they_were() {
         let live = Live::default();
@@ -326,16 +360,16 @@ mod tests {
             live.give(&tenant, &item(1), None);
         }
         for _ in 0..QUEUE {
-            assert!(matches!(items.try_recv(), Ok(Item::Delivery(_))));
+            assert!(matches!(next(&mut items), Some(Item::Delivery(_))));
         }
-        assert!(items.try_recv().is_err(), "it has not been told yet");
+        assert!(next(&mut items).is_none(), "it has not been told yet");
         live.give(&tenant, &item(1), None);
-        assert!(matches!(items.try_recv(), Ok(Item::Skipped(Some(5)))));
-        assert!(matches!(items.try_recv(), Ok(Item::Delivery(_))));
+        assert!(matches!(next(&mut items), Some(Item::Skipped(Some(5)))));
+        assert!(matches!(next(&mut items), Some(Item::Delivery(_))));
         live.missed();
-        assert!(matches!(items.try_recv(), Ok(Item::Skipped(None))));
-        assert!(matches!(other.try_recv(), Ok(Item::Skipped(None))));
-        assert!(other.try_recv().is_err(), "what others miss is not told");
+        assert!(matches!(next(&mut items), Some(Item::Skipped(None))));
+        assert!(matches!(next(&mut other), Some(Item::Skipped(None))));
+        assert!(next(&mut other).is_none(), "what others miss is not told");
     }
 
     #[test]
@@ -345,9 +379,9 @@ mod tests {
         for _ in 0..=QUEUE {
             live.give(&TenantId::default(), &item(1), None);
         }
-        while items.try_recv().is_ok() {}
+        while next(&mut items).is_some() {}
         live.tidy();
-        assert!(matches!(items.try_recv(), Ok(Item::Skipped(Some(1)))));
+        assert!(matches!(next(&mut items), Some(Item::Skipped(Some(1)))));
         drop(items);
         live.tidy();
         assert!(live.with(|subscribers| subscribers.is_empty()));

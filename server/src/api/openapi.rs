@@ -4,8 +4,8 @@ use super::problem::Problem;
 use super::{
     Api, attempts, audit, dead_letter_acts, dead_letters, deliveries, endpoint_defaults,
     endpoint_list, endpoint_names, endpoints, event_types, events, events_list, health, inbound,
-    keys_routes, metrics_route, portal, replays, scheduled, sources, stats, stream, system,
-    templates, tenant_stats, tenants, timeline, try_outs, waiting_lanes, whoami,
+    keys_routes, metrics_route, playground, portal, replays, scheduled, sources, stats, stream,
+    system, templates, tenant_stats, tenants, timeline, try_outs, waiting_lanes, whoami,
 };
 use axum::Router;
 use axum::http::header;
@@ -99,6 +99,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(sources::receipts::list))
         .routes(routes!(inbound::receive))
         .routes(routes!(system::system))
+        .routes(routes!(playground::playground))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
 }
@@ -173,13 +174,15 @@ fn joined(schema: &Value, known: &Value) -> Option<Value> {
     Some(whole.into())
 }
 
-/// A page without deliveries has both of its forms, so it is not one of them alone.
+/// An empty page has both of its forms, so it is not one of them alone.
 fn allow_both_forms(document: &mut Value) {
-    let page = document.pointer_mut("/components/schemas/DeliveriesPage");
-    if let Some(page) = page.and_then(Value::as_object_mut)
-        && let Some(forms) = page.remove("oneOf")
-    {
-        page.insert("anyOf".to_owned(), forms);
+    for name in ["DeliveriesPage", "EndpointsPage"] {
+        let page = &mut document["components"]["schemas"][name];
+        if let Some(page) = page.as_object_mut()
+            && let Some(forms) = page.remove("oneOf")
+        {
+            page.insert("anyOf".to_owned(), forms);
+        }
     }
 }
 

@@ -6,13 +6,34 @@ use super::cursors::Of;
 use super::problem::{Code, Problem};
 use super::tenants::Hold;
 use postrider::engine::TenantUid;
-use postrider::{Endpoint, EndpointId, EventCursor, LaneCursor, TenantId};
+use postrider::{
+    DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventCursor, EventId, EventRecord,
+    LaneCursor, TenantId,
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 /// What stands for all tenants.
 const ALL: &str = "*";
 
 /// Characters of a name that are repeated in an error.
 const SHOWN_CHARS: usize = 64;
+
+/// Of whom a single thing may be.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Whose {
+    /// Look among what this tenant has, by name or id; `*` for what all have, with a key for all tenants.
+    pub(crate) tenant: Option<String>,
+}
+
+impl Whose {
+    /// Those that it asks for.
+    pub(crate) fn reach<N>(&self, api: &Api, caller: &Caller<N>) -> Result<Reach, Problem> {
+        Reach::of(api, caller, self.tenant.as_deref())
+    }
+}
 
 /// The tenants that a list tells of.
 pub(crate) struct Reach {
@@ -108,6 +129,28 @@ impl Reach {
         match self.covers(&endpoint.spec.tenant) {
             true => Ok(endpoint),
             false => Err(Problem::not_found(format_args!("endpoint {id}"))),
+        }
+    }
+
+    /// The event, if it is told of.
+    pub(crate) async fn event(&self, api: &Api, id: EventId) -> Result<EventRecord, Problem> {
+        let record = api.postrider().event(&id).await?;
+        match self.covers(&record.event.tenant) {
+            true => Ok(record),
+            false => Err(Problem::not_found(format_args!("event {id}"))),
+        }
+    }
+
+    /// The delivery, if it is told of.
+    pub(crate) async fn delivery(
+        &self,
+        api: &Api,
+        id: DeliveryId,
+    ) -> Result<DeliveryRecord, Problem> {
+        let record = api.postrider().delivery(&id).await?;
+        match self.covers(&record.event.tenant) {
+            true => Ok(record),
+            false => Err(Problem::not_found(format_args!("delivery {id}"))),
         }
     }
 

@@ -3,10 +3,10 @@
 use super::Api;
 use super::caller::{Caller, Read};
 use super::deliveries::DeliveryView;
-use super::endpoints::owned;
 use super::extract::{Id, Query};
 use super::page::{self, Filling};
 use super::problem::{Code, Problem};
+use super::reach::Reach;
 use super::time::Time;
 use super::wait::{self, WaitView};
 use axum::extract::State;
@@ -31,6 +31,8 @@ pub(crate) struct StatsQuery {
     /// The last so many hours: 1 to 2,208.
     #[param(minimum = 1, maximum = 2208, default = 24)]
     hours: Option<u64>,
+    /// Look among what this tenant has, by name or id; `*` for what all have, with a key for all tenants.
+    tenant: Option<String>,
 }
 
 /// The account of an endpoint, and its last hours.
@@ -129,7 +131,8 @@ pub(crate) async fn stats(
     Id(id): Id<EndpointId>,
     Query(query): Query<StatsQuery>,
 ) -> Result<axum::Json<EndpointStats>, Problem> {
-    owned(&api, caller.tenant(), id).await?;
+    let reach = Reach::of(&api, &caller, query.tenant.as_deref())?;
+    reach.endpoint(&api, id).await?;
     let hours = check_hours(query.hours)?;
     let ledger = api.postrider().ledger(&id).await?;
     let (from, until) = last_hours(&api, hours);
@@ -159,6 +162,8 @@ pub(crate) struct LanesQuery {
     limit: Option<u16>,
     /// `next` of the page before.
     cursor: Option<String>,
+    /// Look among what this tenant has, by name or id; `*` for what all have, with a key for all tenants.
+    tenant: Option<String>,
 }
 
 /// Where the lanes of an endpoint stand.
@@ -198,7 +203,8 @@ pub(crate) async fn lanes(
     Id(id): Id<EndpointId>,
     Query(query): Query<LanesQuery>,
 ) -> Result<axum::Json<Lanes>, Problem> {
-    owned(&api, caller.tenant(), id).await?;
+    let reach = Reach::of(&api, &caller, query.tenant.as_deref())?;
+    reach.endpoint(&api, id).await?;
     let most = page::most(query.limit)?;
     let mut after = match query.cursor.as_deref() {
         None => None,

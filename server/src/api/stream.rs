@@ -5,20 +5,20 @@ mod writer;
 
 use super::Api;
 use super::caller::{Caller, Read};
-use super::cursors::Of;
 use super::deliveries::one;
 use super::extract::Query;
 use super::live::Wants;
 use super::log_tail::Tail;
 use super::page;
 use super::problem::{Code, Problem};
+use super::reach::Reach;
 use crate::listen::Cut;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use postrider::{EventCursor, EventFilter, TenantId};
+use postrider::{EventCursor, EventFilter};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use writer::Writer;
@@ -39,6 +39,9 @@ pub(crate) struct StreamQuery {
     event_type: Option<String>,
     /// Only what concerns this endpoint; of events those that go to it.
     endpoint_id: Option<String>,
+    /// What this tenant has, by name or id; `*` for what all have, with `tenant` in each item, and with a
+    /// key for all tenants.
+    tenant: Option<String>,
     /// Begin after the event with this `id` of the stream; without it, now. `Last-Event-ID` goes
     /// before it.
     after: Option<String>,
@@ -70,11 +73,11 @@ impl std::str::FromStr for Kind {
 }
 
 impl StreamQuery {
-    fn wants(&self, tenant: &TenantId) -> Result<Wants, Problem> {
+    fn wants(&self, reach: &Reach) -> Result<Wants, Problem> {
         let kinds: Vec<Kind> = page::list(self.types.as_deref(), "types")?;
         let wanted = |kind| kinds.is_empty() || kinds.contains(&kind);
         Ok(Wants {
-            tenant: tenant.clone(),
+            tenant: reach.tenant().cloned(),
             events: wanted(Kind::Event),
             // Who asks for nothing in particular has always seen one line for an attempt.
             starts: kinds.contains(&Kind::Started),
@@ -91,7 +94,7 @@ impl StreamQuery {
         &self,
         headers: &HeaderMap,
         api: &Api,
-        tenant: &TenantId,
+        reach: &Reach,
     ) -> Result<Option<EventCursor>, Problem> {
         let refused = || {
             let detail = "hand back the last `id` of the stream, unchanged";
@@ -102,8 +105,7 @@ impl StreamQuery {
         // A client that has seen nothing yet may send an empty one.
         let header = header.transpose()?.filter(|text| !text.is_empty());
         let text = header.or(self.after.as_deref());
-        text.map(|text| api.cursors().find(tenant, Of::Events, text))
-            .transpose()
+        text.map(|text| reach.find_event(api, text)).transpose()
     }
 }
 
@@ -129,8 +131,9 @@ pub(crate) async fn stream(
     Query(query): Query<StreamQuery>,
     parts: Parts,
 ) -> Result<Response, Problem> {
-    let wants = query.wants(caller.tenant())?;
-    let place = query.place(&parts.headers, &api, caller.tenant())?;
+    let reach = Reach::of(&api, &caller, query.tenant.as_deref())?;
+    let wants = query.wants(&reach)?;
+    let place = query.place(&parts.headers, &api, &reach)?;
     if api.live().is_closing() {
         let detail = "no stream is opened any more";
         return Err(Problem::new(Code::ShuttingDown, detail).retry_after(1));
@@ -160,7 +163,7 @@ pub(crate) async fn stream(
 async fn tail(api: &Api, wants: &Wants, place: Option<EventCursor>) -> Result<Tail, Problem> {
     let postrider = api.postrider().clone();
     let filter = EventFilter {
-        tenant: Some(wants.tenant.clone()),
+        tenant: wants.tenant.clone(),
         event_types: wants.event_types.clone(),
         ..EventFilter::default()
     };

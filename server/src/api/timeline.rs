@@ -3,9 +3,9 @@
 use super::Api;
 use super::caller::{Caller, Read};
 use super::endpoints;
-use super::events::owned;
 use super::extract::{Id, Query};
 use super::problem::Problem;
+use super::reach::{Reach, Whose};
 use super::time::Time;
 use axum::extract::State;
 use postrider::engine::{Filter, Verdict};
@@ -45,7 +45,8 @@ pub(crate) struct Timeline {
 const STEPS_MAX: usize = 10_000;
 
 #[utoipa::path(
-    get, path = "/v1/events/{id}/timeline", tag = "Events", params(("id" = String, Path)),
+    get, path = "/v1/events/{id}/timeline", tag = "Events",
+    params(("id" = String, Path), Whose),
     summary = "What happened to an event, step by step",
     responses((status = OK, description = "The steps, oldest first.", body = Timeline))
 )]
@@ -53,8 +54,10 @@ pub(crate) async fn timeline(
     State(api): State<Api>,
     caller: Caller<Read>,
     Id(id): Id<EventId>,
+    Query(whose): Query<Whose>,
 ) -> Result<axum::Json<Timeline>, Problem> {
-    let record = owned(&api, caller.tenant(), id).await?;
+    let reach = whose.reach(&api, &caller)?;
+    let record = reach.event(&api, id).await?;
     let status = api.postrider().event_status(&id).await?;
     let went = match status.deliveries.len() {
         0 => "to no endpoint".to_owned(),
@@ -121,6 +124,8 @@ fn steps_of(delivery: &DeliveryRecord, steps: &mut Vec<Step>) {
 pub(crate) struct ExplainQuery {
     /// The endpoint.
     endpoint_id: String,
+    /// Look among what this tenant has, by name or id; `*` for what all have, with a key for all tenants.
+    tenant: Option<String>,
 }
 
 /// Why an endpoint did or did not get an event.
@@ -148,11 +153,11 @@ pub(crate) async fn explain(
     Id(id): Id<EventId>,
     Query(query): Query<ExplainQuery>,
 ) -> Result<axum::Json<Explanation>, Problem> {
-    let tenant = caller.tenant();
-    let record = owned(&api, tenant, id).await?;
+    let reach = Reach::of(&api, &caller, query.tenant.as_deref())?;
+    let record = reach.event(&api, id).await?;
     let endpoint = query.endpoint_id.parse::<EndpointId>();
     let endpoint = endpoint.map_err(|_| Problem::not_found("such endpoint"))?;
-    let endpoint = endpoints::owned(&api, tenant, endpoint).await?;
+    let endpoint = endpoints::owned(&api, &record.event.tenant, endpoint).await?;
     let status = api.postrider().event_status(&id).await?;
     let deliveries = status.deliveries.iter();
     let own: Vec<_> = deliveries

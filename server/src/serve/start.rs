@@ -3,10 +3,13 @@
 use crate::Answer;
 use crate::config::{Config, ConfigError};
 use postrider::descriptors::Budget;
+use postrider::egress::EgressGuard;
 use postrider::store::sqlite::{Loose, OpenError, Retention, SqliteOptions, loose};
 use postrider::transport::{HyperTransport, TransportConfig};
 use postrider::{Limits, Postrider, SqliteStore, StartError};
-use postrider_server::{Api, ApiError, ApiOptions, Metrics, ServeOptions, router, serve};
+use postrider_server::{
+    Api, ApiError, ApiOptions, Metrics, Playground, ServeOptions, router, serve,
+};
 use serde_json::json;
 use std::io;
 use std::net::SocketAddr;
@@ -40,6 +43,8 @@ pub(crate) enum ServeError {
         address: SocketAddr,
         error: io::Error,
     },
+    #[error("the playground gets no loopback port: {0}")]
+    Playground(io::Error),
     #[error(
         "{0} can be reached from elsewhere, and there is no API key yet: set POSTRIDER_API_KEY, or start on 127.0.0.1 once, which makes one"
     )]
@@ -91,11 +96,12 @@ async fn start_with(config: &Config, options: SqliteOptions) -> Result<Running, 
     let store = store.open(database(&config.data))?;
     let budget = Budget::of_process();
     let metrics = Metrics::new();
+    let (playground, egress) = playground(config).await?;
     let postrider = Postrider::builder()
         .store(store)
-        .transport(transport(config, &budget)?)
+        .transport(transport(egress.clone(), &budget)?)
         .observer(Arc::new(metrics.clone()))
-        .egress(config.egress.clone())
+        .egress(egress)
         .limits(limits(config, &budget))
         .shutdown_timeout(config.shutdown_timeout)
         .start()
@@ -107,15 +113,8 @@ async fn start_with(config: &Config, options: SqliteOptions) -> Result<Running, 
         grace: config.shutdown_timeout,
     };
     let options = ApiOptions {
-        known_event_types_only: config.known_event_types_only,
-        open_metrics: config.open_metrics,
-        metrics,
-        trusted_proxies: config.trusted_proxies.clone(),
-        endpoint_defaults: config.endpoint_defaults.clone(),
-        settings: config.settings.clone(),
-        secrets_left_out: config.secrets_left_out.clone(),
-        public_url: config.public_url.clone(),
-        portal_frame_origins: config.portal_frame_origins.clone(),
+        playground,
+        ..api_options(config, metrics)
     };
     let api = Api::open(postrider.clone(), options).await?;
     if let Some(key) = &config.api_key {
@@ -144,6 +143,33 @@ async fn start_with(config: &Config, options: SqliteOptions) -> Result<Running, 
     })
 }
 
+fn api_options(config: &Config, metrics: Metrics) -> ApiOptions {
+    ApiOptions {
+        known_event_types_only: config.known_event_types_only,
+        open_metrics: config.open_metrics,
+        metrics,
+        trusted_proxies: config.trusted_proxies.clone(),
+        endpoint_defaults: config.endpoint_defaults.clone(),
+        settings: config.settings.clone(),
+        secrets_left_out: config.secrets_left_out.clone(),
+        public_url: config.public_url.clone(),
+        portal_frame_origins: config.portal_frame_origins.clone(),
+        playground: None,
+    }
+}
+
+/// The receiver of the server's own, if it is to have one, and the guard that lets requests go there.
+async fn playground(config: &Config) -> Result<(Option<Playground>, EgressGuard), ServeError> {
+    let guard = config.egress.clone();
+    if !config.playground {
+        return Ok((None, guard));
+    }
+    let playground = Playground::start().await;
+    let playground = playground.map_err(ServeError::Playground)?;
+    let guard = guard.letting_through(playground.address());
+    Ok((Some(playground), guard))
+}
+
 fn limits(config: &Config, budget: &Budget) -> Limits {
     let limits = budget.bound(Limits {
         pending_deliveries_max: config.pending_deliveries_max,
@@ -162,8 +188,8 @@ fn limits(config: &Config, budget: &Budget) -> Limits {
 }
 
 /// Requests go out within the egress guard, and within the budget of descriptors.
-fn transport(config: &Config, budget: &Budget) -> Result<HyperTransport, ServeError> {
-    let transport = TransportConfig::new(config.egress.clone());
+fn transport(guard: EgressGuard, budget: &Budget) -> Result<HyperTransport, ServeError> {
+    let transport = TransportConfig::new(guard);
     let mut transport = transport.map_err(StartError::Tls)?;
     let pool = &mut transport.limits.pool;
     pool.idle_max = pool.idle_max.min(budget.idle_max);

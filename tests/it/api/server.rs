@@ -87,8 +87,12 @@ impl Server {
 
     /// One over this Postrider. It cannot be restarted.
     pub(crate) async fn on(postrider: Postrider) -> Self {
+        Self::on_with(postrider, ApiOptions::default()).await
+    }
+
+    pub(crate) async fn on_with(postrider: Postrider, options: ApiOptions) -> Self {
         let directory = Arc::new(tempfile::tempdir().unwrap());
-        Self::over(postrider, directory, ApiOptions::default()).await
+        Self::over(postrider, directory, options).await
     }
 
     async fn over(postrider: Postrider, directory: Arc<TempDir>, options: ApiOptions) -> Self {

@@ -127,3 +127,58 @@ async fn the_program_ends_at_once_though_a_stream_is_open() {
     assert!(took < SOON, "{took:?}");
     drop(stream);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_over_all_tenants_says_whose_each_item_is_and_goes_on_where_it_was() {
+    let (server, _directory) = Server::start().await;
+    let receiver = crate::receiver::Receiver::answering(200).await;
+    let (_, one) = server.tenant("one").await;
+    let (_, other) = server.tenant("other").await;
+    let mut stream = watch(&server, "?tenant=*&types=event,attempt,delivery,endpoint").await;
+    let mut own = watch_as(&server, &one, "?types=event", None).await;
+    for key in [&one, &other] {
+        let form = json!({ "url": receiver.url() });
+        server.post_as(key, "/v1/endpoints", &form).await;
+        server.publish(key, "a.b", json!({})).await;
+    }
+    let mut whose = std::collections::BTreeSet::new();
+    let mut last = None;
+    while whose.len() < 6 {
+        let message = stream.next().await.unwrap();
+        let tenant = message.text("tenant").to_owned();
+        assert!(["one", "other"].contains(&tenant.as_str()), "{message:?}");
+        last = message.id.clone().or(last);
+        if message.event != "endpoint" {
+            whose.insert((message.event, tenant));
+        }
+    }
+    let seen = &own.take("event", 1).await[0];
+    assert_eq!(seen.data.get("tenant"), None, "it is known whose it is");
+    server.publish(&other, "a.c", json!({})).await;
+    let mut resumed = watch_as(&server, KEY, "?tenant=*&types=event", last.as_deref()).await;
+    let next = &resumed.take("event", 1).await[0];
+    assert_eq!((next.text("tenant"), next.text("type")), ("other", "a.c"));
+    // A place that was seen over all tenants is none of a single one's.
+    let path = format!("/v1/stream?after={}", last.unwrap());
+    let foreign = server.bare(Method::GET, &path).bearer_auth(&other);
+    assert_eq!(foreign.send().await.unwrap().status(), 422);
+    for asked in ["*", "one"] {
+        let path = format!("/v1/stream?tenant={asked}");
+        let refused = server.bare(Method::GET, &path).bearer_auth(&other);
+        assert_eq!(refused.send().await.unwrap().status(), 403, "{asked}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_a_named_tenant_ends_when_that_is_deleted() {
+    let (server, _directory) = Server::start().await;
+    let (_, key) = server.tenant("acme").await;
+    let mut stream = watch(&server, "?tenant=acme&types=event").await;
+    server.publish(&key, "a.b", json!({})).await;
+    stream.take("event", 1).await;
+    let deleted = server.request(Method::DELETE, "/v1/tenants/acme");
+    assert_eq!(deleted.send().await.unwrap().status(), 204);
+    while let Some(message) = stream.next().await {
+        assert_eq!(message.event, "event");
+    }
+}

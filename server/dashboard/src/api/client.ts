@@ -8,7 +8,7 @@ import { problemOf, unreachable, type Problem } from "./problem";
 /** The choice of all tenants. */
 export const ALL = "*";
 
-/** The lists that can be over all tenants. */
+/** The lists, and what is read of single things, that can be over all tenants. */
 const OVER_ALL = new Set([
   "/v1/stats",
   "/v1/endpoints",
@@ -19,6 +19,18 @@ const OVER_ALL = new Set([
   "/v1/dead-letters/groups",
   "/v1/replays",
   "/v1/audit",
+  "/v1/endpoints/{id}",
+  "/v1/endpoints/{id}/stats",
+  "/v1/endpoints/{id}/lanes",
+  "/v1/endpoints/{id}/deliveries",
+  "/v1/events/{id}",
+  "/v1/events/{id}/payload",
+  "/v1/events/{id}/timeline",
+  "/v1/events/{id}/explain",
+  "/v1/deliveries/{id}",
+  "/v1/deliveries/{id}/attempts",
+  "/v1/deliveries/{id}/attempts/{number}",
+  "/v1/deliveries/{id}/attempts/{number}/request-body",
 ]);
 
 export const BASE = apiBase(location.href);

@@ -229,6 +229,18 @@ export interface Receipt {
   bytes: number | null;
 }
 
+/** A path of the server's own receiver. */
+export interface PlaygroundReceiver {
+  behaviour: string;
+  url: string;
+  description: string;
+}
+
+/** What an endpoint is known by: rows of `view=names` have this, and their state, and nothing else. */
+export type EndpointName = Pick<Endpoint, "id" | "name" | "url" | "tenant">;
+
+export type EndpointDefaults = Schemas["EndpointDefaults"];
+
 export interface System {
   version: string;
   started_at: string;
@@ -305,6 +317,7 @@ interface Added {
   "/v1/keys": Reading<"/v1/keys", Get<Page<Key>>>;
   "/v1/sources/{id}/receipts": Get<Page<Receipt>, Id>;
   "/v1/system": Get<System>;
+  "/v1/playground": Get<{ receivers: PlaygroundReceiver[] }>;
   "/v1/portal-sessions": Post<{ token: string }, { key: string }>;
   "/v1/portal-links": Post<{ acts: string[]; expires_at?: string; session_s?: number; theme?: Portal }, PortalLink>;
 }

@@ -1,7 +1,7 @@
 import { useQueryClient, type QueryKey } from "@tanstack/react-query";
 import { useEffect, useEffectEvent, useState } from "react";
 import { useKey } from "../session/key";
-import { useOneTenant, useWho } from "../session/who";
+import { useTenant } from "../session/who";
 import { Shared } from "./share";
 import type { Item, State } from "./stream";
 
@@ -14,12 +14,10 @@ function sharedOf(key: string, tenant: string | null): Shared {
   return known;
 }
 
-/** Hears what happens. A stream is of one tenant: for all of them it is that of the key. */
+/** Hears what happens to the tenant that is shown, or to all of them. */
 export function useLive(onItem: (item: Item) => void): State {
   const key = useKey();
-  const who = useWho();
-  const one = useOneTenant();
-  const tenant = who.tenant === null ? one : null;
+  const tenant = useTenant();
   const [state, setState] = useState<State>("off");
   const heard = useEffectEvent(onItem);
   useEffect(() => {

@@ -1,6 +1,6 @@
 // One connection of the event stream: server-sent events by fetch, since `EventSource` sends no key.
 import { createParser, type EventSourceMessage } from "eventsource-parser";
-import { BASE, headersFor } from "../api/client";
+import { ALL, BASE, headersFor } from "../api/client";
 import { signOut } from "../session/key";
 
 export interface Item {
@@ -31,12 +31,13 @@ export async function follow(
   told: Told,
   signal: AbortSignal,
 ): Promise<void> {
+  const whose = tenant === ALL ? "&tenant=*" : "";
   let place = from;
   let wait = WAIT_MIN_MS;
   while (!signal.aborted) {
     told.state("connecting");
     try {
-      const answer = await fetch(`${BASE}/v1/stream?types=${KINDS}`, {
+      const answer = await fetch(`${BASE}/v1/stream?types=${KINDS}${whose}`, {
         headers: { ...headersFor(tenant), accept: "text/event-stream", ...(place ? { "last-event-id": place } : {}) },
         cache: "no-store",
         credentials: "omit",

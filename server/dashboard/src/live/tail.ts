@@ -11,6 +11,8 @@ export interface Line {
   event: string | null;
   delivery: string | null;
   endpoint: string | null;
+  /** Where all tenants are watched. */
+  tenant: string | null;
 }
 
 const text = (value: unknown): string | null => (typeof value === "string" && value ? value : null);
@@ -24,6 +26,7 @@ export function lineOf({ kind, data }: Item, id: number, at: number): Line | nul
     event: text(data.event_id),
     delivery: text(data.delivery_id),
     endpoint: text(data.endpoint_id),
+    tenant: text(data.tenant),
   };
   switch (kind) {
     case "event":
@@ -56,7 +59,7 @@ function delivered(data: Record<string, unknown>): Pick<Line, "what" | "tone"> {
 
 /** Words that a line has to have, each of them somewhere. */
 export function matches(line: Line, filter: string): boolean {
-  const all = `${line.kind} ${line.type} ${line.what} ${line.event ?? ""} ${line.delivery ?? ""} ${line.endpoint ?? ""}`.toLowerCase();
+  const all = `${line.kind} ${line.type} ${line.what} ${line.event ?? ""} ${line.delivery ?? ""} ${line.endpoint ?? ""} ${line.tenant ?? ""}`.toLowerCase();
   return filter
     .toLowerCase()
     .split(/\s+/)

@@ -58,7 +58,7 @@ const ATTEMPTS: Column<ShortDelivery> = {
 };
 const NOW: Column<ShortDelivery> = { head: "Why", width: "minmax(170px, 1.8fr)", cell: (delivery) => <Now delivery={delivery} /> };
 const AT: Column<ShortDelivery> = { head: "Accepted", width: "76px", cell: ({ created_at }) => <When at={created_at} relative /> };
-const ACT: Column<ShortDelivery> = { head: "Act", width: "104px", cell: (delivery) => <RetryButton delivery={delivery} /> };
+const ACT: Column<ShortDelivery> = { head: "Act", width: "126px", cell: (delivery) => <RetryButton delivery={delivery} /> };
 
 /** The columns of a list of deliveries. */
 export function deliveryColumns({ endpoint, type = true, act }: { endpoint: boolean; type?: boolean; act: boolean }): readonly Column<ShortDelivery>[] {

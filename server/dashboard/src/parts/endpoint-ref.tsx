@@ -1,13 +1,14 @@
 import { useMemo } from "react";
 import { useAsk } from "../api/ask";
+import type { EndpointName } from "../api/contract";
 import { to } from "../route/filters";
 import { shortUrl } from "./endpoint-name";
 import { shortId } from "./id";
 
 /** The names of endpoints, asked for once in a while; of many endpoints those of the first page. */
 export function useEndpointNames(): ReadonlyMap<string, string> {
-  const asked = useAsk(["endpoint-names"], (api, signal) => api.GET("/v1/endpoints", { params: { query: { limit: 250 } }, signal }), { staleTime: 120_000 });
-  const rows = asked.data?.data;
+  const asked = useAsk(["endpoint-names"], (api, signal) => api.GET("/v1/endpoints", { params: { query: { view: "names", limit: 250 } }, signal }), { staleTime: 120_000 });
+  const rows: readonly EndpointName[] | undefined = asked.data?.data;
   return useMemo(() => new Map(rows?.map(({ id, name, url }) => [id, name ?? shortUrl(url)])), [rows]);
 }
 

@@ -87,7 +87,7 @@ export function whatNext(lane: Lane, head: ShortDelivery): string {
 
 /** What waits in a lane, in order. */
 function Queue({ lane }: { lane: Lane }) {
-  const query = { state: "pending,retrying", order: "asc", view: "short", limit: 20, ordering_key: lane.ordering_key ?? undefined };
+  const query = { state: "pending,retrying", order: "oldest", view: "short", limit: 20, ordering_key: lane.ordering_key ?? "" };
   const asked = useAsk(
     ["queue", lane.endpoint_id, lane.ordering_key],
     (api, signal) => api.GET("/v1/endpoints/{id}/deliveries", { params: { path: { id: lane.endpoint_id }, query }, signal }),
@@ -110,7 +110,7 @@ function Queue({ lane }: { lane: Lane }) {
       ))}
       {lane.depth > rows.length && (
         <li className="dim">
-          and {count(lane.depth - rows.length)} more: <Link href={to(`/endpoints/${lane.endpoint_id}`, { tenant: lane.tenant, tab: "deliveries", state: "pending" })}>all that wait</Link>
+          and {count(lane.depth - rows.length)} more: <Link href={to(`/endpoints/${lane.endpoint_id}`, { tenant: lane.tenant, tab: "deliveries", state: "pending", lane: lane.ordering_key ? null : "own", ordering_key: lane.ordering_key })}>all that wait</Link>
         </li>
       )}
     </ol>

@@ -1,18 +1,20 @@
 import { Link, useLocation } from "wouter";
 import { Icon } from "../parts/icon";
 import { to } from "../route/filters";
+import { usePlayground } from "../play/use-playground";
 import { useWho } from "../session/who";
 import { places } from "./places";
 
 /** The ways to the views. */
 export function Nav({ onGo }: { onGo?: () => void }) {
   const who = useWho();
+  const hasPlayground = usePlayground().isSuccess;
   const [location] = useLocation();
   const isAt = (path: string) => (path === "/" ? location === "/" : location === path || location.startsWith(`${path}/`));
   const isEvents = location.startsWith("/deliveries/");
   return (
     <nav className="nav" aria-label="Views">
-      {places(who).map(({ name, places }) => (
+      {places(who, hasPlayground).map(({ name, places }) => (
         <div key={name} role="group" aria-label={name}>
           <p className="group">{name}</p>
           <ul>

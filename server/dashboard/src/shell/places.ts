@@ -21,7 +21,7 @@ const DEAD: Place = { path: "/dead-letters", text: "Dead letters", icon: "dead" 
 const DEBUGGER: Place = { path: "/debugger", text: "Signature debugger", icon: "debug" };
 
 /** Where one can go. What a key may not see is not offered. */
-export function places(who: Whoami): Group[] {
+export function places(who: Whoami, hasPlayground = false): Group[] {
   if (who.portal) {
     return [{ name: "Webhooks", places: [OVERVIEW, ENDPOINTS, EVENTS, DEAD, DEBUGGER] }];
   }
@@ -37,8 +37,11 @@ export function places(who: Whoami): Group[] {
       name: "Set up",
       places: [
         { path: "/event-types", text: "Event types", icon: "types" },
+        { path: "/templates", text: "Templates", icon: "template" },
         { path: "/sources", text: "Sources", icon: "sources" },
+        { path: "/endpoint-defaults", text: "Endpoint defaults", icon: "settings" },
         DEBUGGER,
+        ...only(hasPlayground, { path: "/playground", text: "Playground", icon: "play" }),
       ],
     },
     {

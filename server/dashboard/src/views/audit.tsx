@@ -28,6 +28,11 @@ const ACTS = [
   "source.create",
   "source.update",
   "source.delete",
+  ...["create", "add_version", "update", "delete"].map((verb) => `event_type.${verb}`),
+  ...["create", "add_version", "delete"].map((verb) => `template.${verb}`),
+  "portal_link.create",
+  "portal_link.revoke",
+  "portal.sign_in",
   "scheduled_event.cancel",
   "endpoint_defaults.set",
 ];

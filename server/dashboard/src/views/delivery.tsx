@@ -13,7 +13,7 @@ import { Failure, Loading } from "../parts/states";
 import { Outcome, REASONS, Status } from "../parts/status";
 import { WaitView } from "../parts/wait";
 import { useFilters } from "../route/filters";
-import { useOneTenant, useTenant } from "../session/who";
+import { useTenant } from "../session/who";
 import { span } from "../time/format";
 import { When } from "../time/show";
 import { CurlButton } from "./attempt-curl";
@@ -21,7 +21,7 @@ import { CurlButton } from "./attempt-curl";
 export default function DeliveryPage() {
   const { id = "" } = useParams<{ id: string }>();
   const [{ attempt: chosen }, set] = useFilters(["attempt"]);
-  const asked = useAsk(["delivery", id], (api, signal) => api.GET("/v1/deliveries/{id}", { params: { path: { id } }, signal }), { one: true });
+  const asked = useAsk(["delivery", id], (api, signal) => api.GET("/v1/deliveries/{id}", { params: { path: { id } }, signal }));
   useRefresh(["delivery"], ({ data }) => data.delivery_id === id);
   const delivery = asked.data;
   const rows = delivery?.attempts ?? [];
@@ -107,17 +107,16 @@ function AttemptChoice({ rows, shown, choose }: { rows: readonly Attempt[]; show
 /** The body of the request, byte for byte: the payload, or what a template made of it. */
 function RequestBody({ delivery, attempt }: { delivery: Delivery; attempt: Attempt }) {
   const shown = useTenant();
-  const one = useOneTenant();
   const path = { id: delivery.id, number: attempt.number };
   const asked = useAsk(
     ["request-body", delivery.id, attempt.number],
     (api, signal) => api.GET("/v1/deliveries/{id}/attempts/{number}/request-body", { params: { path }, parseAs: "text", signal }),
-    { one: true, staleTime: Infinity },
+    { staleTime: Infinity },
   );
   if (asked.error) return <Failure problem={asked.error} again={() => void asked.refetch()} />;
   if (asked.data === undefined) return <Loading lines={3} what="The body of the request" />;
   const save = async () => {
-    const client = apiFor(shown === null ? null : one);
+    const client = apiFor(shown);
     const { data } = await client.GET("/v1/deliveries/{id}/attempts/{number}/request-body", { params: { path }, parseAs: "arrayBuffer" });
     if (data) saveBytes(data, `${delivery.id}-${attempt.number}.bin`);
   };

@@ -8,7 +8,7 @@ import { useFilters } from "../route/filters";
 import { useMay, useWho } from "../session/who";
 import { now } from "../time/clock";
 
-const NAMES = ["state", "event_type", "status", "ordering_key", "period"] as const;
+const NAMES = ["state", "event_type", "status", "lane", "ordering_key", "period"] as const;
 
 export const STATES = ["pending", "retrying", "delivered", "failed", "discarded"];
 
@@ -26,7 +26,8 @@ export function EndpointDeliveries({ endpoint }: { endpoint: Endpoint }) {
           state: filters.state,
           event_type: filters.event_type,
           status: filters.status,
-          ordering_key: filters.ordering_key,
+          // Empty: the lane of what has no key.
+          ordering_key: filters.lane === "own" ? "" : filters.ordering_key,
           from: periodStart(filters.period, now()),
           limit: 50,
           cursor,
@@ -36,7 +37,7 @@ export function EndpointDeliveries({ endpoint }: { endpoint: Endpoint }) {
     }),
   );
   const filtered = Object.keys(filters).length > 0;
-  const clear = () => set({ state: null, event_type: null, status: null, ordering_key: null, period: null });
+  const clear = () => set({ state: null, event_type: null, status: null, lane: null, ordering_key: null, period: null });
   const body = { type: "payment.succeeded", endpoint_id: endpoint.id, payload: { amount: 4200 } };
   return (
     <>
@@ -44,7 +45,8 @@ export function EndpointDeliveries({ endpoint }: { endpoint: Endpoint }) {
         <FilterSelect label="State" value={filters.state} set={(state) => set({ state })} choices={STATES} />
         <FilterText label="Event type" value={filters.event_type} set={(event_type) => set({ event_type })} />
         <FilterText label="Status" value={filters.status} set={(status) => set({ status: status.replace(/\D/g, "") })} placeholder="503" />
-        <FilterText label="Ordering key" value={filters.ordering_key} set={(ordering_key) => set({ ordering_key })} />
+        <FilterSelect label="Lane" value={filters.lane} set={(lane) => set({ lane, ...(lane ? { ordering_key: null } : {}) })} choices={[["own", "without a key"]]} />
+        {!filters.lane && <FilterText label="Ordering key" value={filters.ordering_key} set={(ordering_key) => set({ ordering_key })} />}
         <FilterPeriod value={filters.period} set={(period) => set({ period })} />
       </FilterBar>
       <Rows

@@ -9,7 +9,7 @@ import { TestNow } from "../form/test-now";
 import { View } from "../parts/page";
 import { Failure } from "../parts/states";
 import { to } from "../route/filters";
-import { useOneTenant, useTenant } from "../session/who";
+import { useMay, useOneTenant, useTenant } from "../session/who";
 import { Revealed } from "./endpoint-secret";
 
 export default function EndpointNew() {
@@ -18,6 +18,8 @@ export default function EndpointNew() {
   const [made, setMade] = useState<Pick<Endpoint, "id" | "secret" | "tenant"> | null>(null);
   const all = useTenant() === ALL;
   const tenant = useOneTenant();
+  // The scope `test` is for endpoints that are there.
+  const mayTry = useMay("endpoints");
   const [, go] = useLocation();
   const act = useAct({ quiet: true });
   const { form, wrong } = formOf(draft);
@@ -37,7 +39,7 @@ export default function EndpointNew() {
       <form className="form" noValidate onSubmit={(event) => void save(event)}>
         <EndpointForm draft={draft} set={(draft) => (act.clear(), setDraft(draft))} wrong={said} isNew />
         {act.problem && <Failure problem={act.problem} />}
-        <TestNow ready={!wrong.url} form={() => (setShown(true), isWrong ? null : form)} />
+        {mayTry && <TestNow ready={!wrong.url} form={() => (setShown(true), isWrong ? null : form)} />}
         <div className="acts end">
           <button type="button" onClick={() => go(to("/endpoints"))}>
             Cancel

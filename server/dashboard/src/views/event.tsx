@@ -12,20 +12,20 @@ import { Grid } from "../parts/rows";
 import { Failure, Loading } from "../parts/states";
 import { Status } from "../parts/status";
 import { EventTimeline } from "../parts/timeline";
-import { useMay, useOneTenant, useTenant } from "../session/who";
+import { useMay, useTenant } from "../session/who";
 import { When } from "../time/show";
 import { WhyNot } from "./why-not";
 
 export default function EventPage() {
   const { id = "" } = useParams<{ id: string }>();
-  const asked = useAsk(["event", id], (api, signal) => api.GET("/v1/events/{id}", { params: { path: { id } }, signal }), { one: true });
+  const asked = useAsk(["event", id], (api, signal) => api.GET("/v1/events/{id}", { params: { path: { id } }, signal }));
   const act = useMay("retry");
   useRefresh(["event", "event-deliveries"], ({ data }) => data.event_id === id);
   const event = asked.data;
   const list = useAsk(
     ["event-deliveries", id],
-    (api, signal) => api.GET("/v1/deliveries", { params: { query: { event_id: id, view: "short", order: "asc", limit: 100 } }, signal }),
-    { one: true, enabled: event !== undefined },
+    (api, signal) => api.GET("/v1/deliveries", { params: { query: { event_id: id, view: "short", order: "oldest", limit: 100 } }, signal }),
+    { enabled: event !== undefined },
   );
   return (
     <View title={event?.type ?? "Event"} back={["/events", "Events"]} beside={event && <Beside event={event} />}>
@@ -78,11 +78,8 @@ function Beside({ event }: { event: EventDetail }) {
 
 /** The bytes as they were published: parsed and written again they would be others. */
 function ExactPayload({ id }: { id: string }) {
-  const shown = useTenant();
-  const one = useOneTenant();
-  const tenant = shown === null ? null : one;
+  const tenant = useTenant();
   const asked = useAsk(["payload", id], (api, signal) => api.GET("/v1/events/{id}/payload", { params: { path: { id } }, parseAs: "text", signal }), {
-    one: true,
     staleTime: Infinity,
   });
   if (asked.error) return <Failure problem={asked.error} again={() => void asked.refetch()} />;

@@ -47,6 +47,7 @@ export default function SourcePage() {
                 ["Types begin with", <code key="p">{source.event_prefix}</code>],
                 ["Tolerance", `${source.tolerance_s} s`],
                 ["Networks", source.allowed_networks.length > 0 ? source.allowed_networks.join(", ") : "any"],
+                source.custom ? ["Signed by", <code key="c">{JSON.stringify(source.custom)}</code>] : null,
                 ["Secrets", `${source.secrets.length}, never shown`],
                 ["Made", <When key="m" at={source.created_at} />],
               ]}

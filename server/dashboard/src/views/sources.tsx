@@ -11,6 +11,8 @@ import { OfTenant } from "../parts/of-tenant";
 import { View } from "../parts/page";
 import { Rows, type Column } from "../parts/rows";
 import { curl, Empty, Failure } from "../parts/states";
+import { customOf, NEW_CUSTOM, type CustomDraft } from "../form/custom-draft";
+import { CustomFields } from "../form/custom-source";
 import { to } from "../route/filters";
 import { useMay, useOneTenant, useWho } from "../session/who";
 import { When } from "../time/show";
@@ -71,23 +73,25 @@ const COLUMNS: readonly Column<Source>[] = [
   { head: "Made", width: "150px", narrow: "hide", cell: ({ created_at }) => <When at={created_at} /> },
 ];
 
-const PROVIDERS = ["stripe", "github", "shopify", "slack", "standard", "svix"] as const;
+const PROVIDERS = ["stripe", "github", "shopify", "slack", "standard", "svix", "custom"] as const;
 
 function NewSource({ close }: { close: () => void }) {
   const [form, setForm] = useState({ name: "", provider: "stripe", secrets: "", networks: "" });
+  const [custom, setCustom] = useState<CustomDraft>(NEW_CUSTOM);
   const act = useAct({ quiet: true });
   const [, go] = useLocation();
   const put = (name: keyof typeof form) => (value: string) => setForm({ ...form, [name]: value });
   const lines = (text: string) => text.split("\n").map((line) => line.trim()).filter(Boolean);
   const run = async () => {
-    const body = { name: form.name.trim(), provider: form.provider as (typeof PROVIDERS)[number], secrets: lines(form.secrets), allowed_networks: lines(form.networks), tolerance_s: 300 };
+    const body = { name: form.name.trim(), provider: form.provider as (typeof PROVIDERS)[number], secrets: lines(form.secrets), allowed_networks: lines(form.networks), tolerance_s: 300, ...(form.provider === "custom" ? { custom: customOf(custom) } : {}) };
     const made = await act.run((api) => api.POST("/v1/sources", { body }), "The source is made.");
     if (made) go(to(`/sources/${made.id}`));
   };
   return (
     <Dialog title="New source" close={close}>
       <TextField label="Name" value={form.name} set={put("name")} required placeholder="stripe" />
-      <SelectField label="Provider" value={form.provider} set={put("provider")} choices={PROVIDERS} hint="Others, with a scheme of their own, are made by the API: provider custom." />
+      <SelectField label="Provider" value={form.provider} set={put("provider")} choices={PROVIDERS} hint="custom is for any other: say how it signs." />
+      {form.provider === "custom" && <CustomFields draft={custom} set={setCustom} />}
       <AreaField label="Secrets" value={form.secrets} set={put("secrets")} rows={2} hint="What the provider signs with, one a line. They are never shown again." />
       <AreaField label="Networks that requests may come from" value={form.networks} set={put("networks")} rows={2} hint="One a line. Empty for any." />
       {act.problem && <Failure problem={act.problem} />}

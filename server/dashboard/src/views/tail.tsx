@@ -2,13 +2,11 @@ import { useEffect, useReducer, useState } from "react";
 import { useLive } from "../live/live";
 import type { State } from "../live/stream";
 import { Buffer, matches, type Line } from "../live/tail";
-import { ALL } from "../api/client";
 import { FilterSelect, FilterText } from "../parts/filter-bar";
 import { Panel } from "../parts/facts";
 import { Icon } from "../parts/icon";
 import { Id } from "../parts/id";
 import { useFilters } from "../route/filters";
-import { useOneTenant, useTenant } from "../session/who";
 import { now } from "../time/clock";
 import { clockTime, count } from "../time/format";
 
@@ -73,10 +71,7 @@ export function Tail() {
 
 /** What the tail does not show. */
 function Missed({ buffer, paused }: { buffer: Buffer; paused: boolean }) {
-  const all = useTenant() === ALL;
-  const tenant = useOneTenant();
   const parts: string[] = [];
-  if (all) parts.push(`tenant ${tenant ?? ""} only`);
   if (paused && buffer.waiting > 0) parts.push(`${count(buffer.waiting)} wait`);
   if (buffer.skipped > 0) parts.push(`${count(buffer.skipped)} skipped by the server`);
   if (buffer.skippedUnknown) parts.push("some skipped by the server");
@@ -92,8 +87,11 @@ function LineView({ line }: { line: Line }) {
       <span className="at">{clockTime(line.at, true)}</span>
       <Icon name={TONES[line.tone]} />
       <span className="type">{line.type || line.kind}</span>
-      <span className="what">{line.what}</span>
-      {(line.delivery ?? line.event ?? line.endpoint) && <Id id={line.delivery ?? line.event ?? line.endpoint ?? ""} />}
+      <span className="what">
+        {line.what}
+        {line.tenant && <span className="dim"> · {line.tenant}</span>}
+      </span>
+      {(line.delivery ?? line.event ?? line.endpoint) && <Id id={line.delivery ?? line.event ?? line.endpoint ?? ""} tenant={line.tenant ?? undefined} />}
     </li>
   );
 }

@@ -9,7 +9,7 @@ import { Failure, Loading } from "../parts/states";
 /** Asks why an endpoint did not get an event, or did. */
 export function WhyNot({ event }: { event: EventDetail }) {
   const [endpoint, setEndpoint] = useState("");
-  const asked = useAsk(["endpoints", "names", event.tenant], (api, signal) => api.GET("/v1/endpoints", { params: { query: { limit: 250 } }, signal }), { one: true });
+  const asked = useAsk(["endpoints", "names", event.tenant], (api, signal) => api.GET("/v1/endpoints", { params: { query: { view: "names", limit: 250 } }, signal }), { tenant: event.tenant });
   const got = new Set(event.deliveries.map(({ endpoint_id }) => endpoint_id));
   const all = asked.data?.data ?? [];
   const others = all.filter(({ id }) => !got.has(id));
@@ -18,16 +18,16 @@ export function WhyNot({ event }: { event: EventDetail }) {
     <div className="why-not">
       {asked.error && <Failure problem={asked.error} again={() => void asked.refetch()} />}
       <SelectField label="Endpoint" value={endpoint} set={setEndpoint} choices={[["", all.length === 0 ? "there are none" : "choose one"], ...choices]} />
-      {endpoint && <Answer event={event.id} endpoint={endpoint} />}
+      {endpoint && <Answer event={event} endpoint={endpoint} />}
     </div>
   );
 }
 
-function Answer({ event, endpoint }: { event: string; endpoint: string }) {
+function Answer({ event: { id, tenant }, endpoint }: { event: EventDetail; endpoint: string }) {
   const asked = useAsk(
-    ["explain", event, endpoint],
-    (api, signal) => api.GET("/v1/events/{id}/explain", { params: { path: { id: event }, query: { endpoint_id: endpoint } }, signal }),
-    { one: true },
+    ["explain", id, endpoint],
+    (api, signal) => api.GET("/v1/events/{id}/explain", { params: { path: { id }, query: { endpoint_id: endpoint } }, signal }),
+    { tenant },
   );
   if (asked.error) return <Failure problem={asked.error} again={() => void asked.refetch()} />;
   if (!asked.data) return <Loading lines={2} what="The reasons" />;

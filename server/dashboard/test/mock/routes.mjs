@@ -1,6 +1,9 @@
 // What each route answers. A handler gets `{ data, who, query, params, body }` and gives
 // `{ status, body }`, `{ status, bytes }`, or the body alone.
 
+import { PLAYGROUND } from "./playground.mjs";
+import { TEMPLATES } from "./templates.mjs";
+
 const page = (rows, query) => {
   const limit = Math.min(250, Number(query.get("limit") ?? 50));
   const from = Number(query.get("cursor") ?? 0);
@@ -29,13 +32,13 @@ function deliveriesOf(rows, query) {
       (!query.get("endpoint_id") || row.endpoint_id === query.get("endpoint_id")) &&
       (!query.get("event_id") || row.event_id === query.get("event_id")) &&
       (!query.get("event_type") || list(query.get("event_type")).some((pattern) => matchesType(pattern, row.event_type))) &&
-      (!query.get("ordering_key") || row.ordering_key === query.get("ordering_key")) &&
+      (!query.has("ordering_key") || (row.ordering_key ?? "") === query.get("ordering_key")) &&
       (!query.get("reason") || list(query.get("reason")).includes(row.reason)) &&
       (!query.get("status") || String(row.last_attempt?.status) === query.get("status")) &&
       (!from || row.created_at >= from) &&
       (!until || row.created_at < until),
   );
-  return (query.get("order") === "asc" ? [...found].reverse() : found).map(short);
+  return (query.get("order") === "oldest" ? [...found].reverse() : found).map(short);
 }
 
 const dead = (data, who) => visible(data.deliveries, who).filter(({ state, resent_as }) => state === "failed" && !resent_as);
@@ -73,6 +76,7 @@ function endpoints({ data, who, query }) {
       (!query.get("event_type") || row.event_types.some((pattern) => matchesType(pattern, query.get("event_type")))) &&
       (query.get("failing") !== "true" || row.failures > 0 || row.breaker_open_until || ["gone", "failing"].includes(row.disabled_reason)),
   );
+  if (query.get("view") === "names") return page(rows.map(({ id, name, url, status, tenant }) => ({ id, name, url, state: status, tenant })), query);
   return page(rows, query);
 }
 
@@ -211,6 +215,8 @@ function tryFilter({ body }) {
 
 /** Routes: a method, a path whose `:names` are parameters, and a handler. */
 export const ROUTES = [
+  ...PLAYGROUND,
+  ...TEMPLATES,
   ["GET", "/v1/stats", stats],
   ["GET", "/v1/endpoints", endpoints],
   ["POST", "/v1/endpoints", makeEndpoint],
@@ -266,7 +272,6 @@ export const ROUTES = [
   ["POST", "/v1/event-types", ({ data, body }) => (data.eventTypes.push({ ...data.eventTypes[0], ...body, versions: [{ version: 1, created_at: new Date().toISOString(), schema: body.schema ?? null, example: body.example }] }), { status: 201, body: data.eventTypes.at(-1) })],
   ["GET", "/v1/event-types/:name", ({ data, params }) => data.eventTypes.find(({ name }) => name === params.name) ?? notFound()],
   ["DELETE", "/v1/event-types/:name", ({ data, params }) => ((data.eventTypes = data.eventTypes.filter(({ name }) => name !== params.name)), { status: 204 })],
-  ["GET", "/v1/templates", () => ({ data: [{ name: "slack-message", versions: [{ version: 1, created_at: "2026-01-01T00:00:00Z", template: { text: "{{type}}" } }] }], next: null })],
   ["GET", "/v1/system", ({ data }) => data.system],
   ["POST", "/v1/filters/try", tryFilter],
   ["POST", "/v1/portal-links", ({ who }) => ({ status: 201, body: { id: "plk_01jd9x2m5tewh8q0v6n3r4y7za", url: "https://hooks.example/ui/#portal=plk_01jd9x2m5tewh8q0v6n3r4y7za_00ff", token: "plk_01jd9x2m5tewh8q0v6n3r4y7za_00ff", tenant: who.shown, scopes: ["read"], expires_at: new Date(Date.now() + 36e5).toISOString(), theme: {} } })],

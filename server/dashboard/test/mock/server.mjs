@@ -119,7 +119,7 @@ export class Mock {
   }
 
   stream(response, key, query, request) {
-    const stream = new Stream(this.data, response, request.headers["last-event-id"]);
+    const stream = new Stream(this.data, response, request.headers["last-event-id"], query.get("tenant") === "*");
     this.streams.add(stream);
     response.on("close", () => (stream.end(), this.streams.delete(stream)));
   }

@@ -1,8 +1,9 @@
 // What happens, made up: some items a second, in the form of the event stream.
 
 export class Stream {
-  constructor(data, response, from) {
+  constructor(data, response, from, all = false) {
     this.data = data;
+    this.all = all;
     this.response = response;
     this.place = Number(from ?? 0);
     response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
@@ -16,6 +17,7 @@ export class Stream {
   }
 
   write(name, data, id) {
+    if (this.all && name !== "skipped") data = { tenant: this.data.endpoints.find((it) => it.id === data.endpoint_id)?.tenant ?? "default", ...data };
     this.response.write(`${id === undefined ? "" : `id: ${id}\n`}event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
   }
 

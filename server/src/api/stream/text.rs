@@ -14,6 +14,8 @@ pub(super) const KEEP_ALIVE: Bytes = Bytes::from_static(b": still here\n\n");
 #[derive(Serialize)]
 struct EventItem<'a> {
     id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<&'a str>,
     #[serde(rename = "type")]
     event_type: &'a str,
     ordering_key: Option<&'a str>,
@@ -22,6 +24,15 @@ struct EventItem<'a> {
     payload: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload_text: Option<String>,
+}
+
+/// An item, and whose it is where all tenants are watched.
+#[derive(Serialize)]
+struct OfTenant<'a, T> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<&'a str>,
+    #[serde(flatten)]
+    item: &'a T,
 }
 
 #[derive(Serialize)]
@@ -37,12 +48,13 @@ pub(super) fn beginning(place: &str) -> Bytes {
 }
 
 /// An event of the log. Its place, as its tenant sees it, is its `id`.
-pub(super) fn event(record: &EventRecord, place: Option<&str>) -> Bytes {
+pub(super) fn event(record: &EventRecord, place: Option<&str>, tenant: Option<&str>) -> Bytes {
     let event = &record.event;
     let payload: Option<&RawValue> = serde_json::from_slice(&event.payload).ok();
     let text = || String::from_utf8_lossy(&event.payload).into_owned();
     let item = EventItem {
         id: event.id.to_string(),
+        tenant,
         event_type: event.event_type.as_str(),
         ordering_key: event.ordering_key.get(),
         published_at: event.published_at.into(),
@@ -54,18 +66,18 @@ pub(super) fn event(record: &EventRecord, place: Option<&str>) -> Bytes {
 }
 
 /// Something that has happened.
-pub(super) fn item(item: &Item) -> Bytes {
+pub(super) fn item(item: &Item, tenant: Option<&str>) -> Bytes {
     match item {
-        Item::Started(item) => written("", "attempt.started", item),
-        Item::Attempt(item) => written("", "attempt", item),
-        Item::Delivery(item) => written("", "delivery", item),
-        Item::Endpoint(item) => written("", "endpoint", item),
+        Item::Started(item) => written("", "attempt.started", &OfTenant { tenant, item }),
+        Item::Attempt(item) => written("", "attempt", &OfTenant { tenant, item }),
+        Item::Delivery(item) => written("", "delivery", &OfTenant { tenant, item }),
+        Item::Endpoint(item) => written("", "endpoint", &OfTenant { tenant, item }),
         Item::Skipped(count) => written("", "skipped", &SkippedItem { count: *count }),
     }
 }
 
 fn written(place: &str, name: &str, data: &impl Serialize) -> Bytes {
-    // None of the forms can fail: they have no maps and no texts that are no UTF-8.
+    // None of the forms can fail: their names are texts, and no text is no UTF-8.
     let data = serde_json::to_string(data).unwrap_or_default();
     // A line's end ends the field, and readers put `\n` between fields (HTML, section 9.2.6). In JSON
     // it stands between the tokens only, so a `\r` is all that is lost.
@@ -98,7 +110,7 @@ mod tests {
     }
 
     fn event_bytes(record: &EventRecord) -> Vec<u8> {
-        event(record, Some("00ff")).to_vec()
+        event(record, Some("00ff"), None).to_vec()
     }
 
     #[test]

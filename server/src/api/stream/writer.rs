@@ -4,12 +4,12 @@ use super::text;
 use crate::api::Api;
 use crate::api::caller::{Caller, Read};
 use crate::api::cursors::Of;
-use crate::api::live::{Item, Wants};
+use crate::api::live::{Shown, Wants};
 use crate::api::log_tail::{Tail, TailError};
 use crate::listen::Cut;
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
-use postrider::{DeliveryFilter, DeliveryQuery, EventRecord, ReadError};
+use postrider::{DeliveryFilter, DeliveryQuery, EventRecord, ReadError, TenantId};
 use std::convert::Infallible;
 use std::future::pending;
 use std::pin::Pin;
@@ -84,7 +84,7 @@ impl Writer {
     pub(super) async fn run(
         self,
         tail: Option<Tail>,
-        items: mpsc::Receiver<Item>,
+        items: mpsc::Receiver<Shown>,
         cut: Option<Cut>,
     ) {
         tokio::select! {
@@ -115,11 +115,18 @@ impl Writer {
         )
     }
 
+    /// Whether the key is, and the tenant that is watched is there.
+    fn is_valid(&self) -> bool {
+        let watched = self.wants.tenant.as_ref();
+        let lives = watched.is_none_or(|tenant| self.api.tenants().lives(tenant));
+        lives && self.caller.is_valid(&self.api)
+    }
+
     async fn while_valid(&self) {
         let mut tick = interval(CHECK_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut checks = (0..CHECKS_PER_COMMENT).cycle();
-        while self.caller.is_valid(&self.api) {
+        while self.is_valid() {
             tick.tick().await;
             if checks.next() == Some(0) {
                 // Where something waits to be written nothing more is needed.
@@ -153,7 +160,8 @@ impl Writer {
                 Ok(Some(record)) => {
                     let place = record.place.cursor();
                     let place = place.map(|place| self.hidden(&place.to_string()));
-                    let event = text::event(&record, place.as_deref());
+                    let whose = self.shown_tenant(Some(&record.event.tenant));
+                    let event = text::event(&record, place.as_deref(), whose.as_deref());
                     if !self.give(event).await {
                         return;
                     }
@@ -168,8 +176,17 @@ impl Writer {
     }
 
     fn hidden(&self, place: &str) -> String {
-        let tenant = self.caller.tenant();
-        self.api.cursors().hide(tenant, Of::Events, place)
+        let cursors = self.api.cursors();
+        match &self.wants.tenant {
+            Some(tenant) => cursors.hide(tenant, Of::Events, place),
+            None => cursors.hide(&TenantId::default(), Of::EventsOfAll, place),
+        }
+    }
+
+    /// The name of whose it is, where it is not known by itself.
+    fn shown_tenant(&self, tenant: Option<&TenantId>) -> Option<String> {
+        let tenant = tenant.filter(|_| self.wants.tenant.is_none())?;
+        Some(self.api.tenants().name_of(tenant))
     }
 
     /// Whether the event goes to the endpoint that is asked for.
@@ -189,9 +206,10 @@ impl Writer {
         Ok(!page.await?.deliveries.is_empty())
     }
 
-    async fn items(&self, mut items: mpsc::Receiver<Item>) {
-        while let Some(item) = items.recv().await {
-            if !self.give(text::item(&item)).await {
+    async fn items(&self, mut items: mpsc::Receiver<Shown>) {
+        while let Some(Shown { tenant, item }) = items.recv().await {
+            let whose = self.shown_tenant(tenant.as_ref());
+            if !self.give(text::item(&item, whose.as_deref())).await {
                 return;
             }
         }
