@@ -241,8 +241,8 @@ async fn endpoints_are_listed_by_what_they_are_known_by() {
     });
     assert_eq!(first["data"], json!([row]));
     let next = first["next"].as_str().unwrap();
-    let rest = server.get(&format!("/v1/endpoints?view=names&cursor={next}"));
-    let rest = rest.await.expect(200);
+    let path = format!("/v1/endpoints?view=names&cursor={next}");
+    let rest = server.get(&path).await.expect(200);
     let row = json!({
         "id": other, "name": null, "url": "https://other.example/", "state": "paused",
         "tenant": "default",
