@@ -1,0 +1,1 @@
+export{t as Count,n as default}from"./endpoints-F2yz0AmC.js";

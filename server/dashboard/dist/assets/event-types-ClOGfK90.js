@@ -1,1 +1,0 @@
-export{t as default,n as jsonOf}from"./event-types-Dnhn0RBT.js";

@@ -1,1 +1,0 @@
-export{t as LaneList,n as default}from"./lanes-Dv7xEQUO.js";

@@ -1,0 +1,1 @@
+export{t as TemplateDialog,n as default}from"./templates-CYGuwyFz.js";

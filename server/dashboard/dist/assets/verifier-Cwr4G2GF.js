@@ -1,1 +1,0 @@
-export{r as signed}from"./verifier-q0K6MR_c.js";
