@@ -228,7 +228,7 @@ mod tests {
         let shown = serde_json::to_value(shown).unwrap();
         assert_eq!(shown["state"], "retrying");
         assert_eq!(shown["wait"]["cause"], "breaker");
-        assert_eq!(shown["wait"]["until"], "2026-11-22T21:06:39.456Z");
+        assert_eq!(shown["wait"]["until"], "2026-11-22T20:46:39.456Z");
         assert_eq!(shown["next_attempt_at"], shown["wait"]["until"]);
         assert_eq!(shown["attempt_count"], 6);
         assert_eq!(shown["last_attempt"]["failure"], "tls");
