@@ -51,6 +51,10 @@ pub(crate) struct Wants {
     pub(super) event_types: Vec<EventPattern>,
     /// Only what concerns this endpoint.
     pub(super) endpoint: Option<EndpointId>,
+    /// So many events in a second, and of all the other items together; all of them, if there is none.
+    pub(super) per_second: Option<u32>,
+    /// Events without their payloads.
+    pub(super) is_short: bool,
 }
 
 impl Wants {
@@ -96,6 +100,8 @@ pub(super) struct Shown {
 struct Subscriber {
     wants: Wants,
     queue: mpsc::Sender<Shown>,
+    /// What it may be given in this second, where it asks for no more.
+    room: Option<u32>,
     /// What found no place since.
     missed: u64,
     /// It may have missed more, of which it is not known whose it was.
@@ -103,9 +109,13 @@ struct Subscriber {
 }
 
 impl Subscriber {
-    fn give(&mut self, shown: Shown) {
-        if !self.catch_up() || self.queue.try_send(shown).is_err() {
+    fn give(&mut self, shown: impl FnOnce() -> Shown) {
+        // What it asked not to be given is told once a second, and not between two items.
+        let has_room = self.room != Some(0);
+        if !has_room || !self.catch_up() || self.queue.try_send(shown()).is_err() {
             self.missed += 1;
+        } else if let Some(room) = &mut self.room {
+            *room -= 1;
         }
     }
 
@@ -211,6 +221,7 @@ impl Live {
         let (queue, items) = mpsc::channel(QUEUE);
         self.with(|subscribers| {
             subscribers.push(Subscriber {
+                room: wants.per_second,
                 wants,
                 queue,
                 missed: 0,
@@ -241,7 +252,7 @@ impl Live {
         self.with(|subscribers| {
             for subscriber in subscribers {
                 if subscriber.wants.takes(tenant, item, event_type) {
-                    subscriber.give(Shown {
+                    subscriber.give(|| Shown {
                         tenant: Some(tenant.clone()),
                         item: item.clone(),
                     });
@@ -263,11 +274,13 @@ impl Live {
         });
     }
 
-    /// Tells those that have missed something and have room again; forgets those that are gone.
+    /// A second begins. Tells those that have missed something and have room again; forgets those that
+    /// are gone.
     fn tidy(&self) {
         self.with(|subscribers| {
             subscribers.retain(|subscriber| !subscriber.queue.is_closed());
             for subscriber in subscribers {
+                subscriber.room = subscriber.wants.per_second;
                 subscriber.catch_up();
             }
         });
@@ -320,6 +333,8 @@ mod tests {
             endpoints: true,
             event_types: Vec::new(),
             endpoint: None,
+            per_second: None,
+            is_short: false,
         }
     }
 
@@ -370,6 +385,38 @@ mod tests {
         assert!(matches!(next(&mut items), Some(Item::Skipped(None))));
         assert!(matches!(next(&mut other), Some(Item::Skipped(None))));
         assert!(next(&mut other).is_none(), "what others miss is not told");
+    }
+
+    #[test]
+    fn who_asks_for_a_few_a_second_gets_them_and_is_told_once_what_was_left_out() {
+        let live = Live::default();
+        let mut few = wants("default");
+        few.per_second = Some(3);
+        let mut items = live.subscribe(few);
+        let mut all = live.subscribe(wants("default"));
+        for second in 0..2 {
+            for _ in 0..10 {
+                live.give(&TenantId::default(), &item(1), None);
+            }
+            for _ in 0..3 {
+                assert!(
+                    matches!(next(&mut items), Some(Item::Delivery(_))),
+                    "{second}"
+                );
+            }
+            assert!(
+                next(&mut items).is_none(),
+                "{second}: the second is not over"
+            );
+            live.tidy();
+            assert!(
+                matches!(next(&mut items), Some(Item::Skipped(Some(7)))),
+                "{second}"
+            );
+            assert!(next(&mut items).is_none(), "{second}");
+        }
+        let others = std::iter::from_fn(|| next(&mut all));
+        assert_eq!(others.count(), 20, "who asks for all of them gets them");
     }
 
     #[test]

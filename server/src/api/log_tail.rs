@@ -101,6 +101,21 @@ impl Tail {
         }
     }
 
+    /// Reads on, and passes over all that there is if that is more than a page. Whether it has.
+    pub(crate) async fn skip_backlog(&mut self) -> Result<bool, ReadError> {
+        self.pass_over_facts().await;
+        if self.waiting.is_empty() {
+            self.read().await?;
+        }
+        if self.waiting.len() < PAGE {
+            return Ok(false);
+        }
+        let newest = self.postrider.newest_event().await?;
+        self.waiting.clear();
+        self.through = newest.or(self.through);
+        Ok(true)
+    }
+
     /// Reads a page. Whether there is more after it.
     async fn read(&mut self) -> Result<bool, ReadError> {
         let page = self.postrider.events(EventQuery {

@@ -6,6 +6,7 @@ mod writer;
 use super::Api;
 use super::caller::{Caller, Read};
 use super::deliveries::one;
+use super::deliveries_short::View;
 use super::extract::Query;
 use super::live::Wants;
 use super::log_tail::Tail;
@@ -26,6 +27,9 @@ use writer::Writer;
 /// By which a client says what it has seen last (section 9.2.4).
 const LAST_EVENT_ID: &str = "last-event-id";
 
+/// The largest `per_second`.
+const PER_SECOND_MAX: u32 = 1_000;
+
 /// What is shown.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +49,11 @@ pub(crate) struct StreamQuery {
     /// Begin after the event with this `id` of the stream; without it, now. `Last-Event-ID` goes
     /// before it.
     after: Option<String>,
+    /// At most so many events in a second, and as many of all the other items together, 1 to 1,000: for
+    /// who looks at them. `skipped` says that there were more.
+    per_second: Option<u32>,
+    /// `short`: events without their payloads. `full` if it is left out.
+    view: Option<View>,
 }
 
 /// The kinds of what is shown.
@@ -86,7 +95,20 @@ impl StreamQuery {
             endpoints: wanted(Kind::Endpoint),
             event_types: page::list(self.event_type.as_deref(), "event_type")?,
             endpoint: one(self.endpoint_id.as_deref(), "endpoint_id")?,
+            per_second: self.pace()?,
+            is_short: self.view == Some(View::Short),
         })
+    }
+
+    fn pace(&self) -> Result<Option<u32>, Problem> {
+        if self
+            .per_second
+            .is_none_or(|it| (1..=PER_SECOND_MAX).contains(&it))
+        {
+            return Ok(self.per_second);
+        }
+        let detail = format!("per_second: use 1 to {PER_SECOND_MAX}");
+        Err(Problem::new(Code::InvalidQuery, detail))
     }
 
     /// The place in the log after which the client wants to begin.
@@ -121,8 +143,8 @@ impl StreamQuery {
                    sees none twice. `attempt`, `delivery` and `endpoint` tell what becomes of them, \
                    from now on; `attempt.started`, for who asks for it, that a request leaves (one \
                    that could not leave this host has no end: it starts again with the same \
-                   number). `skipped` says that some of these were missed, and where it is known \
-                   how many (the history has them). The stream ends when its key does.",
+                   number). `skipped` says that some of these were missed or left out, and where it is \
+                   known how many (the history has them). The stream ends when its key does.",
     responses((status = OK, description = "A stream that does not end by itself.", content_type = "text/event-stream", body = String))
 )]
 pub(crate) async fn stream(

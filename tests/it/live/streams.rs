@@ -182,3 +182,45 @@ async fn a_stream_of_a_named_tenant_ends_when_that_is_deleted() {
         assert_eq!(message.event, "event");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_a_few_events_a_second_is_told_that_there_were_more() {
+    let (server, _directory) = Server::start().await;
+    let mut whole = watch(&server, "?types=event").await;
+    server.publish(KEY, "a.first", json!({})).await;
+    whole.take("event", 1).await;
+    let place = whole.last_id.clone();
+    for _ in 0..20 {
+        server.publish(KEY, "a.many", json!({})).await;
+    }
+    let few = "?types=event&per_second=1&view=short";
+    let mut few = watch_as(&server, KEY, few, place.as_deref()).await;
+    let seen = few.next().await.unwrap();
+    assert_eq!(
+        (seen.event.as_str(), seen.text("type")),
+        ("event", "a.many")
+    );
+    assert_eq!(seen.data.get("payload"), None);
+    let skipped = few.next().await.unwrap();
+    assert_eq!(
+        (skipped.event.as_str(), &skipped.data),
+        ("skipped", &json!({ "count": null }))
+    );
+    server.publish(KEY, "a.last", json!({})).await;
+    let last = few.next().await.unwrap();
+    assert_eq!(
+        (last.event.as_str(), last.text("type")),
+        ("event", "a.last")
+    );
+    let rest = whole.take("event", 21).await;
+    assert_eq!(
+        rest[20].text("type"),
+        "a.last",
+        "whoever wants all of them gets them"
+    );
+    for refused in ["0", "1001"] {
+        let path = format!("/v1/stream?per_second={refused}");
+        let asked = server.bare(Method::GET, &path).bearer_auth(KEY);
+        assert_eq!(asked.send().await.unwrap().status(), 400, "{refused}");
+    }
+}

@@ -41,7 +41,8 @@ export function useRefresh(keys: readonly string[], concerns: (item: Item) => bo
   const [pending] = useState<{ timer?: ReturnType<typeof setTimeout>; last: number }>({ last: 0 });
   useEffect(() => () => clearTimeout(pending.timer), [pending]);
   return useLive((item) => {
-    if (pending.timer !== undefined || !concerns(item)) return;
+    // What was left out may concern the view.
+    if (pending.timer !== undefined || (item.kind !== "skipped" && !concerns(item))) return;
     const refresh = () => {
       pending.timer = undefined;
       pending.last = performance.now();

@@ -18,6 +18,9 @@ export interface Told {
   state(state: State): void;
 }
 
+/** So many items a second are enough to look at; views ask again for what they show. */
+const PER_SECOND = 20;
+
 /** Everything: what a view does not show, it passes over. */
 const KINDS = "event,attempt.started,attempt,delivery,endpoint";
 
@@ -37,7 +40,7 @@ export async function follow(
   while (!signal.aborted) {
     told.state("connecting");
     try {
-      const answer = await fetch(`${BASE}/v1/stream?types=${KINDS}${whose}`, {
+      const answer = await fetch(`${BASE}/v1/stream?types=${KINDS}&view=short&per_second=${PER_SECOND}${whose}`, {
         headers: { ...headersFor(tenant), accept: "text/event-stream", ...(place ? { "last-event-id": place } : {}) },
         cache: "no-store",
         credentials: "omit",

@@ -47,11 +47,18 @@ pub(super) fn beginning(place: &str) -> Bytes {
     format!("id: {place}\n\n").into()
 }
 
-/// An event of the log. Its place, as its tenant sees it, is its `id`.
-pub(super) fn event(record: &EventRecord, place: Option<&str>, tenant: Option<&str>) -> Bytes {
+/// An event of the log, with its payload unless it is to be short. Its place, as its tenant sees it, is
+/// its `id`.
+pub(super) fn event(
+    record: &EventRecord,
+    place: Option<&str>,
+    tenant: Option<&str>,
+    is_short: bool,
+) -> Bytes {
     let event = &record.event;
-    let payload: Option<&RawValue> = serde_json::from_slice(&event.payload).ok();
-    let text = || String::from_utf8_lossy(&event.payload).into_owned();
+    let shown = Some(&event.payload).filter(|_| !is_short);
+    let payload: Option<&RawValue> = shown.and_then(|bytes| serde_json::from_slice(bytes).ok());
+    let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
     let item = EventItem {
         id: event.id.to_string(),
         tenant,
@@ -59,7 +66,7 @@ pub(super) fn event(record: &EventRecord, place: Option<&str>, tenant: Option<&s
         ordering_key: event.ordering_key.get(),
         published_at: event.published_at.into(),
         payload,
-        payload_text: payload.is_none().then(text),
+        payload_text: shown.filter(|_| payload.is_none()).map(text),
     };
     let place = place.map_or_else(String::new, |place| format!("id: {place}\n"));
     written(&place, "event", &item)
@@ -110,7 +117,7 @@ mod tests {
     }
 
     fn event_bytes(record: &EventRecord) -> Vec<u8> {
-        event(record, Some("00ff"), None).to_vec()
+        event(record, Some("00ff"), None, false).to_vec()
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::text;
 use crate::api::Api;
 use crate::api::caller::{Caller, Read};
 use crate::api::cursors::Of;
-use crate::api::live::{Shown, Wants};
+use crate::api::live::{Item, Shown, Wants};
 use crate::api::log_tail::{Tail, TailError};
 use crate::listen::Cut;
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 /// Items that are written and not taken by the connection yet; one may be an event with its payload.
 /// Beyond, the stream waits.
@@ -33,6 +33,9 @@ const READER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A reader that does not take the end of the stream is cut off after this.
 const END_GRACE: Duration = Duration::from_millis(500);
+
+/// What [`Wants::per_second`] counts in.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// The answer's body.
 pub(super) struct StreamBody {
@@ -60,6 +63,37 @@ pub(super) struct Writer {
     wants: Wants,
     out: mpsc::Sender<Bytes>,
     gone: oneshot::Receiver<()>,
+}
+
+/// How many events are given in a second.
+struct Pace {
+    most: u32,
+    given: u32,
+    since: Instant,
+}
+
+impl Pace {
+    fn begin(most: u32) -> Self {
+        Self {
+            most,
+            given: 0,
+            since: Instant::now(),
+        }
+    }
+
+    /// Counts one. Whether there is room for more in this second.
+    fn has_room(&mut self) -> bool {
+        if self.since.elapsed() >= SECOND {
+            (self.given, self.since) = (0, Instant::now());
+        }
+        self.given += 1;
+        self.given < self.most
+    }
+
+    async fn next_second(&mut self) {
+        sleep_until(self.since + SECOND).await;
+        (self.given, self.since) = (0, Instant::now());
+    }
 }
 
 impl Writer {
@@ -146,6 +180,7 @@ impl Writer {
         if !self.give(beginning).await {
             return;
         }
+        let mut pace = self.wants.per_second.map(Pace::begin);
         loop {
             let shown = match tail.next().await {
                 Ok(record) => self
@@ -161,8 +196,9 @@ impl Writer {
                     let place = record.place.cursor();
                     let place = place.map(|place| self.hidden(&place.to_string()));
                     let whose = self.shown_tenant(Some(&record.event.tenant));
-                    let event = text::event(&record, place.as_deref(), whose.as_deref());
-                    if !self.give(event).await {
+                    let (place, whose) = (place.as_deref(), whose.as_deref());
+                    let event = text::event(&record, place, whose, self.wants.is_short);
+                    if !self.give(event).await || !self.keep_pace(&mut pace, &mut tail).await {
                         return;
                     }
                 }
@@ -171,6 +207,24 @@ impl Writer {
                     tracing::warn!(%error, "postrider.api.stream_failed");
                     return;
                 }
+            }
+        }
+    }
+
+    /// After an event was given: if there were as many as are asked for in a second, waits for the next
+    /// one and passes over what came in between. False if the stream is to end.
+    async fn keep_pace(&self, pace: &mut Option<Pace>, tail: &mut Tail) -> bool {
+        let Some(pace) = pace.as_mut().filter(|pace| !pace.has_room()) else {
+            return true;
+        };
+        pace.next_second().await;
+        match tail.skip_backlog().await {
+            Ok(false) => true,
+            // How many there were of all tenants is nobody's business.
+            Ok(true) => self.give(text::item(&Item::Skipped(None), None)).await,
+            Err(error) => {
+                tracing::warn!(%error, "postrider.api.stream_failed");
+                false
             }
         }
     }
