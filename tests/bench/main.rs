@@ -13,6 +13,7 @@
 
 mod backlog;
 mod bare;
+mod dashboard;
 mod engine;
 mod http;
 mod isolation;
@@ -57,11 +58,13 @@ fn main() {
         ["store"] => store::figures(),
         ["server"] => server::figures(),
         ["backlog"] => backlog::figures(backlog::EVENTS),
+        ["dashboard"] => dashboard::figures(dashboard::EVENTS),
+        ["dashboard", "--events", events] => dashboard::figures(events.parse().unwrap()),
         ["backlog", "--events", events] => backlog::figures(events.parse().unwrap()),
         other => {
             println!(
-                "unknown benchmark {other:?}: engine, http, isolation, store, backlog, server, or \
-                 none for all"
+                "unknown benchmark {other:?}: engine, http, isolation, store, backlog, server, \
+                 dashboard, or none for all but the last"
             );
             std::process::exit(2);
         }

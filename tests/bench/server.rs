@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const ROUNDS: usize = 5;
-const ROUND: Duration = Duration::from_secs(3);
+pub(crate) const ROUND: Duration = Duration::from_secs(3);
 const EVENTS: usize = 20_000;
 const ENDPOINTS: usize = 100;
 const KEY: &str = "the-operators-key-of-the-benchmark";
@@ -31,14 +31,14 @@ pub(crate) fn figures() {
 }
 
 /// The release binary, in a data directory of its own.
-struct Server {
+pub(crate) struct Server {
     process: Child,
-    address: String,
+    pub(crate) address: String,
     _directory: tempfile::TempDir,
 }
 
 impl Server {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut process = Command::new(binary())
             .args(["serve", "--listen", "127.0.0.1:0", "--log", "error"])
@@ -98,13 +98,13 @@ fn binary() -> PathBuf {
 }
 
 /// A connection that is kept.
-struct Client {
-    stream: TcpStream,
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Client {
-    async fn to(address: &str) -> Self {
+    pub(crate) async fn to(address: &str) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         Self {
@@ -114,7 +114,7 @@ impl Client {
     }
 
     /// Sends a request and gives the status and the body of the answer.
-    async fn send(&mut self, request: &[u8]) -> (u16, String) {
+    pub(crate) async fn send(&mut self, request: &[u8]) -> (u16, String) {
         self.stream.write_all(request).await.unwrap();
         self.buffer.clear();
         loop {
@@ -134,7 +134,7 @@ impl Client {
     }
 }
 
-fn request(method: &str, path: &str, body: &str) -> Vec<u8> {
+pub(crate) fn request(method: &str, path: &str, body: &str) -> Vec<u8> {
     format!(
         "{method} {path} HTTP/1.1\r\nhost: postrider\r\nauthorization: Bearer {KEY}\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -150,7 +150,7 @@ fn event(event_type: &str) -> Vec<u8> {
 }
 
 /// How many events are accepted in this time, and how long each took, in milliseconds.
-async fn publish_over_http(address: &str) -> (usize, Vec<f64>) {
+pub(crate) async fn publish_over_http(address: &str) -> (usize, Vec<f64>) {
     let end = Instant::now() + ROUND;
     let publishers: Vec<_> = (0..PUBLISHERS)
         .map(|_| {

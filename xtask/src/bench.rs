@@ -5,17 +5,19 @@ use std::process::Command;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// One of engine, http, isolation, store, backlog, server, verifier; all but the last if left out
+    /// One of engine, http, isolation, store, backlog, server, dashboard, verifier; all but the last two
+    /// if left out
     figure: Option<String>,
-    /// Pending events of the backlog [default: 200,000]
+    /// Pending events of the backlog [default: 200,000], deliveries of the dashboard [1,000,000]
     #[arg(long)]
     events: Option<usize>,
 }
 
 /// Builds the benchmark as a release and runs it.
 pub(crate) fn run(args: &Args) -> Result<(), String> {
-    if args.events.is_some() && args.figure.as_deref() != Some("backlog") {
-        return Err("--events goes with `backlog`: cargo xtask bench backlog --events N".into());
+    let figure = args.figure.as_deref();
+    if args.events.is_some() && !matches!(figure, Some("backlog" | "dashboard")) {
+        return Err("--events goes with `backlog` and with `dashboard`".into());
     }
     if args.figure.as_deref() == Some("verifier") {
         return verifier();
