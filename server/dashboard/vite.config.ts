@@ -12,7 +12,12 @@ const VERIFIER = file("./verifier/esm/full-web.js");
 const SHARED = /src\/parts\/(rows|dialog|delivery-columns|retry-now|wait|payload|attempt-view|lane-card|of-tenant|timeline|endpoint-ref)|node_modules\/virtua\//;
 
 /** What the first view needs. */
-const FIRST = /src\/(api|session|route|time|live|parts\/(?!rows|dialog|delivery-columns|retry-now|wait|payload|attempt-view|lane-card|of-tenant|timeline|endpoint-ref)|shell|views\/(overview|tail))|node_modules\/(?!virtua)/;
+const FIRST = /src\/(api|session|route|time|live|parts\/(?!rows|dialog|delivery-columns|retry-now|wait|payload|attempt-view|lane-card|of-tenant|timeline|endpoint-ref)|shell|views\/(overview|tail))|node_modules\/(?!virtua)|vite\/preload-helper/;
+
+/** Views that are opened after each other: together they are smaller than one by one. */
+const SETUP = /src\/views\/(event-type|source|template|endpoint-defaults|keys|tenants|portal-link|audit|system)/;
+const ENDPOINTS = /src\/(form\/|views\/endpoint)/;
+const EVENTS = /src\/views\/(event|why-not|delivery|attempt|dead-letter|chosen|bulk|replays|lanes)/;
 
 export default defineConfig({
   // Every address is relative to the page, so that it works below any path.
@@ -32,8 +37,11 @@ export default defineConfig({
         codeSplitting: {
           // Fewer and larger files: what begins is one, what most views share is another.
           groups: [
-            { name: "shared", test: SHARED, priority: 1 },
-            { name: "main", test: FIRST, priority: 2 },
+            { name: "shared", test: SHARED, priority: 4 },
+            { name: "main", test: FIRST, priority: 5 },
+            { name: "setup", test: SETUP, priority: 1 },
+            { name: "endpoints", test: ENDPOINTS, priority: 2 },
+            { name: "events", test: EVENTS, priority: 3 },
           ],
         },
       },
