@@ -3,8 +3,8 @@
 use super::{Line, Reply, Stop, What, Wire, Wish};
 use crate::by_id::ById;
 use postrider_engine::{
-    AttemptResult, Change, DeliveryId, DeliveryState, EndpointId, EventId, Fact, LaneId, Outcome,
-    Receipt,
+    AttemptResult, Change, DeliveryId, DeliveryState, EndpointId, EndpointUpdate, EventId, Fact,
+    LaneId, Outcome, Receipt,
 };
 use std::fmt::{self, Display, Write as _};
 use std::hash::Hash;
@@ -383,22 +383,7 @@ fn changed(change: &Change, names: &mut Names, out: &mut String) -> fmt::Result 
                 endpoint.spec.url
             )
         }
-        Change::ChangeEndpoint(update) => {
-            write!(out, "change {}", names.endpoint(update.endpoint))?;
-            if let Some(status) = update.status {
-                write!(out, " to {status:?}")?;
-            }
-            if let Some(spec) = &update.spec {
-                write!(out, " to {}", spec.url)?;
-            }
-            if update.due.is_some() {
-                write!(out, ", what waits is due")?;
-            }
-            match &update.secrets {
-                Some(secrets) => write!(out, ", {} secrets sign", secrets.len()),
-                None => Ok(()),
-            }
-        }
+        Change::ChangeEndpoint(update) => updated(update, names, out),
         Change::DeleteEndpoint { endpoint, keep, .. } => {
             write!(
                 out,
@@ -413,6 +398,23 @@ fn changed(change: &Change, names: &mut Names, out: &mut String) -> fmt::Result 
         }
         Change::Discard { delivery, .. } => write!(out, "discard {}", names.delivery(*delivery)),
         Change::RetryNow { delivery, .. } => write!(out, "due {}", names.delivery(*delivery)),
+    }
+}
+
+fn updated(update: &EndpointUpdate, names: &mut Names, out: &mut String) -> fmt::Result {
+    write!(out, "change {}", names.endpoint(update.endpoint))?;
+    if let Some(status) = update.status {
+        write!(out, " to {status:?}")?;
+    }
+    if let Some(spec) = &update.spec {
+        write!(out, " to {}", spec.url)?;
+    }
+    if update.due.is_some() {
+        write!(out, ", what waits is due")?;
+    }
+    match &update.secrets {
+        Some(secrets) => write!(out, ", {} secrets sign", secrets.len()),
+        None => Ok(()),
     }
 }
 

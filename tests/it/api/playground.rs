@@ -34,7 +34,7 @@ async fn url(server: &Server, behaviour: &str) -> String {
 /// What became of an event that went there, once it is in this state: its statuses, and its delivery.
 async fn statuses(server: &Server, behaviour: &str, state: &str) -> (Vec<Value>, Value) {
     let form = json!({
-        "name": format!("playground-{behaviour}"), "url": url(server, behaviour).await,
+        "url": url(server, behaviour).await,
         "retry": { "delays_ms": [20, 20, 20], "jitter_percent": 0 }, "breaker": null,
         "timeout_ms": if behaviour == "never_answers" { 300 } else { 20_000 },
     });

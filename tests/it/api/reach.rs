@@ -226,8 +226,10 @@ async fn a_single_id_is_found_among_what_all_tenants_have_by_a_key_for_all_of_th
 #[tokio::test(flavor = "multi_thread")]
 async fn endpoints_are_listed_by_what_they_are_known_by() {
     let server = Server::start().await;
-    let form = json!({ "url": "https://one.example/hooks", "name": "one" });
-    let one = server.post("/v1/endpoints", form).await.expect(201);
+    let form = json!({ "url": "https://one.example/hooks" });
+    let path = "/v1/endpoints/by-name/one";
+    let one = server.send(Method::PUT, path, Some(form.to_string()), &[]);
+    let one = one.await.expect(201);
     let other = server.endpoint("https://other.example/").await;
     let path = format!("/v1/endpoints/{other}/pause");
     server.post(&path, json!({})).await.expect(200);

@@ -48,7 +48,7 @@ async fn an_endpoint_is_tried_without_being_registered() {
         let page = server.get(list).await.expect(200);
         assert_eq!(page["data"], json!([]), "{list} keeps nothing");
     }
-    let wrong = json!({ "url": "https://localhost/" });
+    let wrong = json!({ "url": "ftp://files.example/" });
     let refused = server.post("/v1/endpoints/test", wrong).await;
     let refused = refused.problem(422, "invalid_endpoint");
     assert_eq!(refused["errors"][0]["pointer"], "/url");

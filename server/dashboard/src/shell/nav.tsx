@@ -1,4 +1,5 @@
 import { Link, useLocation } from "wouter";
+import { BASE } from "../api/client";
 import { Icon } from "../parts/icon";
 import { to } from "../route/filters";
 import { usePlayground } from "../play/use-playground";
@@ -29,6 +30,13 @@ export function Nav({ onGo }: { onGo?: () => void }) {
           </ul>
         </div>
       ))}
+      {who.portal === null && (
+        <p className="outside">
+          <a href={`${BASE}/reference`} target="_blank" rel="noreferrer">
+            The API
+          </a>
+        </p>
+      )}
     </nav>
   );
 }

@@ -30,7 +30,7 @@ pub(super) fn events(
             |limit| (tenant.as_str(), &**key, limit),
         )?
     } else {
-        few.by_state(search, owner)? || few.by_owner(owner)?
+        few.by_owner(owner)? || few.by_state(search)?
     };
     Ok(is_few.then_some(few.numbers))
 }
@@ -70,8 +70,9 @@ impl Few<'_> {
         self.left = LOOKED_AT_MAX;
     }
 
-    /// Those with a delivery in a state of which there is an index, if only such are asked for.
-    fn by_state(&mut self, search: &EventSearch, owner: Option<i64>) -> Result<bool, StoreFault> {
+    /// Those with a delivery in a state of which there is an index, if only such are asked for. It may be
+    /// a delivery of any owner: the state of an event is that of all its deliveries together.
+    fn by_state(&mut self, search: &EventSearch) -> Result<bool, StoreFault> {
         let states = &search.states;
         let indexed = |state: &EventState| {
             matches!(
@@ -94,10 +95,7 @@ impl Few<'_> {
                 |limit| [limit],
             )?;
         }
-        let of = match owner {
-            Some(owner) => vec![owner],
-            None => self.owners(search)?,
-        };
+        let of = self.owners(search)?;
         let waits = has(EventState::Pending) || has(EventState::Retrying);
         for owner in of {
             if is_few && waits {
@@ -155,10 +153,14 @@ impl Few<'_> {
         let Some(owner) = owner else {
             return Ok(false);
         };
-        self.add(
+        let is_few = self.add(
             "SELECT event FROM postrider_delivery INDEXED BY postrider_delivery_owner
              WHERE owner = ?1 LIMIT ?2",
             |limit| [owner, limit],
-        )
+        )?;
+        if !is_few {
+            self.forget();
+        }
+        Ok(is_few)
     }
 }

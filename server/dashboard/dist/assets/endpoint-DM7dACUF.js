@@ -1,0 +1,1 @@
+export{o as default}from"./endpoints-DZqi3inl.js";

@@ -1,0 +1,1 @@
+export{l as default}from"./endpoints-DZqi3inl.js";

@@ -1,0 +1,1 @@
+export{s as default}from"./endpoints-DZqi3inl.js";
