@@ -104,7 +104,7 @@ impl Tail {
     /// Reads on, and passes over all that there is if that is more than a page. Whether it has.
     pub(crate) async fn skip_backlog(&mut self) -> Result<bool, ReadError> {
         self.pass_over_facts().await;
-        if self.waiting.is_empty() {
+        if self.waiting.len() < PAGE {
             self.read().await?;
         }
         if self.waiting.len() < PAGE {

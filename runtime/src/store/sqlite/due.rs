@@ -87,7 +87,10 @@ impl Changes<'_> {
              SET open_until = min(open_until, ?2), held_until = min(held_until, ?2)
              WHERE id = ?1",
         )?;
-        cut.execute(params![bytes, signed(at.0)])?;
+        // What was kept of a deleted endpoint waits as it did.
+        if cut.execute(params![bytes, signed(at.0)])? == 0 {
+            return Ok(());
+        }
         // If it was made due before and not all of it is yet, this says more.
         self.leave_as_due(endpoint)?;
         let from = Reached {

@@ -214,9 +214,12 @@ impl Writer {
     /// After an event was given: if there were as many as are asked for in a second, waits for the next
     /// one and passes over what came in between. False if the stream is to end.
     async fn keep_pace(&self, pace: &mut Option<Pace>, tail: &mut Tail) -> bool {
-        let Some(pace) = pace.as_mut().filter(|pace| !pace.has_room()) else {
+        let Some(pace) = pace else {
             return true;
         };
+        if pace.has_room() {
+            return true;
+        }
         pace.next_second().await;
         match tail.skip_backlog().await {
             Ok(false) => true,
