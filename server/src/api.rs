@@ -349,8 +349,7 @@ pub fn router(api: &Api) -> Router {
         .merge(openapi::pages())
         .merge(dashboard::pages())
         .fallback(edge::no_route)
-        .layer(from_fn_with_state(api.clone(), intake::bound))
-        .layer(axum::middleware::from_fn(edge::pass))
+        // One layer that calls the next: each layer clones and boxes the route it wraps.
         .layer(from_fn_with_state(api.clone(), metrics_route::time))
         .with_state(api.clone())
 }

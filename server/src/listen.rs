@@ -267,8 +267,10 @@ impl Guest {
                 // How a connection ends is its client's affair.
                 _ = connection.as_mut() => break,
                 () = cut.0.notified() => Some(Closed::Unread),
-                _ = orders.wait_for(|order| *order == Order::End) => break,
-                _ = self.asked_to_finish(), if !is_ending => None,
+                order = ordered(&mut orders, is_ending) => match order {
+                    Order::End => break,
+                    _ => None,
+                },
                 why = watch.overdue() => Some(Closed::of(why)),
             };
             match why {
@@ -317,12 +319,13 @@ impl Guest {
             }
         })
     }
+}
 
-    async fn asked_to_finish(&self) {
-        let mut orders = self.orders.clone();
-        // Without a sender there is nobody who would ask.
-        let _ = orders.wait_for(|order| *order != Order::GoOn).await;
-    }
+/// Waits until something else is ordered than to go on, or than to finish, if that is done already.
+async fn ordered(orders: &mut signal::Receiver<Order>, is_ending: bool) -> Order {
+    let is_news = |order: &Order| *order == Order::End || (*order == Order::Finish && !is_ending);
+    // Without a sender nobody waits for the end.
+    orders.wait_for(is_news).await.map_or(Order::End, |it| *it)
 }
 
 impl Closed {

@@ -7,7 +7,7 @@ use super::{Api, Networks};
 use crate::budget::{Budget, Held, Peer, Spent};
 use crate::metrics::Metrics;
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
@@ -17,13 +17,12 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as _, Frame, SizeHint};
 use std::convert::Infallible;
 use std::error::Error;
-use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::task::JoinError;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 /// What all requests under way may hold, in bytes.
@@ -215,7 +214,7 @@ impl Reader {
 }
 
 /// Wraps the routes.
-pub(super) async fn bound(State(api): State<Api>, request: Request, next: Next) -> Response {
+pub(super) async fn bound(api: &Api, request: Request, next: Next) -> Response {
     // Whoever asks whether the server lives asks most of all when it has no room.
     if PROBES.contains(&request.uri().path()) {
         return next.run(request).await;
@@ -248,7 +247,7 @@ pub(super) async fn bound(State(api): State<Api>, request: Request, next: Next) 
         next.run(request).await
     } else if changes {
         let room = room.clone();
-        to_its_end(async move {
+        ToItsEnd::new(async move {
             let response = next.run(request).await;
             drop(room);
             response
@@ -288,14 +287,38 @@ fn without_body(response: Response) -> Response {
 }
 
 /// A change comes to its end, whoever still waits for it: given up in the middle it would be on record,
-/// and what is in memory would not know of it.
-async fn to_its_end(change: impl Future<Output = Response> + Send + 'static) -> Response {
-    let ended = tokio::spawn(change).await;
-    match ended.map_err(JoinError::try_into_panic) {
-        Ok(response) => response,
-        Err(Ok(panic)) => resume_unwind(panic),
-        // The process ends.
-        Err(Err(error)) => Problem::new(Code::Internal, error).into_response(),
+/// and what is in memory would not know of it. It goes on in a task of its own when it is given up here;
+/// nearly none is, and a task for each costs more than that.
+struct ToItsEnd(Option<Pin<Box<dyn Future<Output = Response> + Send>>>);
+
+impl ToItsEnd {
+    fn new(change: impl Future<Output = Response> + Send + 'static) -> Self {
+        Self(Some(Box::pin(change)))
+    }
+}
+
+impl Future for ToItsEnd {
+    type Output = Response;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
+        // One that has ended, or panicked, is not there any more.
+        let Some(mut change) = self.0.take() else {
+            return Poll::Pending;
+        };
+        let polled = change.as_mut().poll(context);
+        if polled.is_pending() {
+            self.0 = Some(change);
+        }
+        polled
+    }
+}
+
+impl Drop for ToItsEnd {
+    fn drop(&mut self) {
+        // Without a runtime the process ends.
+        if let (Some(change), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(change);
+        }
     }
 }
 

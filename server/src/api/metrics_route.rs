@@ -2,6 +2,7 @@
 
 use super::Api;
 use super::caller::{AllTenants, Caller, Read};
+use super::edge;
 use super::problem::Problem;
 use crate::metrics::METRICS_MEDIA_TYPE;
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
@@ -31,7 +32,7 @@ pub(crate) async fn time(State(api): State<Api>, request: Request, next: Next) -
     let start = Instant::now();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = name(request.method());
-    let response = next.run(request).await;
+    let response = edge::pass(&api, request, next).await;
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     let status = response.status().as_u16();
     let metrics = &api.options().metrics;

@@ -1,6 +1,5 @@
 //! What one connection does, and until when it must do more.
 
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -49,8 +48,8 @@ struct State {
     is_http2: bool,
     /// The first byte of the next head.
     head_since: Option<Instant>,
-    /// When those answers began that have an end.
-    answers: BTreeMap<u64, Instant>,
+    /// When those answers began that have an end, the oldest first.
+    answers: Vec<(u64, Instant)>,
     next: u64,
     /// Since when no byte was taken of what waits to be written.
     blocked_since: Option<Instant>,
@@ -74,7 +73,7 @@ impl Watch {
             is_used: false,
             is_http2: false,
             head_since: None,
-            answers: BTreeMap::new(),
+            answers: Vec::new(),
             next: 0,
             blocked_since: None,
             ends_since: None,
@@ -125,7 +124,10 @@ impl Watch {
         poll_fn(|context| {
             loop {
                 let mut state = self.state();
-                state.waker = Some(context.waker().clone());
+                let waker = context.waker();
+                if !state.waker.as_ref().is_some_and(|it| it.will_wake(waker)) {
+                    state.waker = Some(waker.clone());
+                }
                 let due = state.due();
                 drop(state);
                 let Some((at, why)) = due else {
@@ -162,8 +164,8 @@ impl State {
 
     /// When the connection is to be given up, as things stand, and why.
     fn due(&self) -> Option<(Instant, Overdue)> {
-        let oldest = self.answers.values().min();
-        let unread = oldest.map(|begun| *begun + ANSWER_TIMEOUT);
+        let oldest = self.answers.first();
+        let unread = oldest.map(|(_, begun)| *begun + ANSWER_TIMEOUT);
         let blocked = self.blocked_since.map(|since| since + BLOCKED_TIMEOUT);
         let unread = unread.into_iter().chain(blocked);
         let unread = unread.map(|at| (at, Overdue::Unread));
@@ -187,7 +189,7 @@ impl UnderWay {
     pub(super) fn answered(&self, has_end: bool) {
         if has_end {
             let mut state = self.watch.state();
-            state.answers.insert(self.number, Instant::now());
+            state.answers.push((self.number, Instant::now()));
             state.wake();
         }
     }
@@ -196,7 +198,7 @@ impl UnderWay {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         let mut state = self.watch.state();
-        state.answers.remove(&self.number);
+        state.answers.retain(|(number, _)| *number != self.number);
         state.under_way -= 1;
         state.idle_since = Instant::now();
         state.wake();

@@ -23,6 +23,9 @@ pub(crate) fn sender(
 /// up. If all are trusted, the leftmost.
 fn behind_proxies(peer: IpAddr, headers: &HeaderMap, trusted: &Networks) -> Option<IpAddr> {
     let mut address = peer.to_canonical();
+    if !trusted.contains(address) {
+        return Some(address);
+    }
     let mut lines = headers.get_all(FORWARDED_FOR).iter().rev();
     let mut entries: Vec<&str> = Vec::new();
     while trusted.contains(address) {
