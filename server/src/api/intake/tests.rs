@@ -1,7 +1,7 @@
 use super::super::{ApiOptions, extract};
 use super::*;
 use axum::Router;
-use axum::extract::ConnectInfo;
+use axum::extract::{ConnectInfo, State};
 use axum::handler::Handler;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
@@ -141,7 +141,9 @@ where
     T: 'static,
 {
     let routes = Router::new().route(path, any(handler));
-    routes.layer(from_fn_with_state(api.clone(), bound))
+    let wrap =
+        |State(api): State<Api>, request, next| async move { bound(&api, request, next).await };
+    routes.layer(from_fn_with_state(api.clone(), wrap))
 }
 
 fn request(method: Method, path: &str, body: Body) -> Request {
