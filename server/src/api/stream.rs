@@ -53,6 +53,7 @@ pub(crate) struct StreamQuery {
     /// who looks at them. `skipped` says that there were more.
     per_second: Option<u32>,
     /// `short`: events without their payloads. `full` if it is left out.
+    #[param(inline)]
     view: Option<View>,
 }
 

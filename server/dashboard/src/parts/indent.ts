@@ -1,41 +1,45 @@
+/** A token, after white space: a text, a bracket or separator, a number or a word. */
+const TOKEN = /\s*(?:("(?:[^"\\]|\\[^])*")|([{}[\],:])|(true|false|null|-?\d[-+.\deE]*))/y;
+
+const CLOSES: Readonly<Record<string, string>> = { "}": "{", "]": "[" };
+
+type Next = "value" | "name" | "colon" | "more";
+
 /**
  * Spaces and line ends around the tokens of a JSON text, which are left as they are: numbers keep their
- * digits and repeated names stay. `null` if the text is not bracketed as JSON is.
+ * digits and repeated names stay. `null` if the text is no JSON: its white space may mean something.
  */
 export function indented(text: string): string | null {
+  const open: string[] = [];
   let out = "";
-  let depth = 0;
-  for (let at = 0; at < text.length; at += 1) {
-    const c = text.charAt(at);
-    if (c === '"') {
-      const end = endOfText(text, at);
-      if (end < 0) return null;
-      out += text.slice(at, end + 1);
-      at = end;
-    } else if (c === "{" || c === "[") {
-      const closing = /^[{[]\s*([}\]])/.exec(text.slice(at, at + 64));
-      if (closing) {
-        out += c + (closing[1] ?? "");
-        at += closing[0].length - 1;
-      } else {
-        depth += 1;
-        out += `${c}\n${"  ".repeat(depth)}`;
-      }
-    } else if (c === "}" || c === "]") {
-      depth -= 1;
-      if (depth < 0) return null;
-      out += `\n${"  ".repeat(depth)}${c}`;
-    } else if (c === ",") out += `,\n${"  ".repeat(depth)}`;
-    else if (c === ":") out += ": ";
-    else if (!/\s/.test(c)) out += c;
+  let next: Next = "value";
+  let isEmpty = false;
+  const line = () => `\n${"  ".repeat(open.length)}`;
+  TOKEN.lastIndex = 0;
+  for (;;) {
+    const at = TOKEN.lastIndex;
+    const token = TOKEN.exec(text);
+    if (!token) return next === "more" && open.length === 0 && text.slice(at).trim() === "" ? out : null;
+    const [, string, mark, word] = token;
+    const opener = CLOSES[mark ?? ""];
+    if (opener) {
+      if (open.at(-1) !== opener || !(isEmpty || next === "more")) return null;
+      open.pop();
+      out += isEmpty ? mark : line() + mark;
+      next = "more";
+    } else if (mark === "," || mark === ":") {
+      if (next !== (mark === "," ? "more" : "colon") || open.length === 0) return null;
+      out += mark === "," ? `,${line()}` : ": ";
+      next = mark === "," && open.at(-1) === "{" ? "name" : "value";
+    } else {
+      if (isEmpty) out += line();
+      if (next === "name" ? string === undefined : next !== "value") return null;
+      out += string ?? mark ?? word;
+      if (mark) open.push(mark);
+      next = mark ? (mark === "{" ? "name" : "value") : next === "name" ? "colon" : "more";
+      isEmpty = mark !== undefined;
+      continue;
+    }
+    isEmpty = false;
   }
-  return depth === 0 && out !== "" ? out : null;
-}
-
-function endOfText(text: string, from: number): number {
-  for (let at = from + 1; at < text.length; at += 1) {
-    if (text[at] === "\\") at += 1;
-    else if (text[at] === '"') return at;
-  }
-  return -1;
 }

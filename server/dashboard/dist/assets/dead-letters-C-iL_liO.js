@@ -1,1 +1,0 @@
-export{d as default}from"./events-LsOK-P0r.js";

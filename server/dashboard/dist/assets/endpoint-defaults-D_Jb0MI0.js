@@ -1,1 +1,0 @@
-export{l as default}from"./endpoints-DZqi3inl.js";

@@ -1,0 +1,1 @@
+export{o as default,s as jsonOf}from"./events-C1sCASzj.js";

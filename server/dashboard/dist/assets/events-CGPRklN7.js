@@ -1,1 +1,0 @@
-export{r as default}from"./events-LsOK-P0r.js";

@@ -1,0 +1,1 @@
+export{c as LaneList,l as default}from"./events-C1sCASzj.js";

@@ -1,1 +1,0 @@
-export{r as signed}from"./verifier-BsdJI8xN.js";
