@@ -89,7 +89,7 @@ fn written(place: &str, name: &str, data: &impl Serialize) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use postrider::{EventId, EventPlace, OrderingKey, TenantId, Wall};
+    use postrider::{EventId, EventPlace, OrderingKey, PayloadType, TenantId, Wall};
     use std::sync::Arc;
 
     fn shown(payload: &'static [u8]) -> String {
@@ -98,6 +98,7 @@ mod tests {
             tenant: TenantId::default(),
             event_type: "a.b".parse().unwrap(),
             payload: Bytes::from_static(payload),
+            payload_type: PayloadType::default(),
             ordering_key: OrderingKey::none(),
             published_at: Wall(0),
         };
