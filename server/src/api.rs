@@ -43,6 +43,7 @@ mod page;
 mod payload;
 mod playground;
 mod portal;
+mod presets;
 mod problem;
 mod raw;
 mod reach;

@@ -4,8 +4,9 @@ use super::problem::Problem;
 use super::{
     Api, attempts, audit, dead_letter_acts, dead_letters, deliveries, endpoint_defaults,
     endpoint_list, endpoint_names, endpoints, event_types, events, events_list, events_raw, health,
-    inbound, keys_routes, metrics_route, playground, portal, replays, scheduled, sources, stats,
-    stream, system, templates, tenant_stats, tenants, timeline, try_outs, waiting_lanes, whoami,
+    inbound, keys_routes, metrics_route, playground, portal, presets, replays, scheduled, sources,
+    stats, stream, system, templates, tenant_stats, tenants, timeline, try_outs, waiting_lanes,
+    whoami,
 };
 use axum::Router;
 use axum::http::header;
@@ -83,6 +84,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(templates::create, templates::list))
         .routes(routes!(templates::get, templates::delete))
         .routes(routes!(try_outs::template))
+        .routes(routes!(presets::list))
         .routes(routes!(keys_routes::create, keys_routes::list))
         .routes(routes!(keys_routes::revoke))
         .routes(routes!(whoami::whoami))

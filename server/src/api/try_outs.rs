@@ -236,7 +236,7 @@ fn chosen(api: &Api, tenant: &TenantId, given: &RawValue) -> Result<Template, Pr
     if raw::is_object(given)
         && let Ok(known) = serde_json::from_str::<TemplateRef>(given.get())
     {
-        let found = api.template(tenant, &known.name, known.version);
+        let found = api.named_template(tenant, &known.name, known.version);
         return found.ok_or_else(|| refused(&"there is no such template in this version"));
     }
     let text = serde_json::from_str::<String>(given.get());
