@@ -13,9 +13,9 @@
 use postrider_engine::signature::{Scheme, Verifier};
 use postrider_engine::{
     Answer, AttemptId, Batch, CallId, Command, Core, EndpointSpec, Fact, Failure, FailureKind,
-    Input, Limits, Load, MemoryStore, Mono, NewEvent, Now, OrderingKey, Outcome, Phase, Reason,
-    Recovered, Request, Response, RetryPolicy, Schedule, Scheduler, Secret, Target, TenantId, Wall,
-    turn,
+    Input, Limits, Load, MemoryStore, Mono, NewEvent, Now, OrderingKey, Outcome, PayloadType,
+    Phase, Reason, Recovered, Request, Response, RetryPolicy, Schedule, Scheduler, Secret, Target,
+    TenantId, Wall, turn,
 };
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -239,6 +239,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             target: Target::Subscribers,
             event_type: story.parse()?,
             payload: format!("{story:?}").into(),
+            payload_type: PayloadType::default(),
             ordering_key: OrderingKey::none(),
             idempotency_key: None,
         };

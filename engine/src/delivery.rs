@@ -3,6 +3,7 @@
 use crate::id::{AttemptId, EndpointId, EventId};
 use crate::names::{EventType, OrderingKey, TenantId};
 use crate::outcome::Outcome;
+use crate::payload_type::PayloadType;
 use crate::sent::Sent;
 use crate::time::Wall;
 use bytes::Bytes;
@@ -19,6 +20,8 @@ pub struct Event {
     pub event_type: EventType,
     /// The exact bytes that are sent.
     pub payload: Bytes,
+    /// What these bytes are.
+    pub payload_type: PayloadType,
     /// Which lane of each endpoint it goes to.
     pub ordering_key: OrderingKey,
     /// When it was published.

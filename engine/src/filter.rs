@@ -29,15 +29,17 @@ use std::sync::Arc;
 /// | `$exists` | is there (`true`), or is not (`false`); `null` is there |
 /// | `$startsWith` | is a text that begins so |
 /// | `$contains` | is a text with this part, or an array with this element |
+/// | `$elemMatch` | is an array with an element that fits this, by itself: all of it or not at all |
 /// | `$and`, `$or` | fits all of these, or at least one |
 /// | `$not` | does not fit this |
+/// | `$at` | has at the path `path`, a list of names and places, what fits `is` |
 ///
 /// Only values of the same type compare. Numbers are compared exactly at any size, so that `1` equals
 /// `1.0` and `12345678901234567890123` is not `…124`; texts are compared by code points. Where a path
 /// leads nowhere only `$exists: false`, `$ne`, `$nin` and `$not` can match. Names with a dot in
-/// them cannot be asked about. The payload is read as [`crate::json`] says: what a filter does not
-/// ask for cannot hide the rest. A payload that is not JSON matches no filter, and neither does one
-/// of which the filter would look at more than [`Filter::STEPS_MAX`] bytes: see [`Verdict`].
+/// them, or with `$` at their beginning, are asked about with `$at`. The payload is read as
+/// [`crate::json`] says, whatever its type: what a filter does not ask for cannot hide the rest. A
+/// payload that is not JSON, or that is coded, matches no filter, and neither does one of which the filter would look at more than [`Filter::STEPS_MAX`] bytes: see [`Verdict`].
 ///
 /// ```
 /// use postrider_engine::Filter;
@@ -49,6 +51,13 @@ use std::sync::Arc;
 ///
 /// let swiss: Filter = r#"{"data.customer": {"country": {"$in": ["CH", "LI"]}}}"#.parse()?;
 /// assert!(swiss.matches_payload(br#"{"data": {"customer": {"country": "CH"}}}"#));
+///
+/// let items: Filter = r#"{"items": {"$elemMatch": {"sku": "A", "count": {"$gt": 1}}}}"#.parse()?;
+/// assert!(items.matches_payload(br#"{"items": [{"sku": "B"}, {"sku": "A", "count": 2}]}"#));
+/// assert!(!items.matches_payload(br#"{"items": [{"sku": "A", "count": 1}, {"sku": "B", "count": 2}]}"#));
+///
+/// let dotted: Filter = r#"{"$at": {"path": ["labels", "app.name"], "is": "web"}}"#.parse()?;
+/// assert!(dotted.matches_payload(br#"{"labels": {"app.name": "web"}}"#));
 ///
 /// let error = r#"{"amount": {"$above": 10000}}"#.parse::<Filter>().unwrap_err();
 /// assert_eq!(error.pointer, "/amount/$above");
@@ -140,7 +149,7 @@ pub enum FilterProblem {
     },
 }
 
-const OPERATORS: [&str; 14] = [
+const OPERATORS: [&str; 16] = [
     "$eq",
     "$ne",
     "$gt",
@@ -152,10 +161,15 @@ const OPERATORS: [&str; 14] = [
     "$exists",
     "$startsWith",
     "$contains",
+    "$elemMatch",
     "$and",
     "$or",
     "$not",
+    "$at",
 ];
+
+/// What `$at` takes.
+const AT: &str = "an object with `path`, a list of names and places, and `is`, such as {\"path\": [\"labels\", \"app.name\"], \"is\": \"web\"}";
 
 /// Conditions that must all hold.
 struct All(Box<[Condition]>);
@@ -169,6 +183,8 @@ enum Condition {
     Exists(bool),
     StartsWith(Box<str>),
     Contains(Operand),
+    /// An element of an array fits.
+    Element(All),
     And(Box<[All]>),
     Or(Box<[All]>),
     Not(All),
@@ -296,6 +312,9 @@ impl Condition {
                     steps.take(1)?;
                     part.equals(it, steps)
                 })
+            }
+            (Self::Element(part), Some(value)) => {
+                one_holds(value.elements(), |it| part.hold(Some(it), steps))
             }
             (Self::Contains(Operand::Text(part)), Some(value)) => {
                 Ok(text(value, steps)?.is_some_and(|text| text.contains(&**part)))
@@ -467,7 +486,17 @@ impl Reader {
             }
             ("$startsWith", _) => takes("a text"),
             ("$contains", _) => return Ok(Condition::Contains(self.operand(operand)?)),
+            ("$elemMatch", _) => {
+                return Ok(Condition::Element(self.wanted(operand, depth + 1)?));
+            }
             ("$not", _) => return Ok(Condition::Not(self.wanted(operand, depth + 1)?)),
+            ("$at", _) => match path_and_rest(operand) {
+                Some((path, is)) => {
+                    let all = self.within("is", |reader| reader.wanted(is, depth + 1))?;
+                    return Ok(Condition::At(path, all));
+                }
+                None => takes(AT),
+            },
             (_, Kind::Array) if operand.element(0).is_some() => {
                 let parts = self.parts(operand, depth + 1)?;
                 return Ok(match operator {
@@ -486,6 +515,21 @@ impl Reader {
         });
         parts.collect()
     }
+}
+
+/// What `$at` is given: a path as a list of its parts, which may have dots in them, and what is to stand
+/// there.
+fn path_and_rest<'d, 'j>(operand: Value<'d, 'j>) -> Option<(Box<[Box<str>]>, Value<'d, 'j>)> {
+    let (path, is) = (operand.member("path")?, operand.member("is")?);
+    let parts = path.elements().map(|part| -> Option<Box<str>> {
+        let place = |digits: &&str| digits.bytes().all(|byte| byte.is_ascii_digit());
+        match part.text() {
+            Some(name) => Some(name.into()),
+            None => part.number().filter(place).map(Box::from),
+        }
+    });
+    let parts: Box<[Box<str>]> = parts.collect::<Option<_>>()?;
+    (!parts.is_empty() && operand.members().len() == 2).then_some((parts, is))
 }
 
 fn bound(operator: &str) -> fn(Ordering) -> bool {

@@ -9,6 +9,7 @@ use crate::limits::Limits;
 use crate::names::{EventType, OrderingKey, TenantId};
 use crate::note::Note;
 use crate::outcome::Outcome;
+use crate::payload_type::PayloadType;
 use crate::sent::Sent;
 use crate::time::{Mono, Wall};
 use bytes::Bytes;
@@ -62,6 +63,8 @@ pub struct NewEvent {
     /// The exact bytes to send. The core keeps this value: it should not be a slice of a larger
     /// buffer.
     pub payload: Bytes,
+    /// What these bytes are.
+    pub payload_type: PayloadType,
     /// Which lane of each endpoint it goes to.
     pub ordering_key: OrderingKey,
     /// A repeat with the same key and content gives the same event.

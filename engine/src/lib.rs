@@ -4,6 +4,7 @@
 //! it [`Input`]s and does what its [`Output`]s say: it implements [`Scheduler`] and drives the
 //! [`Core`] with [`turn`]. The crate `postrider` is such a host on tokio; a simulator is another.
 
+pub mod base64;
 mod batch;
 mod batch_policy;
 mod breaker;
@@ -30,6 +31,7 @@ mod outcome;
 mod outlook;
 mod output;
 mod payload_form;
+mod payload_type;
 mod rate;
 mod request;
 mod retry;
@@ -79,7 +81,8 @@ pub use note::Note;
 pub use outcome::{Failure, FailureKind, Outcome, Phase, Repeat, Response};
 pub use outlook::{Kept, Outlook};
 pub use output::{Answer, Drained, Load, Output, Published, Reason};
-pub use payload_form::{BodyTooLarge, PayloadForm};
+pub use payload_form::{BodyTooLarge, PayloadForm, Sending};
+pub use payload_type::{InvalidPayloadType, PayloadType};
 pub use postrider_signature as signature;
 pub use postrider_signature::Secret;
 pub use rate::RateLimit;

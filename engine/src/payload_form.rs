@@ -3,10 +3,13 @@
 #[cfg(test)]
 mod tests;
 
+use crate::base64;
 use crate::delivery::Event;
 use crate::id::DeliveryId;
-use crate::json::{Document, is_strict, without_mark};
+use crate::json::{Document, Kind, is_strict, without_mark};
+use crate::payload_type::PayloadType;
 use crate::template::{self, Template};
+use crate::time::Wall;
 use bytes::Bytes;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -14,16 +17,30 @@ use std::borrow::Cow;
 /// What an endpoint is sent of an event. Its requests sign exactly these bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum PayloadForm {
-    /// The payload, byte for byte.
+    /// The payload, byte for byte, under its own media type and content coding. The others make JSON.
     #[default]
     Raw,
     /// `{"type":…,"timestamp":…,"data":…}`, as the Standard Webhooks specification recommends
     /// ("Payload structure"): the event's type, when it was published, and the payload byte for
     /// byte, or, if it cannot be read as JSON, as a JSON string ([`crate::json`] says what can). The
-    /// same in every attempt.
+    /// same in every attempt. If the payload has another type than `application/json`, the envelope says
+    /// so: `content_type`, and `content_encoding` if it is coded, before its data. Such a payload stays
+    /// JSON if its type is, or if it is a JSON object. Otherwise `data` is its text, or, if it is not
+    /// UTF-8 or is coded, `data_base64` stands for `data`.
     Envelope,
-    /// A document with parts of the event in it.
+    /// A document with parts of the event in it. It may differ between the attempts: see [`Template`].
     Template(Template),
+}
+
+/// The request that a body is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sending {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// 1 for its first attempt.
+    pub attempt: u32,
+    /// When the attempt starts.
+    pub at: Wall,
 }
 
 /// A body is larger than `rendered_bytes_max`.
@@ -37,7 +54,7 @@ pub struct BodyTooLarge {
 }
 
 impl PayloadForm {
-    /// The body for an event in this delivery.
+    /// The body for an event in this request. The same request gives the same bytes.
     ///
     /// # Errors
     ///
@@ -46,26 +63,31 @@ impl PayloadForm {
     pub fn render(
         &self,
         event: &Event,
-        delivery: DeliveryId,
+        sending: &Sending,
         bytes_max: usize,
     ) -> Result<Bytes, BodyTooLarge> {
         let mut body = Body::new(bytes_max);
         match self {
             Self::Raw => return Ok(event.payload.clone()),
             Self::Envelope => {
+                let data = Data::of(event);
                 for part in [
                     "{\"type\":\"",
                     event.event_type.as_str(),
                     "\",\"timestamp\":\"",
                     &event.published_at.to_rfc3339(),
-                    "\",\"data\":",
-                    &Data::of(&event.payload).json(),
+                    "\"",
+                    &told(&event.payload_type),
+                    ",\"",
+                    data.name(),
+                    "\":",
+                    &data.json(),
                     "}",
                 ] {
                     body.push(part)?;
                 }
             }
-            Self::Template(template) => template.write(event, delivery, &mut body)?,
+            Self::Template(template) => template.write(event, sending, &mut body)?,
         }
         Ok(body.bytes.into())
     }
@@ -75,16 +97,20 @@ impl PayloadForm {
     /// The body for several events together: a JSON array. Four times as large as that of one.
     pub(crate) fn render_all<'e>(
         &self,
-        deliveries: impl Iterator<Item = (&'e Event, DeliveryId)>,
+        deliveries: impl Iterator<Item = (&'e Event, Sending)>,
         bytes_max: usize,
     ) -> Result<Bytes, BodyTooLarge> {
         let mut body = Body::new(bytes_max.saturating_mul(4));
         let mut before = "[";
-        for (event, delivery) in deliveries {
+        for (event, sending) in deliveries {
             body.push(before)?;
             before = ",";
-            let one = self.render(event, delivery, bytes_max)?;
-            body.push(&Data::of(&one).json())?;
+            if *self == Self::Raw {
+                body.push(&Data::of(event).json())?;
+                continue;
+            }
+            let one = self.render(event, &sending, bytes_max)?;
+            body.push(&Data::read(&one).json())?;
         }
         body.push("]")?;
         Ok(body.bytes.into())
@@ -120,11 +146,36 @@ pub(crate) enum Data<'p> {
         /// Every parser takes it as it is: so it is with each of its values.
         text: Option<&'p str>,
     },
+    /// As a JSON string.
     Text(String),
+    /// What is no text: as a JSON string of base64.
+    Bytes(String),
 }
 
 impl<'p> Data<'p> {
-    pub(crate) fn of(payload: &'p [u8]) -> Self {
+    /// The payload of an event, as its type says.
+    pub(crate) fn of(event: &'p Event) -> Self {
+        let (payload, kind) = (&event.payload[..], &event.payload_type);
+        if kind.is_json() {
+            return Self::read(payload);
+        }
+        let text = str::from_utf8(payload)
+            .ok()
+            .filter(|_| kind.coding().is_none());
+        let Some(text) = text else {
+            return Self::Bytes(quoted(base64::encode(payload)));
+        };
+        // Some send their JSON as `text/plain`. A number, a word in brackets may be meant as the text
+        // that it is.
+        let json = Document::read(payload).ok();
+        match json.filter(|json| json.root().kind() == Kind::Object) {
+            Some(_) => Self::read(payload),
+            None => Self::Text(quoted(text)),
+        }
+    }
+
+    /// Bytes that are meant as JSON.
+    fn read(payload: &'p [u8]) -> Self {
         let text = str::from_utf8(without_mark(payload)).ok();
         let text = text.filter(|text| is_strict(text));
         match Document::read(payload) {
@@ -139,7 +190,15 @@ impl<'p> Data<'p> {
                 text: Some(text), ..
             } => Cow::Borrowed(text),
             Self::Json { document, .. } => document.root().json(),
-            Self::Text(text) => Cow::Borrowed(text),
+            Self::Text(text) | Self::Bytes(text) => Cow::Borrowed(text),
+        }
+    }
+
+    /// What an envelope calls it.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Json { .. } | Self::Text(_) => "data",
+            Self::Bytes(_) => "data_base64",
         }
     }
 
@@ -154,9 +213,21 @@ impl<'p> Data<'p> {
                     None => Some(value.json()),
                 }
             }
-            Self::Text(_) => None,
+            Self::Text(_) | Self::Bytes(_) => None,
         }
     }
+}
+
+/// What an envelope says of the type of a payload: nothing of plain JSON.
+fn told(kind: &PayloadType) -> String {
+    if kind.is_default() {
+        return String::new();
+    }
+    let mut told = format!(",\"content_type\":{}", quoted(kind.media_type()));
+    if let Some(coding) = kind.coding() {
+        told += &format!(",\"content_encoding\":{}", quoted(coding));
+    }
+    told
 }
 
 /// A text as a JSON string.

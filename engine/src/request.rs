@@ -5,7 +5,8 @@ use crate::delivery::{Event, HeaderLines};
 use crate::endpoint::Endpoint;
 use crate::error::InvalidSpec;
 use crate::id::{self, AttemptId, DeliveryId, EndpointId};
-use crate::payload_form::{BodyTooLarge, PayloadForm};
+use crate::payload_form::{BodyTooLarge, PayloadForm, Sending};
+use crate::payload_type;
 use crate::sent::{Sent, SentBody};
 use crate::time::Wall;
 use bytes::Bytes;
@@ -16,9 +17,6 @@ use std::sync::Arc;
 
 /// The value of `User-Agent`.
 pub const USER_AGENT: &str = concat!("Postrider/", env!("CARGO_PKG_VERSION"));
-
-/// The value of `Content-Type`.
-const CONTENT_TYPE: &str = "application/json";
 
 /// Where the requests of an endpoint go and how they are signed, as of one revision of it.
 pub struct Route {
@@ -201,16 +199,45 @@ impl Request {
     pub fn body(&self) -> Result<Bytes, BodyTooLarge> {
         let form = &self.route.payload_form;
         if self.batches() {
-            return form.render_all(self.deliveries(), self.body_bytes_max);
+            let deliveries = self.deliveries();
+            let deliveries = deliveries.map(|(event, id)| (event, self.sending(id)));
+            return form.render_all(deliveries, self.body_bytes_max);
         }
-        form.render(&self.event, self.delivery, self.body_bytes_max)
+        form.render(
+            &self.event,
+            &self.sending(self.delivery),
+            self.body_bytes_max,
+        )
+    }
+
+    fn sending(&self, delivery: DeliveryId) -> Sending {
+        Sending {
+            delivery,
+            attempt: self.number,
+            at: self.at,
+        }
+    }
+
+    /// Whether its body is the payload of its event, byte for byte.
+    fn sends_payload(&self) -> bool {
+        !self.batches() && self.route.payload_form == PayloadForm::Raw
+    }
+
+    /// What its body is: the payload has its own type, and what is made of it is JSON.
+    fn body_type(&self) -> (&str, Option<&str>) {
+        let kind = &self.event.payload_type;
+        if self.sends_payload() {
+            (kind.media_type(), kind.coding())
+        } else {
+            (payload_type::JSON, None)
+        }
     }
 
     /// What is recorded of it once it was prepared and goes to this URL. A host that measures its
     /// phases adds them.
     #[must_use]
     pub fn sent(&self, prepared: &Prepared<'_>, url: Arc<str>) -> Sent {
-        let is_payload = !self.batches() && self.route.payload_form == PayloadForm::Raw;
+        let is_payload = self.sends_payload();
         let body = SentBody {
             bytes: prepared.body.len() as u64,
             is_payload,
@@ -265,8 +292,10 @@ impl Request {
             body: &body,
         };
         let signatures = 4 * self.route.signers.len();
-        let mut headers = Vec::with_capacity(7 + signatures + self.route.headers.len());
-        headers.push(("content-type", Cow::Borrowed(CONTENT_TYPE)));
+        let mut headers = Vec::with_capacity(8 + signatures + self.route.headers.len());
+        let (media_type, coding) = self.body_type();
+        headers.push(("content-type", Cow::Borrowed(media_type)));
+        headers.extend(coding.map(|coding| ("content-encoding", Cow::Borrowed(coding))));
         headers.push(("user-agent", Cow::Borrowed(USER_AGENT)));
         headers.push((
             "x-event-type",

@@ -5,9 +5,9 @@ mod read;
 mod tests;
 
 use crate::delivery::Event;
-use crate::id::DeliveryId;
 use crate::json::{Kind, Value};
-use crate::payload_form::{Body, BodyTooLarge, Data, quoted};
+use crate::payload_form::{Body, BodyTooLarge, Data, Sending, quoted};
+use crate::time::Wall;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -17,11 +17,27 @@ use std::sync::Arc;
 /// A string that is one placeholder, `"{{data.amount}}"`, becomes the value at that path, with its
 /// exact source text: numbers keep their digits. In a longer string, `"{{data.amount}} paid"`, a
 /// placeholder becomes the text of the value: that of a string without its quotes, and nothing for
-/// `null`. A path begins with `id` (of the event), `type`, `timestamp` (when it was published),
-/// `delivery_id` or `data` (the payload), and goes on into the payload by names and, in arrays, by
-/// places from 0: `data.items.0.price`. One that leads nowhere is `null`. The payload is read as
-/// [`crate::json`] says: numbers, the order of members and members of the same name stay as they are
-/// given, and what JSON does not have becomes what it has. A payload that is not JSON is a string.
+/// `null`. A path is one of these:
+///
+/// | path | what it becomes |
+/// |---|---|
+/// | `id`, `type` | of the event |
+/// | `timestamp` | when it was published, as in `"2026-11-22T10:00:00.000Z"` |
+/// | `timestamp_seconds`, `timestamp_ms` | the same as a number, since 1970 |
+/// | `content_type`, `content_encoding` | what the payload is; the second is `null` if it is not coded |
+/// | `delivery_id` | the delivery |
+/// | `attempt`, `previous_attempts` | the number of the attempt, from 1, and one less |
+/// | `sent_at`, `sent_at_seconds`, `sent_at_ms` | when the attempt starts |
+/// | `data` | the payload |
+///
+/// `data` goes on into the payload by names and, in arrays, by places from 0: `data.items.0.price`. One
+/// that leads nowhere is `null`. The document keeps the order of its members, and so does what is taken
+/// of the payload, which is read as [`crate::json`] says: numbers and members of the same name stay as
+/// they are given, and what JSON does not have becomes what it has. A payload of a type that is not JSON
+/// is a string, unless it is a JSON object; if it is coded or is not UTF-8, a string of base64.
+///
+/// With `attempt`, `previous_attempts` or `sent_at` in it, the bodies of a delivery's attempts differ:
+/// the receiver of a repeat knows it by its id, not by its bytes. Each body is on record as it was sent.
 ///
 /// ```
 /// use postrider_engine::Template;
@@ -61,9 +77,25 @@ enum Piece {
 enum Path {
     Id,
     Type,
-    Timestamp,
+    Published(Time),
+    ContentType,
+    ContentEncoding,
     DeliveryId,
+    Attempt,
+    PreviousAttempts,
+    Sent(Time),
     Data(Vec<String>),
+}
+
+/// How a time is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Time {
+    /// RFC 3339, in a string.
+    Text,
+    /// Whole seconds since 1970.
+    Seconds,
+    /// Milliseconds since 1970.
+    Millis,
 }
 
 /// Why a template was refused.
@@ -118,9 +150,7 @@ pub enum TemplateProblem {
     )]
     Path,
     /// A path into nothing that is known.
-    #[error(
-        "there is no {name:?}: a path is id, type, timestamp, delivery_id or data, or begins with data."
-    )]
+    #[error("there is no {name:?}: a path is {}, or begins with data.", read::NAMES.join(", "))]
     Unknown {
         /// The path, cut to 64 characters.
         name: String,
@@ -178,18 +208,23 @@ impl Template {
     pub(crate) fn write(
         &self,
         event: &Event,
-        delivery: DeliveryId,
+        sending: &Sending,
         body: &mut Body,
     ) -> Result<(), BodyTooLarge> {
-        let data = Data::of(&event.payload);
+        let data = Data::of(event);
         let values = self.0.paths.iter().map(|path| {
-            Some(Cow::Owned(quoted(match path {
-                Path::Id => event.id.to_string(),
-                Path::Type => event.event_type.to_string(),
-                Path::Timestamp => event.published_at.to_rfc3339(),
-                Path::DeliveryId => delivery.to_string(),
+            Some(Cow::Owned(match path {
+                Path::Id => quoted(event.id.to_string()),
+                Path::Type => quoted(event.event_type.as_str()),
+                Path::Published(form) => form.write(event.published_at),
+                Path::ContentType => quoted(event.payload_type.media_type()),
+                Path::ContentEncoding => quoted(event.payload_type.coding()?),
+                Path::DeliveryId => quoted(sending.delivery.to_string()),
+                Path::Attempt => sending.attempt.to_string(),
+                Path::PreviousAttempts => sending.attempt.saturating_sub(1).to_string(),
+                Path::Sent(form) => form.write(sending.at),
                 Path::Data(parts) => return data.at(parts),
-            })))
+            }))
         });
         let values: Vec<Option<Cow<'_, str>>> = values.collect();
         for piece in &self.0.pieces {
@@ -203,6 +238,16 @@ impl Template {
             }
         }
         Ok(())
+    }
+}
+
+impl Time {
+    fn write(self, time: Wall) -> String {
+        match self {
+            Self::Text => quoted(time.to_rfc3339()),
+            Self::Seconds => time.unix_seconds().to_string(),
+            Self::Millis => time.0.to_string(),
+        }
     }
 }
 

@@ -178,7 +178,7 @@ mod tests {
     use super::*;
     use crate::store::MemoryStore;
     use postrider_engine::{
-        Change, DeliveryId, Event, EventId, LaneId, NewDelivery, OrderingKey, Publish,
+        Change, DeliveryId, Event, EventId, LaneId, NewDelivery, OrderingKey, PayloadType, Publish,
     };
 
     fn letter(endpoint: u128, at: u64, event_type: &str) -> DeliveryOutline {
@@ -247,6 +247,7 @@ mod tests {
                 tenant: TenantId::default(),
                 event_type: "a.b".parse().unwrap(),
                 payload: "{}".into(),
+                payload_type: PayloadType::default(),
                 ordering_key: OrderingKey::none(),
                 published_at: Wall(5),
             }),

@@ -85,11 +85,11 @@ pub use postrider_engine::{
     DeliveryId, DeliveryRecord, DeliveryState, DisabledReason, DiscardError, Drained, Endpoint,
     EndpointError, EndpointId, EndpointName, EndpointSpec, EndpointStatus, Event, EventId,
     EventPattern, EventType, Fact, FailReason, Failure, FailureKind, Filter, FilterProblem,
-    Footprint, Full, HeaderLines, InvalidFilter, InvalidName, InvalidSpec, InvalidTemplate, LaneId,
-    Ledger, Limits, MemoryBounds, NewDelivery, Note, NoteId, OnFailed, Ordering, OrderingKey,
-    Outcome, PayloadForm, PhaseTimes, PingError, PublishError, Published, RateLimit, Repeat,
-    ReplayId, ResendError, Response, RetryError, RetryPolicy, Schedule, Secret, Sent, SentBody,
-    SignatureForm, Template, TemplateProblem, TenantId, Wall,
+    Footprint, Full, HeaderLines, InvalidFilter, InvalidName, InvalidPayloadType, InvalidSpec,
+    InvalidTemplate, LaneId, Ledger, Limits, MemoryBounds, NewDelivery, Note, NoteId, OnFailed,
+    Ordering, OrderingKey, Outcome, PayloadForm, PayloadType, PhaseTimes, PingError, PublishError,
+    Published, RateLimit, Repeat, ReplayId, ResendError, Response, RetryError, RetryPolicy,
+    Schedule, Secret, Sent, SentBody, SignatureForm, Template, TemplateProblem, TenantId, Wall,
 };
 pub use readiness::NotReady;
 pub use reading::LaneRecord;

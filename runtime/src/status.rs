@@ -198,7 +198,9 @@ impl FromStr for EventState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use postrider_engine::{EndpointId, Event, FailReason, LaneId, OrderingKey, Seq, TenantId};
+    use postrider_engine::{
+        EndpointId, Event, FailReason, LaneId, OrderingKey, PayloadType, Seq, TenantId,
+    };
     use std::sync::Arc;
 
     const FAILED: DeliveryState = DeliveryState::Failed(FailReason::Exhausted);
@@ -210,6 +212,7 @@ mod tests {
             tenant: TenantId::default(),
             event_type: "a.b".parse().unwrap(),
             payload: "{}".into(),
+            payload_type: PayloadType::default(),
             ordering_key: OrderingKey::none(),
             published_at: Wall(0),
         };

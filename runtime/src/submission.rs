@@ -1,7 +1,7 @@
 //! What a service submits.
 
 use bytes::Bytes;
-use postrider_engine::{EndpointId, InvalidName, NewEvent, Target};
+use postrider_engine::{EndpointId, InvalidName, NewEvent, PayloadType, Target};
 use std::sync::Arc;
 
 /// An event to publish, and where it goes: to all subscribers of the tenant `default`, unless said
@@ -10,6 +10,7 @@ use std::sync::Arc;
 pub struct Submission {
     event_type: String,
     payload: Bytes,
+    payload_type: PayloadType,
     tenant: Option<String>,
     target: Target,
     ordering_key: Option<String>,
@@ -23,11 +24,20 @@ impl Submission {
         Self {
             event_type: event_type.into(),
             payload: Bytes::copy_from_slice(payload.as_ref()),
+            payload_type: PayloadType::default(),
             tenant: None,
             target: Target::Subscribers,
             ordering_key: None,
             idempotency_key: None,
         }
+    }
+
+    /// The bytes are of this type: endpoints that get them as they are get them under it. Unless said
+    /// otherwise they are JSON.
+    #[must_use]
+    pub fn payload_type(mut self, payload_type: PayloadType) -> Self {
+        self.payload_type = payload_type;
+        self
     }
 
     /// To this endpoint only, whatever it subscribes to.
@@ -69,6 +79,7 @@ impl Submission {
             target: self.target,
             event_type: self.event_type.parse()?,
             payload: self.payload,
+            payload_type: self.payload_type,
             ordering_key: self
                 .ordering_key
                 .map(|key| key.parse())

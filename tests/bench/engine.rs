@@ -5,8 +5,8 @@ use crate::process::{cpu_seconds, measure};
 use bytes::Bytes;
 use postrider_engine::{
     Answer, AttemptId, Batch, CallId, Command, Core, EndpointId, EndpointSpec, Input, Limits, Load,
-    MemoryBounds, MemoryStore, Mono, NewEvent, Now, OrderingKey, Outcome, Recovered, Request,
-    Response, Scheduler, Secret, Target, TenantId, Wall, turn,
+    MemoryBounds, MemoryStore, Mono, NewEvent, Now, OrderingKey, Outcome, PayloadType, Recovered,
+    Request, Response, Scheduler, Secret, Target, TenantId, Wall, turn,
 };
 use std::collections::VecDeque;
 
@@ -92,6 +92,7 @@ impl Bench {
             target: Target::Subscribers,
             event_type: "payment.succeeded".parse().unwrap(),
             payload: Bytes::from(vec![b'x'; 1_024]),
+            payload_type: PayloadType::default(),
             ordering_key: OrderingKey::none(),
             idempotency_key: None,
         };

@@ -11,6 +11,7 @@ mod events;
 mod keys;
 mod lists;
 mod overview;
+mod payload_types;
 mod payloads;
 mod playground;
 mod portal;

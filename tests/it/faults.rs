@@ -4,7 +4,7 @@ use crate::receiver::{Receiver, SECRET, end_of, hasty, loopback, until};
 use bytes::Bytes;
 use postrider::engine::{
     Attempt, Change, CommitError, DeliveryId, Event, EventId, LaneId, Load, Loaded, NewDelivery,
-    Note, Publish, Receipt, Recovered, ReplayId, Wall,
+    Note, PayloadType, Publish, Receipt, Recovered, ReplayId, Wall,
 };
 use postrider::replay::{ReplayError, ReplayLog};
 use postrider::store::{StoreError, StoreFuture};
@@ -452,6 +452,7 @@ fn passed_over(number: u128) -> Change {
             tenant: TenantId::default(),
             event_type: "a.b".parse().unwrap(),
             payload: "{}".into(),
+            payload_type: PayloadType::default(),
             ordering_key: OrderingKey::none(),
             published_at: Wall(5),
         }),

@@ -129,6 +129,7 @@ impl Core {
             tenant: new.tenant,
             event_type: new.event_type,
             payload: new.payload,
+            payload_type: new.payload_type,
             ordering_key: new.ordering_key,
             published_at: started.wall,
         };

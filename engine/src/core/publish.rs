@@ -52,6 +52,7 @@ impl Core {
             tenant: new.tenant,
             event_type: new.event_type,
             payload: new.payload,
+            payload_type: new.payload_type,
             ordering_key: new.ordering_key,
             published_at: self.now.wall,
         });
@@ -235,10 +236,17 @@ pub(crate) fn digest(new: &NewEvent) -> [u8; 32] {
         Target::Endpoint(id) => id.to_string(),
         Target::Subscribers => String::new(),
     };
-    content_digest(&[
+    let content: [&[u8]; 4] = [
         target.as_bytes(),
         new.event_type.as_str().as_bytes(),
         new.ordering_key.get().unwrap_or_default().as_bytes(),
         &new.payload,
-    ])
+    ];
+    let kind = &new.payload_type;
+    if kind.is_default() {
+        // As it was before payloads had a type: keys on record keep their meaning.
+        return content_digest(&content);
+    }
+    let kind = [kind.media_type(), kind.coding().unwrap_or_default()];
+    content_digest(&[&content[..], &kind.map(str::as_bytes)[..]].concat())
 }

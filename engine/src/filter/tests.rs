@@ -46,6 +46,33 @@ fn each_operator_does_what_its_line_says() {
         (r#"{"$startsWith": "ab"}"#, json!("abc"), json!("cab")),
         (r#"{"$contains": "b"}"#, json!("abc"), json!("ac")),
         (r#"{"$contains": 2}"#, json!([1, 2]), json!([1, [2]])),
+        (
+            r#"{"$elemMatch": {"b": 1, "c": {"$gt": 1}}}"#,
+            json!([{"b": 2}, {"b": 1, "c": 2}]),
+            json!([{"b": 1, "c": 1}, {"b": 2, "c": 2}]),
+        ),
+        (r#"{"$elemMatch": {"$gt": 5}}"#, json!([1, 6]), json!(6)),
+        (r#"{"$elemMatch": 6}"#, json!([1, 6]), json!([1, [6]])),
+        (
+            r#"{"$elemMatch": {"b": {"$elemMatch": {"c": 1}}}}"#,
+            json!([{"b": []}, {"b": [{"c": 2}, {"c": 1}]}]),
+            json!([{"b": {"c": 1}}]),
+        ),
+        (
+            r#"{"$not": {"$elemMatch": {"b": {"$ne": 1}}}}"#,
+            json!([{"b": 1}, {"b": 1}]),
+            json!([{"b": 1}, {}]),
+        ),
+        (
+            r#"{"$at": {"path": ["b.c", 1, "$d"], "is": 5}}"#,
+            json!({"b.c": [0, {"$d": 5}]}),
+            json!({"b": {"c": [0, {"$d": 5}]}}),
+        ),
+        (
+            r#"{"$at": {"path": ["x.y"], "is": {"$exists": false}}}"#,
+            json!({"x": {"y": 1}}),
+            json!({"x.y": 1}),
+        ),
         (r#"{"$not": {"$gt": 5}}"#, json!(5), json!(6)),
         (r#"{"$or": [1, {"$gt": 5}]}"#, json!(6), json!(2)),
         (r#"{"$and": [{"$gt": 1}, {"$lt": 3}]}"#, json!(2), json!(3)),
@@ -183,6 +210,43 @@ fn a_filter_that_looks_at_too_much_does_not_match_and_says_so() {
     let numbers = parts.collect::<Vec<_>>().join(",");
     let costly = filter(&format!(r#"{{"$or": [{numbers}]}}"#));
     assert_eq!(costly.verdict(number.as_bytes()), Verdict::TooCostly);
+}
+
+#[test]
+fn elements_of_elements_are_paid_for() {
+    let inner = format!("[{}0]", "0,".repeat(3_000));
+    let payload = format!("{{\"a\": [{}0]}}", format!("{inner},").repeat(400));
+    let nested = filter(r#"{"a": {"$elemMatch": {"$elemMatch": 1}}}"#);
+    assert_eq!(nested.verdict(payload.as_bytes()), Verdict::TooCostly);
+    assert_eq!(nested.verdict(b"{\"a\": [[0], [2, 1]]}"), Verdict::Match);
+}
+
+#[test]
+fn a_list_path_says_what_is_wrong_with_it() {
+    for operand in [
+        "1",
+        "{}",
+        r#"{"path": ["a"]}"#,
+        r#"{"path": [], "is": 1}"#,
+        r#"{"path": "a.b", "is": 1}"#,
+        r#"{"path": [-1], "is": 1}"#,
+        r#"{"path": [1.5], "is": 1}"#,
+        r#"{"path": [["a"]], "is": 1}"#,
+        r#"{"path": ["a"], "is": 1, "more": 2}"#,
+    ] {
+        let (pointer, problem) = refused(&format!(r#"{{"a": {{"$at": {operand}}}}}"#));
+        let operator = "$at";
+        assert_eq!(pointer, "/a/$at", "{operand}");
+        assert_eq!(
+            problem,
+            FilterProblem::Operand {
+                operator,
+                takes: AT
+            }
+        );
+    }
+    let within = r#"{"$at": {"path": ["a.b"], "is": {"$above": 1}}}"#;
+    assert_eq!(refused(within).0, "/$at/is/$above");
 }
 
 #[test]

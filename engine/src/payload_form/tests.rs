@@ -1,5 +1,5 @@
 use super::*;
-use crate::{EventId, OrderingKey, TenantId, Wall};
+use crate::{EventId, OrderingKey, PayloadType, TenantId, Wall};
 
 fn event(payload: &'static [u8]) -> Event {
     Event {
@@ -7,8 +7,25 @@ fn event(payload: &'static [u8]) -> Event {
         tenant: TenantId::default(),
         event_type: "payment.made".parse().unwrap(),
         payload: Bytes::from_static(payload),
+        payload_type: PayloadType::default(),
         ordering_key: OrderingKey::none(),
         published_at: Wall(1_795_341_600_000),
+    }
+}
+
+fn sending() -> Sending {
+    Sending {
+        delivery: DeliveryId::from_u128(2),
+        attempt: 3,
+        at: Wall(1_795_341_661_234),
+    }
+}
+
+/// An event with a payload of this type.
+fn typed(payload: &'static [u8], media_type: &str, coding: Option<&str>) -> Event {
+    Event {
+        payload_type: PayloadType::new(media_type, coding).unwrap(),
+        ..event(payload)
     }
 }
 
@@ -17,7 +34,7 @@ fn rendered(
     payload: &'static [u8],
     most: usize,
 ) -> Result<Bytes, BodyTooLarge> {
-    form.render(&event(payload), DeliveryId::from_u128(2), most)
+    form.render(&event(payload), &sending(), most)
 }
 
 #[test]
@@ -75,7 +92,7 @@ fn an_envelope_has_json_as_it_is_without_what_json_does_not_have() {
 #[test]
 fn an_array_of_events_is_taken_by_a_strict_parser_whatever_one_of_them_has() {
     let events = [event(b"{\"n\": 1.10}"), event(br#""caf\ud83d""#)];
-    let deliveries = events.iter().map(|it| (it, DeliveryId::from_u128(2)));
+    let deliveries = events.iter().map(|it| (it, sending()));
     let body = PayloadForm::Raw.render_all(deliveries, 200).unwrap();
     assert_eq!(body, "[{\"n\": 1.10},\"caf\u{fffd}\"]".as_bytes());
     assert!(serde_json::from_slice::<Value>(&body).is_ok());
@@ -96,4 +113,68 @@ fn an_envelope_over_the_bound_is_an_error() {
     let bytes = envelope(1_000).unwrap().len();
     assert!(envelope(bytes).is_ok());
     assert_eq!(envelope(bytes - 1), Err(BodyTooLarge { most: bytes - 1 }));
+}
+
+/// What an envelope says behind its time.
+fn enveloped(event: &Event) -> String {
+    let body = PayloadForm::Envelope
+        .render(event, &sending(), 500)
+        .unwrap();
+    let body = String::from_utf8(body.into()).unwrap();
+    assert!(serde_json::from_str::<Value>(&body).is_ok(), "{body}");
+    let head = r#"{"type":"payment.made","timestamp":"2026-11-22T10:00:00.000Z""#;
+    body.strip_prefix(head).unwrap().to_owned()
+}
+
+#[test]
+fn an_envelope_says_what_a_payload_is_that_is_not_plain_json() {
+    for (event, expected) in [
+        (
+            typed(b"<a b=\"c\"/>", "application/xml", None),
+            r#","content_type":"application/xml","data":"<a b=\"c\"/>"}"#,
+        ),
+        (
+            typed(b"a=b&c=d", "application/x-www-form-urlencoded", None),
+            r#","content_type":"application/x-www-form-urlencoded","data":"a=b&c=d"}"#,
+        ),
+        (
+            typed(b"\x00\xff", "application/octet-stream", None),
+            r#","content_type":"application/octet-stream","data_base64":"AP8="}"#,
+        ),
+        (
+            typed(b"foo", "text/plain", Some("gzip")),
+            r#","content_type":"text/plain","content_encoding":"gzip","data_base64":"Zm9v"}"#,
+        ),
+        (
+            typed(br#"{"a": 1.0}"#, "application/vnd.api+json", None),
+            r#","content_type":"application/vnd.api+json","data":{"a": 1.0}}"#,
+        ),
+        (
+            typed(br#"{"a": 1.0}"#, "text/plain; charset=UTF-8", None),
+            r#","content_type":"text/plain; charset=UTF-8","data":{"a": 1.0}}"#,
+        ),
+        (
+            typed(b"[draft] 5", "text/plain", None),
+            r#","content_type":"text/plain","data":"[draft] 5"}"#,
+        ),
+        (
+            typed(b"5", "text/plain", None),
+            r#","content_type":"text/plain","data":"5"}"#,
+        ),
+        (event(b"5"), r#","data":5}"#),
+    ] {
+        assert_eq!(enveloped(&event), expected);
+    }
+}
+
+#[test]
+fn an_array_of_events_has_what_is_not_json_as_a_string() {
+    let events = [
+        typed(b"<a/>", "application/xml", None),
+        typed(b"\xff", "image/png", None),
+        event(b"{}"),
+    ];
+    let deliveries = events.iter().map(|it| (it, sending()));
+    let body = PayloadForm::Raw.render_all(deliveries, 200).unwrap();
+    assert_eq!(body, r#"["<a/>","/w==",{}]"#);
 }

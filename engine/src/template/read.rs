@@ -1,7 +1,25 @@
 //! Reading a template: where its placeholders are, and what they ask for.
 
-use super::{InvalidTemplate, Path, Piece, Template, TemplateProblem};
+use super::{InvalidTemplate, Path, Piece, Template, TemplateProblem, Time};
 use serde_json::value::RawValue;
+
+/// What a path can begin with.
+pub(super) const NAMES: [&str; 14] = [
+    "id",
+    "type",
+    "timestamp",
+    "timestamp_seconds",
+    "timestamp_ms",
+    "content_type",
+    "content_encoding",
+    "delivery_id",
+    "attempt",
+    "previous_attempts",
+    "sent_at",
+    "sent_at_seconds",
+    "sent_at_ms",
+    "data",
+];
 
 /// The parts of the document, and the paths that are asked for, each once and in order.
 pub(super) fn template(text: &str) -> Result<(Vec<Piece>, Vec<Path>), InvalidTemplate> {
@@ -144,8 +162,17 @@ fn path(written: &str) -> Result<Path, TemplateProblem> {
     let path = match (root.as_str(), beneath.is_empty()) {
         ("id", true) => Path::Id,
         ("type", true) => Path::Type,
-        ("timestamp", true) => Path::Timestamp,
+        ("timestamp", true) => Path::Published(Time::Text),
+        ("timestamp_seconds", true) => Path::Published(Time::Seconds),
+        ("timestamp_ms", true) => Path::Published(Time::Millis),
+        ("content_type", true) => Path::ContentType,
+        ("content_encoding", true) => Path::ContentEncoding,
         ("delivery_id", true) => Path::DeliveryId,
+        ("attempt", true) => Path::Attempt,
+        ("previous_attempts", true) => Path::PreviousAttempts,
+        ("sent_at", true) => Path::Sent(Time::Text),
+        ("sent_at_seconds", true) => Path::Sent(Time::Seconds),
+        ("sent_at_ms", true) => Path::Sent(Time::Millis),
         ("data", _) => Path::Data(beneath),
         _ => {
             let name = text.chars().take(64).collect();

@@ -1,6 +1,6 @@
 use super::*;
 use crate::payload_form::PayloadForm;
-use crate::{EventId, OrderingKey, TenantId, Wall};
+use crate::{DeliveryId, EventId, OrderingKey, PayloadType, TenantId, Wall};
 use bytes::Bytes;
 use proptest::prelude::*;
 
@@ -10,6 +10,7 @@ fn event(payload: &str) -> Event {
         tenant: TenantId::default(),
         event_type: "payment.made".parse().unwrap(),
         payload: Bytes::copy_from_slice(payload.as_bytes()),
+        payload_type: PayloadType::default(),
         ordering_key: OrderingKey::none(),
         published_at: Wall(1_795_341_600_000),
     }
@@ -18,10 +19,21 @@ fn event(payload: &str) -> Event {
 /// The document with the parts of an event with this payload.
 fn written(text: &str, payload: &str) -> String {
     let template = Template::new("t", 1, text).unwrap_or_else(|error| panic!("{text}: {error}"));
-    let delivery = DeliveryId::from_u128(2);
-    let form = PayloadForm::Template(template);
-    let body = form.render(&event(payload), delivery, 10_000).unwrap();
+    written_of(&template, &event(payload))
+}
+
+fn written_of(template: &Template, event: &Event) -> String {
+    let form = PayloadForm::Template(template.clone());
+    let body = form.render(event, &sending(), 10_000).unwrap();
     String::from_utf8(body.into()).unwrap()
+}
+
+fn sending() -> Sending {
+    Sending {
+        delivery: DeliveryId::from_u128(2),
+        attempt: 3,
+        at: Wall(1_795_341_661_234),
+    }
 }
 
 fn refused(text: &str) -> (usize, usize, TemplateProblem) {
@@ -50,6 +62,15 @@ fn a_string_that_is_a_placeholder_becomes_the_value_digit_by_digit() {
         ("delivery_id", "\"dlv_00000000000000000000000002\""),
         ("type", "\"payment.made\""),
         ("timestamp", "\"2026-11-22T10:00:00.000Z\""),
+        ("timestamp_seconds", "1795341600"),
+        ("timestamp_ms", "1795341600000"),
+        ("attempt", "3"),
+        ("previous_attempts", "2"),
+        ("sent_at", "\"2026-11-22T10:01:01.234Z\""),
+        ("sent_at_seconds", "1795341661"),
+        ("sent_at_ms", "1795341661234"),
+        ("content_type", "\"application/json\""),
+        ("content_encoding", "null"),
     ] {
         let text = format!("{{ \"v\" : \"{{{{ {path} }}}}\" }}");
         assert_eq!(written(&text, payload), format!("{{ \"v\" : {value} }}"));
@@ -128,6 +149,53 @@ fn a_payload_of_many_levels_and_members_is_read_once() {
 }
 
 #[test]
+fn members_keep_the_order_of_the_template_and_of_the_payload() {
+    let text = r#"{"z": "{{data}}", "a": 1, "m": {"y": "{{data.o}}", "b": "{{attempt}}"}}"#;
+    let payload = r#"{"q": 1, "o": {"z": 2, "a": 3}, "c": 4}"#;
+    let expected = r#"{"z": {"q": 1, "o": {"z": 2, "a": 3}, "c": 4}, "a": 1, "m": {"y": {"z": 2, "a": 3}, "b": 3}}"#;
+    assert_eq!(written(text, payload), expected);
+}
+
+#[test]
+fn a_number_within_a_string_is_its_digits() {
+    assert_eq!(
+        written(r#""<!date^{{timestamp_seconds}}^> no. {{attempt}}""#, "1"),
+        r#""<!date^1795341600^> no. 3""#
+    );
+}
+
+#[test]
+fn a_payload_of_another_type_is_its_text_or_base64() {
+    let text = r#"["{{data}}", "{{data.a}}", "{{content_type}}", "{{content_encoding}}"]"#;
+    let template = Template::new("t", 1, text).unwrap();
+    let typed = |payload: &'static [u8], media_type, coding| Event {
+        payload: Bytes::from_static(payload),
+        payload_type: PayloadType::new(media_type, coding).unwrap(),
+        ..event("")
+    };
+    for (event, expected) in [
+        (
+            typed(b"<a>1</a>", "text/xml", None),
+            r#"["<a>1</a>", null, "text/xml", null]"#,
+        ),
+        (
+            typed(b"\x00\xff", "image/png", None),
+            r#"["AP8=", null, "image/png", null]"#,
+        ),
+        (
+            typed(b"foo", "application/json", Some("br")),
+            r#"["Zm9v", null, "application/json", "br"]"#,
+        ),
+        (
+            typed(br#"{"a":1}"#, "text/plain", None),
+            r#"[{"a":1}, 1, "text/plain", null]"#,
+        ),
+    ] {
+        assert_eq!(written_of(&template, &event), expected);
+    }
+}
+
+#[test]
 fn what_is_refused_says_where_and_what_to_do() {
     assert_eq!(refused("{\n \"a\": {{data}} }").0, 2);
     assert_eq!(
@@ -179,12 +247,12 @@ fn a_template_is_bounded_in_bytes_depth_and_placeholders() {
 fn a_rendered_body_is_bounded() {
     let template = Template::new("t", 1, r#"["{{data}}", "{{data}}"]"#).unwrap();
     let form = PayloadForm::Template(template);
-    let (event, delivery) = (event("\"1234\""), DeliveryId::from_u128(2));
+    let (event, sending) = (event("\"1234\""), sending());
     let fits = "[\"1234\", \"1234\"]".len();
-    assert!(form.render(&event, delivery, fits).is_ok());
+    assert!(form.render(&event, &sending, fits).is_ok());
     let most = fits - 1;
     assert_eq!(
-        form.render(&event, delivery, most),
+        form.render(&event, &sending, most),
         Err(BodyTooLarge { most })
     );
 }

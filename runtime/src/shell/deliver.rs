@@ -243,7 +243,7 @@ mod tests {
     use crate::transport::WireRequest;
     use postrider_engine::{
         Behind, CallId, Command, Core, DeliveryId, EndpointSpec, Event, Fact, Mono, NewEvent, Now,
-        Of, OrderingKey, Output, Recovered, Secret, Target, TenantId, Wall,
+        Of, OrderingKey, Output, PayloadType, Recovered, Secret, Target, TenantId, Wall,
     };
     use std::pin::Pin;
 
@@ -273,6 +273,7 @@ mod tests {
             target: Target::Subscribers,
             event_type: "a.b".parse().unwrap(),
             payload: "{}".into(),
+            payload_type: PayloadType::default(),
             ordering_key: OrderingKey::default(),
             idempotency_key: None,
         };

@@ -16,6 +16,7 @@ mod due;
 mod log;
 mod outlines;
 mod overview;
+mod payload_types;
 mod records;
 mod replays;
 mod requests;
@@ -27,7 +28,7 @@ use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
     EndpointSecret, EndpointSpec, EndpointStatus, EndpointUpdate, Event, EventId, FailReason,
     Failure, FailureKind, Health, Idempotency, LaneId, Load, NewDelivery, OrderingKey, Outcome,
-    Publish, Receipt, Refusal, ReplayId, Secret, Seq, Wall,
+    PayloadType, Publish, Receipt, Refusal, ReplayId, Secret, Seq, Wall,
 };
 use std::sync::Arc;
 
@@ -77,6 +78,8 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     overview::the_hours_of_endpoints_add_up(&make()).await;
     overview::endpoints_are_counted_in_the_order_in_which_they_are_named(&make()).await;
     overview::endpoints_are_found_by_what_they_are(&make()).await;
+    payload_types::the_type_of_a_payload_is_kept_with_its_event(&make()).await;
+    payload_types::the_type_of_a_payload_waits_with_its_event(&make()).await;
     agenda::an_event_waits_until_it_is_due(&make()).await;
     agenda::a_key_belongs_to_one_event_whether_it_waits_or_not(&make()).await;
     records::a_record_is_kept_until_it_is_put_anew_or_removed(&make()).await;
@@ -186,6 +189,7 @@ fn publish(number: u128, idempotency: Option<Idempotency>) -> Change {
         tenant: postrider_engine::TenantId::default(),
         event_type: "a.b".parse().unwrap(),
         payload: Bytes::from_static(b"0123456789"),
+        payload_type: PayloadType::default(),
         ordering_key: OrderingKey::none(),
         published_at: Wall(5),
     };

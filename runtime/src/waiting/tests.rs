@@ -3,7 +3,7 @@ use crate::store::MemoryStore;
 use bytes::Bytes;
 use postrider_engine::{
     Attempt, AttemptId, Change, EndpointId, Event, EventId, MemoryBounds, NewDelivery, OrderingKey,
-    Publish, Response, Sent, Seq, TenantId,
+    PayloadType, Publish, Response, Sent, Seq, TenantId,
 };
 use std::sync::Arc;
 
@@ -32,6 +32,7 @@ fn record(headers: &[(&str, &str)]) -> DeliveryRecord {
         tenant: TenantId::default(),
         event_type: "test.made".parse().unwrap(),
         payload: Bytes::new(),
+        payload_type: PayloadType::default(),
         ordering_key: OrderingKey::none(),
         published_at: Wall(1),
     };

@@ -51,7 +51,7 @@ pub(crate) struct EndpointForm {
     #[schema(min_items = 1, max_items = 128, example = json!(["payment.*"]))]
     pub(crate) event_types: Vec<String>,
     /// Only events whose payload matches, for example `{"amount": {"$gt": 10000}}`: operators
-    /// `$eq $ne $gt $gte $lt $lte $in $nin $exists $startsWith $contains $and $or $not`.
+    /// `$eq $ne $gt $gte $lt $lte $in $nin $exists $startsWith $contains $elemMatch $and $or $not $at`.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     pub(crate) filter: Option<Box<RawValue>>,

@@ -528,7 +528,7 @@ fn payload_form(
             Ok(current.cloned().unwrap_or_default())
         }
         (PayloadFormName::Template, Some(wanted)) => api
-            .template(tenant, &wanted.name, wanted.version)
+            .named_template(tenant, &wanted.name, wanted.version)
             .map(PayloadForm::Template)
             .ok_or_else(|| refused("there is no such template in this version")),
         (PayloadFormName::Template, None) => Err(refused("name the template and its version")),

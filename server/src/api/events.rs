@@ -6,6 +6,7 @@ use super::deliveries::DeliveryView;
 use super::event_state::EventStateView;
 use super::extract::{self, Id, Query, check_media_type, parse, read};
 use super::page::{self, Filling};
+use super::payload::{self, Fields, Given, Shown};
 use super::problem::{Code, Problem};
 use super::reach::Whose;
 use super::time::Time;
@@ -13,7 +14,7 @@ use super::wait::{self, Waits};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use postrider::engine::json::{Document, without_mark};
+use postrider::engine::json::Document;
 use postrider::{
     DeliveryId, DeliveryState, EndpointId, EventId, EventRecord, EventStatus, EventType,
     FailReason, Limits, Published, ReadError, Scheduled, Submission, TenantId, WaitQuery,
@@ -50,9 +51,28 @@ pub(crate) struct NewEvent {
         example = "payment.succeeded"
     )]
     event_type: EventType,
-    /// Any JSON value. Receivers get its exact text, at most 256 KiB.
-    #[schema(value_type = Value, example = json!({"amount": 4200, "currency": "CHF"}))]
-    payload: Box<RawValue>,
+    /// Any JSON value. Receivers get its exact text, at most 256 KiB. One of `payload`, `payload_text` and
+    /// `payload_base64` is given.
+    #[serde(default, deserialize_with = "payload::present")]
+    #[schema(value_type = Value, required = false, example = json!({"amount": 4200, "currency": "CHF"}))]
+    payload: Option<Box<RawValue>>,
+    /// Instead, a text: XML, a form, CSV. Receivers get its UTF-8.
+    #[serde(default, deserialize_with = "payload::present")]
+    #[schema(value_type = String, required = false)]
+    payload_text: Option<String>,
+    /// Instead, any bytes, as base64.
+    #[serde(default, deserialize_with = "payload::present")]
+    #[schema(value_type = String, required = false)]
+    payload_base64: Option<String>,
+    /// The media type of the payload, with its parameters. Default: `application/json`; of a text
+    /// `text/plain; charset=utf-8`; of bytes `application/octet-stream`.
+    #[serde(default)]
+    #[schema(max_length = 255, example = "application/json")]
+    content_type: Option<String>,
+    /// How the bytes are coded, such as `gzip`. They are not decoded.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    content_encoding: Option<String>,
     /// Only to this endpoint, whatever it subscribes to.
     #[serde(default)]
     endpoint_id: Option<String>,
@@ -80,7 +100,7 @@ pub(crate) struct BatchItem {
 
 /// A key as its schema describes it; the engine says whether it can be used.
 #[derive(Debug)]
-struct KeyText(String);
+pub(crate) struct KeyText(String);
 
 impl std::str::FromStr for KeyText {
     type Err = String;
@@ -178,21 +198,66 @@ pub(crate) struct BatchResults {
 }
 
 impl NewEvent {
-    fn submission(&self, tenant: &TenantId, key: Option<&str>) -> Result<Submission, Problem> {
-        if self.event_type.as_str().starts_with(RESERVED) {
+    fn given(&self) -> Result<Given<'_>, Problem> {
+        let fields = Fields {
+            json: self.payload.as_deref(),
+            text: self.payload_text.as_deref(),
+            base64: self.payload_base64.as_deref(),
+            media_type: self.content_type.as_deref(),
+            coding: self.content_encoding.as_deref(),
+        };
+        fields.read()
+    }
+
+    /// Checks it, and says what is to be published.
+    async fn submission(
+        &self,
+        api: &Api,
+        tenant: &TenantId,
+        key: Option<&str>,
+    ) -> Result<Submission, Problem> {
+        let given = self.given()?;
+        let event_type = self.event_type.as_str();
+        api.check_payload(tenant, event_type, &given).await?;
+        let destination = Destination {
+            event_type,
+            endpoint_id: self.endpoint_id.as_deref(),
+            ordering_key: self.ordering_key.as_ref(),
+        };
+        destination.submission(tenant, key, &given)
+    }
+}
+
+/// What kind of event it is, and where it goes.
+pub(crate) struct Destination<'a> {
+    pub(crate) event_type: &'a str,
+    pub(crate) endpoint_id: Option<&'a str>,
+    pub(crate) ordering_key: Option<&'a KeyText>,
+}
+
+impl Destination<'_> {
+    /// An event with this payload.
+    pub(crate) fn submission(
+        &self,
+        tenant: &TenantId,
+        key: Option<&str>,
+        given: &Given<'_>,
+    ) -> Result<Submission, Problem> {
+        if self.event_type.starts_with(RESERVED) {
             let detail = "types that begin with `postrider.` are Postrider's own";
             return Err(Problem::new(Code::InvalidEvent, detail).at("/type", detail));
         }
-        let mut submission =
-            Submission::new(self.event_type.as_str(), self.payload.get()).tenant(tenant.as_str());
-        if let Some(id) = &self.endpoint_id {
+        let mut submission = Submission::new(self.event_type, &given.bytes)
+            .payload_type(given.kind.clone())
+            .tenant(tenant.as_str());
+        if let Some(id) = self.endpoint_id {
             let nothing = |_| {
                 let detail = format!("endpoint {}", id.chars().take(64).collect::<String>());
                 Problem::not_found(detail).at("/endpoint_id", "unknown")
             };
             submission = submission.to(&id.parse::<EndpointId>().map_err(nothing)?);
         }
-        if let Some(key) = &self.ordering_key {
+        if let Some(key) = self.ordering_key {
             submission = submission.ordering_key(key.0.as_str());
         }
         if let Some(key) = key {
@@ -203,7 +268,7 @@ impl NewEvent {
 }
 
 /// `Idempotency-Key`, if there is one.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let refused = || {
         let detail = "Idempotency-Key: use 1 to 256 visible ASCII characters";
         Problem::new(Code::InvalidHeader, detail)
@@ -217,9 +282,9 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
         .transpose()
 }
 
-/// The largest body: a payload of the largest size, and room for the rest.
+/// The largest body: a payload of the largest size in base64, and room for the rest.
 pub(crate) fn body_bytes_max() -> usize {
-    Limits::default().payload_bytes_max + (16 << 10)
+    Limits::default().payload_bytes_max.div_ceil(3) * 4 + (16 << 10)
 }
 
 #[utoipa::path(
@@ -239,16 +304,22 @@ pub(crate) async fn publish(
     check_media_type(&head.headers)?;
     let key = idempotency_key(&head.headers)?;
     let event: NewEvent = parse(&read(body, body_bytes_max()).await?)?;
-    let event_type = event.event_type.as_str();
-    api.check_payload(tenant, event_type, &event.payload)
-        .await?;
-    let submission = event.submission(tenant, key)?;
-    let most = DELIVERIES_SHOWN_MAX;
-    let accepted = match event.deliver_after {
-        None => accepted(&api, api.postrider().publish(submission).await?, most).await?,
-        Some(at) => scheduled(&api, (submission, at), most).await?,
-    };
+    let submission = event.submission(&api, tenant, key).await?;
+    let accepted = publish_one(&api, submission, event.deliver_after).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(accepted)))
+}
+
+/// Publishes an event, now or later.
+pub(crate) async fn publish_one(
+    api: &Api,
+    submission: Submission,
+    deliver_after: Option<Time>,
+) -> Result<Accepted, Problem> {
+    let most = DELIVERIES_SHOWN_MAX;
+    match deliver_after {
+        None => accepted(api, api.postrider().publish(submission).await?, most).await,
+        Some(at) => scheduled(api, (submission, at), most).await,
+    }
 }
 
 /// What is answered, with so many deliveries; those of a repeat are those of the first time, as far as
@@ -329,13 +400,8 @@ pub(crate) async fn publish_batch(
     }
     let mut submissions = Vec::with_capacity(batch.events.len());
     for item in &batch.events {
-        let event_type = item.event.event_type.as_str();
-        let checked = api.check_payload(tenant, event_type, &item.event.payload);
         let key = item.idempotency_key.as_ref().map(|key| key.0.as_str());
-        submissions.push(match checked.await {
-            Ok(()) => item.event.submission(tenant, key),
-            Err(problem) => Err(problem),
-        });
+        submissions.push(item.event.submission(&api, tenant, key).await);
     }
     let at_once = batch.events.iter().zip(&submissions);
     let at_once = at_once.filter(|(item, _)| item.event.deliver_after.is_none());
@@ -406,13 +472,20 @@ pub(crate) struct EventDetail {
     delivered_at: Option<Time>,
     /// When it is published, if that is later.
     deliver_after: Option<Time>,
-    /// The payload, if it is JSON to the letter, but for a byte order mark before it.
+    /// The media type of the payload.
+    #[schema(example = "application/json")]
+    content_type: String,
+    /// How its bytes are coded, if they are.
+    content_encoding: Option<String>,
+    /// The payload, if it is JSON to the letter, but for a byte order mark before it, and of a JSON type.
     #[schema(value_type = Value)]
     payload: Option<Box<RawValue>>,
     /// The payload as text, if it is not, also where it is read all the same: `payload_unreadable` says
     /// whether it is.
     payload_text: Option<String>,
-    /// Why the payload cannot be read, if it cannot: endpoints with a filter did not get the event, and
+    /// The payload as base64, if it is neither JSON nor text, or is coded.
+    payload_base64: Option<String>,
+    /// Why a payload of a JSON type cannot be read, if it cannot: endpoints with a filter did not get the event, and
     /// templates and envelopes have the payload as a string.
     payload_unreadable: Option<String>,
     /// Its deliveries, resends included: the first 4 MiB of them. `GET /v1/deliveries` with `event_id`
@@ -442,9 +515,8 @@ pub(crate) async fn get(
 }
 
 fn detail(api: &Api, record: &EventRecord, status: EventStatus, waits: Waits) -> EventDetail {
-    let payload = serde_json::from_slice(without_mark(&record.event.payload));
-    let payload: Option<Box<RawValue>> = payload.ok();
-    let text = || String::from_utf8_lossy(&record.event.payload).into_owned();
+    let shown = Shown::of(&record.event);
+    let kind = &record.event.payload_type;
     let mut filling = Filling::new(usize::MAX);
     let all = status.deliveries.iter().zip(waits);
     let mut all = all.map(|(it, wait)| DeliveryView::of(api, it, wait));
@@ -462,11 +534,15 @@ fn detail(api: &Api, record: &EventRecord, status: EventStatus, waits: Waits) ->
         last_error: status.last_error,
         delivered_at: status.delivered_at.map(Time),
         deliver_after: status.due.map(Time),
-        payload_text: payload.is_none().then(text),
+        content_type: kind.media_type().to_owned(),
+        content_encoding: kind.coding().map(str::to_owned),
+        payload: shown.json,
+        payload_text: shown.text,
+        payload_base64: shown.base64,
         payload_unreadable: Document::read(&record.event.payload)
             .err()
+            .filter(|_| kind.is_json())
             .map(|why| why.to_string()),
-        payload,
         deliveries_left_out: status.deliveries.len() - deliveries.len(),
         deliveries,
     }

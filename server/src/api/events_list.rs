@@ -11,7 +11,7 @@ use super::problem::{Code, Problem};
 use super::reach::{Reach, Whose};
 use super::time::Time;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use postrider::{EventFilter, EventId, EventQuery, EventSearch, EventState, EventSummary};
 use serde::{Deserialize, Serialize};
@@ -178,10 +178,13 @@ pub(crate) async fn list(
     get, path = "/v1/events/{id}/payload", tag = "Events",
     params(("id" = String, Path), Whose),
     summary = "Get the payload of an event, byte for byte",
-    description = "As it was published, whatever a parser would make of it.",
+    description = "As it was published, whatever a parser would make of it, and not decoded. JSON comes as \
+                   `application/json`. What is not comes as `application/octet-stream`, so that no browser \
+                   runs it, with its own type in `X-Payload-Content-Type` and its coding in \
+                   `X-Payload-Content-Encoding`.",
     responses((
-        status = OK, description = "The payload.", body = serde_json::Value,
-        content_type = "application/json"
+        status = OK, description = "The payload.",
+        content((serde_json::Value = "application/json"), (String = "application/octet-stream"))
     ))
 )]
 pub(crate) async fn payload(
@@ -192,13 +195,28 @@ pub(crate) async fn payload(
 ) -> Result<Response, Problem> {
     let reach = whose.reach(&api, &caller)?;
     let record = reach.event(&api, id).await?;
+    let kind = &record.event.payload_type;
+    let (media_type, ending) = match kind.is_json() {
+        true => ("application/json", "json"),
+        false => ("application/octet-stream", "bin"),
+    };
     let headers = [
-        (header::CONTENT_TYPE, "application/json".to_owned()),
+        (header::CONTENT_TYPE, media_type.to_owned()),
         // A browser keeps it, and does not show it as a page of this server.
         (
             header::CONTENT_DISPOSITION,
-            format!("attachment; filename=\"{id}.json\""),
+            format!("attachment; filename=\"{id}.{ending}\""),
         ),
     ];
-    Ok((headers, record.event.payload.clone()).into_response())
+    let mut response = (headers, record.event.payload.clone()).into_response();
+    let own = [
+        ("x-payload-content-type", Some(kind.media_type())),
+        ("x-payload-content-encoding", kind.coding()),
+    ];
+    for (name, value) in own.into_iter().filter(|_| !kind.is_default()) {
+        if let Some(Ok(value)) = value.map(HeaderValue::from_str) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    Ok(response)
 }

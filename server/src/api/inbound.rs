@@ -19,7 +19,6 @@ use crate::quiet::Quiet;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use bytes::Bytes;
 use content::Content;
 use postrider::engine::SourceId;
 use postrider::engine::json::Unreadable;
@@ -121,7 +120,7 @@ async fn take(
         unreadable(api, source, why);
     }
     let key = named.idempotency_key(source, &verified, &body);
-    let (event, duplicate) = publish(api, source, &named, &key, &content.payload).await?;
+    let (event, duplicate) = publish(api, source, &named, &key, &content).await?;
     receipt.became(event, duplicate);
     let (_, _, signature) = source.verifier().looks_at();
     let inbound = Inbound {
@@ -214,9 +213,10 @@ async fn publish(
     source: &Source,
     named: &Named,
     key: &str,
-    payload: &Bytes,
+    content: &Content,
 ) -> Result<(EventId, bool), Problem> {
-    let submission = Submission::new(named.event_type(source), payload)
+    let submission = Submission::new(named.event_type(source), &content.payload)
+        .payload_type(content.payload_type.clone())
         .tenant(source.tenant().as_str())
         .idempotency_key(key);
     match api.postrider().publish(submission).await {

@@ -3,9 +3,10 @@
 use super::problem::Problem;
 use super::{
     Api, attempts, audit, dead_letter_acts, dead_letters, deliveries, endpoint_defaults,
-    endpoint_list, endpoint_names, endpoints, event_types, events, events_list, health, inbound,
-    keys_routes, metrics_route, playground, portal, replays, scheduled, sources, stats, stream,
-    system, templates, tenant_stats, tenants, timeline, try_outs, waiting_lanes, whoami,
+    endpoint_list, endpoint_names, endpoints, event_types, events, events_list, events_raw, health,
+    inbound, keys_routes, metrics_route, playground, portal, presets, replays, scheduled, sources,
+    stats, stream, system, templates, tenant_stats, tenants, timeline, try_outs, waiting_lanes,
+    whoami,
 };
 use axum::Router;
 use axum::http::header;
@@ -55,6 +56,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(deliveries::of_endpoint))
         .routes(routes!(events::publish, events_list::list))
         .routes(routes!(events::publish_batch))
+        .routes(routes!(events_raw::publish))
         .routes(routes!(events::get))
         .routes(routes!(events_list::payload))
         .routes(routes!(scheduled::list))
@@ -82,6 +84,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(templates::create, templates::list))
         .routes(routes!(templates::get, templates::delete))
         .routes(routes!(try_outs::template))
+        .routes(routes!(presets::list))
         .routes(routes!(keys_routes::create, keys_routes::list))
         .routes(routes!(keys_routes::revoke))
         .routes(routes!(whoami::whoami))
@@ -119,6 +122,7 @@ pub fn document() -> Value {
     name_operations(&mut document);
     join_parts(&mut document);
     allow_both_forms(&mut document);
+    take_one_payload(&mut document);
     add_problems(&mut document);
     document
 }
@@ -172,6 +176,13 @@ fn joined(schema: &Value, known: &Value) -> Option<Value> {
     whole.insert("properties".to_owned(), properties.into());
     whole.insert("required".to_owned(), required.into());
     Some(whole.into())
+}
+
+/// An event has its payload in one of three forms.
+fn take_one_payload(document: &mut Value) {
+    let forms = ["payload", "payload_text", "payload_base64"];
+    let forms = forms.map(|form| json!({ "required": [form] }));
+    document["components"]["schemas"]["NewEvent"]["oneOf"] = json!(forms);
 }
 
 /// An empty page has both of its forms, so it is not one of them alone.

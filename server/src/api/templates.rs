@@ -7,6 +7,7 @@ use super::caller::{Caller, Manage, Read};
 use super::extract::{Id, Json, Query};
 use super::keys_routes::NamedQuery;
 use super::page::{self, Page};
+use super::presets::PREFIX;
 use super::problem::{Code, Problem};
 use super::time::Time;
 use axum::extract::State;
@@ -59,8 +60,9 @@ pub(crate) struct TemplateForm {
     )]
     name: String,
     /// A JSON document. A text that is exactly `{{path}}` becomes the value at that path; within a
-    /// longer text it becomes the value's text. Paths begin with `id`, `type`, `timestamp`,
-    /// `delivery_id` or `data`, the payload.
+    /// longer text it becomes the value's text. Paths are `id`, `type`, `timestamp`, `timestamp_seconds`,
+    /// `timestamp_ms`, `content_type`, `content_encoding`, `delivery_id`, `attempt`, `previous_attempts`,
+    /// `sent_at`, `sent_at_seconds`, `sent_at_ms`, and `data`, the payload, with paths into it.
     #[schema(value_type = Value, example = json!({"event": "{{type}}", "total": "{{data.amount}}"}))]
     template: Box<RawValue>,
 }
@@ -88,6 +90,10 @@ pub(crate) async fn create(
         .map_err(|error| Problem::new(Code::InvalidBody, &error).at("/name", error))?;
     if name.as_str() == TRY {
         let detail = "`try` is a route: use another name";
+        return Err(Problem::new(Code::InvalidValue, detail).at("/name", detail));
+    }
+    if name.as_str().starts_with(PREFIX) {
+        let detail = "names that begin with `preset.` are those of GET /v1/template-presets";
         return Err(Problem::new(Code::InvalidValue, detail).at("/name", detail));
     }
     let text = compact(form.template.get());

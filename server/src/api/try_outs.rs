@@ -12,9 +12,10 @@ use super::raw::{self, Members};
 use axum::extract::{Request, State};
 use bytes::Bytes;
 use postrider::engine::json::compact;
-use postrider::engine::{PayloadForm, Verdict};
+use postrider::engine::{PayloadForm, Sending, Verdict};
 use postrider::{
-    DeliveryId, Event, EventId, EventType, Filter, InvalidFilter, OrderingKey, Template, TenantId,
+    DeliveryId, Event, EventId, EventType, Filter, InvalidFilter, OrderingKey, PayloadType,
+    Template, TenantId,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -212,12 +213,17 @@ pub(crate) async fn template(
         tenant: tenant.clone(),
         event_type: form.event_type,
         payload: Bytes::copy_from_slice(form.payload.get().as_bytes()),
+        payload_type: PayloadType::default(),
         ordering_key: OrderingKey::none(),
         published_at: now,
     };
     let most = api.postrider().limits().rendered_bytes_max;
-    let delivery = DeliveryId::from_parts(now, 0);
-    let body = PayloadForm::Template(template).render(&event, delivery, most);
+    let sending = Sending {
+        delivery: DeliveryId::from_parts(now, 0),
+        attempt: 1,
+        at: now,
+    };
+    let body = PayloadForm::Template(template).render(&event, &sending, most);
     let body = body.map_err(|error| refused(&error))?;
     Ok(axum::Json(TemplateTried {
         body: String::from_utf8_lossy(&body).into_owned(),
@@ -230,7 +236,7 @@ fn chosen(api: &Api, tenant: &TenantId, given: &RawValue) -> Result<Template, Pr
     if raw::is_object(given)
         && let Ok(known) = serde_json::from_str::<TemplateRef>(given.get())
     {
-        let found = api.template(tenant, &known.name, known.version);
+        let found = api.named_template(tenant, &known.name, known.version);
         return found.ok_or_else(|| refused(&"there is no such template in this version"));
     }
     let text = serde_json::from_str::<String>(given.get());

@@ -2,6 +2,7 @@
 
 use super::Api;
 use super::event_types::EventTypeView;
+use super::payload::Given;
 use super::problem::{Code, Problem};
 use super::schema::{Mismatch, Schema, SchemaError};
 use super::workers::Workers;
@@ -122,7 +123,7 @@ impl Api {
         &self,
         tenant: &TenantId,
         event_type: &str,
-        payload: &RawValue,
+        given: &Given<'_>,
     ) -> Result<(), Problem> {
         let Some(known) = self.event_types().get(tenant, event_type) else {
             return self.allow_unknown_type(event_type);
@@ -130,9 +131,13 @@ impl Api {
         if known.checked_schema().is_none() {
             return Ok(());
         }
+        if !given.kind.is_json() {
+            let detail = format!("{event_type} has a schema, and {} is not JSON", given.kind);
+            return Err(Problem::new(Code::SchemaViolation, &detail).at("/payload", detail));
+        }
         let name: Name = (tenant.clone(), event_type.into());
         let kept = Arc::clone(&self.0.validators.kept);
-        let payload = payload.get().to_owned();
+        let payload = given.bytes.to_vec();
         let work = move || check(&kept, &name, &known, &payload);
         self.0.validators.workers.run(tenant, work).await?
     }
@@ -152,7 +157,7 @@ fn check(
     kept: &Mutex<Kept>,
     name: &Name,
     known: &Arc<EventTypeView>,
-    payload: &str,
+    payload: &[u8],
 ) -> Result<(), Problem> {
     let Some(schema) = known.checked_schema() else {
         return Ok(());
@@ -170,7 +175,7 @@ fn check(
             compiled
         }
     };
-    let payload = Document::read(payload.as_bytes());
+    let payload = Document::read(payload);
     let payload = payload.map_err(|error| Problem::new(Code::BadJson, error))?;
     let payload = lenient::value(payload.root(), lenient::nearest);
     match compiled.check(&payload) {

@@ -9,6 +9,7 @@ use super::{Client, ClientError, Connection, Paging, value};
 use crate::Answer;
 use clap::{Subcommand, ValueEnum};
 use jiff::Timestamp;
+use postrider::engine::base64;
 use postrider::engine::json::{Document, Kind};
 use serde::Serialize;
 use serde_json::Value;
@@ -132,6 +133,12 @@ struct Publish {
     /// The payload: JSON, `@FILE`, or `-` for the standard input
     #[arg(long, value_name = "JSON")]
     data: String,
+    /// What the payload is, if it is not JSON: application/xml. Its bytes go out as they are
+    #[arg(long, value_name = "MEDIA_TYPE")]
+    content_type: Option<String>,
+    /// How the payload is coded: gzip
+    #[arg(long, value_name = "CODING", requires = "content_type")]
+    content_encoding: Option<String>,
 }
 
 #[derive(clap::Args)]
@@ -168,7 +175,14 @@ pub(crate) struct PublishArgs {
 struct NewEvent<'a> {
     #[serde(rename = "type")]
     event_type: &'a str,
-    payload: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload_base64: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_encoding: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     endpoint_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -185,14 +199,45 @@ impl PublishArgs {
         payload: &RawValue,
     ) -> Result<Reply, ClientError> {
         let event = NewEvent {
+            payload: Some(payload),
+            ..self.event()
+        };
+        self.send(client, &event).await
+    }
+
+    /// All but the payload.
+    fn event(&self) -> NewEvent<'_> {
+        NewEvent {
             event_type: &self.event_type,
-            payload,
+            payload: None,
+            payload_base64: None,
+            content_type: None,
+            content_encoding: None,
             endpoint_id: self.endpoint.as_deref(),
             ordering_key: self.key.as_deref(),
             deliver_after: self.at.map(|at| at.after(Timestamp::now())),
-        };
+        }
+    }
+
+    async fn send(&self, client: &Client, event: &NewEvent<'_>) -> Result<Reply, ClientError> {
         let key = self.idempotency_key.as_deref();
-        client.post_once(&["v1", "events"], &event, key).await
+        client.post_once(&["v1", "events"], event, key).await
+    }
+}
+
+impl Publish {
+    async fn send(&self, client: &Client) -> Result<Reply, ClientError> {
+        if self.content_type.is_none() {
+            let payload = value::json("the payload", &self.data)?;
+            return self.how.publish(client, &payload).await;
+        }
+        let event = NewEvent {
+            payload_base64: Some(base64::encode(&value::bytes(&self.data)?)),
+            content_type: self.content_type.as_deref(),
+            content_encoding: self.content_encoding.as_deref(),
+            ..self.how.event()
+        };
+        self.how.send(client, &event).await
     }
 }
 
@@ -249,8 +294,7 @@ impl What {
                 })
             }
             Self::Publish(publish) => {
-                let payload = value::json("the payload", &publish.data)?;
-                let reply = publish.how.publish(client, &payload).await?;
+                let reply = publish.send(client).await?;
                 Ok(show.answer(&reply, accepted))
             }
             Self::Timeline(one) => {
@@ -305,8 +349,16 @@ fn described(event: &Value, json: &str) -> String {
         for name in ["payload", "deliveries"] {
             fields.remove(name);
         }
-        if fields["payload_unreadable"].is_null() {
-            fields.remove("payload_unreadable");
+        for name in ["payload_unreadable", "payload_base64", "content_encoding"] {
+            if fields.get(name).is_some_and(Value::is_null) {
+                fields.remove(name);
+            }
+        }
+        if fields
+            .get("content_type")
+            .is_some_and(|it| it == "application/json")
+        {
+            fields.remove("content_type");
         }
     }
     let mut text = show::fields(&fields, &["id", "type", "state", "published_at"]);

@@ -7,6 +7,7 @@ use super::{Client, ClientError, Connection, say, show};
 use crate::Answer;
 use crate::input::{InputError, Secrets, unix_seconds};
 use postrider::Secret;
+use postrider::engine::base64;
 use postrider::signature::{Message, Scheme, Signer};
 use reqwest::Url;
 use serde::Deserialize;
@@ -48,12 +49,28 @@ struct Event {
     /// Instead, if the payload is no JSON.
     #[serde(default)]
     payload_text: Option<String>,
+    /// Instead, if it is no text.
+    #[serde(default)]
+    payload_base64: Option<String>,
+    #[serde(default)]
+    content_type: Option<String>,
+    #[serde(default)]
+    content_encoding: Option<String>,
 }
 
 impl Event {
-    fn body(&self) -> &str {
+    fn body(&self) -> Vec<u8> {
         let json = self.payload.as_deref().map(RawValue::get);
-        json.or(self.payload_text.as_deref()).unwrap_or_default()
+        let text = json.or(self.payload_text.as_deref());
+        let bytes = || base64::decode(self.payload_base64.as_deref()?);
+        match text {
+            Some(text) => text.as_bytes().to_vec(),
+            None => bytes().unwrap_or_default(),
+        }
+    }
+
+    fn content_type(&self) -> &str {
+        self.content_type.as_deref().unwrap_or("application/json")
     }
 }
 
@@ -192,7 +209,7 @@ impl Forwarder {
         let message = Message {
             id: &event.id,
             timestamp: unix_seconds(),
-            body: body.as_bytes(),
+            body: &body,
         };
         let signed = self.signer.sign(&message);
         let signed = signed.map_err(|error| ClientError::Form {
@@ -201,7 +218,7 @@ impl Forwarder {
         })?;
         let mut request = self.http.post(self.to.clone());
         for (name, value) in [
-            ("content-type", "application/json"),
+            ("content-type", event.content_type()),
             ("user-agent", postrider::engine::USER_AGENT),
             ("x-event-type", &event.event_type),
             ("x-event-id", &event.id),
@@ -209,10 +226,13 @@ impl Forwarder {
         ] {
             request = request.header(name, value);
         }
+        if let Some(coding) = &event.content_encoding {
+            request = request.header("content-encoding", coding);
+        }
         for header in signed {
             request = request.header(header.name, header.value);
         }
-        let answer = request.body(body.to_owned()).send().await;
+        let answer = request.body(body).send().await;
         Ok(answer.map(|answer| answer.status().as_u16()))
     }
 

@@ -12,13 +12,18 @@ use std::path::Path;
 /// The JSON that an argument means, in its exact text: `@FILE` names a file, `-` is the standard
 /// input, everything else is JSON itself. `what` says what it is for.
 pub(crate) fn json(what: &'static str, argument: &str) -> Result<Box<RawValue>, ClientError> {
-    let bytes = match argument.strip_prefix('@') {
+    let bytes = bytes(argument)?;
+    let json = serde_json::from_slice(without_mark(&bytes));
+    json.map_err(|error| ClientError::NotJson { what, error })
+}
+
+/// The bytes that an argument means, likewise.
+pub(crate) fn bytes(argument: &str) -> Result<Vec<u8>, ClientError> {
+    Ok(match argument.strip_prefix('@') {
         Some(path) => input::file(Path::new(path))?,
         None if argument == "-" => input::body(None)?,
         None => argument.as_bytes().to_vec(),
-    };
-    let json = serde_json::from_slice(without_mark(&bytes));
-    json.map_err(|error| ClientError::NotJson { what, error })
+    })
 }
 
 /// The fields of a request. Those that were given as JSON keep their exact text.

@@ -23,8 +23,8 @@ use postrider_engine::signature::{Message, Scheme, Signer};
 use postrider_engine::{
     Attempt, AttemptId, Attempted, CallId, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
     EndpointSecret, EndpointStatus, EndpointUpdate, Event, EventId, FailReason, Footprint,
-    Idempotency, LaneId, Ledger, Mono, NewDelivery, NewEvent, Now, OrderingKey, Outcome, Publish,
-    Published, Receipt, Response, Secret, Seq, Target, Wall,
+    Idempotency, LaneId, Ledger, Mono, NewDelivery, NewEvent, Now, OrderingKey, Outcome,
+    PayloadType, Publish, Published, Receipt, Response, Secret, Seq, Target, Wall,
 };
 use std::sync::Arc;
 
@@ -241,6 +241,7 @@ impl Scene {
             tenant: "t0".parse().unwrap(),
             event_type: "kind.k0".parse().unwrap(),
             payload: Bytes::from_static(PAYLOAD),
+            payload_type: PayloadType::default(),
             ordering_key: OrderingKey::none(),
             published_at: self.now().wall,
         };
@@ -431,6 +432,7 @@ fn new_event(endpoint: EndpointId, once: Option<&str>) -> NewEvent {
         target: Target::Endpoint(endpoint),
         event_type: "kind.k0".parse().unwrap(),
         payload: Bytes::from_static(PAYLOAD),
+        payload_type: PayloadType::default(),
         ordering_key: OrderingKey::none(),
         idempotency_key: once.map(Arc::from),
     }

@@ -6,8 +6,8 @@ use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, DisabledReason, Endpoint,
     EndpointId, EndpointSecret, EndpointSpec, EndpointStatus, EndpointUpdate, Event, EventId,
     EventType, FailReason, Failure, FailureKind, HeaderLines, Health, Idempotency, InvalidName,
-    LaneId, NewDelivery, OrderingKey, Outcome, PhaseTimes, Publish, Response, Secret, Sent,
-    SentBody, Seq, Wall,
+    LaneId, NewDelivery, OrderingKey, Outcome, PayloadType, PhaseTimes, Publish, Response, Secret,
+    Sent, SentBody, Seq, Wall,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -253,6 +253,7 @@ impl Writer {
                 tenant: Default::default(),
                 event_type: self.kind.clone(),
                 payload: Bytes::from(vec![letter; bytes]),
+                payload_type: PayloadType::default(),
                 ordering_key: key.parse().unwrap_or_else(|_| OrderingKey::none()),
                 published_at: self.at(),
             }),

@@ -4,7 +4,8 @@ use super::{Delays, EndpointPlan, Publish, Retry, To};
 use bytes::Bytes;
 use postrider_engine::{
     BreakerPolicy, EndpointId, EndpointSpec, EventPattern, EventType, InvalidName, NewEvent,
-    OnFailed, Ordering, OrderingKey, RateLimit, RetryPolicy, Schedule, Target, TenantId,
+    OnFailed, Ordering, OrderingKey, PayloadType, RateLimit, RetryPolicy, Schedule, Target,
+    TenantId,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,6 +159,7 @@ impl Publish {
             target,
             event_type: format!("kind.k{}", self.kind).parse::<EventType>()?,
             payload: self.payload(),
+            payload_type: PayloadType::default(),
             ordering_key,
             idempotency_key: self.once.map(|once| Arc::from(format!("once-{once}"))),
         }))

@@ -13,11 +13,15 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Routes with a method that changes something, which leave no entry, and why.
-const WITHOUT: [(&str, &str); 6] = [
+const WITHOUT: [(&str, &str); 7] = [
     ("POST /v1/events", "publishing: the event is its own record"),
     (
         "POST /v1/events/batch",
         "publishing: the events are their own record",
+    ),
+    (
+        "POST /v1/events/raw",
+        "publishing: the event is its own record",
     ),
     (
         "POST /in/{source}",

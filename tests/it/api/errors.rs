@@ -20,7 +20,9 @@ impl Route {
         for (path, item) in document["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
                 let method = method.to_uppercase().parse().unwrap();
+                // What takes any bytes is no JSON to refuse.
                 let body = operation.get("requestBody");
+                let body = body.filter(|body| body["content"]["*/*"].is_null());
                 let parameters = operation["parameters"].as_array();
                 let mut parameters = parameters.into_iter().flatten();
                 routes.push(Self {

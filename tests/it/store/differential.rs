@@ -13,8 +13,8 @@ use postrider::{
 use postrider::{MemoryBounds, MemoryStore};
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryState, EndpointId, EndpointStatus, EndpointUpdate,
-    FailReason, Health, Idempotency, LaneId, Load, Note, NoteId, Receipt, ReplayId, Seq, TenantId,
-    Wall,
+    Event, FailReason, Health, Idempotency, LaneId, Load, Note, NoteId, PayloadType, Receipt,
+    ReplayId, Seq, TenantId, Wall,
 };
 use postrider_sim::chance::{Chance, Rolls};
 use std::collections::BTreeMap;
@@ -132,6 +132,15 @@ impl Script {
         self.next += 1;
         let payload = "x".repeat(usize::try_from(self.rolls.up_to(40)).unwrap());
         let mut event = publish(self.next, &payload, &to);
+        let kind = match self.rolls.up_to(3) {
+            0 => PayloadType::new("application/xml; charset=utf-8", None),
+            1 => PayloadType::new("application/json", Some("gzip")),
+            _ => Ok(PayloadType::default()),
+        };
+        event.event = Arc::new(Event {
+            payload_type: kind.unwrap(),
+            ..Event::clone(&event.event)
+        });
         if self.rolls.percent(30) {
             event.idempotency = Some(Idempotency {
                 key: format!("key-{}", self.rolls.up_to(5)).into(),

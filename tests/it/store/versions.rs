@@ -12,7 +12,7 @@ use postrider::{
 };
 use postrider_engine::{
     Change, DeliveryId, DeliveryState, EndpointId, EventId, FailReason, Idempotency, Load,
-    NewEvent, OrderingKey, Receipt, Secret, Seq, Target, TenantId, Wall,
+    NewEvent, OrderingKey, PayloadType, Receipt, Secret, Seq, Target, TenantId, Wall,
 };
 use rusqlite::Connection;
 use std::path::Path;
@@ -134,6 +134,7 @@ fn later() -> NewScheduled {
             target: Target::Subscribers,
             event_type: "reminder.due".parse().unwrap(),
             payload: "{\"n\":5}".into(),
+            payload_type: PayloadType::default(),
             ordering_key: OrderingKey::none(),
             idempotency_key: Some("order-5".into()),
         },

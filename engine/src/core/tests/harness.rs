@@ -6,8 +6,8 @@ use crate::{
     Answer, AttemptId, Batch, CallId, Change, Command, CommitError, DeliveryId, DeliveryRecord,
     DeliveryState, Drained, Endpoint, EndpointChange, EndpointError, EndpointId, EndpointSpec,
     EventId, Fact, Failure, FailureKind, Input, Limits, Load, MemoryBounds, MemoryStore, Mono,
-    NewEvent, Now, OrderingKey, Outcome, PublishError, Published, Reason, Request, Response,
-    RetryPolicy, Schedule, Scheduler, Target, TenantId, Wall, turn,
+    NewEvent, Now, OrderingKey, Outcome, PayloadType, PublishError, Published, Reason, Request,
+    Response, RetryPolicy, Schedule, Scheduler, Target, TenantId, Wall, turn,
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
@@ -411,6 +411,7 @@ pub(super) fn event(to: EndpointId, key: &str, payload: &str) -> NewEvent {
         target: Target::Endpoint(to),
         event_type: "test.made".parse().unwrap(),
         payload: Bytes::copy_from_slice(payload.as_bytes()),
+        payload_type: PayloadType::default(),
         ordering_key: ordering_key(key),
         idempotency_key: None,
     }

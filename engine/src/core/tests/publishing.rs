@@ -3,7 +3,8 @@
 use super::harness::{Bench, event, ordering_key, spec, status};
 use crate::{
     Answer, Closed, Command, CommitError, EndpointChange, EndpointId, EndpointSpec, Fact, Full,
-    Input, Limits, MemoryBounds, NewEvent, PublishError, Published, Reason, Target, TenantId,
+    Input, Limits, MemoryBounds, NewEvent, PayloadType, PublishError, Published, Reason, Target,
+    TenantId,
 };
 use bytes::Bytes;
 
@@ -13,6 +14,7 @@ fn for_subscribers(tenant: &str, event_type: &str) -> NewEvent {
         target: Target::Subscribers,
         event_type: event_type.parse().unwrap(),
         payload: Bytes::from_static(b"{}"),
+        payload_type: PayloadType::default(),
         ordering_key: ordering_key(""),
         idempotency_key: None,
     }

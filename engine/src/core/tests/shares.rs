@@ -3,7 +3,8 @@
 use super::harness::{Bench, event, ordering_key, spec, status};
 use crate::{
     Answer, Command, DeliveryState, EndpointChange, EndpointError, EndpointId, EndpointSpec, Fact,
-    FailReason, Full, Input, Ledger, Limits, NewEvent, OnFailed, PublishError, ResendError, Target,
+    FailReason, Full, Input, Ledger, Limits, NewEvent, OnFailed, PayloadType, PublishError,
+    ResendError, Target,
 };
 use bytes::Bytes;
 
@@ -34,6 +35,7 @@ fn of(tenant: &str, target: Target) -> NewEvent {
         target,
         event_type: "a.b".parse().unwrap(),
         payload: Bytes::from_static(b"{}"),
+        payload_type: PayloadType::default(),
         ordering_key: ordering_key(""),
         idempotency_key: None,
     }

@@ -5,7 +5,8 @@ use crate::agenda::{Agenda, NewScheduled, Noted, ScheduledQuery};
 use crate::outbox::OutboxSource;
 use crate::store::Store;
 use postrider_engine::{
-    Change, EventId, Idempotency, NewEvent, OrderingKey, Receipt, Target, TenantId, Wall,
+    Change, EventId, Idempotency, NewEvent, OrderingKey, PayloadType, Receipt, Target, TenantId,
+    Wall,
 };
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ fn new(number: u128, key: Option<&str>, payload: &'static str, due: u64) -> NewS
             target: Target::Subscribers,
             event_type: "a.b".parse().unwrap(),
             payload: payload.into(),
+            payload_type: PayloadType::default(),
             ordering_key: OrderingKey::none(),
             idempotency_key: key.map(Into::into),
         },

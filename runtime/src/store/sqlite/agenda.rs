@@ -206,9 +206,11 @@ impl Changes<'_> {
         };
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO postrider_outbox
-                 (id, tenant, endpoint, type, key, idempotency, payload, not_before, digest)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                 (id, tenant, endpoint, type, key, idempotency, payload, not_before, digest,
+                  media_type, coding)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?;
+        let (media_type, coding) = rows::type_columns(&event.payload_type);
         insert.execute(params![
             new.id.as_u128().to_be_bytes(),
             event.tenant.as_str(),
@@ -219,6 +221,8 @@ impl Changes<'_> {
             &event.payload[..],
             signed(new.due.0),
             event.idempotency_key.as_ref().map(|_| event.digest()),
+            media_type,
+            coding,
         ])?;
         Ok(())
     }
@@ -259,14 +263,13 @@ impl Changes<'_> {
     }
 }
 
-const COLUMNS: &str =
-    "id, tenant, endpoint, type, key, idempotency, payload, not_before, refused, number";
+/// Behind those of the outbox.
+const COLUMNS: &str = "not_before, refused, number";
 
 /// Places of columns.
-const PAYLOAD: usize = 6;
-const NOT_BEFORE: usize = 7;
-const REFUSED: usize = 8;
-const NUMBER: usize = 9;
+const NOT_BEFORE: usize = outbox::WIDTH;
+const REFUSED: usize = outbox::WIDTH + 1;
+const NUMBER: usize = outbox::WIDTH + 2;
 
 fn scheduled(row: &Row<'_>) -> Result<ScheduledEvent, StoreFault> {
     let new = outbox::event(row).map_err(rows::damaged)?;
@@ -276,6 +279,7 @@ fn scheduled(row: &Row<'_>) -> Result<ScheduledEvent, StoreFault> {
         tenant: new.tenant,
         event_type: new.event_type,
         payload: new.payload,
+        payload_type: new.payload_type,
         ordering_key: new.ordering_key,
         published_at: due,
     };
@@ -293,7 +297,9 @@ fn scheduled(row: &Row<'_>) -> Result<ScheduledEvent, StoreFault> {
 
 fn find(connection: &Connection, event: EventId) -> Result<Option<ScheduledEvent>, StoreFault> {
     let mut select = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM postrider_outbox WHERE id = ?1 AND not_before IS NOT NULL"
+        "SELECT {event}, {COLUMNS} FROM postrider_outbox
+         WHERE id = ?1 AND not_before IS NOT NULL",
+        event = outbox::COLUMNS
     ))?;
     let mut rows = select.query([event.as_u128().to_be_bytes()])?;
     rows.next()?.map(scheduled).transpose()
@@ -312,10 +318,11 @@ fn page(connection: &Connection, query: &ScheduledQuery) -> Result<ScheduledPage
         ("postrider_outbox_due", "")
     };
     let mut select = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM postrider_outbox INDEXED BY {index}
+        "SELECT {event}, {COLUMNS} FROM postrider_outbox INDEXED BY {index}
          WHERE refused IS NULL AND not_before IS NOT NULL AND (not_before, number) > (?1, ?2)
              {which}
-         ORDER BY not_before, number"
+         ORDER BY not_before, number",
+        event = outbox::COLUMNS
     ))?;
     let mut rows = select.query(&bound[..])?;
     let mut page = ScheduledPage::default();
@@ -325,7 +332,10 @@ fn page(connection: &Connection, query: &ScheduledQuery) -> Result<ScheduledPage
             page.next = last;
             break;
         }
-        bytes += row.get_ref(PAYLOAD)?.as_bytes().map_or(0, <[u8]>::len);
+        bytes += row
+            .get_ref(outbox::PAYLOAD)?
+            .as_bytes()
+            .map_or(0, <[u8]>::len);
         page.events.push(scheduled(row)?);
         last = Some(ScheduledCursor {
             due: unsigned(row.get(NOT_BEFORE)?)?,

@@ -68,9 +68,10 @@ impl Changes<'_> {
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO postrider_event
                  (id, tenant, type, key, published_at, payload, checksum, first, count,
-                  idempotency, number)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                  idempotency, number, media_type, coding)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?;
+        let (media_type, coding) = rows::type_columns(&event.payload_type);
         insert.execute(params![
             event.id.as_u128().to_be_bytes(),
             tenant,
@@ -83,6 +84,8 @@ impl Changes<'_> {
             signed(publish.deliveries.len() as u64),
             publish.idempotency.as_ref().map(|key| &*key.key),
             number,
+            media_type,
+            coding,
         ])?;
         self.lanes.took_event();
         if let Some(key) = &publish.idempotency {

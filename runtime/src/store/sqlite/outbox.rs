@@ -245,16 +245,14 @@ fn waiting(connection: &Connection, most: usize, now: Wall) -> Result<Vec<Waitin
     let now = rows::signed(now.0);
     let (mut waiting, mut bytes) = (Vec::new(), 0);
     for (which, bound) in [(due, &[now][..]), (at_once, &[])] {
-        let mut select = connection.prepare_cached(&format!(
-            "SELECT id, tenant, endpoint, type, key, idempotency, payload
-             FROM postrider_outbox {which}"
-        ))?;
+        let mut select = connection
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM postrider_outbox {which}"))?;
         let mut rows = select.query(rusqlite::params_from_iter(bound))?;
         while waiting.len() < most
             && bytes < BYTES_AT_ONCE
             && let Some(row) = rows.next()?
         {
-            bytes += row.get_ref(6)?.as_bytes().map_or(0, <[u8]>::len);
+            bytes += row.get_ref(PAYLOAD)?.as_bytes().map_or(0, <[u8]>::len);
             waiting.push(Waiting {
                 id: EventId::from_u128(u128::from_be_bytes(row.get(0)?)),
                 // What it says was checked when it was put there; somebody else may have been at
@@ -275,6 +273,16 @@ fn next_due(connection: &Connection) -> Result<Option<Wall>, StoreFault> {
     Ok(due.map(rows::unsigned).transpose()?.map(Wall))
 }
 
+/// What [`event`] reads, from 0. The payload is the one at [`PAYLOAD`].
+pub(super) const COLUMNS: &str =
+    "id, tenant, endpoint, type, key, idempotency, payload, media_type, coding";
+
+/// The place of the payload among these.
+pub(super) const PAYLOAD: usize = 6;
+
+/// How many these are.
+pub(super) const WIDTH: usize = 9;
+
 /// What is to be published, from the columns of its row.
 pub(super) fn event(row: &Row<'_>) -> Result<NewEvent, Box<dyn std::error::Error>> {
     let endpoint: Option<[u8; 16]> = row.get(2)?;
@@ -291,7 +299,8 @@ pub(super) fn event(row: &Row<'_>) -> Result<NewEvent, Box<dyn std::error::Error
         tenant: row.get_ref(1)?.as_str()?.parse()?,
         target,
         event_type: row.get_ref(3)?.as_str()?.parse()?,
-        payload: Bytes::copy_from_slice(row.get_ref(6)?.as_blob()?),
+        payload: Bytes::copy_from_slice(row.get_ref(PAYLOAD)?.as_blob()?),
+        payload_type: rows::payload_type(row, PAYLOAD + 1)?,
         ordering_key,
         idempotency_key: idempotency_key.map(Into::into),
     })

@@ -4,16 +4,16 @@ use super::{StoreFault, sent};
 use crate::history::Room;
 use postrider_engine::{
     Attempt, AttemptId, DeliveryState, DisabledReason, EndpointStatus, Event, FailReason, Failure,
-    FailureKind, HeaderLines, OrderingKey, Outcome, Phase, Repeat, Response, Wall,
+    FailureKind, HeaderLines, OrderingKey, Outcome, PayloadType, Phase, Repeat, Response, Wall,
 };
 use rusqlite::Row;
 
 /// Columns of `postrider_event` in the order in which [`event`] reads them, from 0.
 pub(super) const EVENT_COLUMNS: &str =
-    "e.id, e.tenant, e.type, e.key, e.published_at, e.payload, e.checksum";
+    "e.id, e.tenant, e.type, e.key, e.published_at, e.payload, e.checksum, e.media_type, e.coding";
 
 /// How many these are.
-pub(super) const EVENT_WIDTH: usize = 7;
+pub(super) const EVENT_WIDTH: usize = 9;
 
 /// Columns of `postrider_attempt`, for [`attempt`]; those from `url` on are for [`sent::read`].
 pub(super) const ATTEMPT_COLUMNS: &str = "number, id, started_at, duration_ms, status, failure, \
@@ -228,6 +228,7 @@ pub(super) fn event(row: &Row<'_>, at: usize) -> Result<Event, StoreFault> {
         ordering_key: named(3)?,
         published_at: Wall(unsigned(row.get(at + 4)?)?),
         payload: bytes::Bytes::copy_from_slice(payload),
+        payload_type: payload_type(row, at + 7)?,
     };
     if row.get::<_, u32>(at + 6)? != event_checksum(&event) {
         return Err(StoreFault::Damaged(format!(
@@ -252,7 +253,30 @@ pub(super) fn event_checksum(event: &Event) -> u32 {
     }
     sum.update(&event.published_at.0.to_be_bytes());
     sum.update(&event.payload);
+    if let (Some(media_type), coding) = type_columns(&event.payload_type) {
+        for text in [media_type, coding.unwrap_or_default()] {
+            sum.update(&[0]);
+            sum.update(text.as_bytes());
+        }
+    }
     sum.finalize()
+}
+
+/// How the type of a payload stands in its two columns: plain JSON as nothing.
+pub(super) fn type_columns(kind: &PayloadType) -> (Option<&str>, Option<&str>) {
+    let media_type = (!kind.is_default()).then(|| kind.media_type());
+    (media_type, kind.coding())
+}
+
+/// Reads the type of a payload from its two columns, of which the first is at this place.
+pub(super) fn payload_type(row: &Row<'_>, at: usize) -> Result<PayloadType, StoreFault> {
+    let text = |at: usize| -> Result<Option<&str>, StoreFault> {
+        row.get_ref(at)?.as_str_or_null().map_err(damaged)
+    };
+    let Some(media_type) = text(at)? else {
+        return Ok(PayloadType::default());
+    };
+    PayloadType::new(media_type, text(at + 1)?).map_err(damaged)
 }
 
 /// What the row of a delivery holds besides what its checksum is about.

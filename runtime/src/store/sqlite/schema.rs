@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     REPLAYS,
     AUDIT,
     UNFINISHED_DUE,
+    PAYLOAD_TYPES,
 ];
 
 /// Names begin with `postrider_`, so that the tables can live in an application's database.
@@ -313,6 +314,14 @@ CREATE TABLE postrider_due_kept (
     delivery INTEGER PRIMARY KEY,
     endpoint BLOB NOT NULL
 ) STRICT;
+";
+
+/// What the bytes of payloads are, where they are not JSON without a coding.
+const PAYLOAD_TYPES: &str = "
+ALTER TABLE postrider_event ADD COLUMN media_type TEXT;
+ALTER TABLE postrider_event ADD COLUMN coding TEXT;
+ALTER TABLE postrider_outbox ADD COLUMN media_type TEXT;
+ALTER TABLE postrider_outbox ADD COLUMN coding TEXT;
 ";
 
 /// In `postrider_meta`: how many of the migrations the tables have seen.

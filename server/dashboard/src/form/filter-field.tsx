@@ -43,7 +43,7 @@ export function FilterField({ value, set, error, tenant }: Props) {
         error={error ?? act.problem?.detail}
         rows={7}
         placeholder={EXAMPLE}
-        hint="JSON with $eq $ne $gt $gte $lt $lte $in $nin $exists $startsWith $contains $and $or $not. Empty: all."
+        hint="JSON with $eq $ne $gt $gte $lt $lte $in $nin $exists $startsWith $contains $elemMatch $and $or $not $at. Empty: all."
       />
       <div className="try">
         {types.length > 0 && <SelectField label="Try it with the example of" value={type} set={choose} choices={[["", "own payload"], ...types.map(({ name }) => name)]} />}

@@ -57,6 +57,8 @@ export default function EventPage() {
                 ["Ordering key", event.ordering_key ?? "none: the lane of each endpoint"],
                 ["Idempotency key", event.idempotency_key ?? "none"],
                 ["Tenant", event.tenant],
+                event.content_type && event.content_type !== "application/json" ? ["Media type", event.content_type] : null,
+                event.content_encoding ? ["Coded as", event.content_encoding] : null,
                 event.last_error ? ["Last error", event.last_error] : null,
               ]}
             />

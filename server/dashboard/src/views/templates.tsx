@@ -91,7 +91,7 @@ export function TemplateDialog({ of, close }: { of?: Template; close: () => void
         set={setText}
         error={wrong}
         rows={10}
-        hint="JSON. A text that is {{data.amount}} becomes that value. Paths begin with id, type, timestamp, delivery_id or data."
+        hint="JSON. A text that is {{data.amount}} becomes that value. Paths begin with id, type, timestamp, timestamp_ms, delivery_id, attempt, sent_at, content_type or data."
       />
       {act.problem && <Failure problem={act.problem} />}
       <footer>

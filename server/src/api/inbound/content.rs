@@ -1,7 +1,9 @@
 //! The body of a webhook: JSON, a form, or something else.
 
+use crate::api::payload;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
+use postrider::PayloadType;
 use postrider::engine::json::{Document, Unreadable, without_mark};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -13,6 +15,8 @@ const PAYLOAD: &str = "payload";
 pub(super) struct Content {
     /// What is published.
     pub(super) payload: Bytes,
+    /// What that is, as the provider says. A form becomes JSON.
+    pub(super) payload_type: PayloadType,
     /// Which kind of body it was.
     pub(super) kind: Kind,
 }
@@ -20,7 +24,7 @@ pub(super) struct Content {
 /// What a body was, before it became a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// JSON, or anything that is no form: published byte for byte.
+    /// JSON, or anything that is no form: published byte for byte, under its type and coding.
     Plain,
     /// A form with JSON in its field `payload`: published is that, byte for byte.
     JsonInForm,
@@ -30,23 +34,30 @@ pub(super) enum Kind {
 
 impl Content {
     pub(super) fn of(headers: &HeaderMap, body: Bytes) -> Self {
-        if !is_form(headers) {
+        // What a sender says that can be no type is passed over: the webhook is taken all the same.
+        let payload_type = payload::of_headers(headers).ok().flatten();
+        let payload_type = payload_type.unwrap_or_default();
+        if !is_form(headers) || payload_type.coding().is_some() {
             return Self {
                 payload: body,
+                payload_type,
                 kind: Kind::Plain,
             };
         }
+        let payload_type = PayloadType::default();
         let mut fields = url::form_urlencoded::parse(&body);
         if let Some((_, text)) = fields.find(|(name, _)| name == PAYLOAD)
             && Document::read(text.as_bytes()).is_ok()
         {
             return Self {
                 payload: text.into_owned().into(),
+                payload_type,
                 kind: Kind::JsonInForm,
             };
         }
         Self {
             payload: Value::Object(object(&body)).to_string().into(),
+            payload_type,
             kind: Kind::Form,
         }
     }
@@ -143,6 +154,35 @@ mod tests {
                 (body.as_bytes(), Kind::Plain)
             );
         }
+    }
+
+    #[test]
+    fn what_is_no_form_keeps_its_type_and_its_coding() {
+        let xml = content("application/xml; charset=utf-8", "<a/>");
+        assert_eq!(
+            xml.payload_type.to_string(),
+            "application/xml; charset=utf-8"
+        );
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, FORM.parse().unwrap());
+        headers.insert(header::CONTENT_ENCODING, "gzip".parse().unwrap());
+        let packed = Content::of(&headers, Bytes::from_static(b"\x1f\x8b"));
+        assert_eq!(
+            (packed.kind, packed.payload_type.coding()),
+            (Kind::Plain, Some("gzip"))
+        );
+        for (media_type, body) in [
+            ("application/json", "{}"),
+            ("nonsense", "{}"),
+            (FORM, "a=b"),
+        ] {
+            assert!(
+                content(media_type, body).payload_type.is_default(),
+                "{media_type}"
+            );
+        }
+        let nothing = Content::of(&HeaderMap::new(), Bytes::from_static(b"<a/>"));
+        assert!(nothing.payload_type.is_default());
     }
 
     #[test]

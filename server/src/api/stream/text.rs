@@ -1,6 +1,7 @@
 //! How an item is written.
 
 use crate::api::live::Item;
+use crate::api::payload::Shown;
 use crate::api::time::Time;
 use bytes::Bytes;
 use postrider::EventRecord;
@@ -20,10 +21,17 @@ struct EventItem<'a> {
     event_type: &'a str,
     ordering_key: Option<&'a str>,
     published_at: Time,
+    /// Nothing of plain JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_encoding: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload_text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload_base64: Option<String>,
 }
 
 /// An item, and whose it is where all tenants are watched.
@@ -56,17 +64,30 @@ pub(super) fn event(
     is_short: bool,
 ) -> Bytes {
     let event = &record.event;
-    let shown = Some(&event.payload).filter(|_| !is_short);
-    let payload: Option<&RawValue> = shown.and_then(|bytes| serde_json::from_slice(bytes).ok());
-    let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
+    let kind = &event.payload_type;
+    let is_json = kind.is_json() && !is_short;
+    let json = is_json.then(|| serde_json::from_slice(&event.payload));
+    let payload: Option<&RawValue> = json.and_then(Result::ok);
+    let text = || String::from_utf8_lossy(&event.payload).into_owned();
+    let (text, base64) = match kind.is_json() {
+        _ if is_short => (None, None),
+        true => (payload.is_none().then(text), None),
+        false => {
+            let shown = Shown::of(event);
+            (shown.text, shown.base64)
+        }
+    };
     let item = EventItem {
         id: event.id.to_string(),
         tenant,
         event_type: event.event_type.as_str(),
         ordering_key: event.ordering_key.get(),
         published_at: event.published_at.into(),
+        content_type: (!kind.is_default()).then(|| kind.media_type()),
+        content_encoding: kind.coding(),
         payload,
-        payload_text: shown.filter(|_| payload.is_none()).map(text),
+        payload_text: text,
+        payload_base64: base64,
     };
     let place = place.map_or_else(String::new, |place| format!("id: {place}\n"));
     written(&place, "event", &item)
@@ -96,15 +117,20 @@ fn written(place: &str, name: &str, data: &impl Serialize) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use postrider::{EventId, EventPlace, OrderingKey, TenantId, Wall};
+    use postrider::{EventId, EventPlace, OrderingKey, PayloadType, TenantId, Wall};
     use std::sync::Arc;
 
     fn shown(payload: &'static [u8]) -> String {
+        shown_as(payload, PayloadType::default())
+    }
+
+    fn shown_as(payload: &'static [u8], payload_type: PayloadType) -> String {
         let event = postrider::Event {
             id: EventId::from_u128(1),
             tenant: TenantId::default(),
             event_type: "a.b".parse().unwrap(),
             payload: Bytes::from_static(payload),
+            payload_type,
             ordering_key: OrderingKey::none(),
             published_at: Wall(0),
         };
@@ -146,5 +172,19 @@ mod tests {
         let data: serde_json::Value = serde_json::from_str(data).unwrap();
         assert_eq!(data["payload_text"], "a\nb");
         assert!(data.get("payload").is_none());
+    }
+
+    #[test]
+    fn what_is_of_another_type_says_so_and_is_whole() {
+        let kind = PayloadType::new("application/xml", Some("gzip")).unwrap();
+        let text = shown_as(b"\x00\xff", kind);
+        let data = text.lines().nth(2).unwrap().strip_prefix("data: ").unwrap();
+        let data: serde_json::Value = serde_json::from_str(data).unwrap();
+        assert_eq!(data["payload_base64"], "AP8=");
+        assert_eq!(data["content_type"], "application/xml");
+        assert_eq!(data["content_encoding"], "gzip");
+        assert!(data.get("payload_text").is_none());
+        let plain = shown(b"1");
+        assert!(!plain.contains("content_"), "{plain}");
     }
 }

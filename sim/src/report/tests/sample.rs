@@ -9,8 +9,8 @@ use super::sim::{Checker, Keep, Run, Watch, book::Book};
 use postrider_engine::{
     Attempt, AttemptId, Attempted, BatchId, CallId, Change, DeliveryId, DeliveryState, Drained,
     Endpoint, EndpointId, EndpointSpec, EndpointStatus, Event, EventId, Fact, FailReason, Failure,
-    FailureKind, LaneId, Mono, NewDelivery, Now, OrderingKey, Outcome, Publish, Published, Receipt,
-    Response, Seq, Wall,
+    FailureKind, LaneId, Mono, NewDelivery, Now, OrderingKey, Outcome, PayloadType, Publish,
+    Published, Receipt, Response, Seq, Wall,
 };
 use std::sync::Arc;
 
@@ -149,6 +149,7 @@ impl Teller {
                 tenant: Default::default(),
                 event_type: "kind.k0".parse().unwrap(),
                 payload: "{}".into(),
+                payload_type: PayloadType::default(),
                 ordering_key: lane.key.clone(),
                 published_at: Wall(WALL_START + at_ms),
             }),

@@ -5,7 +5,7 @@ use crate::core::{Core, State};
 use crate::{
     Answer, BatchId, BatchPolicy, BreakerPolicy, CallId, Closed, Command, CommitError, DeliveryId,
     DeliveryState, EndpointChange, EndpointId, EndpointSpec, EndpointStatus, EventId, Fact, Input,
-    LaneId, Limits, Load, Loaded, MemoryBounds, NewEvent, OnFailed, Ordering, Outcome,
+    LaneId, Limits, Load, Loaded, MemoryBounds, NewEvent, OnFailed, Ordering, Outcome, PayloadType,
     PublishError, RateLimit, Reason, Receipt, RetryPolicy, Schedule, Seq, Target, TenantId,
 };
 use bytes::Bytes;
@@ -155,6 +155,7 @@ impl Chaos {
             target,
             event_type: "test.made".parse().unwrap(),
             payload: Bytes::from(payload),
+            payload_type: PayloadType::default(),
             ordering_key: ordering_key(key),
             idempotency_key: idempotency.map(Into::into),
         };
