@@ -260,6 +260,7 @@ mod tests {
             }]
             .into(),
             idempotency: None,
+            addressed: false,
             from_outbox: false,
         })
     }

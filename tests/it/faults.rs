@@ -462,6 +462,7 @@ fn passed_over(number: u128) -> Change {
         }]
         .into(),
         idempotency: None,
+        addressed: false,
         from_outbox: false,
     })
 }

@@ -198,6 +198,7 @@ fn publish(number: u128, idempotency: Option<Idempotency>) -> Change {
         event: Arc::new(event),
         deliveries: [delivery].into(),
         idempotency,
+        addressed: false,
         from_outbox: false,
     })
 }

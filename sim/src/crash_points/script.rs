@@ -258,6 +258,7 @@ impl Writer {
             }),
             deliveries: deliveries.into(),
             idempotency,
+            addressed: false,
             from_outbox: false,
         }))
     }

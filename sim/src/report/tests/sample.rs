@@ -154,6 +154,7 @@ impl Teller {
             }),
             deliveries: Arc::clone(&deliveries),
             idempotency: None,
+            addressed: false,
             from_outbox: false,
         };
         let receipt = Receipt::Published(vec![Seq(seq)]);
