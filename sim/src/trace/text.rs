@@ -419,7 +419,11 @@ fn changed(change: &Change, names: &mut Names, out: &mut String) -> fmt::Result 
         } => {
             let event = names.event(*event);
             let endpoint = names.endpoint(*endpoint);
-            write!(out, "give {event} to {endpoint} as {}", names.delivery(*new))
+            write!(
+                out,
+                "give {event} to {endpoint} as {}",
+                names.delivery(*new)
+            )
         }
         Change::Discard { delivery, .. } => write!(out, "discard {}", names.delivery(*delivery)),
         Change::RetryNow { delivery, .. } => write!(out, "due {}", names.delivery(*delivery)),
