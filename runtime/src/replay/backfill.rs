@@ -161,8 +161,8 @@ async fn each(
 impl Runner {
     /// How many events are part of it.
     pub(super) async fn count_events(&self, replay: &Replay) -> Result<u64, StoreError> {
-        let asked = (&replay.request, replay.created_at);
-        let Some(backfill) = Backfill::of(&self.store, asked.0, asked.1).await? else {
+        let backfill = Backfill::of(&self.store, &replay.request, replay.created_at);
+        let Some(backfill) = backfill.await? else {
             return Ok(replay.done());
         };
         let query = EventOutlineQuery {
@@ -182,8 +182,8 @@ impl Runner {
         pace: &mut Option<Interval>,
     ) -> Result<Option<Replay>, StoreError> {
         let mut done = replay.clone();
-        let asked = (&replay.request, replay.created_at);
-        let Some(backfill) = Backfill::of(&self.store, asked.0, asked.1).await? else {
+        let backfill = Backfill::of(&self.store, &replay.request, replay.created_at);
+        let Some(backfill) = backfill.await? else {
             self.end(&mut done);
             return Ok(Some(done));
         };
