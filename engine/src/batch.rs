@@ -64,6 +64,26 @@ pub enum Change {
         /// When.
         at: Wall,
     },
+    /// An endpoint gets an event that it has missed: a delivery where none was, at the end of its
+    /// lane. [`Receipt::Backfilled`], or [`Receipt::Refused`], also if the endpoint has, or had, a
+    /// delivery of the event: of such an event and endpoint there is never a second one.
+    ///
+    /// A store that has dropped deliveries of the event need not know to which endpoints they went: it
+    /// refuses all endpoints that were there an hour after the event was published.
+    Backfill {
+        /// The event.
+        event: EventId,
+        /// The endpoint that has missed it.
+        endpoint: EndpointId,
+        /// The lane is that of the event's ordering key; otherwise the endpoint's own.
+        ordered: bool,
+        /// The delivery to make.
+        new: DeliveryId,
+        /// The replay that makes it.
+        replay: ReplayId,
+        /// When.
+        at: Wall,
+    },
     /// A pending or failed delivery ends as `discarded`. [`Receipt::Discarded`] or
     /// [`Receipt::Refused`].
     Discard {
@@ -95,7 +115,7 @@ impl Change {
     pub fn makes_more(&self) -> bool {
         matches!(
             self,
-            Self::Publish(_) | Self::Resend { .. } | Self::AddEndpoint(_)
+            Self::Publish(_) | Self::Resend { .. } | Self::Backfill { .. } | Self::AddEndpoint(_)
         )
     }
 }
@@ -109,6 +129,8 @@ pub struct Publish {
     pub deliveries: Arc<[NewDelivery]>,
     /// If the publisher gave a key.
     pub idempotency: Option<Idempotency>,
+    /// It was published for one endpoint, whatever others subscribe to: these have not missed it.
+    pub addressed: bool,
     /// It comes out of the store's outbox, from which it goes in the same step. If it is not there
     /// any more, it was published before: [`Receipt::Duplicate`]. A store without an outbox has
     /// nothing to take it out of.
@@ -190,6 +212,8 @@ pub enum Receipt {
     Stale,
     /// The new delivery.
     Resent(Placed),
+    /// The delivery of an event that was missed.
+    Backfilled(Placed),
     /// What was discarded.
     Discarded {
         /// The delivery.
@@ -211,6 +235,7 @@ impl Receipt {
             Self::Published(_)
             | Self::Applied
             | Self::Resent(_)
+            | Self::Backfilled(_)
             | Self::Discarded { .. }
             | Self::Due(_) => true,
             Self::Duplicate(_) | Self::KeyReused(_) | Self::Stale | Self::Refused(_) => false,
@@ -238,6 +263,8 @@ pub struct Placed {
 pub enum Refusal {
     /// No such delivery.
     NoSuchDelivery,
+    /// No such event of the endpoint's tenant.
+    NoSuchEvent,
     /// Its endpoint has been deleted.
     NoSuchEndpoint(EndpointId),
     /// It has not ended.
@@ -248,6 +275,10 @@ pub enum Refusal {
     AlreadyResent,
     /// This one is before it in its lane, and has not ended.
     BehindHead(DeliveryId),
+    /// The endpoint has a delivery of the event, or had one, or may have had one.
+    AlreadyReached,
+    /// The event was published for one endpoint alone.
+    Addressed,
 }
 
 /// Why a batch did not become durable.

@@ -4,7 +4,7 @@ use crate::batch::{Attempted, BatchId, Change, EndpointUpdate, NewDelivery};
 use crate::delivery::{Attempt, Event};
 use crate::endpoint::Endpoint;
 use crate::fact::{Of, Undecided};
-use crate::id::{DeliveryId, EndpointId};
+use crate::id::{DeliveryId, EndpointId, EventId};
 use crate::input::CallId;
 use crate::slab::Key;
 use crate::time::Mono;
@@ -48,6 +48,10 @@ pub(crate) enum Next {
         call: CallId,
         original: DeliveryId,
     },
+    Backfilled {
+        call: CallId,
+        event: EventId,
+    },
     Discarded {
         call: CallId,
         delivery: DeliveryId,
@@ -74,6 +78,7 @@ impl Next {
             | Self::Changed { call, .. }
             | Self::Deleted { call, .. }
             | Self::Resent { call, .. }
+            | Self::Backfilled { call, .. }
             | Self::Discarded { call, .. }
             | Self::RetriedNow { call, .. }
             | Self::Pinged { call, .. } => Some(*call),

@@ -5,6 +5,7 @@
 //! mutate. [`crate::turn`] is that loop.
 
 mod attempts;
+mod backfill;
 mod batching;
 mod dead_letters;
 mod dispatch;
@@ -286,6 +287,7 @@ impl Core {
                 self.deleted(call, endpoint, id, &keep);
             }
             Next::Resent { call, original } => self.resent(call, original, receipt),
+            Next::Backfilled { call, event } => self.backfilled(call, event, receipt),
             Next::Discarded { call, delivery } => self.discarded(call, delivery, receipt),
             Next::RetriedNow { call, delivery } => self.retried_now(call, delivery, receipt),
             Next::Pinged {

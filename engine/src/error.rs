@@ -367,6 +367,32 @@ pub enum ResendError {
     Closed(#[from] Closed),
 }
 
+/// Why an endpoint was not given an event that it has missed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BackfillError {
+    /// The event is not there (any more), or is another tenant's.
+    #[error("there is no event {0}: it was never published, or its record has been dropped")]
+    NoSuchEvent(EventId),
+    /// The endpoint is not there (any more).
+    #[error("there is no endpoint {0}: register it, or use its current id")]
+    NoSuchEndpoint(EndpointId),
+    /// The endpoint is disabled.
+    #[error("endpoint {0} is disabled: enable it first")]
+    EndpointDisabled(EndpointId),
+    /// It has a delivery of that event, or had one, or, as records were dropped, may have had one.
+    #[error("the endpoint has had event {0}: resend its delivery, if it is to be sent again")]
+    AlreadyReached(EventId),
+    /// The event was published for one endpoint alone.
+    #[error("event {0} was published for one endpoint alone")]
+    Addressed(EventId),
+    /// A bound was reached.
+    #[error("not made: {0}")]
+    Full(#[from] Full),
+    /// Nothing is accepted any more.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+}
+
 /// Why the next attempt of a delivery does not start now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RetryError {

@@ -90,6 +90,11 @@ pub enum Fact {
         /// The one that had ended.
         original: DeliveryId,
     },
+    /// An endpoint is given an event that it has missed.
+    Backfilled {
+        /// The new delivery.
+        of: Of,
+    },
     /// An endpoint was registered or changed.
     EndpointChanged {
         /// The endpoint.

@@ -123,6 +123,11 @@ pub enum Command {
     /// The same, as part of a replay: refused if that replay has made it anew before.
     /// [`crate::Answer::Resent`].
     Replay(DeliveryId, Option<EndpointId>, ReplayId),
+    /// An endpoint is given an event that it has missed, as part of a replay: a delivery at the end of
+    /// the event's lane. Refused if it has, or had, a delivery of that event. Of what may be pending
+    /// of the endpoint and of its tenant such deliveries take half, so that new events find room.
+    /// [`crate::Answer::Backfilled`].
+    Backfill(EventId, EndpointId, ReplayId),
     /// A pending delivery or a dead letter is given up. [`crate::Answer::Discarded`].
     Discard(DeliveryId),
     /// The same, only if it is a dead letter: what was made anew meanwhile stays as it is.

@@ -58,8 +58,8 @@ pub use endpoint::{
     Ordering,
 };
 pub use error::{
-    Closed, DiscardError, EndpointError, Full, InvalidSpec, PingError, PublishError, ResendError,
-    RetryError,
+    BackfillError, Closed, DiscardError, EndpointError, Full, InvalidSpec, PingError, PublishError,
+    ResendError, RetryError,
 };
 pub use fact::{AttemptResult, Fact, Of, Undecided};
 pub use filter::{Filter, FilterProblem, InvalidFilter, Verdict};
@@ -74,7 +74,7 @@ pub use input::{
 };
 pub use limits::{Limits, Share};
 pub use memory::{
-    DeliveryRecord, HeldDelivery, HeldLane, Ledger, LoggedEvent, MemoryBounds, MemoryStore,
+    DeliveryRecord, Had, HeldDelivery, HeldLane, Ledger, LoggedEvent, MemoryBounds, MemoryStore,
 };
 pub use names::{EndpointName, EventPattern, EventType, InvalidName, OrderingKey, TenantId};
 pub use note::Note;

@@ -3,12 +3,14 @@
 //!
 //! A plain data structure: what it is told it has done when the call returns.
 
+mod backfills;
 mod bodies;
 mod discards;
 mod due;
 mod events;
 mod reads;
 
+pub use backfills::Had;
 pub use events::LoggedEvent;
 pub use reads::{HeldDelivery, HeldLane};
 
@@ -181,6 +183,14 @@ impl MemoryStore {
             Change::Resend {
                 of, new, replay, ..
             } => self.resend(of, new, replay),
+            Change::Backfill {
+                event,
+                endpoint,
+                ordered,
+                new,
+                replay,
+                ..
+            } => self.backfill(event, (endpoint, ordered), (new, replay)),
             Change::Discard { delivery, dead, at } => Ok(self.discard(delivery, dead, at)),
             Change::RetryNow {
                 delivery,
@@ -196,6 +206,7 @@ impl MemoryStore {
             event,
             deliveries,
             idempotency,
+            addressed,
             from_outbox: _,
         } = publish;
         let key = idempotency.map(|given| {
@@ -228,7 +239,7 @@ impl MemoryStore {
         }
         let id = event.id;
         let made = deliveries.iter().map(|new| new.id).collect();
-        self.record_event(event, made, key.map(|(key, _)| key));
+        self.record_event((event, addressed), made, key.map(|(key, _)| key));
         if deliveries.is_empty() {
             self.ended(Ended::Event(id));
         }
@@ -396,7 +407,7 @@ impl MemoryStore {
         while self.ended.len() > self.bounds.ended_max {
             match self.ended.pop_front() {
                 Some(Ended::Delivery(oldest)) => self.forget(oldest),
-                Some(Ended::Event(oldest)) => self.forget_event(oldest),
+                Some(Ended::Event(oldest)) => self.forget_event_for_nobody(oldest),
                 None => return,
             }
         }
@@ -411,6 +422,9 @@ impl MemoryStore {
             return;
         };
         event.deliveries.retain(|delivery| *delivery != id);
+        let resends = gone.resends.as_deref();
+        let is_first = resends.is_none_or(|it| it.of.is_none() && it.replay.is_none());
+        event.has_forgotten |= is_first;
         if event.deliveries.is_empty() {
             self.forget_event(gone.event.id);
         }

@@ -3,7 +3,9 @@
 use crate::batch::{Batch, NewDelivery};
 use crate::delivery::{Attempt, LaneId, Seq};
 use crate::endpoint::Endpoint;
-use crate::error::{DiscardError, EndpointError, PingError, PublishError, ResendError, RetryError};
+use crate::error::{
+    BackfillError, DiscardError, EndpointError, PingError, PublishError, ResendError, RetryError,
+};
 use crate::fact::Fact;
 use crate::id::{AttemptId, DeliveryId, EventId};
 use crate::input::CallId;
@@ -55,6 +57,8 @@ pub enum Answer {
     Deleted(Result<(), EndpointError>),
     /// To [`crate::Command::Resend`]: the new delivery.
     Resent(Result<DeliveryId, ResendError>),
+    /// To [`crate::Command::Backfill`]: the new delivery.
+    Backfilled(Result<DeliveryId, BackfillError>),
     /// To [`crate::Command::Discard`] and [`crate::Command::DiscardDead`].
     Discarded(Result<(), DiscardError>),
     /// To [`crate::Command::RetryNow`]: it is durable that the attempt is due.

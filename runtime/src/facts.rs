@@ -122,6 +122,9 @@ pub(crate) fn trace(fact: &Fact) {
         Fact::Resent { of, original } => {
             tracing::info!(delivery = %of.delivery, %original, "postrider.delivery.resent");
         }
+        Fact::Backfilled { of } => {
+            tracing::debug!(delivery = %of.delivery, "postrider.delivery.backfilled");
+        }
         Fact::EndpointChanged { .. }
         | Fact::EndpointDisabled { .. }
         | Fact::EndpointDeleted { .. }

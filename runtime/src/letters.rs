@@ -261,6 +261,7 @@ mod tests {
             }]
             .into(),
             idempotency: None,
+            addressed: false,
             from_outbox: false,
         })
     }

@@ -29,6 +29,7 @@ pub mod descriptors;
 pub mod egress;
 mod endpoint_url;
 mod ensure;
+mod event_outline;
 mod events;
 mod facts;
 mod history;
@@ -63,6 +64,7 @@ pub use builder::{Builder, StartError};
 pub use clock::{Clock, SystemClock};
 pub use endpoint_url::{EndpointUrl, Host, InvalidUrl};
 pub use ensure::{EnsureError, Ensured};
+pub use event_outline::{EventOutline, EventOutlinePage, EventOutlineQuery};
 pub use events::{EventCursor, EventFilter, EventPage, EventPlace, EventQuery, EventRecord};
 pub use facts::{Facts, FactsError, Observer, TypedFact};
 pub use history::{
@@ -81,15 +83,16 @@ pub use postrider::Postrider;
 pub use postrider_engine as engine;
 pub use postrider_engine::signature;
 pub use postrider_engine::{
-    Attempt, AttemptId, AttemptResult, BatchPolicy, BodyTooLarge, BreakerPolicy, Closed,
-    DeliveryId, DeliveryRecord, DeliveryState, DisabledReason, DiscardError, Drained, Endpoint,
-    EndpointError, EndpointId, EndpointName, EndpointSpec, EndpointStatus, Event, EventId,
-    EventPattern, EventType, Fact, FailReason, Failure, FailureKind, Filter, FilterProblem,
-    Footprint, Full, HeaderLines, InvalidFilter, InvalidName, InvalidPayloadType, InvalidSpec,
-    InvalidTemplate, LaneId, Ledger, Limits, MemoryBounds, NewDelivery, Note, NoteId, OnFailed,
-    Ordering, OrderingKey, Outcome, PayloadForm, PayloadType, PhaseTimes, PingError, PublishError,
-    Published, RateLimit, Repeat, ReplayId, ResendError, Response, RetryError, RetryPolicy,
-    Schedule, Secret, Sent, SentBody, SignatureForm, Template, TemplateProblem, TenantId, Wall,
+    Attempt, AttemptId, AttemptResult, BackfillError, BatchPolicy, BodyTooLarge, BreakerPolicy,
+    Closed, DeliveryId, DeliveryRecord, DeliveryState, DisabledReason, DiscardError, Drained,
+    Endpoint, EndpointError, EndpointId, EndpointName, EndpointSpec, EndpointStatus, Event,
+    EventId, EventPattern, EventType, Fact, FailReason, Failure, FailureKind, Filter,
+    FilterProblem, Footprint, Full, Had, HeaderLines, InvalidFilter, InvalidName,
+    InvalidPayloadType, InvalidSpec, InvalidTemplate, LaneId, Ledger, Limits, MemoryBounds,
+    NewDelivery, Note, NoteId, OnFailed, Ordering, OrderingKey, Outcome, PayloadForm, PayloadType,
+    PhaseTimes, PingError, PublishError, Published, RateLimit, Repeat, ReplayId, ResendError,
+    Response, RetryError, RetryPolicy, Schedule, Secret, Sent, SentBody, SignatureForm, Template,
+    TemplateProblem, TenantId, Wall,
 };
 pub use readiness::NotReady;
 pub use reading::LaneRecord;

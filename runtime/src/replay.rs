@@ -8,7 +8,13 @@
 //!
 //! What is passed over, and why, says [`SkipReason`]. What was accepted, or had not ended, when the
 //! replay was asked for is no part of it, so it never meets its own.
+//!
+//! A **backfill** goes through events, in the order in which they were accepted, and gives one endpoint
+//! those that it has missed: it was new, or disabled, or subscribed to something else. Each delivery
+//! is made at the end of its lane, behind what waits there already, and an endpoint that has, or
+//! had, a delivery of an event never gets a second one, however often a backfill is begun.
 
+mod backfill;
 mod plan;
 mod report;
 mod runner;
@@ -19,12 +25,13 @@ pub use report::ReplayReport;
 pub(crate) use runner::{Runner, Running};
 pub(crate) use stop::Stop;
 
+use crate::events::EventCursor;
 use crate::history::{Cursor, DeliveryFilter, Direction};
 use crate::postrider::Postrider;
 use crate::status::ReadError;
 use crate::store::{StoreError, StoreFuture};
 use plan::Plan;
-use postrider_engine::{Note, ReplayId, TenantId, Wall};
+use postrider_engine::{EndpointId, Filter, Note, ReplayId, TenantId, Wall};
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -38,7 +45,12 @@ pub struct ReplayRequest {
     /// Which deliveries. Mostly those that failed (`states: vec![StateKind::Failed]`), or the dead
     /// letters among them (`dead: true`); delivered ones are sent again if they are asked for. A
     /// discard is of dead letters alone, whatever is asked for.
+    ///
+    /// A backfill looks at events: of the tenant, for the endpoint, which it needs, with these types
+    /// and this ordering key, published in this time. The rest does not count.
     pub filter: DeliveryFilter,
+    /// Of a backfill: only events whose payload fits this, beside the endpoint's own filter.
+    pub payload: Option<Filter>,
     /// How many deliveries are acted upon in a second, at most. `None`: as fast as it goes, within
     /// the bounds and rate limits of the endpoints.
     pub per_second: Option<NonZeroU32>,
@@ -52,6 +64,8 @@ pub enum ReplayAct {
     Resend,
     /// It is given up.
     Discard,
+    /// An endpoint is given events that it has missed.
+    Backfill,
 }
 
 /// A replay, and how far it has come.
@@ -65,15 +79,19 @@ pub struct Replay {
     pub state: ReplayState,
     /// Up to here it is through; recorded now and then, so it may be further.
     pub after: Option<Cursor>,
+    /// The same of a backfill, which goes through events.
+    pub after_event: Option<EventCursor>,
     /// The dead letters beyond that which are being discarded.
     pub page: Option<ReplayPage>,
-    /// How many deliveries are part of it; `None` until they are counted.
+    /// How many deliveries, or events, are part of it; `None` until they are counted.
     pub total: Option<u64>,
     /// Deliveries that it has made anew up to there.
     pub resent: u64,
     /// Dead letters that it has discarded up to there.
     pub discarded: u64,
-    /// Deliveries that it has passed over up to there.
+    /// Deliveries of missed events that it has made up to there.
+    pub made: u64,
+    /// Deliveries, or events, that it has passed over up to there.
     pub skipped: u64,
     /// The same by the reason, as far as it is known: earlier versions did not record it.
     pub skipped_by: BTreeMap<SkipReason, u64>,
@@ -157,6 +175,9 @@ pub enum ReplayError {
     /// The store has no place for replays.
     #[error("this store keeps no replays: resend deliveries one by one, or use another store")]
     NotKept,
+    /// It is not said which endpoint is to be given what it has missed.
+    #[error("a backfill is for one endpoint: name it")]
+    NoEndpoint,
     /// No such replay.
     #[error("there is no replay {0}: it was never started, or its record has been dropped")]
     NoSuchReplay(ReplayId),
@@ -179,6 +200,9 @@ impl Postrider {
     ///
     /// If the store cannot be read.
     pub async fn report_replay(&self, request: &ReplayRequest) -> Result<ReplayReport, ReadError> {
+        if request.act == ReplayAct::Backfill {
+            return Ok(backfill::report(&self.store(), request, self.wall()).await?);
+        }
         let plan = Plan::of_dry_run(request, self.wall());
         Ok(report::made(&self.store(), &plan).await?)
     }
@@ -208,6 +232,9 @@ impl Postrider {
     /// [`ReplayError`] says why not.
     pub async fn begin_replay(&self, request: ReplayRequest) -> Result<Replay, ReplayError> {
         self.check_open()?;
+        if request.act == ReplayAct::Backfill && request.filter.endpoint.is_none() {
+            return Err(ReplayError::NoEndpoint);
+        }
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| ReplayError::Randomness(error.to_string()))?;
         let created_at = self.wall();
@@ -317,21 +344,39 @@ async fn whole(task: JoinHandle<Result<Replay, ReplayError>>) -> Result<Replay, 
 }
 
 impl ReplayAct {
-    /// `resend`, `discard`.
+    /// `resend`, `discard`, `backfill`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Resend => "resend",
             Self::Discard => "discard",
+            Self::Backfill => "backfill",
         }
     }
 
     /// The one with this [`name`](Self::name).
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Resend, Self::Discard]
+        [Self::Resend, Self::Discard, Self::Backfill]
             .into_iter()
             .find(|act| act.name() == name)
+    }
+}
+
+impl ReplayRequest {
+    /// A request to give this endpoint, which is this tenant's, what it has missed: every event that it
+    /// subscribes to and has no delivery of.
+    #[must_use]
+    pub fn backfill(tenant: TenantId, endpoint: EndpointId) -> Self {
+        Self {
+            act: ReplayAct::Backfill,
+            filter: DeliveryFilter {
+                tenant: Some(tenant),
+                endpoint: Some(endpoint),
+                ..DeliveryFilter::default()
+            },
+            ..Self::default()
+        }
     }
 }
 
@@ -343,10 +388,12 @@ impl Replay {
             request,
             state: ReplayState::Running,
             after: None,
+            after_event: None,
             page: None,
             total: None,
             resent: 0,
             discarded: 0,
+            made: 0,
             skipped: 0,
             skipped_by: BTreeMap::new(),
             created_at,
@@ -354,10 +401,10 @@ impl Replay {
         }
     }
 
-    /// How many deliveries it is through with.
+    /// How many deliveries, or events, it is through with.
     #[must_use]
     pub fn done(&self) -> u64 {
-        self.resent + self.discarded + self.skipped
+        self.resent + self.discarded + self.made + self.skipped
     }
 
     /// It has passed over so many.

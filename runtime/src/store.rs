@@ -11,6 +11,7 @@ pub use sqlite::SqliteStore;
 
 use crate::agenda::Agenda;
 use crate::audit::AuditLog;
+use crate::event_outline::{self, EventOutlinePage, EventOutlineQuery};
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery, SummaryPage};
 use crate::outbox::OutboxSource;
@@ -105,6 +106,15 @@ pub trait Store: Send + Sync + 'static {
         search: EventSearch,
     ) -> StoreFuture<Result<FoundEvents, StoreError>> {
         Box::pin(search::by_reading(self, search))
+    }
+
+    /// A page of events as a backfill looks at them. It looks at a bounded number of records. Where a
+    /// store has no better way, it reads the log.
+    fn event_outlines(
+        self: Arc<Self>,
+        query: EventOutlineQuery,
+    ) -> StoreFuture<Result<EventOutlinePage, StoreError>> {
+        Box::pin(event_outline::by_reading(self, query))
     }
 
     /// The place of the newest event on record.

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod audit;
+mod backfill;
 mod caller;
 mod caught;
 mod cursors;

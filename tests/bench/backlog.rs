@@ -234,6 +234,7 @@ async fn publish(
                 }]
                 .into(),
                 idempotency: None,
+                addressed: false,
                 from_outbox: false,
             })
         });

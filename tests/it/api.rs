@@ -2,6 +2,7 @@
 
 mod attempts;
 mod audit;
+mod backfill;
 mod bulk;
 mod client;
 mod deliveries;

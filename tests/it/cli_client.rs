@@ -1,6 +1,7 @@
 //! The commands that ask a server, run as a user would, against a server that runs.
 
 mod audit;
+mod backfill;
 mod catalogue;
 mod dead_letters;
 mod descriptors;

@@ -463,6 +463,7 @@ fn passed_over(number: u128) -> Change {
         }]
         .into(),
         idempotency: None,
+        addressed: false,
         from_outbox: false,
     })
 }

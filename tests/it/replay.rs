@@ -1,5 +1,7 @@
 //! Many deliveries made anew: in order, at a rate, once each, over a restart, until cancelled.
 
+mod backfill;
+
 use crate::receiver::{Receiver, Reply, SECRET, end_of, loopback, until};
 use postrider::store::Store;
 use postrider::{

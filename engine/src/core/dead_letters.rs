@@ -38,7 +38,7 @@ impl Core {
 
     /// Counts the new delivery as pending, if it fits. Its bytes are not known before the store
     /// has found it.
-    fn reserve_resend(&mut self) -> Result<(), Refused> {
+    pub(super) fn reserve_resend(&mut self) -> Result<(), Refused> {
         let limits = &self.limits;
         let (deliveries, bytes) = (limits.pending_deliveries_max, limits.pending_bytes_max);
         if self.pending.deliveries >= deliveries {
@@ -67,7 +67,10 @@ impl Core {
                     Refusal::NoSuchDelivery
                     | Refusal::AlreadyEnded
                     | Refusal::AlreadyResent
-                    | Refusal::BehindHead(_) => ResendError::NoSuchDelivery(original),
+                    | Refusal::BehindHead(_)
+                    | Refusal::NoSuchEvent
+                    | Refusal::AlreadyReached
+                    | Refusal::Addressed => ResendError::NoSuchDelivery(original),
                 };
                 return self.answer(call, Answer::Resent(Err(error)));
             }
@@ -82,11 +85,11 @@ impl Core {
             of: of(&placed),
             original,
         });
-        self.place_resent(placed, original);
+        self.place_resent(placed, Some(original));
         self.answer(call, Answer::Resent(Ok(delivery)));
     }
 
-    fn place_resent(&mut self, placed: Placed, original: DeliveryId) {
+    pub(super) fn place_resent(&mut self, placed: Placed, original: Option<DeliveryId>) {
         // The endpoint is there: its deletion would have been answered after this.
         let Some(&endpoint) = self.by_id.get(&placed.lane.endpoint) else {
             return;
@@ -97,7 +100,7 @@ impl Core {
         let Some(lane) = self.lanes.get_mut(key) else {
             return;
         };
-        if lane.stopped_at == Some(original) {
+        if original.is_some() && lane.stopped_at == original {
             lane.stopped_at = None;
             lane.read_again();
             lane.restore(Entry {
@@ -195,7 +198,7 @@ impl Core {
     }
 }
 
-fn of(placed: &Placed) -> Of {
+pub(super) fn of(placed: &Placed) -> Of {
     Of {
         delivery: placed.delivery,
         event: placed.event,

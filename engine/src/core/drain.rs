@@ -137,6 +137,10 @@ impl Core {
                 self.unreserve_resend();
                 self.answer(call, Answer::Resent(Err(refused.into())));
             }
+            Next::Backfilled { call, .. } => {
+                self.unreserve_resend();
+                self.answer(call, Answer::Backfilled(Err(refused.into())));
+            }
             Next::Discarded { call, .. } => {
                 self.answer(call, Answer::Discarded(Err(refused.into())));
             }

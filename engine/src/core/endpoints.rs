@@ -42,6 +42,9 @@ impl Core {
             Command::Replay(delivery, endpoint, replay) => {
                 self.resend(call, delivery, endpoint, Some(replay));
             }
+            Command::Backfill(event, endpoint, replay) => {
+                self.backfill(call, event, (endpoint, replay));
+            }
             Command::Discard(delivery) => self.discard(call, delivery, false),
             Command::DiscardDead(delivery) => self.discard(call, delivery, true),
             Command::RetryNow(delivery, lane) => self.retry_now(call, delivery, &lane),

@@ -38,6 +38,7 @@ impl Core {
             return Err(closed.into());
         }
         new.check(&self.limits)?;
+        let addressed = matches!(new.target, Target::Endpoint(_));
         let bytes = new.payload.len();
         let mut undecided = Undecided::default();
         let mut deliveries = self.deliveries_of(&new, &mut undecided)?;
@@ -60,6 +61,7 @@ impl Core {
             event: event.clone(),
             deliveries: deliveries.clone(),
             idempotency,
+            addressed,
             from_outbox: known.is_some(),
         };
         self.commit(

@@ -114,15 +114,13 @@ impl Core {
     }
 
     fn check_tenant(&self, tenant: &TenantId, deliveries: u64, bytes: u64) -> Result<(), Full> {
-        let pending = self.tenants.get(tenant).map(|it| it.pending);
         let share = self.limits.tenant_share();
-        match share.refuses(pending.unwrap_or_default(), deliveries, bytes) {
-            Some(Kind::Deliveries) => Err(Full::TenantDeliveries {
-                most: share.deliveries,
-            }),
-            Some(Kind::Bytes) => Err(Full::TenantBytes { most: share.bytes }),
-            None => Ok(()),
-        }
+        check_share(self.pending_of(tenant), (deliveries, bytes), share)
+    }
+
+    fn pending_of(&self, tenant: &TenantId) -> Tally {
+        let known = self.tenants.get(tenant).map(|it| it.pending);
+        known.unwrap_or_default()
     }
 
     /// Whether it fits into what may be pending of all, and be given to the store.
@@ -157,6 +155,19 @@ impl Core {
             return Err(full);
         }
         self.check_tenant(&state.record.spec.tenant, 1, 0)
+    }
+
+    /// The same for half of each share: what can wait leaves room for what is new.
+    pub(super) fn check_half_shares(&self, endpoint: EndpointId) -> Result<(), Full> {
+        let Some((_, state)) = self.state_of(endpoint) else {
+            return Ok(());
+        };
+        let share = self.limits.endpoint_share().half();
+        if let Some(full) = full_endpoint(endpoint, state.pending, 1, 0, share) {
+            return Err(full);
+        }
+        let pending = self.pending_of(&state.record.spec.tenant);
+        check_share(pending, (1, 0), self.limits.tenant_share().half())
     }
 
     /// Takes back what [`Core::reserve`] counted.
@@ -202,6 +213,13 @@ enum Kind {
 }
 
 impl Share {
+    fn half(self) -> Self {
+        Self {
+            deliveries: self.deliveries.div_ceil(2),
+            bytes: self.bytes.div_ceil(2),
+        }
+    }
+
     /// What so much more would break. One event always fits, however small the bound is.
     fn refuses(self, pending: Tally, deliveries: u64, bytes: u64) -> Option<Kind> {
         let all_bytes = deliveries.saturating_mul(bytes);
@@ -214,6 +232,17 @@ impl Share {
             }
         }
         None
+    }
+}
+
+/// Whether so much more fits into the share of a tenant.
+fn check_share(pending: Tally, (deliveries, bytes): (u64, u64), share: Share) -> Result<(), Full> {
+    match share.refuses(pending, deliveries, bytes) {
+        Some(Kind::Deliveries) => Err(Full::TenantDeliveries {
+            most: share.deliveries,
+        }),
+        Some(Kind::Bytes) => Err(Full::TenantBytes { most: share.bytes }),
+        None => Ok(()),
     }
 }
 

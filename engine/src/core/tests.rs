@@ -1,6 +1,7 @@
 //! The core, driven by hand: no runtime, no threads, two simulated clocks.
 
 mod admission;
+mod backfills;
 mod batches;
 mod check;
 mod counts;

@@ -2,8 +2,9 @@
 
 use super::MemoryStore;
 use crate::delivery::Event;
-use crate::id::{DeliveryId, EventId};
+use crate::id::{DeliveryId, EndpointId, EventId, ReplayId};
 use crate::names::TenantId;
+use std::collections::BTreeMap;
 use std::ops::RangeBounds;
 use std::sync::Arc;
 
@@ -16,13 +17,21 @@ pub struct LoggedEvent<'a> {
     pub event: &'a Arc<Event>,
     /// Its publisher's idempotency key.
     pub idempotency_key: Option<&'a Arc<str>>,
+    /// It was published for one endpoint.
+    pub addressed: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct StoredEvent {
-    event: Arc<Event>,
+    pub(super) event: Arc<Event>,
     place: u64,
     pub(super) deliveries: Vec<DeliveryId>,
+    /// It was published for one endpoint.
+    pub(super) addressed: bool,
+    /// The records of some of the deliveries with which it was published are gone.
+    pub(super) has_forgotten: bool,
+    /// Endpoints that it was given to later, and by which replay.
+    pub(super) backfilled: BTreeMap<EndpointId, ReplayId>,
     key: Option<Box<(TenantId, Arc<str>)>>,
 }
 
@@ -44,7 +53,7 @@ impl MemoryStore {
 
     pub(super) fn record_event(
         &mut self,
-        event: Arc<Event>,
+        (event, addressed): (Arc<Event>, bool),
         deliveries: Vec<DeliveryId>,
         key: Option<(TenantId, Arc<str>)>,
     ) {
@@ -54,10 +63,22 @@ impl MemoryStore {
         let stored = StoredEvent {
             place,
             deliveries,
+            addressed,
+            has_forgotten: false,
+            backfilled: BTreeMap::new(),
             key: key.map(Box::new),
             event,
         };
         self.events.insert(stored.event.id, stored);
+    }
+
+    /// An event that went to nobody goes, unless somebody was given it later: then it goes with the
+    /// last of these deliveries.
+    pub(super) fn forget_event_for_nobody(&mut self, id: EventId) {
+        let event = self.events.get(&id);
+        if event.is_some_and(|event| event.deliveries.is_empty()) {
+            self.forget_event(id);
+        }
     }
 
     pub(super) fn forget_event(&mut self, id: EventId) {
@@ -77,6 +98,7 @@ impl StoredEvent {
             place: self.place,
             event: &self.event,
             idempotency_key: self.key.as_ref().map(|key| &key.1),
+            addressed: self.addressed,
         }
     }
 }

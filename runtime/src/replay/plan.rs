@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 /// to lie ahead.
 const CLOCKS_APART_MS: u64 = 10;
 
-/// Why a replay passes a delivery over.
+/// Why a replay passes a delivery, or a backfill an event, over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SkipReason {
     /// Its endpoint has been deleted.
@@ -26,16 +26,32 @@ pub enum SkipReason {
     NotEnded,
     /// It was discarded, or its record dropped, before the replay came to it.
     AlreadyDiscarded,
+    /// The endpoint has a delivery of the event, or had one, or, since records were dropped, may have
+    /// had one.
+    AlreadyReached,
+    /// The event was published for one endpoint alone.
+    Addressed,
+    /// The endpoint does not subscribe to its type.
+    NotSubscribed,
+    /// Its payload does not fit the filter of the endpoint, or that of the request.
+    FilteredOut,
+    /// Whether its payload fits cannot be told: it is not JSON, or the filter would be too costly.
+    FilterUndecided,
 }
 
 impl SkipReason {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 10] = [
         Self::EndpointGone,
         Self::EndpointDisabled,
         Self::AlreadyResent,
         Self::NotEnded,
         Self::AlreadyDiscarded,
+        Self::AlreadyReached,
+        Self::Addressed,
+        Self::NotSubscribed,
+        Self::FilteredOut,
+        Self::FilterUndecided,
     ];
 
     /// The one with this [`name`](Self::name).
@@ -44,7 +60,7 @@ impl SkipReason {
         Self::ALL.into_iter().find(|reason| reason.name() == name)
     }
 
-    /// `endpoint_gone`, `endpoint_disabled`, `already_resent`, `not_ended`, `already_discarded`.
+    /// Its short text, such as `endpoint_gone`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -53,6 +69,11 @@ impl SkipReason {
             Self::AlreadyResent => "already_resent",
             Self::NotEnded => "not_ended",
             Self::AlreadyDiscarded => "already_discarded",
+            Self::AlreadyReached => "already_reached",
+            Self::Addressed => "addressed",
+            Self::NotSubscribed => "not_subscribed",
+            Self::FilteredOut => "filtered_out",
+            Self::FilterUndecided => "filter_undecided",
         }
     }
 }
@@ -140,6 +161,8 @@ impl Plan {
                 Verdict::Skip(SkipReason::EndpointDisabled)
             }
             (ReplayAct::Resend, Some(_)) => Verdict::Due,
+            // It goes through events.
+            (ReplayAct::Backfill, _) => Verdict::NoPart,
         }
     }
 
@@ -205,7 +228,7 @@ mod tests {
         let request = ReplayRequest {
             act,
             filter,
-            per_second: None,
+            ..ReplayRequest::default()
         };
         Plan::of_replay(&request, ASKED_AT)
     }

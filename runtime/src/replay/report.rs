@@ -16,7 +16,7 @@ const LINES_MAX: usize = 1_000;
 /// What a replay would do, and what it would pass over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReplayReport {
-    /// Deliveries that are part of it.
+    /// Deliveries, or events of a backfill, that are part of it.
     pub matched: u64,
     /// Of these, those that it would act upon.
     pub acted_on: u64,
@@ -31,12 +31,20 @@ pub struct ReplayReport {
 
 impl ReplayReport {
     fn add(&mut self, delivery: &DeliveryOutline, verdict: Verdict) {
+        self.add_line((delivery.endpoint, &delivery.event_type), verdict);
+    }
+
+    pub(super) fn add_line(
+        &mut self,
+        (endpoint, event_type): (EndpointId, &EventType),
+        verdict: Verdict,
+    ) {
         match verdict {
             Verdict::NoPart => return,
             Verdict::Skip(why) => *self.skipped.entry(why).or_default() += 1,
             Verdict::Due => {
                 self.acted_on += 1;
-                let line = (delivery.endpoint, delivery.event_type.clone());
+                let line = (endpoint, event_type.clone());
                 *self.by.entry(line).or_default() += 1;
             }
         }

@@ -18,7 +18,7 @@ use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 
 /// How long it waits if there is no room.
-const NO_ROOM: Duration = Duration::from_secs(1);
+pub(super) const NO_ROOM: Duration = Duration::from_secs(1);
 
 /// Deliveries that are looked at in one go.
 const PAGE: usize = 100;
@@ -77,8 +77,8 @@ impl Running {
     }
 }
 
-/// What came of a delivery.
-enum Came {
+/// What came of a delivery, or of an event of a backfill.
+pub(super) enum Came {
     /// It was no part of the replay.
     NoPart,
     Acted,
@@ -140,6 +140,7 @@ impl Runner {
             replay = %replay.id,
             resent = replay.resent,
             discarded = replay.discarded,
+            made = replay.made,
             skipped = replay.skipped,
             "postrider.replay.done"
         );
@@ -154,6 +155,9 @@ impl Runner {
 
     /// How many deliveries are part of it: an earlier version may have done some.
     async fn count(&self, plan: &Plan, replay: &Replay) -> Result<u64, StoreError> {
+        if replay.request.act == ReplayAct::Backfill {
+            return self.count_events(replay).await;
+        }
         let mut query = plan.query(COUNTED_AT_ONCE);
         query.after = replay.after;
         let mut left = 0;
@@ -172,6 +176,9 @@ impl Runner {
         replay: &mut Replay,
         pace: &mut Option<Interval>,
     ) -> Result<Option<Replay>, StoreError> {
+        if replay.request.act == ReplayAct::Backfill {
+            return self.page_of_events(replay, pace).await;
+        }
         self.settle(replay).await?;
         let mut query = plan.query(PAGE);
         query.after = replay.after;
@@ -259,7 +266,7 @@ impl Runner {
     }
 
     /// It is through. What was counted and did not come is not there any more as it was.
-    fn end(&self, replay: &mut Replay) {
+    pub(super) fn end(&self, replay: &mut Replay) {
         let missing = replay.total.unwrap_or(0).saturating_sub(replay.done());
         if missing > 0 {
             replay.skip(SkipReason::AlreadyDiscarded, missing);
@@ -319,26 +326,29 @@ impl Runner {
     }
 
     async fn ask(&self, replay: &Replay, delivery: &DeliveryOutline) -> Came {
-        let Some(calls) = self.calls.upgrade() else {
-            return Came::Over;
-        };
-        let (reply, answer) = oneshot::channel();
         let command = match replay.request.act {
             ReplayAct::Resend => Command::Replay(delivery.id, Some(delivery.endpoint), replay.id),
             // Others may have made it anew since it was read.
             ReplayAct::Discard => Command::DiscardDead(delivery.id),
+            // It goes through events.
+            ReplayAct::Backfill => return Came::NoPart,
         };
-        let call = Call::Command(command, None, reply);
-        if calls.send(call).await.is_err() {
-            return Came::Over;
-        }
-        drop(calls);
-        match answer.await {
-            Ok(Answer::Resent(result)) => resent(result),
-            Ok(Answer::Discarded(result)) => discarded(result),
+        match self.answer_to(command).await {
+            Some(Answer::Resent(result)) => resent(result),
+            Some(Answer::Discarded(result)) => discarded(result),
             // An answer to another question cannot come.
-            Ok(_) | Err(_) => Came::Over,
+            Some(_) | None => Came::Over,
         }
+    }
+
+    /// The engine's answer; `None` if it takes nothing any more.
+    pub(super) async fn answer_to(&self, command: Command) -> Option<Answer> {
+        let calls = self.calls.upgrade()?;
+        let (reply, answer) = oneshot::channel();
+        let call = Call::Command(command, None, reply);
+        calls.send(call).await.ok()?;
+        drop(calls);
+        answer.await.ok()
     }
 }
 

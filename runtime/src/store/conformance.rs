@@ -11,6 +11,7 @@
 
 mod agenda;
 mod audit;
+mod backfills;
 mod deliveries;
 mod due;
 mod log;
@@ -46,6 +47,8 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     a_stopped_lane_takes_a_resend_in_place(&make()).await;
     a_resend_goes_to_the_end_of_its_lane(&make()).await;
     a_replay_makes_a_delivery_anew_once(&make()).await;
+    backfills::an_endpoint_gets_an_event_that_it_has_missed_once(&make()).await;
+    backfills::a_missed_event_goes_to_the_end_of_its_lane(&make()).await;
     replays::a_replay_is_kept_as_it_was_put(&make()).await;
     replays::a_replay_that_has_ended_stays_as_it_is(&make()).await;
     replays::replays_have_pages_by_tenant_and_state(&make()).await;
@@ -202,6 +205,7 @@ fn publish(number: u128, idempotency: Option<Idempotency>) -> Change {
         event: Arc::new(event),
         deliveries: [delivery].into(),
         idempotency,
+        addressed: false,
         from_outbox: false,
     })
 }

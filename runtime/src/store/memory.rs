@@ -1,6 +1,7 @@
 //! The store in memory.
 
 mod audit;
+mod event_outlines;
 mod outlines;
 mod overview;
 mod pages;
@@ -9,6 +10,7 @@ mod replays;
 
 use super::{Store, StoreError, StoreFuture};
 use crate::audit::AuditLog;
+use crate::event_outline::{EventOutlinePage, EventOutlineQuery};
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery, Room, Statistics, accepted_at};
 use crate::outline::OutlinePage;
@@ -176,6 +178,13 @@ impl Store for MemoryStore {
 
     fn events(self: Arc<Self>, query: EventQuery) -> StoreFuture<Result<EventPage, StoreError>> {
         self.answer(|held| pages::events(held, &query))
+    }
+
+    fn event_outlines(
+        self: Arc<Self>,
+        query: EventOutlineQuery,
+    ) -> StoreFuture<Result<EventOutlinePage, StoreError>> {
+        self.answer(|held| event_outlines::page(held, &query))
     }
 
     fn newest_event(self: Arc<Self>) -> StoreFuture<Result<Option<EventCursor>, StoreError>> {
@@ -383,7 +392,7 @@ impl Counted {
                 let at = end.attempt.started_at.0 + end.attempt.duration_ms;
                 Self::Attempted(Arc::clone(end), Wall(at))
             }
-            Change::Resend { at, .. } => Self::Resent(*at),
+            Change::Resend { at, .. } | Change::Backfill { at, .. } => Self::Resent(*at),
             Change::Discard { at, .. } => Self::Discarded(*at),
             Change::DeleteEndpoint { endpoint, keep, at } => {
                 let pending = held.pending(*endpoint);
@@ -430,7 +439,7 @@ impl Hours {
                     hour.ended(end.state);
                 }
             }
-            (Counted::Resent(at), Receipt::Resent(placed)) => {
+            (Counted::Resent(at), Receipt::Resent(placed) | Receipt::Backfilled(placed)) => {
                 self.at(placed.lane.endpoint, *at).accepted += 1;
             }
             (

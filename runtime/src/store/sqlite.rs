@@ -7,6 +7,7 @@
 
 mod agenda;
 mod audit;
+mod backfills;
 mod backup;
 mod changes;
 mod due;
@@ -59,6 +60,7 @@ pub use seal::{KeyRing, SealError};
 use super::{Store, StoreError, StoreFuture};
 use crate::agenda::Agenda;
 use crate::audit::AuditLog;
+use crate::event_outline::{EventOutlinePage, EventOutlineQuery};
 use crate::events::{EventCursor, EventPage, EventQuery, EventRecord};
 use crate::history::{DeadLetterGroup, DeliveryPage, DeliveryQuery, SummaryPage};
 use crate::outbox::{Outbox, OutboxSource};
@@ -75,6 +77,7 @@ use crate::waiting_lanes::{LanePage, LaneQuery};
 use bytes::Bytes;
 use fault::StoreFault;
 use held::Lock;
+use modes::tell_loose;
 use outbox::SqliteOutbox;
 use patience::Patience;
 use postrider_engine::{
@@ -350,6 +353,13 @@ impl Store for SqliteStore {
         self.read(move |connection, _| search::find(connection, &search))
     }
 
+    fn event_outlines(
+        self: Arc<Self>,
+        query: EventOutlineQuery,
+    ) -> StoreFuture<Result<EventOutlinePage, StoreError>> {
+        self.read(move |connection, _| backfills::page(connection, &query))
+    }
+
     fn newest_event(self: Arc<Self>) -> StoreFuture<Result<Option<EventCursor>, StoreError>> {
         self.read(|connection, _| events::newest(connection))
     }
@@ -556,14 +566,6 @@ impl Drop for SqliteStore {
             // A writer that panicked has told so already.
             let _ = writer.join();
         }
-    }
-}
-
-/// What others may read is told, and left as it is: somebody may have meant it.
-fn tell_loose(path: &Path) {
-    for Loose { path, mode } in loose_files(path) {
-        let file = path.display();
-        tracing::warn!(%file, mode = %format_args!("{mode:o}"), "postrider.store.others_may_use: chmod 600");
     }
 }
 

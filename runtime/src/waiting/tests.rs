@@ -184,6 +184,7 @@ async fn what_is_behind_another_one_in_a_lane_that_was_not_read_names_it() {
                 lane: known.lane.clone(),
             }]),
             idempotency: None,
+            addressed: false,
             from_outbox: false,
         };
         let made = Arc::clone(&store).commit(vec![Change::Publish(publish)]);

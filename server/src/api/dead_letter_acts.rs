@@ -126,6 +126,7 @@ impl LetterBulk {
                 ..DeliveryFilter::default()
             },
             per_second: self.per_second,
+            ..ReplayRequest::default()
         })
     }
 

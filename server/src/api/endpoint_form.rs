@@ -247,7 +247,7 @@ fn no_metadata() -> Box<RawValue> {
 }
 
 /// The text of an object without white space between its tokens: numbers stay as they are given.
-fn object(pointer: &str, value: &RawValue) -> Result<String, Problem> {
+pub(super) fn object(pointer: &str, value: &RawValue) -> Result<String, Problem> {
     if raw::is_object(value) {
         return Ok(compact(value.get()));
     }

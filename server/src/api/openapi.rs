@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::{
-    Api, attempts, audit, dead_letter_acts, dead_letters, deliveries, endpoint_defaults,
+    Api, attempts, audit, backfill, dead_letter_acts, dead_letters, deliveries, endpoint_defaults,
     endpoint_list, endpoint_names, endpoints, event_types, events, events_list, events_raw, health,
     inbound, keys_routes, metrics_route, playground, portal, presets, replays, scheduled, sources,
     stats, stream, system, templates, tenant_stats, tenants, timeline, try_outs, waiting_lanes,
@@ -48,6 +48,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(endpoints::end_overlap))
         .routes(routes!(endpoints::secret))
         .routes(routes!(endpoints::test))
+        .routes(routes!(backfill::backfill))
         .routes(routes!(try_outs::endpoint))
         .routes(routes!(try_outs::filter))
         .routes(routes!(stats::stats))

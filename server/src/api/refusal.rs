@@ -202,6 +202,7 @@ impl From<ReplayError> for Problem {
             ReplayError::NoSuchReplay(id) => Self::not_found(format_args!("replay {id}")),
             ReplayError::NotKept => Self::new(Code::NotFound, error),
             ReplayError::Store(error) => error.into(),
+            ReplayError::NoEndpoint => Self::new(Code::InvalidValue, error),
             ReplayError::Randomness(_) => Self::new(Code::Internal, error),
             ReplayError::Closed(closed) => closed.into(),
         }

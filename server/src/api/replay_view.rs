@@ -10,7 +10,9 @@ use utoipa::ToSchema;
 /// Deliveries that are passed over for one reason.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Skipped {
-    /// `endpoint_gone`, `endpoint_disabled`, `already_resent`, `not_ended` or `already_discarded`.
+    /// `endpoint_gone`, `endpoint_disabled`, `already_resent`, `not_ended` or `already_discarded`; of a
+    /// backfill also `already_reached`, `addressed`, `not_subscribed`, `filtered_out` or
+    /// `filter_undecided`.
     why: &'static str,
     /// How many.
     count: u64,
@@ -70,7 +72,8 @@ pub(crate) struct ReplayView {
     id: String,
     /// The tenant whose deliveries it is about.
     tenant: String,
-    /// What is done to each delivery: `resend` or `discard`.
+    /// What is done to each delivery: `resend` or `discard`; or `backfill`: an endpoint is given the
+    /// events that it has missed.
     act: &'static str,
     /// `running`, `done` or `cancelled`.
     state: &'static str,
@@ -78,14 +81,16 @@ pub(crate) struct ReplayView {
     filter: ReplayFilter,
     /// How many in a second, at most.
     per_second: Option<u32>,
-    /// How many deliveries are part of it; `null` until they are counted.
+    /// How many deliveries, or events of a backfill, are part of it; `null` until they are counted.
     total: Option<u64>,
-    /// How many of them it is through with: resent, discarded and skipped.
+    /// How many of them it is through with: resent, discarded, made and skipped.
     done: u64,
     /// Deliveries that it has made anew.
     resent: u64,
     /// Dead letters that it has discarded.
     discarded: u64,
+    /// Deliveries of missed events that it has made.
+    made: u64,
     /// Deliveries that it has passed over.
     skipped: u64,
     /// The same by the reason.
@@ -117,6 +122,7 @@ impl ReplayView {
             done: replay.done(),
             resent: replay.resent,
             discarded: replay.discarded,
+            made: replay.made,
             skipped: replay.skipped,
             skipped_by: skipped(&replay.skipped_by),
             created_at: replay.created_at.into(),

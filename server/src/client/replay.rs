@@ -142,6 +142,7 @@ pub(super) fn described(replay: &Value) -> String {
 fn came(replay: &Value) -> String {
     let acted_on = match replay["act"].as_str() {
         Some("discard") => format!("{} given up", replay["discarded"]),
+        Some("backfill") => format!("{} made", replay["made"]),
         _ => format!("{} made anew", replay["resent"]),
     };
     let of = match (replay["state"].as_str(), replay["total"].as_u64()) {

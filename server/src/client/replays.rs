@@ -48,6 +48,7 @@ const COLUMNS: &[Column] = &[
     ("TOTAL", "/total"),
     ("MADE ANEW", "/resent"),
     ("GIVEN UP", "/discarded"),
+    ("MADE", "/made"),
     ("PASSED OVER", "/skipped"),
     ("CREATED", "/created_at"),
 ];

@@ -132,7 +132,7 @@ impl Counters {
             Fact::EndpointDeleted { untold, .. } => {
                 self.ended[DISCARDED].inc_by(untold);
             }
-            Fact::Resent { .. } => {
+            Fact::Resent { .. } | Fact::Backfilled { .. } => {
                 self.deliveries.inc();
             }
             Fact::AttemptPutBack { .. } => {

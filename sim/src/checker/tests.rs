@@ -256,6 +256,7 @@ impl Scene {
                 key: key.into(),
                 digest: [0; 32],
             }),
+            addressed: false,
             from_outbox: false,
         };
         let receipt = Receipt::Published(vec![Seq(last + 1)]);

@@ -6,8 +6,8 @@ use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, DisabledReason, Endpoint,
     EndpointId, EndpointSecret, EndpointSpec, EndpointStatus, EndpointUpdate, Event, EventId,
     EventType, FailReason, Failure, FailureKind, HeaderLines, Health, Idempotency, InvalidName,
-    LaneId, NewDelivery, OrderingKey, Outcome, PayloadType, PhaseTimes, Publish, Response, Secret,
-    Sent, SentBody, Seq, Wall,
+    LaneId, NewDelivery, OrderingKey, Outcome, PayloadType, PhaseTimes, Publish, ReplayId,
+    Response, Secret, Sent, SentBody, Seq, Wall,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -156,6 +156,7 @@ impl Writer {
                 })
             }
             89..92 => self.add_endpoint(),
+            95..98 => self.backfill(endpoint),
             92..95 if self.alive.len() > 1 => {
                 self.alive.retain(|it| *it != endpoint);
                 let keep = if self.rolls.percent(50) {
@@ -167,6 +168,24 @@ impl Writer {
             }
             _ => self.change_endpoint(endpoint),
         }
+    }
+
+    /// An endpoint is given an event, which it may have had.
+    fn backfill(&mut self, endpoint: EndpointId) -> Step {
+        let Some(event) = self.rolls.pick(&self.events).copied() else {
+            return self.publish();
+        };
+        let at = self.at();
+        let new = DeliveryId::from_u128(self.next());
+        self.deliveries.push((new, lane(endpoint, "")));
+        Step::Plain(Change::Backfill {
+            event,
+            endpoint,
+            ordered: false,
+            new,
+            replay: ReplayId::from_u128(1),
+            at,
+        })
     }
 
     fn add_endpoint(&mut self) -> Step {
@@ -259,6 +278,7 @@ impl Writer {
             }),
             deliveries: deliveries.into(),
             idempotency,
+            addressed: false,
             from_outbox: false,
         }))
     }

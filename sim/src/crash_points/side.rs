@@ -83,7 +83,8 @@ impl<S: Side> Placing<S> {
                         self.places.insert(new.id, std::mem::take(seq));
                     }
                 }
-                (Change::Resend { new, .. }, Ok(Receipt::Resent(placed))) => {
+                (Change::Resend { new, .. }, Ok(Receipt::Resent(placed)))
+                | (Change::Backfill { new, .. }, Ok(Receipt::Backfilled(placed))) => {
                     self.places.insert(*new, std::mem::take(&mut placed.seq));
                 }
                 (_, Ok(Receipt::Discarded { placed, .. } | Receipt::Due(placed))) => {

@@ -125,6 +125,7 @@ fn what(change: &Change) -> String {
         Change::ChangeEndpoint(update) => format!("change {}", update.endpoint),
         Change::DeleteEndpoint { endpoint, .. } => format!("delete {endpoint}"),
         Change::Resend { new, .. } => format!("resend {new}"),
+        Change::Backfill { new, .. } => format!("backfill {new}"),
         Change::Discard { delivery, .. } => format!("discard {delivery}"),
         Change::RetryNow { delivery, .. } => format!("due {delivery}"),
     }

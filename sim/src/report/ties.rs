@@ -34,7 +34,7 @@ impl Ties {
                 What::CommitAsked { change, .. } => ties.changed(change),
                 What::Durable { change, receipt } => {
                     ties.changed(change);
-                    if let Receipt::Resent(placed) = receipt {
+                    if let Receipt::Resent(placed) | Receipt::Backfilled(placed) = receipt {
                         ties.lane.insert(placed.delivery, placed.lane.clone());
                         ties.belongs(placed.delivery, placed.event);
                     }
@@ -74,6 +74,7 @@ impl Ties {
             }
             Change::ChangeEndpoint(_)
             | Change::DeleteEndpoint { .. }
+            | Change::Backfill { .. }
             | Change::Discard { .. }
             | Change::RetryNow { .. } => {}
         }
@@ -187,6 +188,9 @@ fn of_change(change: &Change) -> Vec<Subject> {
         Change::ChangeEndpoint(update) => vec![Subject::Endpoint(update.endpoint)],
         Change::DeleteEndpoint { endpoint, .. } => vec![Subject::Endpoint(*endpoint)],
         Change::Resend { of, new, .. } => vec![Subject::Delivery(*of), Subject::Delivery(*new)],
+        Change::Backfill { event, new, .. } => {
+            vec![Subject::Event(*event), Subject::Delivery(*new)]
+        }
         Change::Discard { delivery, .. } | Change::RetryNow { delivery, .. } => {
             vec![Subject::Delivery(*delivery)]
         }
@@ -204,7 +208,8 @@ fn of_fact(fact: &Fact) -> Vec<Subject> {
         | Fact::RetryScheduled { of, .. }
         | Fact::Delivered { of, .. }
         | Fact::Failed { of, .. }
-        | Fact::Discarded { of } => vec![Subject::Delivery(of.delivery)],
+        | Fact::Discarded { of }
+        | Fact::Backfilled { of } => vec![Subject::Delivery(of.delivery)],
         Fact::Resent { of, original } => {
             vec![Subject::Delivery(of.delivery), Subject::Delivery(original)]
         }

@@ -396,6 +396,20 @@ fn changed(change: &Change, names: &mut Names, out: &mut String) -> fmt::Result 
             let of = names.delivery(*of);
             write!(out, "resend {of} as {}", names.delivery(*new))
         }
+        Change::Backfill {
+            event,
+            endpoint,
+            new,
+            ..
+        } => {
+            let event = names.event(*event);
+            let endpoint = names.endpoint(*endpoint);
+            write!(
+                out,
+                "give {event} to {endpoint} as {}",
+                names.delivery(*new)
+            )
+        }
         Change::Discard { delivery, .. } => write!(out, "discard {}", names.delivery(*delivery)),
         Change::RetryNow { delivery, .. } => write!(out, "due {}", names.delivery(*delivery)),
     }
@@ -430,7 +444,9 @@ fn received(receipt: &Receipt, names: &mut Names, out: &mut String) -> fmt::Resu
         Receipt::KeyReused(event) => write!(out, ": the key was used by {}", names.event(*event)),
         Receipt::Applied => Ok(()),
         Receipt::Stale => write!(out, ": it had ended before"),
-        Receipt::Resent(placed) => write!(out, " @{}", placed.seq.0),
+        Receipt::Resent(placed) | Receipt::Backfilled(placed) => {
+            write!(out, " @{}", placed.seq.0)
+        }
         Receipt::Discarded { was_pending, .. } => {
             write!(
                 out,
@@ -491,6 +507,7 @@ fn fact(known: &Fact, names: &mut Names, out: &mut String) -> fmt::Result {
             let original = names.delivery(original);
             write!(out, "resent {original} as {}", names.delivery(of.delivery))
         }
+        Fact::Backfilled { of } => write!(out, "gave {}", names.delivery(of.delivery)),
         Fact::EndpointChanged { .. }
         | Fact::EndpointDisabled { .. }
         | Fact::EndpointDeleted { .. }

@@ -298,6 +298,7 @@ impl Scheduler for Host {
             Answer::Discarded(answer) => Reply::Discarded(answer),
             Answer::RetriedNow(answer) => Reply::RetriedNow(answer),
             Answer::Drained(drained) => Reply::Drained(drained),
+            Answer::Backfilled(_) => unreachable!("no one backfills here"),
             Answer::Pinged(_) => unreachable!("no one pings here"),
         };
         self.replied(call, reply);

@@ -134,6 +134,9 @@ impl Walk {
             (&entry["target"]["id"], &entry["detail"]),
             (&json!(id), &changed)
         );
+        let route = "POST /v1/endpoints/{id}/backfill";
+        self.on(route, &id, Some(json!({})), "endpoint.backfill")
+            .await;
         for (route, act) in [
             ("POST /v1/endpoints/{id}/pause", "endpoint.pause"),
             ("POST /v1/endpoints/{id}/resume", "endpoint.resume"),

@@ -57,6 +57,7 @@ pub(super) fn publish(number: u128, payload: &str, to: &[(u128, LaneId)]) -> Pub
         }),
         deliveries: deliveries.collect(),
         idempotency: None,
+        addressed: false,
         from_outbox: false,
     }
 }

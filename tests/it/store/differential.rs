@@ -7,14 +7,14 @@ use super::changes::{attempted, endpoint, lane, open, publish};
 use postrider::audit::AuditQuery;
 use postrider::store::Store;
 use postrider::{
-    DeliveryFilter, DeliveryQuery, Direction, EndpointQuery, EventQuery, EventSearch, EventState,
-    LaneQuery, LaneRecord, StateKind,
+    DeliveryFilter, DeliveryQuery, Direction, EndpointQuery, EventFilter, EventOutlineQuery,
+    EventQuery, EventSearch, EventState, LaneQuery, LaneRecord, StateKind,
 };
 use postrider::{MemoryBounds, MemoryStore};
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryState, EndpointId, EndpointStatus, EndpointUpdate,
-    Event, FailReason, Health, Idempotency, LaneId, Load, Note, NoteId, PayloadType, Receipt,
-    ReplayId, Seq, TenantId, Wall,
+    Event, EventId, FailReason, Health, Idempotency, LaneId, Load, Note, NoteId, PayloadType,
+    Receipt, ReplayId, Seq, TenantId, Wall,
 };
 use postrider_sim::chance::{Chance, Rolls};
 use std::collections::BTreeMap;
@@ -46,6 +46,7 @@ struct Script {
     rolls: Rolls,
     next: u128,
     made: Vec<u128>,
+    events: Vec<u128>,
 }
 
 impl Script {
@@ -87,7 +88,21 @@ impl Script {
                 ordered: self.rolls.percent(70),
                 at,
             }),
-            88..96 => {
+            88..92 => {
+                let event = self.of(self.events.len());
+                let event = self.events[usize::try_from(event).unwrap()];
+                self.next += 1;
+                self.made.push(self.next);
+                Step::Plain(Change::Backfill {
+                    event: EventId::from_u128(event),
+                    endpoint: endpoint_id,
+                    ordered: self.rolls.percent(80),
+                    new: DeliveryId::from_u128(self.next),
+                    replay: ReplayId::from_u128(2),
+                    at,
+                })
+            }
+            92..96 => {
                 self.next += 1;
                 let new = DeliveryId::from_u128(self.next);
                 self.made.push(self.next);
@@ -141,6 +156,8 @@ impl Script {
             payload_type: kind.unwrap(),
             ..Event::clone(&event.event)
         });
+        self.events.push(self.next);
+        event.addressed = to.len() == 1 && self.rolls.percent(30);
         if self.rolls.percent(30) {
             event.idempotency = Some(Idempotency {
                 key: format!("key-{}", self.rolls.up_to(5)).into(),
@@ -192,7 +209,8 @@ impl<S: Store> Side<S> {
                         self.places.insert(new.id.as_u128(), place);
                     }
                 }
-                (Change::Resend { new, .. }, Ok(Receipt::Resent(placed))) => {
+                (Change::Resend { new, .. }, Ok(Receipt::Resent(placed)))
+                | (Change::Backfill { new, .. }, Ok(Receipt::Backfilled(placed))) => {
                     let place = (placed.lane.clone(), std::mem::take(&mut placed.seq));
                     self.places.insert(new.as_u128(), place);
                 }
@@ -280,6 +298,7 @@ impl<S: Store> Side<S> {
             told += &format!("{:?}\n", store().ledger(id).await.unwrap());
             told += &format!("{:?}\n", store().hours(id, Wall(0), Wall(1 << 40)).await);
             told += &self.pages(Some(id)).await;
+            told += &self.event_outlines(id).await;
             told += &self.found(Some(id), &[]).await;
             let open = [EventState::Pending, EventState::Failed];
             told += &self.found(Some(id), &open).await;
@@ -363,6 +382,34 @@ impl<S: Store> Side<S> {
             let page = Arc::clone(&self.store).events(query.clone()).await.unwrap();
             for record in &page.events {
                 told += &format!("{:?} {:?}\n", record.event, record.idempotency_key);
+            }
+            query.after = page.next;
+            if page.next.is_none() {
+                return told;
+            }
+        }
+    }
+
+    /// The events, and which of them an endpoint has had.
+    async fn event_outlines(&self, endpoint: EndpointId) -> String {
+        let mut query = EventOutlineQuery {
+            endpoint,
+            filter: EventFilter {
+                tenant: Some(TenantId::default()),
+                ..EventFilter::default()
+            },
+            ordering_key: None,
+            payloads: true,
+            after: None,
+            most: 3,
+        };
+        let mut told = String::new();
+        loop {
+            let page = Arc::clone(&self.store).event_outlines(query.clone()).await;
+            let page = page.unwrap();
+            for it in &page.events {
+                let of = (it.id, &it.payload, it.addressed, it.had);
+                told += &format!("{endpoint:?} {of:?}\n");
             }
             query.after = page.next;
             if page.next.is_none() {
@@ -526,6 +573,7 @@ async fn the_store_in_a_file_answers_as_the_store_in_memory_does() {
             rolls: Chance::new(seed).of("changes", 0, 0),
             next: 100,
             made: Vec::new(),
+            events: Vec::new(),
         };
         let first: Vec<Step> = (1..=ENDPOINTS)
             .map(|number| Step::Plain(endpoint(EndpointId::from_u128(number))))

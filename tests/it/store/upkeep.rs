@@ -6,7 +6,7 @@ use postrider::store::sqlite::{BackupError, Retention, SqliteStore};
 use postrider::{Clock, DeliveryQuery, Direction, EventQuery, Wall};
 use postrider_engine::{
     Change, DeliveryId, DeliveryState, EndpointId, EventId, FailReason, Idempotency, LaneId, Load,
-    Receipt, Seq,
+    Receipt, Refusal, ReplayId, Seq,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -379,4 +379,57 @@ fn a_copy_replaces_nothing_and_is_made_of_something() {
     let error = SqliteStore::copy(&from, &copy).unwrap_err();
     assert!(matches!(error, BackupError::Exists(_)), "{error}");
     assert_eq!(std::fs::read(&copy).unwrap(), b"mine");
+}
+
+#[tokio::test]
+async fn an_event_that_was_given_later_stays_with_its_delivery_and_is_not_given_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("events.db");
+    let calendar = Calendar::default();
+    let store = keeping(&path, &calendar);
+    let late = EndpointId::from_u128(10);
+    // Event 1 was for nobody, and event 2 waits for another endpoint for ever.
+    let changes = vec![
+        endpoint(ENDPOINT),
+        endpoint(late),
+        Change::Publish(publish(1, "{}", &[])),
+        Change::Publish(publish(2, "{}", &[(2, own("a"))])),
+    ];
+    commit(&store, changes).await;
+    let given = |event: u128, new: u128| Change::Backfill {
+        event: EventId::from_u128(event),
+        endpoint: late,
+        ordered: true,
+        new: DeliveryId::from_u128(new),
+        replay: ReplayId::from_u128(3),
+        at: Wall(EPOCH),
+    };
+    commit(&store, vec![given(1, 11), given(2, 12)]).await;
+    let lane_of = |key: &str| lane(late, key);
+    let end = |number: u128, lane: LaneId| {
+        let end = attempted(number, (lane, Seq(1)), 1, DeliveryState::Delivered);
+        Change::Attempted(Arc::new(end))
+    };
+    commit(&store, vec![end(12, lane_of("a"))]).await;
+    drop(store);
+    calendar.0.store(EPOCH + 20_000, Ordering::Relaxed);
+    let store = keeping(&path, &calendar);
+    waits_until("the delivery that has ended goes", async || {
+        !is_there(&store, 12).await
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let first = Arc::clone(&store).deliveries_of(EventId::from_u128(1));
+    assert_eq!(first.await.unwrap().map(|it| it.len()), Some(1), "it waits");
+    let again = commit(&store, vec![given(1, 21), given(2, 22)]).await;
+    let reached = Receipt::Refused(Refusal::AlreadyReached);
+    assert_eq!(again, [reached.clone(), reached]);
+    commit(&store, vec![end(11, lane_of(""))]).await;
+    drop(store);
+    let store = keeping(&path, &calendar);
+    waits_until("the event goes with its last delivery", async || {
+        let first = Arc::clone(&store).deliveries_of(EventId::from_u128(1));
+        first.await.unwrap().is_none()
+    })
+    .await;
 }

@@ -77,7 +77,7 @@ fn pending_is_the_sum_of_all_endpoints(core: &Core) {
     }
     assert!(of_tenants.into_values().all(|it| it == Tally::default()));
     for next in core.commits.iter() {
-        if let Next::Resent { .. } = next {
+        if let Next::Resent { .. } | Next::Backfilled { .. } = next {
             sum.add(1, 0);
         }
     }

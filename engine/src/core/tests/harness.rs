@@ -476,6 +476,7 @@ pub(super) fn name(change: &Change) -> &'static str {
         Change::ChangeEndpoint(_) => "change",
         Change::DeleteEndpoint { .. } => "delete",
         Change::Resend { .. } => "resend",
+        Change::Backfill { .. } => "backfill",
         Change::Discard { .. } => "discard",
         Change::RetryNow { .. } => "retry now",
     }

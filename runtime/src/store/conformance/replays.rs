@@ -1,6 +1,7 @@
 //! Replays on record.
 
 use super::ENDPOINT;
+use crate::events::EventCursor;
 use crate::history::{Cursor, DeliveryFilter, Direction, StateKind};
 use crate::replay::{
     Replay, ReplayAct, ReplayPage, ReplayQuery, ReplayRequest, ReplayState, SkipReason,
@@ -34,6 +35,7 @@ pub(super) async fn a_replay_is_kept_as_it_was_put<S: Store>(store: &Arc<S>) {
             dead: true,
             resent_since: None,
         },
+        payload: r#"{"amount": 3}"#.parse().ok(),
         per_second: std::num::NonZeroU32::new(3),
     };
     let id = ReplayId::from_u128(7);
@@ -45,6 +47,7 @@ pub(super) async fn a_replay_is_kept_as_it_was_put<S: Store>(store: &Arc<S>) {
     replay = Replay {
         state: ReplayState::Cancelled,
         after: Some(Cursor(DeliveryId::from_u128(9))),
+        after_event: Some(EventCursor(12)),
         page: Some(ReplayPage {
             until: Cursor(DeliveryId::from_u128(11)),
             due: 2,
@@ -52,6 +55,7 @@ pub(super) async fn a_replay_is_kept_as_it_was_put<S: Store>(store: &Arc<S>) {
         total: Some(20),
         resent: 4,
         discarded: 1,
+        made: 2,
         skipped: 5,
         skipped_by: SkipReason::ALL.into_iter().zip(1..).collect(),
         ended_at: Some(Wall(8)),

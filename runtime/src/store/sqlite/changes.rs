@@ -39,6 +39,14 @@ impl Changes<'_> {
                 replay,
                 at,
             } => self.resend(*of, (*new, *replay), *at),
+            Change::Backfill {
+                event,
+                endpoint,
+                ordered,
+                new,
+                replay,
+                at,
+            } => self.backfill(*event, (*endpoint, *ordered), (*new, *replay), *at),
             Change::Discard { delivery, dead, at } => self.discard(*delivery, *dead, *at),
             Change::RetryNow {
                 delivery,
@@ -68,8 +76,8 @@ impl Changes<'_> {
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO postrider_event
                  (id, tenant, type, key, published_at, payload, checksum, first, count,
-                  idempotency, number, media_type, coding)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                  idempotency, number, media_type, coding, addressed)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?;
         let (media_type, coding) = rows::type_columns(&event.payload_type);
         insert.execute(params![
@@ -86,6 +94,7 @@ impl Changes<'_> {
             number,
             media_type,
             coding,
+            publish.addressed,
         ])?;
         self.lanes.took_event();
         if let Some(key) = &publish.idempotency {
@@ -132,15 +141,15 @@ impl Changes<'_> {
 
     /// Puts a delivery at the end of its lane, or in the place of the dead letter at which the
     /// lane has stopped, if that is what it makes anew.
-    fn enqueue(
+    pub(super) fn enqueue(
         &mut self,
         id: DeliveryId,
         lane: i64,
         (event, bytes): (i64, i64),
-        made_by: Option<(u128, Option<ReplayId>)>,
+        made_by: Option<(Option<u128>, Option<ReplayId>)>,
         at: Wall,
     ) -> Result<Seq, StoreFault> {
-        let resend_of = made_by.map(|(of, _)| of);
+        let resend_of = made_by.and_then(|(of, _)| of);
         let replay = made_by.and_then(|(_, replay)| replay);
         let seq = self.lanes.take_place(lane, resend_of, bytes)?;
         let owner = self.lanes.read(self.connection, lane)?.owner;
@@ -419,7 +428,7 @@ impl Changes<'_> {
             new,
             original.lane,
             (original.event, original.bytes),
-            Some((original.id, replay)),
+            Some((Some(original.id), replay)),
             at,
         )?;
         original.resent_as = Some(new.as_u128());

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// The calendar may have been set back by so much between two events: searched by time, they are
 /// found all the same.
-const SET_BACK_MS: u64 = 3_600_000;
+pub(super) const SET_BACK_MS: u64 = 3_600_000;
 
 /// Places of columns of the event.
 const TYPE: usize = 2;

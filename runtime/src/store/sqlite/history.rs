@@ -233,7 +233,10 @@ fn of_event(
         "SELECT id, number, owner FROM postrider_delivery WHERE number >= ?1 AND number < ?2
          UNION ALL
          SELECT id, number, owner FROM postrider_delivery INDEXED BY postrider_delivery_resend
-         WHERE event = ?3 AND resend_of IS NOT NULL",
+         WHERE event = ?3 AND resend_of IS NOT NULL
+         UNION ALL
+         SELECT d.id, d.number, d.owner FROM postrider_backfill b
+         CROSS JOIN postrider_delivery d ON d.id = b.delivery WHERE b.event = ?3",
     )?;
     let mut rows = select.query([first, first + count, number])?;
     let mut found = Vec::new();

@@ -72,3 +72,11 @@ pub fn loose_files(path: &Path) -> Vec<Loose> {
     let files = [path.to_owned()].into_iter().chain(logs).chain(others);
     files.filter_map(|file| loose(&file)).collect()
 }
+
+/// What others may read is told, and left as it is: somebody may have meant it.
+pub(super) fn tell_loose(path: &Path) {
+    for Loose { path, mode } in loose_files(path) {
+        let file = path.display();
+        tracing::warn!(%file, mode = %format_args!("{mode:o}"), "postrider.store.others_may_use: chmod 600");
+    }
+}

@@ -356,8 +356,14 @@ pub(super) fn deliveries_of(
     let made = "WHERE d.number >= ?1 AND d.number < ?2 ORDER BY d.number";
     let mut room = Room::new();
     let mut found = records(connection, made, &[&first, &(first + count)], &mut room)?;
-    let again = "WHERE d.event = ?1 AND d.resend_of IS NOT NULL ORDER BY d.number";
-    found.extend(records(connection, again, &[&number], &mut room)?);
+    let later = "WHERE d.number IN (
+                     SELECT number FROM postrider_delivery INDEXED BY postrider_delivery_resend
+                     WHERE event = ?1 AND resend_of IS NOT NULL
+                     UNION ALL
+                     SELECT g.number FROM postrider_backfill b
+                     CROSS JOIN postrider_delivery g ON g.id = b.delivery WHERE b.event = ?1)
+                 ORDER BY d.number";
+    found.extend(records(connection, later, &[&number], &mut room)?);
     Ok(Some(found))
 }
 

@@ -2,13 +2,14 @@
 
 use super::rows::{self, signed, unsigned};
 use super::{SqliteStore, StoreFault};
+use crate::events::EventCursor;
 use crate::history::{Cursor, DeliveryFilter, Direction, StateKind};
 use crate::replay::{
     Replay, ReplayAct, ReplayLog, ReplayPage, ReplayQuery, ReplayRequest, ReplayState, SkipReason,
 };
 use crate::store::{StoreError, StoreFuture};
 use postrider_engine::{
-    DeliveryId, EndpointId, EventId, FailReason, FailureKind, Note, OrderingKey, ReplayId,
+    DeliveryId, EndpointId, EventId, FailReason, FailureKind, Filter, Note, OrderingKey, ReplayId,
     TenantId, Wall,
 };
 use rusqlite::{Connection, Row, ToSql, params};
@@ -36,11 +37,12 @@ struct RequestRecord {
     from_ms: Option<u64>,
     until_ms: Option<u64>,
     per_second: Option<u32>,
+    payload: Option<String>,
 }
 
 /// Columns of `postrider_replay`, for [`read`].
 const COLUMNS: &str = "id, request, state, after, resent, skipped, created_at, total, discarded, \
-     skipped_by, ended_at, page_until, page_due";
+     skipped_by, ended_at, page_until, page_due, made, after_event";
 
 impl ReplayLog for SqliteStore {
     fn put(self: Arc<Self>, replay: Replay) -> StoreFuture<Result<(), StoreError>> {
@@ -103,7 +105,7 @@ fn put(connection: &Connection, replay: &Replay) -> Result<(), StoreFault> {
     let place = |cursor: Cursor| cursor.0.as_u128().to_be_bytes();
     let mut replace = connection.prepare_cached(&format!(
         "INSERT OR REPLACE INTO postrider_replay ({COLUMNS}, tenant)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
     ))?;
     replace.execute(params![
         replay.id.as_u128().to_be_bytes(),
@@ -119,6 +121,8 @@ fn put(connection: &Connection, replay: &Replay) -> Result<(), StoreFault> {
         replay.ended_at.map(|at| signed(at.0)),
         page.map(|page| place(page.until)),
         page.map(|page| signed(page.due)),
+        signed(replay.made),
+        replay.after_event.map(|place| signed(place.0)),
         replay.request.filter.tenant.as_ref().map(TenantId::as_str),
     ])?;
     Ok(())
@@ -198,10 +202,12 @@ fn read(row: &Row<'_>) -> Result<Replay, StoreFault> {
             other => return Err(rows::unknown("state of a replay", other)),
         },
         after: row.get::<_, Option<[u8; 16]>>(3)?.map(place),
+        after_event: number(14)?.map(EventCursor),
         page: page.map(|(until, due)| ReplayPage { until, due }),
         total: number(7)?,
         resent: unsigned(row.get(4)?)?,
         discarded: unsigned(row.get(8)?)?,
+        made: unsigned(row.get(13)?)?,
         skipped: unsigned(row.get(5)?)?,
         skipped_by: skipped_by(&row.get::<_, String>(9)?)?,
         created_at: Wall(unsigned(row.get(6)?)?),
@@ -243,6 +249,7 @@ impl RequestRecord {
             from_ms: filter.from.map(|at| at.0),
             until_ms: filter.until.map(|at| at.0),
             per_second: request.per_second.map(std::num::NonZeroU32::get),
+            payload: request.payload.as_ref().map(|it| it.as_str().to_owned()),
         }
     }
 
@@ -257,6 +264,7 @@ impl RequestRecord {
             "" => Ok(OrderingKey::none()),
             key => key.parse(),
         });
+        let payload = self.payload.map(|text| text.parse::<Filter>());
         let failure = self.failure.map(|name| {
             FailureKind::named(&name).ok_or_else(|| rows::damaged(format!("no failure is {name}")))
         });
@@ -286,6 +294,7 @@ impl RequestRecord {
                 resent_since: None,
             },
             per_second: self.per_second.and_then(std::num::NonZeroU32::new),
+            payload: payload.transpose().map_err(rows::damaged)?,
         })
     }
 }

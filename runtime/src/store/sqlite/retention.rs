@@ -131,7 +131,10 @@ impl Changes<'_> {
                  WHERE d.number >= e.first AND d.number < e.first + e.count)
                OR EXISTS (
                  SELECT 1 FROM postrider_delivery
-                 WHERE event = ?1 AND resend_of IS NOT NULL)",
+                 WHERE event = ?1 AND resend_of IS NOT NULL)
+               OR EXISTS (
+                 SELECT 1 FROM postrider_backfill b
+                 CROSS JOIN postrider_delivery d ON d.id = b.delivery WHERE b.event = ?1)",
         )?;
         if others.query_row([old.event], |row| row.get(0))? {
             return Ok(());
@@ -141,6 +144,9 @@ impl Changes<'_> {
 
     fn drop_event(&mut self, number: i64) -> Result<(), StoreFault> {
         self.lanes.dropped_event(self.connection, number)?;
+        self.connection
+            .prepare_cached("DELETE FROM postrider_backfill WHERE event = ?1")?
+            .execute([number])?;
         let mut delete = self.connection.prepare_cached(
             "DELETE FROM postrider_event WHERE number = ?1 RETURNING tenant, idempotency",
         )?;
@@ -156,9 +162,13 @@ impl Changes<'_> {
     }
 
     fn drop_events_for_nobody(&mut self, before: u64) -> Result<usize, StoreFault> {
+        // One that somebody was given later goes with the last of these deliveries.
         let mut select = self.connection.prepare_cached(&format!(
-            "SELECT number FROM postrider_event
-             WHERE count = 0 AND published_at < ?1 ORDER BY published_at LIMIT {STEP}"
+            "SELECT number FROM postrider_event e
+             WHERE count = 0 AND published_at < ?1 AND NOT EXISTS (
+                 SELECT 1 FROM postrider_backfill b
+                 CROSS JOIN postrider_delivery d ON d.id = b.delivery WHERE b.event = e.number)
+             ORDER BY published_at LIMIT {STEP}"
         ))?;
         let old = select.query_map([rows::signed(before)], |row| row.get(0))?;
         let old: Vec<i64> = old.collect::<Result<_, _>>()?;

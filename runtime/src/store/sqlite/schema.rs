@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     AUDIT,
     UNFINISHED_DUE,
     PAYLOAD_TYPES,
+    BACKFILLS,
 ];
 
 /// Names begin with `postrider_`, so that the tables can live in an application's database.
@@ -322,6 +323,28 @@ ALTER TABLE postrider_event ADD COLUMN media_type TEXT;
 ALTER TABLE postrider_event ADD COLUMN coding TEXT;
 ALTER TABLE postrider_outbox ADD COLUMN media_type TEXT;
 ALTER TABLE postrider_outbox ADD COLUMN coding TEXT;
+";
+
+/// What endpoints were given that they had missed.
+///
+/// - `addressed` is 1 for an event that was published for one endpoint alone. Of events of before that
+///   is not known.
+/// - A row of `postrider_backfill` says that an owner was given an event later, as which delivery, and
+///   by which replay. It goes with the event, so that the same is not made again when the record of
+///   the delivery has been dropped. Such deliveries are no resends and are not among the `count` of
+///   their event: they are found here.
+/// - `made` counts such deliveries of a replay; `after_event` is the last event that it has looked at.
+const BACKFILLS: &str = "
+ALTER TABLE postrider_event ADD COLUMN addressed INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE postrider_backfill (
+    event INTEGER NOT NULL,
+    owner INTEGER NOT NULL,
+    delivery BLOB NOT NULL,
+    replay BLOB NOT NULL,
+    PRIMARY KEY (event, owner)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE postrider_replay ADD COLUMN made INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE postrider_replay ADD COLUMN after_event INTEGER;
 ";
 
 /// In `postrider_meta`: how many of the migrations the tables have seen.

@@ -206,14 +206,10 @@ impl Page<'_> {
         Ok(true)
     }
 
-    /// Those of an event, resends included.
+    /// Those of an event, with resends and what was made of it later.
     fn deliveries(&mut self, row: &Row<'_>) -> Result<Deliveries, StoreFault> {
         let [number, first, count]: [i64; 3] = [row.get(0)?, row.get(6)?, row.get(7)?];
         let mut found = Deliveries::default();
-        // What nobody got is not sent again either.
-        if count == 0 {
-            return Ok(found);
-        }
         let connection = self.connection;
         let mut select = connection.prepare_cached(
             "SELECT id, owner, state, detail, resent_as FROM postrider_delivery
@@ -221,7 +217,10 @@ impl Page<'_> {
              UNION ALL
              SELECT id, owner, state, detail, resent_as
              FROM postrider_delivery INDEXED BY postrider_delivery_resend
-             WHERE event = ?3 AND resend_of IS NOT NULL",
+             WHERE event = ?3 AND resend_of IS NOT NULL
+             UNION ALL
+             SELECT d.id, d.owner, d.state, d.detail, d.resent_as FROM postrider_backfill b
+             CROSS JOIN postrider_delivery d ON d.id = b.delivery WHERE b.event = ?3",
         )?;
         let mut rows = select.query([first, first + count, number])?;
         while let Some(row) = rows.next()? {

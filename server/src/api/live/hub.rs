@@ -112,7 +112,10 @@ impl Hub {
                 let attempts = last.map(|(_, number)| number);
                 self.show(api, of, &fact, attempts).await;
             }
-            Fact::Delivered { of, .. } | Fact::Discarded { of } | Fact::Resent { of, .. } => {
+            Fact::Delivered { of, .. }
+            | Fact::Discarded { of }
+            | Fact::Resent { of, .. }
+            | Fact::Backfilled { of } => {
                 self.show(api, of, &fact, None).await;
             }
             Fact::Failed { of, reason, .. } => {

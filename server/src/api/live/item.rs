@@ -150,6 +150,10 @@ impl Item {
                 resend_of: Some(original.to_string()),
                 ..delivery(of, "resent")
             },
+            Fact::Backfilled { of } => DeliveryItem {
+                attempts: Some(0),
+                ..delivery(of, "backfilled")
+            },
             Fact::Accepted { .. }
             | Fact::FiltersUndecided { .. }
             | Fact::AttemptPutBack { .. }

@@ -155,6 +155,7 @@ impl Teller {
             }),
             deliveries: Arc::clone(&deliveries),
             idempotency: None,
+            addressed: false,
             from_outbox: false,
         };
         let receipt = Receipt::Published(vec![Seq(seq)]);

@@ -6,7 +6,8 @@ use crate::{
     Answer, BatchId, BatchPolicy, BreakerPolicy, CallId, Closed, Command, CommitError, DeliveryId,
     DeliveryState, EndpointChange, EndpointId, EndpointSpec, EndpointStatus, EventId, Fact, Input,
     LaneId, Limits, Load, Loaded, MemoryBounds, NewEvent, OnFailed, Ordering, Outcome, PayloadType,
-    PublishError, RateLimit, Reason, Receipt, RetryPolicy, Schedule, Seq, Target, TenantId,
+    PublishError, RateLimit, Reason, Receipt, ReplayId, RetryPolicy, Schedule, Seq, Target,
+    TenantId,
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -250,7 +251,7 @@ impl Chaos {
             return;
         };
         let change = |change| Some(Command::Change(endpoint, change));
-        let command = match self.dice.roll(24) {
+        let command = match self.dice.roll(26) {
             0..3 => change(EndpointChange::Pause),
             3..6 => change(EndpointChange::Resume),
             6 => change(EndpointChange::Disable),
@@ -274,7 +275,12 @@ impl Chaos {
                 let lane = self.bench.host.store.delivery(it)?.lane;
                 Some(Command::RetryNow(it, lane))
             }),
-            _ => self.dice.of(&self.deliveries).map(Command::Discard),
+            22..24 => self.dice.of(&self.deliveries).map(Command::Discard),
+            _ => {
+                let events: Vec<EventId> = self.accepted.keys().copied().collect();
+                let event = self.dice.of(&events);
+                event.map(|event| Command::Backfill(event, endpoint, ReplayId::from_u128(1)))
+            }
         };
         if let Some(command) = command {
             let call = self.call();
@@ -473,7 +479,7 @@ impl Chaos {
                 Answer::Published(Err(PublishError::Closed(closed))) => {
                     assert_eq!(closed, Closed::Draining);
                 }
-                Answer::Resent(Ok(delivery)) => {
+                Answer::Resent(Ok(delivery)) | Answer::Backfilled(Ok(delivery)) => {
                     assert!(store.delivery(delivery).is_some());
                     self.deliveries.push(delivery);
                 }
@@ -493,7 +499,10 @@ impl Chaos {
         for (event, deliveries) in &self.accepted {
             let records = store.deliveries_of(*event).unwrap();
             let first = records.iter().filter(|record| record.resend_of.is_none());
-            assert_eq!(first.count(), *deliveries, "{event}");
+            let published = first.clone().filter(|record| record.replay.is_none());
+            assert_eq!(published.count(), *deliveries, "{event}");
+            let to: BTreeSet<EndpointId> = first.clone().map(|it| it.lane.endpoint).collect();
+            assert_eq!(to.len(), first.count(), "{event} is given to each once");
         }
         for delivery in &self.deliveries {
             let record = store.delivery(*delivery).unwrap();
