@@ -7,6 +7,7 @@
 mod batch;
 mod batch_policy;
 mod breaker;
+mod client_identity;
 mod commits;
 mod core;
 mod custom_headers;
@@ -35,6 +36,7 @@ mod request;
 mod retry;
 mod retry_after;
 mod scheduler;
+mod sending;
 mod sent;
 mod signature_form;
 mod slab;
@@ -50,6 +52,7 @@ pub use batch::{
 };
 pub use batch_policy::BatchPolicy;
 pub use breaker::BreakerPolicy;
+pub use client_identity::ClientIdentity;
 pub use delivery::{Attempt, DeliveryState, Event, FailReason, HeaderLines, LaneId, Seq};
 pub use endpoint::{
     DisabledReason, Endpoint, EndpointSecret, EndpointSpec, EndpointStatus, Health, OnFailed,
@@ -83,9 +86,10 @@ pub use payload_form::{BodyTooLarge, PayloadForm};
 pub use postrider_signature as signature;
 pub use postrider_signature::Secret;
 pub use rate::RateLimit;
-pub use request::{Behind, PrepareError, Prepared, Request, Route, USER_AGENT};
+pub use request::{Behind, PrepareError, Prepared, REPEAT_HEADER, Request, Route, USER_AGENT};
 pub use retry::{RetryPolicy, Schedule, asked_for};
 pub use scheduler::{Scheduler, turn};
+pub use sending::Sending;
 pub use sent::{PhaseTimes, Sent, SentBody};
 pub use signature_form::SignatureForm;
 pub use template::{InvalidTemplate, Template, TemplateProblem};

@@ -6,6 +6,7 @@ use crate::endpoint::Endpoint;
 use crate::error::InvalidSpec;
 use crate::id::{self, AttemptId, DeliveryId, EndpointId};
 use crate::payload_form::{BodyTooLarge, PayloadForm};
+use crate::sending::Sending;
 use crate::sent::{Sent, SentBody};
 use crate::time::Wall;
 use bytes::Bytes;
@@ -16,6 +17,10 @@ use std::sync::Arc;
 
 /// The value of `User-Agent`.
 pub const USER_AGENT: &str = concat!("Postrider/", env!("CARGO_PKG_VERSION"));
+
+/// A request that is sent a second time within its attempt says why in this header: the attempt, and so
+/// `x-attempt`, is the same. Its values are the names of [`Repeat`](crate::Repeat).
+pub const REPEAT_HEADER: &str = "x-attempt-repeat";
 
 /// The value of `Content-Type`.
 const CONTENT_TYPE: &str = "application/json";
@@ -30,6 +35,8 @@ pub struct Route {
     pub url: Arc<str>,
     /// Its custom headers.
     pub headers: Vec<(String, String)>,
+    /// How its requests are sent.
+    pub sending: Sending,
     payload_form: PayloadForm,
     /// Bodies are arrays.
     batches: bool,
@@ -106,6 +113,7 @@ impl fmt::Debug for Route {
             .field("revision", &self.revision)
             .field("url", &self.url)
             .field("headers", &custom_headers::Names(&self.headers))
+            .field("sending", &self.sending)
             .field("signers", &self.signers)
             .finish_non_exhaustive()
     }
@@ -171,6 +179,7 @@ impl Route {
             revision: endpoint.revision,
             url: Arc::clone(&endpoint.spec.url),
             headers: endpoint.spec.headers.clone(),
+            sending: endpoint.spec.sending.clone(),
             payload_form: endpoint.spec.payload_form.clone(),
             batches: endpoint.spec.batch.is_some(),
             signers: forms.collect::<Result<_, _>>()?,
@@ -266,8 +275,11 @@ impl Request {
         };
         let signatures = 4 * self.route.signers.len();
         let mut headers = Vec::with_capacity(7 + signatures + self.route.headers.len());
-        headers.push(("content-type", Cow::Borrowed(CONTENT_TYPE)));
-        headers.push(("user-agent", Cow::Borrowed(USER_AGENT)));
+        let sending = &self.route.sending;
+        let content_type = sending.content_type.as_deref().unwrap_or(CONTENT_TYPE);
+        headers.push(("content-type", Cow::Borrowed(content_type)));
+        let user_agent = sending.user_agent.as_deref().unwrap_or(USER_AGENT);
+        headers.push(("user-agent", Cow::Borrowed(user_agent)));
         headers.push((
             "x-event-type",
             Cow::Borrowed(self.event.event_type.as_str()),
