@@ -81,15 +81,15 @@ pub use postrider::Postrider;
 pub use postrider_engine as engine;
 pub use postrider_engine::signature;
 pub use postrider_engine::{
-    Attempt, AttemptId, AttemptResult, BatchPolicy, BodyTooLarge, BreakerPolicy, Closed,
-    DeliveryId, DeliveryRecord, DeliveryState, DisabledReason, DiscardError, Drained, Endpoint,
-    EndpointError, EndpointId, EndpointName, EndpointSpec, EndpointStatus, Event, EventId,
-    EventPattern, EventType, Fact, FailReason, Failure, FailureKind, Filter, FilterProblem,
-    Footprint, Full, HeaderLines, InvalidFilter, InvalidName, InvalidSpec, InvalidTemplate, LaneId,
-    Ledger, Limits, MemoryBounds, NewDelivery, Note, NoteId, OnFailed, Ordering, OrderingKey,
-    Outcome, PayloadForm, PhaseTimes, PingError, PublishError, Published, RateLimit, Repeat,
-    ReplayId, ResendError, Response, RetryError, RetryPolicy, Schedule, Secret, Sent, SentBody,
-    SignatureForm, Template, TemplateProblem, TenantId, Wall,
+    Attempt, AttemptId, AttemptResult, BatchPolicy, BodyTooLarge, BreakerPolicy, ClientIdentity,
+    Closed, DeliveryId, DeliveryRecord, DeliveryState, DisabledReason, DiscardError, Drained,
+    Endpoint, EndpointError, EndpointId, EndpointName, EndpointSpec, EndpointStatus, Event,
+    EventId, EventPattern, EventType, Fact, FailReason, Failure, FailureKind, Filter,
+    FilterProblem, Footprint, Full, HeaderLines, InvalidFilter, InvalidName, InvalidSpec,
+    InvalidTemplate, LaneId, Ledger, Limits, MemoryBounds, NewDelivery, Note, NoteId, OnFailed,
+    Ordering, OrderingKey, Outcome, PayloadForm, PhaseTimes, PingError, PublishError, Published,
+    RateLimit, Repeat, ReplayId, ResendError, Response, RetryError, RetryPolicy, Schedule, Secret,
+    Sending, Sent, SentBody, SignatureForm, Template, TemplateProblem, TenantId, Wall,
 };
 pub use readiness::NotReady;
 pub use reading::LaneRecord;

@@ -1,5 +1,12 @@
 //! TLS settings.
 
+mod identity;
+mod roots;
+
+pub(crate) use identity::with_identity;
+pub use identity::{InvalidIdentity, check_identity};
+pub use roots::{InvalidRoots, add_roots, system_roots};
+
 use rustls::crypto::ring;
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, RootCertStore};
