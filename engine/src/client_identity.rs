@@ -56,7 +56,8 @@ impl ClientIdentity {
     }
 
     /// How many bytes both texts have.
-    pub(crate) fn bytes(&self) -> usize {
+    #[must_use]
+    pub fn bytes(&self) -> usize {
         self.0.certificates.len() + self.0.private_key.len()
     }
 }

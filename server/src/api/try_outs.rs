@@ -74,7 +74,7 @@ pub(crate) async fn endpoint(
     let payload = body
         .remove("payload")
         .filter(|payload| !raw::is_null(payload));
-    let (spec, secret) = endpoints::formed(&api, caller.tenant(), body, &[])?;
+    let (spec, secret) = endpoints::formed(&api, caller.tenant(), body, None)?;
     let secret = secret.map_or_else(endpoints::new_secret, Ok)?;
     let submission = endpoints::tested(&api, event_type, payload.as_deref());
     let sent = api.postrider().ping_unregistered(spec, secret, submission);

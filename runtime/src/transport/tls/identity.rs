@@ -12,6 +12,9 @@ use std::sync::Arc;
 /// Why a client certificate cannot be used. Holds nothing of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidIdentity {
+    /// It is too long.
+    #[error("use at most {max} bytes for certificate and key together", max = ClientIdentity::BYTES_MAX)]
+    TooLong,
     /// The certificates cannot be read.
     #[error(
         "the certificate cannot be read: give it as PEM (-----BEGIN CERTIFICATE-----), and behind it \
@@ -40,7 +43,10 @@ pub enum InvalidIdentity {
 ///
 /// [`InvalidIdentity`] says what of it cannot be used.
 pub fn check_identity(identity: &ClientIdentity) -> Result<(), InvalidIdentity> {
-    certified(identity).map(|_| ())
+    match identity.bytes() > ClientIdentity::BYTES_MAX {
+        true => Err(InvalidIdentity::TooLong),
+        false => certified(identity).map(|_| ()),
+    }
 }
 
 /// The same configuration, appearing as this identity.
@@ -90,5 +96,7 @@ mod tests {
         assert_eq!(of(certificate, ""), InvalidIdentity::Key);
         assert_eq!(of(certificate, certificate), InvalidIdentity::Key);
         assert_eq!(of(certificate, key), InvalidIdentity::KindOfKey);
+        let long = "k".repeat(ClientIdentity::BYTES_MAX);
+        assert_eq!(of(certificate, &long), InvalidIdentity::TooLong);
     }
 }
