@@ -1,6 +1,7 @@
 //! Commands that ask a running server.
 
 pub(crate) mod audit;
+mod certificates;
 pub(crate) mod dead_letters;
 pub(crate) mod deliveries;
 pub(crate) mod endpoints;
