@@ -16,6 +16,7 @@ mod playground;
 mod portal;
 mod reach;
 mod readme;
+mod sending;
 mod server;
 mod shares;
 mod tenants;

@@ -150,6 +150,10 @@ async fn a_request_that_was_repeated_on_a_new_connection_is_one_attempt_that_say
         assert_eq!(second.len(), 1);
         assert_eq!(second[0]["status"], 200);
         assert_eq!(second[0]["repeated"], why);
+        let told = header(&second[0]["request_headers"], "x-attempt-repeat");
+        assert_eq!(told, [why], "the record is of what was sent last");
+        let told = format!("\r\nx-attempt-repeat: {why}\r\n");
+        assert!(receiver.requests()[2].contains(&told));
         assert_eq!(receiver.requests().len(), 3);
         // It is in the file, too.
         let server = server.restart().await;
