@@ -43,10 +43,11 @@ pub trait Dial: Send + Sync + 'static {
         address: SocketAddr,
         source: Option<IpAddr>,
     ) -> impl Future<Output = io::Result<Self::Stream>> + Send {
+        let connecting = source.is_none().then(|| self.connect(address));
         async move {
-            match source {
-                None => self.connect(address).await,
-                Some(_) => Err(io::ErrorKind::Unsupported.into()),
+            match connecting {
+                Some(connecting) => connecting.await,
+                None => Err(io::ErrorKind::Unsupported.into()),
             }
         }
     }

@@ -110,11 +110,12 @@ impl FromStr for Proxy {
             return Err(InvalidProxy::Url);
         }
         let port = url.port_or_known_default().ok_or(InvalidProxy::Url)?;
-        let (host, address) = match url.host().ok_or(InvalidProxy::Url)? {
-            url::Host::Domain(name) => (name.into(), None),
-            url::Host::Ipv4(address) => (address.to_string().into(), Some(address.into())),
-            url::Host::Ipv6(address) => (format!("[{address}]").into(), Some(address.into())),
-        };
+        let (host, address): (Arc<str>, Option<IpAddr>) =
+            match url.host().ok_or(InvalidProxy::Url)? {
+                url::Host::Domain(name) => (name.into(), None),
+                url::Host::Ipv4(address) => (address.to_string().into(), Some(address.into())),
+                url::Host::Ipv6(address) => (format!("[{address}]").into(), Some(address.into())),
+            };
         Ok(Self {
             host,
             address,
@@ -156,7 +157,7 @@ fn decoded(text: &str) -> Vec<u8> {
     while let [first, after @ ..] = rest {
         let digits = after.first_chunk::<2>().filter(|_| *first == b'%');
         let byte = digits.and_then(|digits| {
-            let [high, low] = digits.map(|digit| char::from(digit).to_digit(16));
+            let [high, low] = (*digits).map(|digit| char::from(digit).to_digit(16));
             u8::try_from(high? * 16 + low?).ok()
         });
         bytes.push(byte.unwrap_or(*first));
