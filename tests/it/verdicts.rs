@@ -175,3 +175,16 @@ async fn a_request_that_was_repeated_on_a_new_connection_is_one_attempt_that_say
         assert_eq!(kept, [Value::Null, json!(why)]);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_line_of_a_repeated_response_header_is_on_record() {
+    let server = Server::start().await;
+    let head =
+        "HTTP/1.1 200 OK\r\nlink: <a>\r\nx-other: 1\r\nLink: <b>\r\ncontent-length: 0\r\n\r\n";
+    let receiver = Receiver::start(Behaviour::Answer(head.into())).await;
+    endpoint(&server, &receiver, 5_000).await;
+    let event = server.publish("a.b", json!({})).await;
+    let attempts = attempts(&server, &event, "delivered").await;
+    let kept = header(&attempts[0]["response_headers"], "link");
+    assert_eq!(kept, ["<a>", "<b>"]);
+}
