@@ -29,6 +29,7 @@ const RESERVED: &[&str] = &[
     "user-agent",
     "via",
     "x-attempt",
+    "x-attempt-repeat",
     "x-batch-size",
     "x-delivery-id",
     "x-event-id",

@@ -226,6 +226,12 @@ impl HeaderLines {
         Self(lines.into())
     }
 
+    /// The same lines and one more, which has no secret in it.
+    #[must_use]
+    pub fn with_line(&self, name: &str, value: &str) -> Self {
+        Self(format!("{}{name}: {value}\n", self.0).into())
+    }
+
     /// The lines.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -254,5 +260,7 @@ mod tests {
         let own = "\nx-my-signature: v1\nx-team: [secret]\n";
         assert_eq!(HeaderLines::recorded(own.to_owned()).as_str(), own);
         assert_eq!(HeaderLines::recorded(String::new()), HeaderLines::default());
+        let more = HeaderLines::from_lines(own).with_line("x-a", "b");
+        assert_eq!(more.as_str(), format!("{own}x-a: b\n"));
     }
 }

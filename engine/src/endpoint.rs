@@ -11,6 +11,7 @@ use crate::names::{EndpointName, EventPattern, TenantId};
 use crate::payload_form::PayloadForm;
 use crate::rate::RateLimit;
 use crate::retry::RetryPolicy;
+use crate::sending::Sending;
 use crate::signature_form::{self, SignatureForm};
 use crate::time::Wall;
 use postrider_signature::Secret;
@@ -50,6 +51,8 @@ pub struct EndpointSpec {
     /// Headers added to every request. Names of the protocol and of the engine are refused. The
     /// values are kept as secrets are: they are not printed, nor recorded with attempts.
     pub headers: Vec<(String, String)>,
+    /// How its requests are sent. Default: as most receivers take them.
+    pub sending: Sending,
     /// Whether deliveries keep their order. Default: they do.
     pub ordering: Ordering,
     /// What becomes of a lane whose first delivery has failed for good. Default: it goes on.
@@ -182,6 +185,7 @@ impl fmt::Debug for EndpointSpec {
             .field("payload_form", &self.payload_form)
             .field("signatures", &self.signatures)
             .field("headers", &custom_headers::Names(&self.headers))
+            .field("sending", &self.sending)
             .field("ordering", &self.ordering)
             .field("on_failed", &self.on_failed)
             .field("timeout", &self.timeout)
@@ -210,6 +214,7 @@ impl EndpointSpec {
             payload_form: PayloadForm::Raw,
             signatures: vec![SignatureForm::default()],
             headers: Vec::new(),
+            sending: Sending::default(),
             ordering: Ordering::Fifo,
             on_failed: OnFailed::Continue,
             timeout: Duration::from_secs(30),
@@ -274,6 +279,7 @@ impl EndpointSpec {
             return Err(InvalidSpec::Breaker);
         }
         custom_headers::check(&self.headers, limits)?;
+        self.sending.check()?;
         signature_form::check(&self.signatures, &self.headers, limits)?;
         self.retry.check(limits)
     }

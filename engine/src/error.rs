@@ -296,6 +296,26 @@ pub enum InvalidSpec {
         /// The name.
         name: String,
     },
+    /// What is to be the `Content-Type` is no media type.
+    #[error(
+        "content_type is refused: write type/subtype, such as text/xml; charset=utf-8, in at most \
+         {most} bytes of visible ASCII"
+    )]
+    ContentType {
+        /// The bound.
+        most: usize,
+    },
+    /// What is to be the `User-Agent` cannot be the value of a header.
+    #[error(
+        "user_agent is refused: use 1 to {most} bytes of visible ASCII, without spaces around them"
+    )]
+    UserAgent {
+        /// The bound.
+        most: usize,
+    },
+    /// The client certificate is too large, or refused by the host.
+    #[error("client_certificate is refused: {0}")]
+    ClientIdentity(String),
     /// No signature, or too many.
     #[error("signatures is refused: give 1 to {most} forms")]
     Signatures {

@@ -34,7 +34,7 @@ pub enum PayloadForm {
 
 /// The request that a body is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sending {
+pub struct RenderContext {
     /// The delivery.
     pub delivery: DeliveryId,
     /// 1 for its first attempt.
@@ -63,7 +63,7 @@ impl PayloadForm {
     pub fn render(
         &self,
         event: &Event,
-        sending: &Sending,
+        sending: &RenderContext,
         bytes_max: usize,
     ) -> Result<Bytes, BodyTooLarge> {
         let mut body = Body::new(bytes_max);
@@ -97,7 +97,7 @@ impl PayloadForm {
     /// The body for several events together: a JSON array. Four times as large as that of one.
     pub(crate) fn render_all<'e>(
         &self,
-        deliveries: impl Iterator<Item = (&'e Event, Sending)>,
+        deliveries: impl Iterator<Item = (&'e Event, RenderContext)>,
         bytes_max: usize,
     ) -> Result<Bytes, BodyTooLarge> {
         let mut body = Body::new(bytes_max.saturating_mul(4));

@@ -5,8 +5,9 @@ use crate::delivery::{Event, HeaderLines};
 use crate::endpoint::Endpoint;
 use crate::error::InvalidSpec;
 use crate::id::{self, AttemptId, DeliveryId, EndpointId};
-use crate::payload_form::{BodyTooLarge, PayloadForm, Sending};
+use crate::payload_form::{BodyTooLarge, PayloadForm, RenderContext};
 use crate::payload_type;
+use crate::sending::Sending;
 use crate::sent::{Sent, SentBody};
 use crate::time::Wall;
 use bytes::Bytes;
@@ -18,6 +19,10 @@ use std::sync::Arc;
 /// The value of `User-Agent`.
 pub const USER_AGENT: &str = concat!("Postrider/", env!("CARGO_PKG_VERSION"));
 
+/// A request that is sent a second time within its attempt says why in this header: the attempt, and so
+/// `x-attempt`, is the same. Its values are the names of [`Repeat`](crate::Repeat).
+pub const REPEAT_HEADER: &str = "x-attempt-repeat";
+
 /// Where the requests of an endpoint go and how they are signed, as of one revision of it.
 pub struct Route {
     /// The endpoint.
@@ -28,6 +33,8 @@ pub struct Route {
     pub url: Arc<str>,
     /// Its custom headers.
     pub headers: Vec<(String, String)>,
+    /// How its requests are sent.
+    pub sending: Sending,
     payload_form: PayloadForm,
     /// Bodies are arrays.
     batches: bool,
@@ -104,6 +111,7 @@ impl fmt::Debug for Route {
             .field("revision", &self.revision)
             .field("url", &self.url)
             .field("headers", &custom_headers::Names(&self.headers))
+            .field("sending", &self.sending)
             .field("signers", &self.signers)
             .finish_non_exhaustive()
     }
@@ -169,6 +177,7 @@ impl Route {
             revision: endpoint.revision,
             url: Arc::clone(&endpoint.spec.url),
             headers: endpoint.spec.headers.clone(),
+            sending: endpoint.spec.sending.clone(),
             payload_form: endpoint.spec.payload_form.clone(),
             batches: endpoint.spec.batch.is_some(),
             signers: forms.collect::<Result<_, _>>()?,
@@ -210,8 +219,8 @@ impl Request {
         )
     }
 
-    fn sending(&self, delivery: DeliveryId) -> Sending {
-        Sending {
+    fn sending(&self, delivery: DeliveryId) -> RenderContext {
+        RenderContext {
             delivery,
             attempt: self.number,
             at: self.at,
@@ -293,10 +302,14 @@ impl Request {
         };
         let signatures = 4 * self.route.signers.len();
         let mut headers = Vec::with_capacity(8 + signatures + self.route.headers.len());
+        let sending = &self.route.sending;
         let (media_type, coding) = self.body_type();
-        headers.push(("content-type", Cow::Borrowed(media_type)));
+        // An endpoint's own name for what it gets goes before that of the event.
+        let content_type = sending.content_type.as_deref().unwrap_or(media_type);
+        headers.push(("content-type", Cow::Borrowed(content_type)));
         headers.extend(coding.map(|coding| ("content-encoding", Cow::Borrowed(coding))));
-        headers.push(("user-agent", Cow::Borrowed(USER_AGENT)));
+        let user_agent = sending.user_agent.as_deref().unwrap_or(USER_AGENT);
+        headers.push(("user-agent", Cow::Borrowed(user_agent)));
         headers.push((
             "x-event-type",
             Cow::Borrowed(self.event.event_type.as_str()),

@@ -6,7 +6,7 @@ mod tests;
 
 use crate::delivery::Event;
 use crate::json::{Kind, Value};
-use crate::payload_form::{Body, BodyTooLarge, Data, Sending, quoted};
+use crate::payload_form::{Body, BodyTooLarge, Data, RenderContext, quoted};
 use crate::time::Wall;
 use std::borrow::Cow;
 use std::fmt;
@@ -208,7 +208,7 @@ impl Template {
     pub(crate) fn write(
         &self,
         event: &Event,
-        sending: &Sending,
+        sending: &RenderContext,
         body: &mut Body,
     ) -> Result<(), BodyTooLarge> {
         let data = Data::of(event);

@@ -71,8 +71,9 @@ pub enum InvalidUrl {
     Scheme,
     /// A user name or a password, which would end up in logs.
     #[error(
-        "the URL holds a user name or a password: remove it, with its @; \
-         receivers know a request by its signature"
+        "the URL holds a user name or a password, which would end up in logs: remove it, with its @, \
+         and give the endpoint a header Authorization instead: Basic and the base64 of \
+         user:password; its value is kept as a secret"
     )]
     UserInfo,
     /// No host.
@@ -356,6 +357,21 @@ mod tests {
             let url = url(text);
             assert_eq!((url.port(), url.authority()), (port, authority), "{text}");
             assert_eq!(url.path_and_query(), "/", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_user_in_a_url_is_refused_and_told_of_the_header_that_takes_it() {
+        for text in [
+            "https://user:hunter2@example.com/",
+            "https://user@example.com/",
+            "https://@example.com/",
+        ] {
+            let refused = EndpointUrl::parse(text).unwrap_err();
+            assert_eq!(refused, InvalidUrl::UserInfo, "{text}");
+            let told = refused.to_string();
+            assert!(told.contains("Authorization"), "{told}");
+            assert!(!told.contains("hunter2"), "{told}");
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! [`HyperTransport`] is the one to use. It is hyper over a [`Dial`], so that a simulator can
 //! swap the network for its own. [`ReqwestTransport`] goes through a `reqwest::Client`, for
-//! services that need a proxy or client certificates. Both keep the same rules:
+//! services that have one already. Both keep the same rules:
 //!
 //! - Every address is vetted by the [`EgressGuard`](crate::egress::EgressGuard) before the first
 //!   packet, and the address that was vetted is the one that is dialled.
@@ -12,7 +12,7 @@
 //!   it can be: the receiver has handled the request.
 //! - A redirect is an answer like any other and is never followed.
 //! - Nothing of a response is unbounded: see [`TransportLimits`]. No body is ever decompressed.
-//! - No proxy is taken from the environment.
+//! - No proxy is taken from the environment. One that is given is a part of the [`Uplink`].
 //! - What this machine is short of is no fault of the receiver's: see [`Shortage`].
 //! - A pooled connection that turns out to be dead costs no attempt.
 
@@ -26,10 +26,12 @@ mod head;
 mod http1;
 mod http2;
 mod hyper;
+mod identities;
 mod limits;
 mod lookups;
 mod pool;
 mod progress;
+mod proxy;
 mod request;
 #[cfg(feature = "reqwest")]
 mod reqwest;
@@ -37,11 +39,13 @@ mod shortage;
 mod stopwatch;
 mod stream;
 pub mod tls;
+mod uplink;
 
 pub use config::TransportConfig;
 pub use dial::{Dial, TokioDial};
 pub use hyper::HyperTransport;
 pub use limits::{PoolLimits, TransportLimits};
+pub use proxy::{InvalidProxy, Proxy};
 
 pub use request::WireRequest;
 #[cfg(feature = "reqwest")]
@@ -50,9 +54,10 @@ pub use shortage::Shortage;
 pub(crate) use shortage::tell as tell_of_shortage;
 #[cfg(feature = "sqlite")]
 pub(crate) use shortage::{has_no_descriptors, is_shortage};
+pub use uplink::{AddressFamily, Uplink};
 
 use crate::EndpointUrl;
-use postrider_engine::{Outcome, PhaseTimes};
+use postrider_engine::{ClientIdentity, Outcome, PhaseTimes, TenantId};
 use std::net::IpAddr;
 use std::pin::Pin;
 use tokio::time::Instant;
@@ -77,6 +82,13 @@ pub trait Transport: Send + Sync + 'static {
     ) -> Pin<Box<dyn Future<Output = Option<Vec<IpAddr>>> + Send + 'a>> {
         let _ = url;
         Box::pin(std::future::ready(None))
+    }
+
+    /// From now on the requests of this tenant appear as this identity in TLS handshakes, where they
+    /// have none of their own; `None` for nobody. False if this transport cannot do that.
+    fn identify(&self, tenant: &TenantId, identity: Option<ClientIdentity>) -> bool {
+        let _ = (tenant, identity);
+        false
     }
 
     /// Sends the request and says how it ended, at `deadline` at the latest. Whatever goes wrong

@@ -4,7 +4,8 @@ use crate::EndpointUrl;
 use crate::egress::EgressGuard;
 use crate::endpoint_url::Host;
 use crate::postrider::Postrider;
-use postrider_engine::{EndpointId, EndpointSpec, InvalidSpec, TenantId};
+use crate::transport::tls::check_identity;
+use postrider_engine::{ClientIdentity, EndpointId, EndpointSpec, InvalidSpec, TenantId};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -30,8 +31,37 @@ pub(crate) enum NoPublicName {
 }
 
 impl Postrider {
+    /// From now on the requests of this tenant appear as this identity in TLS handshakes, where their
+    /// endpoint has none of its own; `None` for nobody. It is kept in memory alone: whoever says it says
+    /// it again after a start.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSpec::ClientIdentity`] if it cannot be used, or the transport has none of tenants.
+    pub fn identify_tenant(
+        &self,
+        tenant: &TenantId,
+        identity: Option<ClientIdentity>,
+    ) -> Result<(), InvalidSpec> {
+        if let Some(identity) = &identity {
+            vet_identity(identity)?;
+        }
+        let is_nobody = identity.is_none();
+        match self.transport().identify(tenant, identity) || is_nobody {
+            true => Ok(()),
+            false => {
+                let why = "the transport of this program has none of single tenants".to_owned();
+                Err(InvalidSpec::ClientIdentity(why))
+            }
+        }
+    }
+
     /// Checks the URL of a new endpoint, and gives it its canonical form.
     pub(crate) async fn vet(&self, mut spec: EndpointSpec) -> Result<EndpointSpec, InvalidSpec> {
+        spec.sending
+            .identity
+            .as_ref()
+            .map_or(Ok(()), vet_identity)?;
         let guard = self.egress().of(&spec.tenant);
         let url = vetted(&spec.url, &guard)?;
         self.check_name(&url, &guard).await?;
@@ -46,6 +76,10 @@ impl Postrider {
         endpoint: &EndpointId,
         mut spec: EndpointSpec,
     ) -> Result<EndpointSpec, InvalidSpec> {
+        spec.sending
+            .identity
+            .as_ref()
+            .map_or(Ok(()), vet_identity)?;
         // What is not there the engine says.
         let known = self.store().endpoint(*endpoint).await.ok().flatten();
         let tenant = known
@@ -84,6 +118,10 @@ impl Postrider {
     }
 }
 
+fn vet_identity(identity: &ClientIdentity) -> Result<(), InvalidSpec> {
+    check_identity(identity).map_err(|error| InvalidSpec::ClientIdentity(error.to_string()))
+}
+
 /// What the URL alone tells.
 fn vetted(text: &str, guard: &EgressGuard) -> Result<EndpointUrl, InvalidSpec> {
     let refused = |error: &dyn std::error::Error| InvalidSpec::Url(error.to_string());
@@ -94,6 +132,6 @@ fn vetted(text: &str, guard: &EgressGuard) -> Result<EndpointUrl, InvalidSpec> {
 }
 
 /// RFC 6761, section 6.3.
-fn is_localhost(name: &str) -> bool {
+pub(crate) fn is_localhost(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }

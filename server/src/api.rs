@@ -5,6 +5,7 @@ mod audit;
 mod backfill;
 mod caller;
 mod caught;
+mod client_certificates;
 mod cursors;
 mod dashboard;
 mod dead_letter_acts;
@@ -113,6 +114,7 @@ struct Shared {
     event_types: Registry<event_types::EventTypeView>,
     templates: Registry<templates::TemplateView>,
     endpoint_defaults: Registry<EndpointDefaults>,
+    client_certificates: Registry<client_certificates::CertificateRecord>,
     validators: validators::Validators,
     live: Live,
     intake: intake::Intake,
@@ -197,6 +199,7 @@ impl Api {
             event_types: Registry::load("event_type", Arc::clone(&records)).await?,
             templates: Registry::load("template", Arc::clone(&records)).await?,
             endpoint_defaults: Registry::load("endpoint_defaults", Arc::clone(&records)).await?,
+            client_certificates: Registry::load("client_certificate", Arc::clone(&records)).await?,
             validators: validators::Validators::default(),
             sources: sources::Sources::load(records).await?,
             receipts,
@@ -212,6 +215,7 @@ impl Api {
         tokio::spawn(receipts::run(Arc::downgrade(&shared), received));
         let api = Self(shared);
         api.open_networks();
+        api.identify_tenants();
         for tenant in api.tenants().being_deleted() {
             api.go_on_deleting(tenant);
         }
@@ -323,6 +327,10 @@ impl Api {
 
     pub(crate) fn endpoint_defaults(&self) -> &Registry<EndpointDefaults> {
         &self.0.endpoint_defaults
+    }
+
+    pub(crate) fn client_certificates(&self) -> &Registry<client_certificates::CertificateRecord> {
+        &self.0.client_certificates
     }
 
     pub(crate) fn sources(&self) -> &sources::Sources {

@@ -6,6 +6,7 @@ mod environment;
 mod file;
 mod kinds;
 mod show;
+mod uplink;
 
 pub(crate) use environment::UnknownVariable;
 pub(crate) use show::Shown;
@@ -13,6 +14,8 @@ pub(crate) use show::Shown;
 use kinds::Kind;
 
 use postrider::egress::EgressGuard;
+use postrider::transport::Uplink;
+use postrider::transport::tls::RootCertStore;
 use postrider_server::{EndpointDefaults, FrameOrigins, Networks, PublicUrl};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -54,6 +57,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("allow_networks", Some(""), "networks beside the public ones that requests may go to, with commas between"),
     setting("deny_networks", Some(""), "networks that no request goes to, whatever is allowed, with commas between"),
     setting("allow_http", None, "send to http:// URLs, too: true or false; if nothing is said, only where the API listens on a loopback address"),
+    Setting { secret: true, ..setting("proxy", None, "an HTTP proxy that requests go through, as http://USER:PASSWORD@HOST:PORT") },
+    setting("proxy_except", Some(""), "networks that are reached without the proxy, with commas between"),
+    setting("proxy_resolves", Some("false"), "leave it to the proxy to look up names, and to keep requests from private addresses"),
+    setting("address_family", Some("any"), "the addresses that requests go to: any, ipv4 or ipv6"),
+    setting("source_address", Some(""), "the address that requests come from, or one of each family, with a comma between"),
+    setting("ca_file", Some(""), "a PEM file with certificate authorities that receivers are believed by, beside the others"),
+    setting("system_roots", Some("false"), "believe receivers by the certificate authorities of this system instead of those that are built in"),
     setting("attempt_timeout_max_s", Some("600"), "the longest timeout of an attempt; longer ones of endpoints are cut to it"),
     setting("trusted_proxies", Some(""), "networks whose X-Forwarded-For is believed, with commas between"),
     setting("default_retry", Some(""), "the retry policy of endpoints that are registered without one: JSON, as POST /v1/endpoints takes it"),
@@ -195,6 +205,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) api_key: Option<String>,
     pub(crate) egress: EgressGuard,
+    pub(crate) uplink: Uplink,
+    pub(crate) roots: RootCertStore,
     pub(crate) trusted_proxies: Networks,
     pub(crate) endpoint_defaults: EndpointDefaults,
     pub(crate) public_url: PublicUrl,
@@ -245,6 +257,8 @@ impl Config {
             listen,
             api_key,
             egress: egress(values, listen)?,
+            uplink: uplink::uplink(values)?,
+            roots: uplink::roots(values)?,
             trusted_proxies: values.parsed("trusted_proxies")?,
             endpoint_defaults: endpoint_defaults(values)?,
             public_url: values.parsed("public_url")?,

@@ -18,6 +18,7 @@ mod playground;
 mod portal;
 mod reach;
 mod readme;
+mod sending;
 mod server;
 mod shares;
 mod tenants;

@@ -15,9 +15,12 @@ mod egress;
 pub(crate) mod fixture;
 mod http1;
 mod http2;
+mod identities;
 mod names;
 mod phases;
+mod proxies;
 mod tls;
+mod uplinks;
 
 use fixture::Subject;
 
@@ -77,6 +80,10 @@ cases! {
         certificates_are_judged_by_the_clock_that_is_given,
         a_certificate_for_another_host_is_refused,
         a_certificate_of_an_unknown_authority_is_refused,
+        a_chain_without_the_authority_between_is_refused,
+        a_chain_with_the_authority_between_is_accepted,
+        a_receiver_that_speaks_tls_1_2_only_is_reached,
+        an_authority_that_was_read_from_a_file_is_believed,
         a_stalled_handshake_times_out,
         plain_text_in_place_of_a_handshake_is_refused,
         a_connection_closed_in_the_handshake_is_refused;

@@ -150,6 +150,10 @@ async fn a_request_that_was_repeated_on_a_new_connection_is_one_attempt_that_say
         assert_eq!(second.len(), 1);
         assert_eq!(second[0]["status"], 200);
         assert_eq!(second[0]["repeated"], why);
+        let told = header(&second[0]["request_headers"], "x-attempt-repeat");
+        assert_eq!(told, [why], "the record is of what was sent last");
+        let told = format!("\r\nx-attempt-repeat: {why}\r\n");
+        assert!(receiver.requests()[2].contains(&told));
         assert_eq!(receiver.requests().len(), 3);
         // It is in the file, too.
         let server = server.restart().await;
@@ -170,4 +174,17 @@ async fn a_request_that_was_repeated_on_a_new_connection_is_one_attempt_that_say
         kept.sort_by_key(Value::is_string);
         assert_eq!(kept, [Value::Null, json!(why)]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_line_of_a_repeated_response_header_is_on_record() {
+    let server = Server::start().await;
+    let head =
+        "HTTP/1.1 200 OK\r\nlink: <a>\r\nx-other: 1\r\nLink: <b>\r\ncontent-length: 0\r\n\r\n";
+    let receiver = Receiver::start(Behaviour::Answer(head.into())).await;
+    endpoint(&server, &receiver, 5_000).await;
+    let event = server.publish("a.b", json!({})).await;
+    let attempts = attempts(&server, &event, "delivered").await;
+    let kept = header(&attempts[0]["response_headers"], "link");
+    assert_eq!(kept, ["<a>", "<b>"]);
 }

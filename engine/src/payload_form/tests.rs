@@ -13,8 +13,8 @@ fn event(payload: &'static [u8]) -> Event {
     }
 }
 
-fn sending() -> Sending {
-    Sending {
+fn sending() -> RenderContext {
+    RenderContext {
         delivery: DeliveryId::from_u128(2),
         attempt: 3,
         at: Wall(1_795_341_661_234),

@@ -28,8 +28,8 @@ fn written_of(template: &Template, event: &Event) -> String {
     String::from_utf8(body.into()).unwrap()
 }
 
-fn sending() -> Sending {
-    Sending {
+fn sending() -> RenderContext {
+    RenderContext {
         delivery: DeliveryId::from_u128(2),
         attempt: 3,
         at: Wall(1_795_341_661_234),

@@ -4,7 +4,8 @@ use crate::EndpointUrl;
 use crate::transport::{Transport, WireRequest, tell_of_shortage};
 use http::{HeaderName, HeaderValue};
 use postrider_engine::{
-    AttemptId, EndpointId, Failure, FailureKind, Input, Limits, Outcome, Request, Route, Sent,
+    AttemptId, EndpointId, Failure, FailureKind, Input, Limits, Outcome, REPEAT_HEADER, Request,
+    Route, Sent,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -62,6 +63,7 @@ impl Attempts {
                     match caught(transport.send_timed(wire, deadline)).await {
                         Ok(timed) => {
                             done.sent.phases = timed.phases;
+                            done.note_repeat(&timed.outcome);
                             timed.outcome
                         }
                         // So tokio says that it has no thread, and can get none.
@@ -152,6 +154,8 @@ fn wire_of(
         headers,
         body: prepared.body,
         response_bytes_max,
+        send_again: request.route.sending.send_again,
+        identity: request.route.sending.identity.clone(),
     };
     Ok((wire, sent))
 }
@@ -215,6 +219,13 @@ struct Done {
 }
 
 impl Done {
+    /// A request that was sent a second time had one header more then.
+    fn note_repeat(&mut self, outcome: &Outcome) {
+        if let Some(why) = outcome.repeated() {
+            self.sent.headers = self.sent.headers.with_line(REPEAT_HEADER, why.name());
+        }
+    }
+
     fn with(&mut self, outcome: Outcome) {
         if let Some(inputs) = self.inputs.take() {
             if let Outcome::Failure(failure) = &outcome

@@ -2,6 +2,7 @@
 
 use super::limits::TransportLimits;
 use super::tls;
+use super::uplink::Uplink;
 use crate::egress::EgressGuard;
 use rustls::ClientConfig;
 use std::sync::Arc;
@@ -16,6 +17,9 @@ pub struct TransportConfig {
     pub tls: ClientConfig,
     /// How much is read and kept.
     pub limits: TransportLimits,
+    /// How requests leave this machine. [`ReqwestTransport`](super::ReqwestTransport) leaves that to its
+    /// builder.
+    pub uplink: Uplink,
 }
 
 impl TransportConfig {
@@ -31,6 +35,7 @@ impl TransportConfig {
             guard,
             tls,
             limits: TransportLimits::default(),
+            uplink: Uplink::default(),
         })
     }
 

@@ -1,5 +1,7 @@
 //! From a URL to a connection: resolve, vet, dial, check, shake hands.
 
+mod tunnel;
+
 use super::dial::Dial;
 use super::failure::{carries, describe, of_hyper};
 use super::http1::Http1;
@@ -8,14 +10,16 @@ use super::limits::TransportLimits;
 use super::progress::Progress;
 use super::shortage::Shortage;
 use super::stream::{HeadWatch, Stream};
-use super::tls::ALPN_HTTP2;
+use super::tls::{ALPN_HTTP2, with_identity};
+use super::uplink::Uplink;
 use crate::EndpointUrl;
 use crate::egress::{Blocked, BlockedName, EgressGuard};
 use crate::endpoint_url::Host;
-use postrider_engine::{Failure, FailureKind, Phase};
+use crate::vetting::is_localhost;
+use postrider_engine::{ClientIdentity, Failure, FailureKind, Phase};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
@@ -25,7 +29,8 @@ use tokio_rustls::client::TlsStream;
 pub(crate) struct Connector<D> {
     dial: D,
     guard: EgressGuard,
-    tls: TlsConnector,
+    tls: Arc<ClientConfig>,
+    uplink: Uplink,
 }
 
 /// A connection, by the protocol it speaks.
@@ -35,11 +40,12 @@ pub(crate) enum Connected<D: Dial> {
 }
 
 impl<D: Dial> Connector<D> {
-    pub(crate) fn new(dial: D, guard: EgressGuard, tls: ClientConfig) -> Self {
+    pub(crate) fn new(dial: D, guard: EgressGuard, tls: ClientConfig, uplink: Uplink) -> Self {
         Self {
             dial,
             guard,
-            tls: TlsConnector::from(Arc::new(tls)),
+            tls: Arc::new(tls),
+            uplink,
         }
     }
 
@@ -59,11 +65,12 @@ impl<D: Dial> Connector<D> {
         }
     }
 
-    /// Makes a connection that `guard` allows, ready for a request. `progress` follows it.
+    /// Makes a connection that `guard` allows, as `identity`, ready for a request. `progress` follows
+    /// it.
     pub(crate) async fn connect(
         &self,
         url: &EndpointUrl,
-        guard: EgressGuard,
+        (guard, identity): (EgressGuard, Option<&ClientIdentity>),
         limits: &TransportLimits,
         (deadline, progress): (Instant, &mut Progress),
     ) -> Result<Connected<D>, Failure> {
@@ -74,12 +81,19 @@ impl<D: Dial> Connector<D> {
             guard: &guard,
             is_name: matches!(url.host(), Host::Name(_)),
         };
-        let stream = self.dial(&vetted, limits.dials_max, deadline).await?;
+        let stream = match self.uplink.proxy_to(&addresses, &guard) {
+            None => self.dial(&vetted, limits.dials_max, deadline).await?,
+            Some(proxy) => {
+                let most = addresses.len().min(limits.dials_max);
+                let targets = proxy.targets(url, &addresses[..most]);
+                self.tunnel(proxy, &targets, deadline).await?
+            }
+        };
 
         let watch = HeadWatch::new(limits.head_bytes_max());
         let stream = if url.is_https() {
             progress.enter(Phase::Tls);
-            let stream = self.shake_hands(url.host(), stream).await?;
+            let stream = self.shake_hands(url.host(), stream, identity).await?;
             let chosen = stream.get_ref().1.alpn_protocol();
             if chosen == Some(ALPN_HTTP2) {
                 let stream = Stream::tls(stream, watch);
@@ -98,15 +112,24 @@ impl<D: Dial> Connector<D> {
     }
 
     /// The addresses of the host, all of them vetted. One that is refused refuses the name: a
-    /// name with public and private addresses is an attack on whoever picks the private one.
+    /// name with public and private addresses is an attack on whoever picks the private one. There are
+    /// none if the proxy looks up the name.
     async fn resolve(
         &self,
         url: &EndpointUrl,
         guard: &EgressGuard,
         progress: &mut Progress,
     ) -> Result<Vec<SocketAddr>, Failure> {
-        let addresses = match url.host() {
+        let mut addresses = match url.host() {
             Host::Address(address) => vec![SocketAddr::new(address, url.port())],
+            Host::Name(name) if self.uplink.leaves_names_to_proxy() => {
+                // To the proxy this is the proxy itself.
+                let own = guard.check(Ipv4Addr::LOCALHOST.into());
+                return match own.err().filter(|_| is_localhost(name)) {
+                    Some(why) => Err(blocked_host(why, true)),
+                    None => Ok(Vec::new()),
+                };
+            }
             Host::Name(name) => {
                 progress.enter(Phase::Resolve);
                 let found = self.dial.resolve(name, url.port()).await;
@@ -120,6 +143,12 @@ impl<D: Dial> Connector<D> {
         for address in &addresses {
             let checked = guard.check_socket(*address);
             checked.map_err(|why| blocked_host(why, is_name))?;
+        }
+        addresses.retain(|it| guard.is_own_receiver(*it) || self.uplink.takes(it.ip()));
+        if addresses.is_empty() {
+            let why = "it has no address of the kind that this server sends to \
+                       (address_family, source_address)";
+            return Err(Failure::new(FailureKind::Connect, why));
         }
         Ok(addresses)
     }
@@ -140,7 +169,12 @@ impl<D: Dial> Connector<D> {
             let share = deadline.saturating_duration_since(now) / u32::try_from(left).unwrap_or(1);
             // The attempt's own deadline ends the last one.
             let until = if left == 1 { deadline } else { now + share };
-            failure = match timeout_at(until, self.dial.connect(*address)).await {
+            let source = match vetted.guard.is_own_receiver(*address) {
+                true => None,
+                false => self.uplink.source_for(address.ip()),
+            };
+            let dialled = self.dial.connect_from(*address, source);
+            failure = match timeout_at(until, dialled).await {
                 Ok(Ok(stream)) => return self.check_peer(stream, vetted),
                 Ok(Err(error)) if carries::<Shortage>(&error) => {
                     return Err(failed(FailureKind::Local, &error));
@@ -174,13 +208,22 @@ impl<D: Dial> Connector<D> {
         &self,
         host: Host<'_>,
         stream: D::Stream,
+        identity: Option<&ClientIdentity>,
     ) -> Result<TlsStream<D::Stream>, Failure> {
         let name = match host {
             Host::Address(address) => Ok(ServerName::from(address)),
             Host::Name(name) => ServerName::try_from(name.to_owned()),
         };
         let name = name.map_err(|error| Failure::new(FailureKind::Tls, describe(&error)))?;
-        let stream = self.tls.connect(name, stream).await;
+        let config = match identity {
+            None => Arc::clone(&self.tls),
+            Some(identity) => {
+                let config = with_identity(&self.tls, identity);
+                let unusable = |error| Failure::new(FailureKind::Tls, error);
+                Arc::new(config.map_err(unusable)?)
+            }
+        };
+        let stream = TlsConnector::from(config).connect(name, stream).await;
         stream.map_err(|error| Failure::new(FailureKind::Tls, describe(&error)))
     }
 }

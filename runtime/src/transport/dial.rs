@@ -2,9 +2,9 @@
 
 use super::{lookups, shortage};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// Resolves names and makes connections. The transport decides: it vets the addresses that
 /// [`resolve`](Dial::resolve) gives before it connects to one of them, and the
@@ -31,6 +31,26 @@ pub trait Dial: Send + Sync + 'static {
     /// Whatever kept the connection from being made.
     fn connect(&self, address: SocketAddr)
     -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// The same from this address of the machine, if one is chosen. A network that is asked for it and
+    /// cannot choose refuses.
+    ///
+    /// # Errors
+    ///
+    /// Whatever kept the connection from being made.
+    fn connect_from(
+        &self,
+        address: SocketAddr,
+        source: Option<IpAddr>,
+    ) -> impl Future<Output = io::Result<Self::Stream>> + Send {
+        let connecting = source.is_none().then(|| self.connect(address));
+        async move {
+            match connecting {
+                Some(connecting) => connecting.await,
+                None => Err(io::ErrorKind::Unsupported.into()),
+            }
+        }
+    }
 
     /// The address at the other end of a connection.
     ///
@@ -62,13 +82,35 @@ impl Dial for TokioDial {
 
     async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
         let stream = TcpStream::connect(address).await;
-        let stream = stream.map_err(|error| shortage::of_connect(error, address))?;
-        // A request leaves in one or two writes; waiting to fill a packet only costs time.
-        stream.set_nodelay(true)?;
-        Ok(stream)
+        ready(stream, address)
+    }
+
+    async fn connect_from(
+        &self,
+        address: SocketAddr,
+        source: Option<IpAddr>,
+    ) -> io::Result<TcpStream> {
+        let Some(source) = source else {
+            return self.connect(address).await;
+        };
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        };
+        let socket = socket.map_err(|error| shortage::of_connect(error, address))?;
+        let bound = socket.bind(SocketAddr::new(source, 0));
+        bound.map_err(|error| shortage::of_connect(error, address))?;
+        ready(socket.connect(address).await, address)
     }
 
     fn peer(&self, stream: &TcpStream) -> io::Result<SocketAddr> {
         stream.peer_addr()
     }
+}
+
+fn ready(stream: io::Result<TcpStream>, address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = stream.map_err(|error| shortage::of_connect(error, address))?;
+    // A request leaves in one or two writes; waiting to fill a packet only costs time.
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }

@@ -7,6 +7,7 @@ use super::connect::{Connected, Connector};
 use super::dial::{Dial, TokioDial};
 use super::http1::{Http1, Unanswered};
 use super::http2::Http2;
+use super::identities::Identities;
 use super::limits::TransportLimits;
 use super::pool::{Checkout, Lease, Pool, Slot};
 use super::progress::Progress;
@@ -14,9 +15,9 @@ use super::request::WireRequest;
 use super::{Timed, Transport, failure};
 use crate::EndpointUrl;
 use http::Response;
-use postrider_engine::{Failure, FailureKind, Outcome, Repeat};
+use postrider_engine::{ClientIdentity, Failure, FailureKind, Outcome, Repeat, TenantId};
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,12 +31,15 @@ type HttpSlot<D> = Slot<Box<Http1<<D as Dial>::Stream>>, Http2>;
 ///
 /// On a connection that was used before, a request that fails without a byte in answer, or is
 /// answered 408 or 421, is sent once more on a new connection within the same attempt, whose outcome
-/// says so: see [`Repeat`]. Receivers close idle connections when they please, and some say 408 when
-/// they do. That a request may so arrive twice is what webhook receivers are told to expect.
+/// says so, as does the second request: see [`Repeat`] and
+/// [`REPEAT_HEADER`](postrider_engine::REPEAT_HEADER). Receivers close idle connections when they
+/// please, and some say 408 when they do. That a request may so arrive twice is what webhook receivers
+/// are told to expect; one that may not has a new connection ([`WireRequest::send_again`]).
 pub struct HyperTransport<D: Dial = TokioDial> {
     connector: Connector<D>,
     pool: Arc<HttpPool<D>>,
     limits: TransportLimits,
+    identities: Identities,
 }
 
 impl HyperTransport {
@@ -51,11 +55,17 @@ impl<D: Dial> HyperTransport<D> {
     #[must_use]
     pub fn with_dial(config: TransportConfig, dial: D) -> Self {
         let tls = config.tls_with_alpn();
-        let TransportConfig { guard, limits, .. } = config;
+        let TransportConfig {
+            guard,
+            limits,
+            uplink,
+            ..
+        } = config;
         Self {
-            connector: Connector::new(dial, guard, tls),
+            connector: Connector::new(dial, guard, tls, uplink),
             pool: Pool::new(limits.pool.clone()),
             limits,
+            identities: Identities::default(),
         }
     }
 
@@ -93,11 +103,14 @@ impl<D: Dial> HyperTransport<D> {
         let guard = self.connector.guard();
         let refused = |error| Failure::new(FailureKind::BlockedAddress, error);
         url.check_scheme(guard).map_err(refused)?;
-        let origin = origin(url, guard.scope(&request.tenant));
-        let mut newer_than = None;
+        let identity = self.identity_of(request);
+        let origin = origin(request, guard.scope(&request.tenant), identity.as_ref());
+        // What must not be sent again goes out on a connection that nothing was sent on before.
+        let mut newer_than = (!request.send_again).then(|| self.pool.mark());
+        let may_share = url.is_https() && request.send_again;
         loop {
             let now = progress.started();
-            let sent = match self.pool.checkout(&origin, url.is_https(), newer_than, now) {
+            let sent = match self.pool.checkout(&origin, may_share, newer_than, now) {
                 Checkout::Exclusive(lease) => self.send_http1(request, lease, progress, true).await,
                 Checkout::Shared(slot) => self.send_http2(request, slot, progress, true).await,
                 Checkout::Wait(dialing, settled) => {
@@ -108,10 +121,10 @@ impl<D: Dial> HyperTransport<D> {
                 Checkout::Dial(permit) => {
                     progress.dial(permit.dialing());
                     // Boxed because it is rare and large: it would be a part of every attempt.
-                    let guard = guard.of(&request.tenant);
+                    let whose = (guard.of(&request.tenant), identity.as_ref());
                     let connect =
                         self.connector
-                            .connect(url, guard, &self.limits, (deadline, progress));
+                            .connect(url, whose, &self.limits, (deadline, progress));
                     let sent = match Box::pin(connect).await? {
                         Connected::Http1(connection) => {
                             let lease = permit.exclusive(connection);
@@ -128,13 +141,22 @@ impl<D: Dial> HyperTransport<D> {
             match sent {
                 Err(Unanswered {
                     again: Some(why), ..
-                }) if !progress.is_repeat() => {
+                }) if request.send_again && !progress.is_repeat() => {
                     progress.repeat(why);
                     newer_than = Some(self.pool.mark());
                 }
                 sent => return sent.map_err(|unanswered| unanswered.failure),
             }
         }
+    }
+
+    /// As whom the request appears in a handshake, if there is one.
+    fn identity_of(&self, request: &WireRequest) -> Option<ClientIdentity> {
+        if !request.url.is_https() {
+            return None;
+        }
+        let own = request.identity.clone();
+        own.or_else(|| self.identities.of(&request.tenant))
     }
 
     async fn send_http1(
@@ -145,12 +167,12 @@ impl<D: Dial> HyperTransport<D> {
         used_before: bool,
     ) -> Result<(), Unanswered> {
         progress.connected();
-        let message = request.to_http1().map_err(unsendable)?;
+        let message = request.to_http1(progress.repeated()).map_err(unsendable)?;
         let response = lease.send(message).await?;
         let headed = Instant::now();
         let (answer, body) = self.answer(request, response, headed, progress, used_before)?;
         let drain_bytes_max = self.limits.drain_bytes_max;
-        if lease.read(body, answer, drain_bytes_max, headed).await {
+        if lease.read(body, answer, drain_bytes_max, headed).await && request.send_again {
             lease.give_back(headed);
         }
         Ok(())
@@ -164,16 +186,16 @@ impl<D: Dial> HyperTransport<D> {
         used_before: bool,
     ) -> Result<(), Unanswered> {
         progress.connected();
-        let message = request.to_http2().map_err(unsendable)?;
+        let message = request.to_http2(progress.repeated()).map_err(unsendable)?;
         let response = slot.send(message).await;
         let headed = Instant::now();
         let answer =
             response.and_then(|sent| self.answer(request, sent, headed, progress, used_before));
-        // One that is about the connection retires it.
-        if answer
+        // One that is about the connection retires it, and so does one that is alone on it.
+        let is_of_receiver = answer
             .as_ref()
-            .map_or_else(|it| it.again.is_none(), |_| true)
-        {
+            .map_or_else(|it| it.again.is_none(), |_| true);
+        if is_of_receiver && request.send_again {
             slot.answered();
         }
         let (answer, body) = answer?;
@@ -194,7 +216,8 @@ impl<D: Dial> HyperTransport<D> {
     ) -> Result<(&'a mut Answer, B), Unanswered> {
         let (head, body) = response.into_parts();
         let asked = Repeat::asked_by(head.status.as_u16());
-        if asked.is_some() && used_before && !progress.is_repeat() {
+        let may_repeat = request.send_again && used_before && !progress.is_repeat();
+        if asked.is_some() && may_repeat {
             let detail = format_args!("answered {} on a used connection", head.status);
             return Err(Unanswered {
                 failure: Failure::new(FailureKind::Reset, detail),
@@ -212,14 +235,25 @@ impl<D: Dial> HyperTransport<D> {
     }
 }
 
-/// What a connection can be used for again: one that was made under the rules of a tenant is only
-/// for requests under the same rules.
-fn origin(url: &EndpointUrl, scope: Option<u64>) -> Cow<'_, str> {
-    match scope {
-        None => url.origin().into(),
-        // No origin has a space.
-        Some(scope) => format!("{} {scope}", url.origin()).into(),
+/// What a connection can be used for again: one that was made under the rules of a tenant, or as
+/// somebody, is only for requests under the same rules and as the same.
+fn origin<'r>(
+    request: &'r WireRequest,
+    scope: Option<u64>,
+    identity: Option<&ClientIdentity>,
+) -> Cow<'r, str> {
+    let mut origin = Cow::Borrowed(request.url.origin());
+    // No origin has a space. Nothing keeps a text from being written to.
+    if let Some(scope) = scope {
+        let _ = write!(origin.to_mut(), " {scope}");
     }
+    if let Some(identity) = identity {
+        let _ = write!(origin.to_mut(), " as {:x}", identity.fingerprint());
+    }
+    if !request.send_again {
+        origin.to_mut().push_str(" once");
+    }
+    origin
 }
 
 /// Every [`EndpointUrl`](crate::EndpointUrl) is also a [`http::Uri`], so this does not happen.
@@ -237,6 +271,11 @@ impl<D: Dial> Transport for HyperTransport<D> {
         url: &'a EndpointUrl,
     ) -> Pin<Box<dyn Future<Output = Option<Vec<IpAddr>>> + Send + 'a>> {
         Box::pin(self.connector.look_up(url))
+    }
+
+    fn identify(&self, tenant: &TenantId, identity: Option<ClientIdentity>) -> bool {
+        self.identities.set(tenant, identity);
+        true
     }
 
     fn send(

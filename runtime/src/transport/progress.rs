@@ -49,6 +49,11 @@ impl Progress {
         self.repeated.is_some()
     }
 
+    /// Why it is sent again, if it is.
+    pub(crate) fn repeated(&self) -> Option<Repeat> {
+        self.repeated
+    }
+
     pub(crate) fn started(&self) -> Instant {
         self.watch.started()
     }

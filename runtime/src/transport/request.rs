@@ -6,7 +6,10 @@ use http::header::HOST;
 use http::uri::InvalidUri;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
-use postrider_engine::TenantId;
+use postrider_engine::{ClientIdentity, REPEAT_HEADER, Repeat, TenantId};
+
+/// Says in a request that is sent again why that is so.
+const REPEATED: HeaderName = HeaderName::from_static(REPEAT_HEADER);
 
 /// One HTTP POST, ready to go.
 #[derive(Clone, Debug)]
@@ -24,30 +27,51 @@ pub struct WireRequest {
     pub body: Bytes,
     /// The most bytes of the response's body that are read and kept.
     pub response_bytes_max: usize,
+    /// Whether it may be sent a second time: see [`Repeat`]. What may not has a connection of its own.
+    pub send_again: bool,
+    /// As whom it appears in a TLS handshake; `None`: as its tenant does.
+    pub identity: Option<ClientIdentity>,
 }
 
 impl WireRequest {
     /// The request in origin form with `host` as its first header, as HTTP/1 wants it
     /// ([RFC 9112 section 3.2.1](https://www.rfc-editor.org/rfc/rfc9112#section-3.2.1),
     /// [RFC 9110 section 7.2](https://www.rfc-editor.org/rfc/rfc9110#section-7.2)).
-    pub(crate) fn to_http1(&self) -> Result<Request<Full<Bytes>>, http::Error> {
+    ///
+    /// If it is sent again, it says so: the attempt, and its number in the headers, is the same.
+    pub(crate) fn to_http1(
+        &self,
+        repeated: Option<Repeat>,
+    ) -> Result<Request<Full<Bytes>>, http::Error> {
         let host = HeaderValue::from_str(self.url.authority())?;
         let uri = Uri::try_from(self.url.path_and_query())?;
-        let mut headers = HeaderMap::with_capacity(self.headers.len() + 2);
+        let mut headers = HeaderMap::with_capacity(self.headers.len() + 3);
         headers.insert(HOST, host);
-        Ok(self.to_request(uri, headers))
+        Ok(self.to_request(uri, headers, repeated))
     }
 
     /// The request with its absolute URI, from which HTTP/2 takes the pseudo-headers
     /// ([RFC 9113 section 8.3.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.3.1)).
-    pub(crate) fn to_http2(&self) -> Result<Request<Full<Bytes>>, InvalidUri> {
+    pub(crate) fn to_http2(
+        &self,
+        repeated: Option<Repeat>,
+    ) -> Result<Request<Full<Bytes>>, InvalidUri> {
         let uri = Uri::try_from(self.url.as_str())?;
-        Ok(self.to_request(uri, HeaderMap::with_capacity(self.headers.len() + 1)))
+        let headers = HeaderMap::with_capacity(self.headers.len() + 2);
+        Ok(self.to_request(uri, headers, repeated))
     }
 
-    fn to_request(&self, uri: Uri, mut headers: HeaderMap) -> Request<Full<Bytes>> {
+    fn to_request(
+        &self,
+        uri: Uri,
+        mut headers: HeaderMap,
+        repeated: Option<Repeat>,
+    ) -> Request<Full<Bytes>> {
         for (name, value) in self.end_to_end_headers() {
             headers.append(name.clone(), value.clone());
+        }
+        if let Some(why) = repeated {
+            headers.insert(REPEATED, HeaderValue::from_static(why.name()));
         }
         let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = Method::POST;
@@ -102,12 +126,14 @@ mod tests {
             ],
             body: Bytes::from_static(b"{}"),
             response_bytes_max: 0,
+            send_again: true,
+            identity: None,
         }
     }
 
     #[test]
     fn http1_is_in_origin_form_with_host_first() {
-        let sent = request().to_http1().unwrap();
+        let sent = request().to_http1(None).unwrap();
         assert_eq!(sent.uri(), "/hooks?key=1");
         let headers: Vec<_> = sent
             .headers()
@@ -127,8 +153,21 @@ mod tests {
 
     #[test]
     fn http2_has_the_absolute_uri_and_no_host() {
-        let sent = request().to_http2().unwrap();
+        let sent = request().to_http2(None).unwrap();
         assert_eq!(sent.uri(), "https://example.com:8443/hooks?key=1");
         assert!(!sent.headers().contains_key(HOST));
+    }
+
+    #[test]
+    fn a_request_that_is_sent_again_says_why() {
+        for why in Repeat::ALL {
+            let http1 = request().to_http1(Some(why)).unwrap();
+            let http2 = request().to_http2(Some(why)).unwrap();
+            for headers in [http1.headers(), http2.headers()] {
+                assert_eq!(headers["x-attempt-repeat"], why.name());
+            }
+        }
+        let first = request().to_http1(None).unwrap();
+        assert!(!first.headers().contains_key(REPEATED));
     }
 }

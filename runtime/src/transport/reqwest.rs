@@ -50,6 +50,7 @@ tokio::task_local! {
 ///   request is sent. The address that is dialled was vetted before.
 /// - A connection whose receiver reads nothing may outlive its attempts, until the receiver closes it.
 ///   On Linux the builder's `tcp_user_timeout` ends it.
+/// - A request with a client certificate of its own fails: whom a client appears as is one for all.
 /// - Of [`PoolLimits`](super::PoolLimits) only `idle_per_origin_max` and `idle_timeout` hold.
 ///
 /// What the builder was given with `resolve`, `resolve_to_addrs`, `unix_socket` or
@@ -178,6 +179,10 @@ impl ReqwestTransport {
         request.url.check_scheme(&self.guard).map_err(refused)?;
         // reqwest resolves names only.
         request.url.check_literal(&self.guard).map_err(blocked)?;
+        if request.identity.is_some() {
+            let why = "this transport has no client certificates of single endpoints";
+            return Err(Failure::new(FailureKind::Tls, why));
+        }
         progress.connected();
         let sent = self.client.execute(message(request)?).await;
         let headed = Instant::now();

@@ -1,10 +1,18 @@
 //! TLS settings.
 
+mod identity;
+mod roots;
+
+pub(crate) use identity::with_identity;
+pub use identity::{InvalidIdentity, check_identity};
+pub use roots::{InvalidRoots, add_roots, system_roots};
+
+use rustls::ClientConfig;
 use rustls::crypto::ring;
 use rustls::time_provider::TimeProvider;
-use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
 
+pub use rustls::RootCertStore;
 pub use rustls::time_provider::DefaultTimeProvider;
 
 /// The protocols offered in the handshake, the preferred one first

@@ -2,9 +2,11 @@
 
 mod headers;
 mod policies;
+mod sending;
 
 pub(crate) use headers::restored;
 pub(crate) use policies::{BatchForm, BreakerForm, RateLimitForm, RetryForm, SignatureEntry};
+pub(crate) use sending::{CertificateForm, restore_key};
 
 use super::Api;
 use super::endpoint_counts::{EndpointCountsView, SecretState, secrets};
@@ -70,6 +72,27 @@ pub(crate) struct EndpointForm {
     #[serde(default)]
     #[schema(example = json!({"x-team": "payments"}))]
     pub(crate) headers: BTreeMap<String, String>,
+    /// The `Content-Type` of its requests, whatever their body is; `null` for that of the body.
+    #[serde(default)]
+    #[schema(
+        min_length = 3,
+        max_length = 256,
+        example = "application/json; charset=utf-8"
+    )]
+    pub(crate) content_type: Option<String>,
+    /// The `User-Agent` of its requests; `null` for Postrider's own.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 256, example = "Acme-Webhooks/1.0")]
+    pub(crate) user_agent: Option<String>,
+    /// Whether the request of an attempt may be sent a second time, with `x-attempt-repeat`, where the
+    /// first one met a connection that was being closed. `false` gives each request a connection of its
+    /// own: with `retry.retries` 0 no event is sent twice.
+    #[serde(default = "default_send_again")]
+    pub(crate) send_again: bool,
+    /// Shown to receivers that ask for it in the TLS handshake (mutual TLS); `null` for that of the
+    /// tenant. In a change the key `[secret]` keeps the one that is there.
+    #[serde(default)]
+    pub(crate) client_certificate: Option<CertificateForm>,
     /// How its requests are signed: one to four schemes, each with its headers.
     #[serde(default = "default_signatures")]
     #[schema(min_items = 1, max_items = 4)]
@@ -216,6 +239,10 @@ fn default_signatures() -> Vec<SignatureEntry> {
     EndpointSpec::new("").signatures.iter().map(entry).collect()
 }
 
+fn default_send_again() -> bool {
+    EndpointSpec::new("").sending.send_again
+}
+
 fn default_timeout_ms() -> u64 {
     ms(EndpointSpec::new("").timeout)
 }
@@ -283,6 +310,7 @@ impl EndpointForm {
             .iter()
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
+        spec.sending = self.sending();
         spec.ordering = match self.ordering {
             OrderingForm::Fifo => Ordering::Fifo,
             OrderingForm::None => Ordering::None,
@@ -318,8 +346,8 @@ impl EndpointForm {
         Ok(spec)
     }
 
-    /// What an owner would have written to get this spec. Values of headers are as they are: see
-    /// [`EndpointForm::without_values`].
+    /// What an owner would have written to get this spec. Values of headers and the private key are as
+    /// they are: see [`EndpointForm::without_values`].
     pub(crate) fn of(spec: &EndpointSpec) -> Self {
         let (payload_form, template) = match &spec.payload_form {
             PayloadForm::Raw => (PayloadFormName::Raw, None),
@@ -351,6 +379,10 @@ impl EndpointForm {
             },
             retry: RetryForm::of(&spec.retry),
             headers: spec.headers.iter().cloned().collect(),
+            content_type: spec.sending.content_type.as_deref().map(str::to_owned),
+            user_agent: spec.sending.user_agent.as_deref().map(str::to_owned),
+            send_again: spec.sending.send_again,
+            client_certificate: spec.sending.identity.as_ref().map(CertificateForm::of),
             signatures: spec.signatures.iter().map(SignatureEntry::of).collect(),
             payload_form,
             template,
@@ -363,10 +395,14 @@ impl EndpointForm {
         }
     }
 
-    /// The same, less the values of headers: whether one is a credential, no name tells.
+    /// The same, less the private key and the values of headers: whether one is a credential, no name
+    /// tells.
     fn without_values(mut self) -> Self {
         for value in self.headers.values_mut() {
             HeaderLines::SECRET.clone_into(value);
+        }
+        if let Some(certificate) = &mut self.client_certificate {
+            certificate.hide_key();
         }
         self
     }

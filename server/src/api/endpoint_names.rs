@@ -45,7 +45,8 @@ impl PartialSchema for NamedEndpoint {
                    the tenant has one endpoint of the name. If there is one it becomes as the body \
                    says (what is left out gets its default), keeps its id and its status, and keeps \
                    its secret unless the body has another one: then the one before goes on signing \
-                   for a day. The value `[secret]` of a header keeps the one that it has.",
+                   for a day. The value `[secret]` of a header, or of a private key, keeps the \
+                   one that it has.",
     responses(
         (status = OK, description = "It was there, and is as the body says.", body = EndpointView),
         (status = CREATED, description = "Registered. `secret` is shown this once.", body = EndpointView),
@@ -63,7 +64,7 @@ pub(crate) async fn ensure(
         // The name is refused below.
         Err(_) => None,
     };
-    let kept = there.as_ref().map_or(&[][..], |it| &it.spec.headers);
+    let kept = there.as_ref().map(|it| &*it.spec);
     let (spec, secret) = formed(&api, tenant, body, kept)?;
     // Of two who ask for a new name at the same time, one may be said to have made what it changed.
     let act = match there {

@@ -4,7 +4,7 @@ use super::Api;
 use super::attempts::AttemptView;
 use super::audit::Act;
 use super::caller::{Caller, ManageEndpoints, Test};
-use super::endpoint_form::{EndpointForm, EndpointView, PayloadFormName, restored};
+use super::endpoint_form::{EndpointForm, EndpointView, PayloadFormName, restore_key, restored};
 use super::extract::{Id, Json, MaybeJson, parse};
 use super::problem::{Code, Problem};
 use super::raw::{self, Members};
@@ -28,13 +28,16 @@ use utoipa::{PartialSchema, ToSchema};
 pub(crate) const PING: &str = "postrider.ping";
 
 /// Fields that can be none at all.
-const NULLABLE: [&str; 6] = [
+const NULLABLE: [&str; 9] = [
     "batch",
+    "client_certificate",
+    "content_type",
     "filter",
     "rate_limit",
     "breaker",
     "disable_after_ms",
     "template",
+    "user_agent",
 ];
 
 /// The longest secret.
@@ -108,7 +111,7 @@ pub(crate) async fn create(
     Json(mut body): Json<Members>,
 ) -> Result<(StatusCode, axum::Json<EndpointView>), Problem> {
     let verify: Option<bool> = take(&mut body, "verify")?;
-    let (spec, secret) = formed(&api, caller.tenant(), body, &[])?;
+    let (spec, secret) = formed(&api, caller.tenant(), body, None)?;
     let note = caller.note(&api, Act::EndpointCreate, None, json!({}))?;
     let noting = api.postrider().noting(note);
     let endpoint = if verify == Some(true) {
@@ -121,16 +124,16 @@ pub(crate) async fn create(
 }
 
 /// What the body of an endpoint says, with the tenant's defaults for what it leaves out, and its secret
-/// if it has one. Of these headers the values are kept that a view has hidden.
+/// if it has one. Of this spec the values are kept that a view has hidden.
 pub(super) fn formed(
     api: &Api,
     tenant: &TenantId,
     mut body: Members,
-    kept: &[(String, String)],
+    kept: Option<&EndpointSpec>,
 ) -> Result<(EndpointSpec, Option<Secret>), Problem> {
     let secret: Option<String> = take(&mut body, "secret")?;
     api.fill_defaults(tenant, &mut body)?;
-    restore_headers(&mut body, kept)?;
+    restore_hidden(&mut body, kept)?;
     let form: EndpointForm = parse(body.text()?.get().as_bytes())?;
     let spec = form.spec(tenant, payload_form(api, tenant, &form, None)?)?;
     let secret = secret.as_deref().map(parse_secret).transpose()?;
@@ -174,8 +177,8 @@ fn ping(api: &Api) -> Submission {
     request_body(content = EndpointPatch, content_type = "application/json"),
     summary = "Change an endpoint",
     description = "A JSON merge patch (RFC 7396): what is left out stays; `null` means none for \
-                   `batch`, `filter`, `rate_limit`, `breaker`, `disable_after_ms` and `template`, and the \
-                   default for everything else. Lists and `retry` are replaced as a whole. Names of headers \
+                   `batch`, `client_certificate`, `content_type`, `filter`, `rate_limit`, `breaker`, \
+                   `disable_after_ms`, `template` and `user_agent`, and the default for everything else. Lists and `retry` are replaced as a whole. Names of headers \
                    are compared without regard to case, and `[secret]`, as which a value is shown, \
                    keeps it.",
     responses((status = OK, description = "The endpoint as it is now.", body = EndpointView))
@@ -188,7 +191,7 @@ pub(crate) async fn patch(
 ) -> Result<axum::Json<EndpointView>, Problem> {
     let tenant = caller.tenant();
     let endpoint = owned(&api, tenant, id).await?;
-    restore_headers(&mut patch, &endpoint.spec.headers)?;
+    restore_hidden(&mut patch, Some(&endpoint.spec))?;
     let current = serde_json::to_string(&EndpointForm::of(&endpoint.spec));
     let current = current.map_err(|error| Problem::new(Code::Internal, error))?;
     let mut form: Members = parse(current.as_bytes())?;
@@ -498,8 +501,10 @@ fn parse_secret(text: &str) -> Result<Secret, Problem> {
     Ok(Secret::parse(text).map_err(InvalidSpec::from)?)
 }
 
-/// Puts back what a view has hidden of the headers that are kept.
-fn restore_headers(body: &mut Members, kept: &[(String, String)]) -> Result<(), Problem> {
+/// Puts back what a view has hidden of the spec that is kept.
+fn restore_hidden(body: &mut Members, kept: Option<&EndpointSpec>) -> Result<(), Problem> {
+    restore_key(body, kept.and_then(|it| it.sending.identity.as_ref()))?;
+    let kept = kept.map_or(&[][..], |it| &it.headers);
     let Some(headers) = body.get("headers").filter(|value| raw::is_object(value)) else {
         return Ok(());
     };

@@ -2,11 +2,11 @@
 
 use super::problem::Problem;
 use super::{
-    Api, attempts, audit, backfill, dead_letter_acts, dead_letters, deliveries, endpoint_defaults,
-    endpoint_list, endpoint_names, endpoints, event_types, events, events_list, events_raw, health,
-    inbound, keys_routes, metrics_route, playground, portal, presets, replays, scheduled, sources,
-    stats, stream, system, templates, tenant_stats, tenants, timeline, try_outs, waiting_lanes,
-    whoami,
+    Api, attempts, audit, backfill, client_certificates, dead_letter_acts, dead_letters,
+    deliveries, endpoint_defaults, endpoint_list, endpoint_names, endpoints, event_types, events,
+    events_list, events_raw, health, inbound, keys_routes, metrics_route, playground, portal,
+    presets, replays, scheduled, sources, stats, stream, system, templates, tenant_stats, tenants,
+    timeline, try_outs, waiting_lanes, whoami,
 };
 use axum::Router;
 use axum::http::header;
@@ -38,6 +38,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(endpoints::create, endpoint_list::list))
         .routes(routes!(endpoint_defaults::get, endpoint_defaults::put))
+        .routes(routes!(client_certificates::get, client_certificates::put, client_certificates::delete))
         .routes(routes!(endpoint_list::get, endpoints::patch, endpoints::delete))
         .routes(routes!(endpoint_names::ensure))
         .routes(routes!(endpoints::pause))

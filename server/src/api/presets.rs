@@ -145,7 +145,7 @@ impl Api {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use postrider::engine::{PayloadForm, Sending};
+    use postrider::engine::{PayloadForm, RenderContext};
     use postrider::{DeliveryId, Event, EventId, EventType, OrderingKey, PayloadType, Wall};
     use serde_json::{Value, json};
 
@@ -159,7 +159,7 @@ mod tests {
             ordering_key: OrderingKey::none(),
             published_at: Wall(1_795_341_600_000),
         };
-        let sending = Sending {
+        let sending = RenderContext {
             delivery: DeliveryId::from_u128(2),
             attempt: 2,
             at: Wall(1_795_341_660_000),

@@ -71,6 +71,9 @@ impl From<InvalidSpec> for Problem {
             | InvalidSpec::HeaderReserved { .. }
             | InvalidSpec::HeaderTwice { .. }
             | InvalidSpec::HeaderValue { .. } => "/headers",
+            InvalidSpec::ContentType { .. } => "/content_type",
+            InvalidSpec::UserAgent { .. } => "/user_agent",
+            InvalidSpec::ClientIdentity(_) => "/client_certificate",
             InvalidSpec::Signatures { .. }
             | InvalidSpec::SignatureHeaderName(_)
             | InvalidSpec::SignatureHeaderTaken { .. } => "/signatures",

@@ -12,7 +12,7 @@ use super::raw::{self, Members};
 use axum::extract::{Request, State};
 use bytes::Bytes;
 use postrider::engine::json::compact;
-use postrider::engine::{PayloadForm, Sending, Verdict};
+use postrider::engine::{PayloadForm, RenderContext, Verdict};
 use postrider::{
     DeliveryId, Event, EventId, EventType, Filter, InvalidFilter, OrderingKey, PayloadType,
     Template, TenantId,
@@ -75,7 +75,7 @@ pub(crate) async fn endpoint(
     let payload = body
         .remove("payload")
         .filter(|payload| !raw::is_null(payload));
-    let (spec, secret) = endpoints::formed(&api, caller.tenant(), body, &[])?;
+    let (spec, secret) = endpoints::formed(&api, caller.tenant(), body, None)?;
     let secret = secret.map_or_else(endpoints::new_secret, Ok)?;
     let submission = endpoints::tested(&api, event_type, payload.as_deref());
     let sent = api.postrider().ping_unregistered(spec, secret, submission);
@@ -218,7 +218,7 @@ pub(crate) async fn template(
         published_at: now,
     };
     let most = api.postrider().limits().rendered_bytes_max;
-    let sending = Sending {
+    let sending = RenderContext {
         delivery: DeliveryId::from_parts(now, 0),
         attempt: 1,
         at: now,

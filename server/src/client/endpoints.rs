@@ -1,5 +1,6 @@
 //! `postrider endpoints`.
 
+use super::certificates;
 use super::deliveries::{self, FilterArgs};
 use super::http::Query;
 use super::reach::ReachArgs;
@@ -62,6 +63,8 @@ enum What {
     Deliveries(Deliveries),
     /// Show or set what endpoints have that are registered without it
     Defaults(Defaults),
+    /// Show, set or remove the client certificate of the tenant, for endpoints that have none
+    Certificate(certificates::TenantArgs),
 }
 
 #[derive(clap::Args)]
@@ -312,6 +315,7 @@ impl What {
                 Ok(show.list(&list, LANES))
             }
             Self::Defaults(defaults) => defaults.answer(client, show).await,
+            Self::Certificate(args) => args.answer(client, show).await,
             Self::Deliveries(args) => {
                 let path = ["v1", "endpoints", &args.id, "deliveries"];
                 let query = args.filter.query().with("view", show.short());

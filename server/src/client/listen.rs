@@ -13,10 +13,18 @@ use reqwest::Url;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// A receiver has this long to answer, as it would have by default in real life.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Both loopbacks, of which a program may have one alone: many development servers listen on `::1`
+/// only. The port is that of the URL.
+const LOOPBACKS: [SocketAddr; 2] = [
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 0),
+];
 
 /// Forward a server's events to a port of this machine
 ///
@@ -28,7 +36,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Args {
     #[command(flatten)]
     connection: Connection,
-    /// A port of this machine, or a URL
+    /// A port of this machine, of which both loopback addresses are tried, or a URL
     #[arg(value_name = "PORT|URL", value_parser = target)]
     to: Url,
     /// Only events of these types or families, with commas between
@@ -84,7 +92,7 @@ struct Forwarder {
 
 fn target(text: &str) -> Result<Url, String> {
     let url = match text.parse::<u16>() {
-        Ok(port) => format!("http://127.0.0.1:{port}/"),
+        Ok(port) => format!("http://localhost:{port}/"),
         Err(_) => text.to_owned(),
     };
     match Url::parse(&url) {
@@ -127,7 +135,10 @@ impl Args {
             why: error.to_string(),
         })?;
         let forwarder = Forwarder {
-            http: plain(|builder| builder.timeout(TIMEOUT))?,
+            http: plain(|builder| {
+                let builder = builder.resolve_to_addrs("localhost", &LOOPBACKS);
+                builder.timeout(TIMEOUT)
+            })?,
             to: self.to.clone(),
             signer,
             json: self.connection.json,
@@ -256,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_port_means_this_machine() {
-        assert_eq!(target("3000").unwrap().as_str(), "http://127.0.0.1:3000/");
+        assert_eq!(target("3000").unwrap().as_str(), "http://localhost:3000/");
         let url = "https://a.example/hooks?x=1";
         assert_eq!(target(url).unwrap().as_str(), url);
         for text in ["", "70000", "a.example", "ftp://a.example"] {

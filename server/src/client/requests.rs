@@ -19,10 +19,24 @@ pub(super) fn lines(attempts: &[Value]) -> String {
     let lines: Vec<Vec<String>> = known
         .map(|attempt| {
             let number = format!("request {}", show::cell(&attempt["number"]));
-            vec![number, show::cell(&attempt["url"]), phases(attempt)]
+            vec![number, show::cell(&attempt["url"]), about(attempt)]
         })
         .collect();
     show::aligned(&lines)
+}
+
+/// What took how long, and whether the request was sent twice.
+fn about(attempt: &Value) -> String {
+    let took = phases(attempt);
+    if attempt["repeated"].is_null() {
+        return took;
+    }
+    let why = show::cell(&attempt["repeated"]).replace('_', " ");
+    let twice = format!("sent twice ({why})");
+    match took.is_empty() {
+        true => twice,
+        false => format!("{took}, {twice}"),
+    }
 }
 
 /// An attempt: what is told of it, what took how long, and the headers of both messages.
@@ -76,11 +90,12 @@ mod tests {
                 "queued_ms": null, "dns_ms": 0, "connect_ms": 20, "tls_ms": null,
                 "first_byte_ms": 300, "total_ms": 325,
             }}),
-            json!({"number": 3, "url": "https://long.example/", "phases": null}),
+            json!({"number": 3, "url": "https://long.example/", "phases": null,
+                "repeated": "connection_closed"}),
         ];
         let expected = "request 2  https://a.example/     look-up 0 ms, connect 20 ms, \
                         first byte 300 ms, whole 325 ms\n\
-                        request 3  https://long.example/\n";
+                        request 3  https://long.example/  sent twice (connection closed)\n";
         assert_eq!(lines(&attempts), expected);
         assert_eq!(lines(&attempts[..1]), "");
     }

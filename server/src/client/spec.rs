@@ -1,6 +1,7 @@
 //! What the owner of an endpoint decides, as flags.
 
 use super::ClientError;
+use super::certificates::CertificateArgs;
 use super::value::{self, Fields};
 use clap::ValueEnum;
 use serde_json::value::RawValue;
@@ -33,6 +34,17 @@ pub(crate) struct SpecArgs {
     /// Requests a second that it takes; 0 for no limit
     #[arg(long, value_name = "N")]
     rate: Option<u32>,
+    /// The Content-Type of its requests, whatever their body is
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
+    /// The User-Agent of its requests
+    #[arg(long, value_name = "TEXT")]
+    user_agent: Option<String>,
+    /// Whether an attempt may send its request a second time, where a used connection was closed
+    #[arg(long, value_name = "true|false")]
+    send_again: Option<bool>,
+    #[command(flatten)]
+    certificate: CertificateArgs,
     /// Other fields, as `POST /v1/endpoints` takes them: JSON, `@FILE`, or `-` for the standard
     /// input
     #[arg(long, value_name = "JSON")]
@@ -65,6 +77,7 @@ impl SpecArgs {
         if let Some(argument) = &self.filter {
             fields.set_json("filter", value::json("--filter", argument)?);
         }
+        let certificate = self.certificate.field()?;
         let mut set = |name: &str, value: Option<Value>| {
             if let Some(value) = value {
                 fields.set(name, value);
@@ -92,6 +105,11 @@ impl SpecArgs {
             rate => json!({ "requests": rate }),
         });
         set("rate_limit", rate);
+        let content_type = self.content_type.as_deref();
+        set("content_type", content_type.map(Value::from));
+        set("user_agent", self.user_agent.as_deref().map(Value::from));
+        set("send_again", self.send_again.map(Value::from));
+        set("client_certificate", certificate);
         Ok(fields)
     }
 }
@@ -140,12 +158,15 @@ mod tests {
             "--rate=0",
             "--filter=null",
             "--ordering=none",
+            "--send-again=false",
+            "--content-type=text/xml",
         ]);
         assert_eq!(
             given.unwrap(),
             json!({
                 "concurrency": 3, "headers": {"x-team": "a"}, "event_types": ["a.*", "b"],
                 "rate_limit": null, "filter": null, "ordering": "none",
+                "send_again": false, "content_type": "text/xml",
             })
         );
     }

@@ -5,7 +5,8 @@ use crate::config::{Config, ConfigError};
 use postrider::descriptors::Budget;
 use postrider::egress::EgressGuard;
 use postrider::store::sqlite::{Loose, OpenError, Retention, SqliteOptions, loose};
-use postrider::transport::{HyperTransport, TransportConfig};
+use postrider::transport::tls::{DefaultTimeProvider, client_config};
+use postrider::transport::{HyperTransport, TransportConfig, TransportLimits};
 use postrider::{Limits, Postrider, SqliteStore, StartError};
 use postrider_server::{
     Api, ApiError, ApiOptions, Metrics, Playground, ServeOptions, router, serve,
@@ -99,7 +100,7 @@ async fn start_with(config: &Config, options: SqliteOptions) -> Result<Running, 
     let (playground, egress) = playground(config).await?;
     let postrider = Postrider::builder()
         .store(store)
-        .transport(transport(egress.clone(), &budget)?)
+        .transport(transport(config, egress.clone(), &budget)?)
         .observer(Arc::new(metrics.clone()))
         .egress(egress)
         .limits(limits(config, &budget))
@@ -188,9 +189,19 @@ fn limits(config: &Config, budget: &Budget) -> Limits {
 }
 
 /// Requests go out within the egress guard, and within the budget of descriptors.
-fn transport(guard: EgressGuard, budget: &Budget) -> Result<HyperTransport, ServeError> {
-    let transport = TransportConfig::new(guard);
-    let mut transport = transport.map_err(StartError::Tls)?;
+fn transport(
+    config: &Config,
+    guard: EgressGuard,
+    budget: &Budget,
+) -> Result<HyperTransport, ServeError> {
+    let time = Arc::new(DefaultTimeProvider);
+    let tls = client_config(config.roots.clone(), time).map_err(StartError::Tls)?;
+    let mut transport = TransportConfig {
+        guard,
+        tls,
+        limits: TransportLimits::default(),
+        uplink: config.uplink.clone(),
+    };
     let pool = &mut transport.limits.pool;
     pool.idle_max = pool.idle_max.min(budget.idle_max);
     Ok(HyperTransport::new(transport))

@@ -10,7 +10,7 @@ use super::tls;
 use crate::trace::{Audit, Stop, What};
 use postrider::egress::EgressGuard;
 use postrider::engine::Wall;
-use postrider::transport::{HyperTransport, TransportConfig, TransportLimits};
+use postrider::transport::{HyperTransport, TransportConfig, TransportLimits, Uplink};
 use postrider::{Clock, Facts, FactsError, Postrider, StartError};
 use std::error::Error;
 use std::future::pending;
@@ -78,6 +78,7 @@ async fn start(stage: &Arc<Stage>, life: u32) -> Result<Postrider, Box<dyn Error
         guard: guard.clone(),
         tls: tls::client(stage)?,
         limits: TransportLimits::default(),
+        uplink: Uplink::default(),
     };
     let dial = SimulatedDial::new(Arc::clone(stage));
     let transport = Recorder::new(Arc::clone(stage), HyperTransport::with_dial(config, dial));

@@ -4,6 +4,7 @@ mod reading;
 
 use super::server::KEY;
 use super::{Answer, Server};
+use crate::hostile::Authority;
 use crate::receiver::{Receiver, until};
 use postrider::Wall;
 use reqwest::Method;
@@ -167,6 +168,17 @@ impl Walk {
         let defaults = Some(json!({ "timeout_ms": 5_000 }));
         let route = "PUT /v1/endpoint-defaults";
         self.act(route, "", defaults, "endpoint_defaults.set").await;
+        let identity = Authority::new().identity("sender.example");
+        let certificate = json!({
+            "certificate": identity.certificates(),
+            "private_key": identity.expose_private_key(),
+        });
+        let route = "PUT /v1/client-certificate";
+        let act = "client_certificate.set";
+        self.act(route, "", Some(certificate), act).await;
+        let route = "DELETE /v1/client-certificate";
+        let act = "client_certificate.delete";
+        self.act(route, "", None, act).await;
     }
 
     async fn deliveries(&mut self) {

@@ -1,6 +1,7 @@
 //! `postrider endpoints`.
 
 use super::{Server, has_line, text};
+use crate::hostile::Authority;
 use crate::receiver::{Receiver, SECRET};
 use serde_json::{Value, json};
 use std::fs;
@@ -34,6 +35,26 @@ fn the_defaults_of_endpoints_are_shown_in_full() {
     assert_eq!(told, shown);
     assert!(has_line(&shown, &[r#""timeout_ms":"#, "5000,"]), "{shown}");
     assert!(shown.contains(r#""scheme": "stripe""#), "{shown}");
+}
+
+#[test]
+fn the_client_certificate_of_a_tenant_is_set_shown_and_removed() {
+    let (server, directory) = Server::start();
+    let identity = Authority::new().identity("sender.example");
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let certificate = file("client.crt", identity.certificates());
+    let key = file("client.key", identity.expose_private_key());
+    let command = ["endpoints", "certificate"];
+    let pair = ["--client-cert", &certificate, "--client-key", &key];
+    let set = server.text(&[&command[..], &pair].concat());
+    assert!(has_line(&set, &["private", "key", "[secret]"]), "{set}");
+    assert_eq!(server.text(&command), set);
+    let removed = server.text(&["endpoints", "certificate", "--remove"]);
+    assert_eq!(removed, "removed client certificate\n");
 }
 
 #[test]

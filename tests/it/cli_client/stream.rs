@@ -4,7 +4,7 @@ use super::{Following, Server, text, until};
 use crate::receiver::{Receiver, Reply, SECRET};
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 fn publish(server: &Server, event_type: &str, number: u32) {
     let data = format!(r#"--data={{"n":{number}}}"#);
@@ -86,7 +86,10 @@ async fn events_come_to_a_local_port_in_order_over_a_restart_of_the_server() {
     let listen = Following::start(listen);
     assert_eq!(
         listen.line(),
-        format!("forwarding events of {} to http://{local}/", server.url)
+        format!(
+            "forwarding events of {} to http://localhost:{to}/",
+            server.url
+        )
     );
     publish(&server, "a.one", 1);
     publish(&server, "b.other", 0);
@@ -110,6 +113,35 @@ async fn events_come_to_a_local_port_in_order_over_a_restart_of_the_server() {
         assert_eq!(received.header("content-type"), "application/json");
     }
     assert_eq!(receiver.received()[2].header("x-event-type"), "a.three");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_come_to_a_port_that_has_the_loopback_of_ipv6_alone() {
+    let (free, _held) = loop {
+        // Where there is no such loopback, nobody can listen on it either.
+        let Ok(free) = TcpListener::bind("[::1]:0").await else {
+            return;
+        };
+        // Held and not listened on: nobody else gets this port of the other loopback.
+        let held = TcpSocket::new_v4().unwrap();
+        let port = free.local_addr().unwrap().port();
+        if held.bind(([127, 0, 0, 1], port).into()).is_ok() {
+            break (free, held);
+        }
+    };
+    let (server, _directory) = Server::start();
+    let to = free.local_addr().unwrap().port().to_string();
+    let receiver = Receiver::on(free, |_, _| Reply::Status(200));
+    let listen = Following::start(server.command(&["listen", &to, "--type=a.*"]));
+    assert!(listen.line().starts_with("signing secret: "));
+    assert!(
+        listen
+            .line()
+            .ends_with(&format!(" to http://localhost:{to}/"))
+    );
+    publish(&server, "a.one", 1);
+    assert!(listen.line().contains("  a.one  200  "));
+    assert_eq!(receiver.bodies(), [r#"{"n":1}"#]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use super::fixture::{BRIEF, PATIENT, Setup, Subject, failure, post, request, response, status};
 use crate::hostile::{Authority, Behaviour, OK, Receiver};
-use postrider::transport::{PoolLimits, Transport, TransportLimits};
+use postrider::transport::{PoolLimits, Transport, TransportLimits, WireRequest};
 use postrider_engine::{FailureKind, Outcome, Phase, Repeat};
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,6 +158,37 @@ async fn hyper_repeats_what_is_answered_408_or_421_on_a_used_connection() {
             "{answer:?}"
         );
         assert_eq!((receiver.connections(), receiver.requests().len()), (2, 3));
+        let told = format!("\r\nx-attempt-repeat: {}\r\n", why.name());
+        let told: Vec<bool> = receiver
+            .requests()
+            .iter()
+            .map(|it| it.contains(&told))
+            .collect();
+        assert_eq!(told, [false, false, true], "the second one of its attempt");
+    }
+}
+
+#[tokio::test]
+async fn hyper_sends_what_must_not_be_sent_again_on_a_connection_of_its_own() {
+    for answer in [
+        "",
+        "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n\r\n",
+    ] {
+        let receiver = Receiver::start(Behaviour::AnswerOnce(OK.into(), answer.into())).await;
+        let transport = Setup::default().hyper();
+        assert_eq!(status(post(&transport, &receiver.http()).await), 200);
+        for sent in 2..=4 {
+            let request = WireRequest {
+                send_again: false,
+                ..request(&receiver.http())
+            };
+            let deadline = Instant::now() + PATIENT;
+            let outcome = response(transport.send(request, deadline).await);
+            assert_eq!((outcome.status, outcome.repeated), (200, None));
+            assert_eq!(receiver.connections(), sent);
+        }
+        assert_eq!(receiver.requests().len(), 4, "nothing was sent twice");
+        assert_eq!(transport.idle_connections(), 1, "that of the first request");
     }
 }
 

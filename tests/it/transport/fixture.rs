@@ -6,7 +6,7 @@ use postrider::EndpointUrl;
 use postrider::egress::EgressGuard;
 use postrider::transport::tls::{DefaultTimeProvider, client_config};
 use postrider::transport::{
-    Dial, HyperTransport, ReqwestTransport, Transport, TransportConfig, TransportLimits,
+    Dial, HyperTransport, ReqwestTransport, Transport, TransportConfig, TransportLimits, Uplink,
     WireRequest,
 };
 use postrider_engine::{FailureKind, Outcome, Response};
@@ -45,6 +45,7 @@ pub(crate) struct Setup {
     pub(crate) roots: RootCertStore,
     pub(crate) time: Arc<dyn TimeProvider>,
     pub(crate) limits: TransportLimits,
+    pub(crate) uplink: Uplink,
 }
 
 impl Default for Setup {
@@ -56,6 +57,7 @@ impl Default for Setup {
             roots: RootCertStore::empty(),
             time: Arc::new(DefaultTimeProvider),
             limits: TransportLimits::default(),
+            uplink: Uplink::default(),
         }
     }
 }
@@ -66,6 +68,7 @@ impl Setup {
             guard: self.guard.clone(),
             tls: client_config(self.roots.clone(), Arc::clone(&self.time)).unwrap(),
             limits: self.limits.clone(),
+            uplink: self.uplink.clone(),
         }
     }
 
@@ -116,6 +119,8 @@ pub(crate) fn request(url: &str) -> WireRequest {
         ],
         body: Bytes::from_static(br#"{"type":"payment.succeeded"}"#),
         response_bytes_max: 1024,
+        send_again: true,
+        identity: None,
     }
 }
 

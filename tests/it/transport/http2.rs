@@ -1,14 +1,16 @@
 //! Many requests at once over HTTP/2.
 
-use super::fixture::{Setup, Subject, failure, post, post_briefly, response, status};
+use super::fixture::{
+    PATIENT, Setup, Subject, failure, post, post_briefly, request, response, status,
+};
 use crate::hostile::{Authority, Http2Behaviour, Receiver};
 use h2::Reason;
-use postrider::transport::{HyperTransport, Transport};
+use postrider::transport::{HyperTransport, Transport, WireRequest};
 use postrider_engine::{FailureKind, Outcome, Phase, Repeat};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 const HOST: &str = "hooks.example";
 
@@ -265,4 +267,22 @@ async fn hyper_sends_a_misdirected_request_again_on_a_new_connection() {
         (200, Some(Repeat::Misdirected))
     );
     assert_eq!((receiver.connections(), receiver.requests().len()), (2, 3));
+}
+
+#[tokio::test]
+async fn hyper_sends_what_must_not_be_sent_again_over_http2_on_a_connection_of_its_own() {
+    let (receiver, setup, url) = start(Http2Behaviour::MisdirectSecond).await;
+    let transport = setup.hyper();
+    for sent in 1..=3 {
+        let request = WireRequest {
+            send_again: false,
+            ..request(&url)
+        };
+        let outcome = transport.send(request, Instant::now() + PATIENT).await;
+        let outcome = response(outcome);
+        assert_eq!((outcome.status, outcome.repeated), (200, None));
+        assert_eq!(receiver.connections(), sent);
+    }
+    assert_eq!(receiver.requests().len(), 3);
+    assert_eq!(transport.idle_connections(), 0);
 }

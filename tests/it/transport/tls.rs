@@ -2,6 +2,7 @@
 
 use super::fixture::{Setup, Subject, failure, post, post_briefly, status};
 use crate::hostile::{Authority, Behaviour, OK, Receiver};
+use postrider::transport::tls::{add_roots, public_roots};
 use postrider_engine::{FailureKind, Phase};
 use rustls::ServerConfig;
 use rustls::pki_types::UnixTime;
@@ -79,6 +80,47 @@ pub(super) async fn a_certificate_for_another_host_is_refused(subject: Subject) 
 pub(super) async fn a_certificate_of_an_unknown_authority_is_refused(subject: Subject) {
     let config = Authority::new().server(HOST, "http/1.1");
     refused(subject, &trusting(&Authority::new()), config).await;
+}
+
+pub(super) async fn a_chain_without_the_authority_between_is_refused(subject: Subject) {
+    let authority = Authority::new();
+    let setup = trusting(&authority);
+    refused(subject, &setup, authority.server_of_another(HOST, false)).await;
+}
+
+pub(super) async fn a_chain_with_the_authority_between_is_accepted(subject: Subject) {
+    let authority = Authority::new();
+    let config = authority.server_of_another(HOST, true);
+    let receiver = Receiver::start_tls(config, Behaviour::Answer(OK.into())).await;
+    let transport = subject.with(&trusting(&authority));
+    let url = receiver.url("https", HOST);
+    assert_eq!(status(post(&*transport, &url).await), 200);
+}
+
+pub(super) async fn a_receiver_that_speaks_tls_1_2_only_is_reached(subject: Subject) {
+    let authority = Authority::new();
+    let config = authority.old_server(HOST);
+    let receiver = Receiver::start_tls(config, Behaviour::Answer(OK.into())).await;
+    let transport = subject.with(&trusting(&authority));
+    let url = receiver.url("https", HOST);
+    assert_eq!(status(post(&*transport, &url).await), 200);
+}
+
+pub(super) async fn an_authority_that_was_read_from_a_file_is_believed(subject: Subject) {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let mut roots = public_roots();
+    let before = roots.len();
+    let file = format!("# ours\n{}\n{}", other.pem(), authority.pem());
+    assert_eq!(add_roots(&mut roots, file.as_bytes()), Ok(2));
+    assert_eq!(roots.len(), before + 2, "beside those that were there");
+    let setup = Setup {
+        roots,
+        ..Setup::default()
+    };
+    let config = authority.server(HOST, "http/1.1");
+    let receiver = Receiver::start_tls(config, Behaviour::Answer(OK.into())).await;
+    let url = receiver.url("https", HOST);
+    assert_eq!(status(post(&*subject.with(&setup), &url).await), 200);
 }
 
 pub(super) async fn a_stalled_handshake_times_out(subject: Subject) {

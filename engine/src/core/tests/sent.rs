@@ -1,7 +1,7 @@
 //! What is recorded of requests.
 
 use super::harness::*;
-use crate::{BatchPolicy, Change, DeliveryId, EndpointSpec, Input, PayloadForm};
+use crate::{BatchPolicy, Change, DeliveryId, EndpointSpec, Input, PayloadForm, Sending};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -70,4 +70,35 @@ fn the_body_of_a_batch_is_kept_with_its_first_delivery() {
     // Each names the one before it: if one was discarded meanwhile, the body is kept once more.
     let expected = [(first, None), (second, Some(first)), (third, Some(second))];
     assert_eq!(kept, expected);
+}
+
+#[test]
+fn an_own_content_type_and_user_agent_stand_in_the_place_of_the_usual_ones_and_on_record() {
+    let mut bench = Bench::new();
+    let endpoint = bench.endpoint(EndpointSpec {
+        sending: Sending {
+            content_type: Some("text/xml; charset=utf-8".into()),
+            user_agent: Some("Acme-Hooks/2".into()),
+            ..Sending::default()
+        },
+        ..retrying(&[1_000])
+    });
+    let event = bench.publish(endpoint, "", "1");
+    let request = bench.host.under_way[0].request.clone();
+    let prepared = request.prepare().unwrap();
+    let all = |name: &str| {
+        let named = prepared.headers.iter().filter(|(known, _)| *known == name);
+        named
+            .map(|(_, value)| value.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(all("content-type"), ["text/xml; charset=utf-8"]);
+    assert_eq!(all("user-agent"), ["Acme-Hooks/2"]);
+    fail(&mut bench);
+    let record = bench.delivery_of(event);
+    let lines = record.attempts[0].sent.headers.clone();
+    assert!(
+        lines.iter().any(|it| it == ("user-agent", "Acme-Hooks/2")),
+        "they are no secrets: {lines:?}"
+    );
 }

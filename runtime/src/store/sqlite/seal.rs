@@ -61,6 +61,8 @@ pub(super) enum Sealed<'a> {
     Secrets(&'a TenantId, EndpointId),
     /// The custom headers of an endpoint.
     Headers(&'a TenantId, EndpointId),
+    /// The client certificate of an endpoint, with its private key.
+    Identity(&'a TenantId, EndpointId),
     /// A record of this kind, tenant and id.
     Record(&'a str, &'a TenantId, &'a str),
     /// A note with this id, of this tenant and this target.
@@ -237,6 +239,11 @@ impl Sealed<'_> {
                 let endpoint = endpoint.as_u128().to_be_bytes();
                 [&[1], tenant.as_str().as_bytes(), &[0], &endpoint, &key].concat()
             }
+            Self::Identity(tenant, endpoint) => {
+                // Nor so.
+                let endpoint = endpoint.as_u128().to_be_bytes();
+                [&[3], tenant.as_str().as_bytes(), &[0], &endpoint, &key].concat()
+            }
             Self::Record(kind, tenant, id) => {
                 // No tenant begins so: what is bound to a record is never bound to an endpoint.
                 let mut bound = vec![0];
@@ -273,6 +280,7 @@ impl fmt::Display for Sealed<'_> {
         match self {
             Self::Secrets(_, endpoint) => write!(f, "the secrets of {endpoint}"),
             Self::Headers(_, endpoint) => write!(f, "the headers of {endpoint}"),
+            Self::Identity(_, endpoint) => write!(f, "the client certificate of {endpoint}"),
             Self::Record(kind, tenant, id) => write!(f, "the record {kind} {id} of {tenant}"),
             Self::Note(id, ..) => write!(f, "the note {id}"),
         }
@@ -373,6 +381,7 @@ mod tests {
             Sealed::Record("key", &tenant, "a"),
             Sealed::Secrets(&tenant, EndpointId::from_u128(5)),
             Sealed::Headers(&tenant, EndpointId::from_u128(5)),
+            Sealed::Identity(&tenant, EndpointId::from_u128(5)),
         ] {
             let opened = ring.open(&other, &sealed);
             assert!(matches!(opened, Err(SealError::Damaged(_))), "{other}");

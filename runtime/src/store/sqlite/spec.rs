@@ -1,13 +1,16 @@
 //! An endpoint's spec as JSON: a form of its own, so that the engine's types may change while the
 //! records stay readable. Its custom headers are sealed in it.
 
+mod sending;
+
 use super::StoreFault;
 use super::seal::{KeyRing, SealError, Sealed};
 use postrider_engine::signature::HeaderNames;
 use postrider_engine::{
     BatchPolicy, BreakerPolicy, EndpointId, EndpointSpec, OnFailed, Ordering, PayloadForm,
-    RateLimit, RetryPolicy, Schedule, SignatureForm, Template, TenantId,
+    RateLimit, RetryPolicy, Schedule, Sending, SignatureForm, Template, TenantId,
 };
+use sending::SendingRecord;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -40,6 +43,8 @@ struct SpecRecord {
     signatures: Vec<SignatureRecord>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     batch: Option<BatchRecord>,
+    #[serde(default, skip_serializing_if = "SendingRecord::is_usual")]
+    sending: SendingRecord,
 }
 
 /// Custom headers: sealed, in hexadecimal digits, unless there are none. Files of before have them
@@ -95,13 +100,16 @@ impl Place<'_> {
     }
 }
 
-/// Whether the headers in this record are to be sealed anew.
+/// Whether what is sealed in this record is to be sealed anew.
 pub(super) fn has_old_seal(text: &str, keys: &KeyRing) -> bool {
     #[derive(Deserialize)]
-    struct Headers {
+    struct Parts {
         headers: HeadersRecord,
+        #[serde(default)]
+        sending: SendingRecord,
     }
-    serde_json::from_str(text).is_ok_and(|record: Headers| record.headers.is_old(keys))
+    let is_old = |record: Parts| record.headers.is_old(keys) || record.sending.is_old(keys);
+    serde_json::from_str(text).is_ok_and(is_old)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -227,6 +235,7 @@ pub(super) fn to_json(spec: &EndpointSpec, place: &Place<'_>) -> Result<String, 
             events_max: batch.events_max,
             wait_ms: ms(batch.wait),
         }),
+        sending: SendingRecord::seal(&spec.sending, place)?,
     };
     serde_json::to_string(&record).map_err(|error| fault(&error))
 }
@@ -238,13 +247,15 @@ pub(super) fn from_json(text: &str, place: &Place<'_>) -> Result<EndpointSpec, S
         serde_json::from_str(text).map_err(|error| damaged(error.to_string()))?;
     let headers = std::mem::replace(&mut record.headers, HeadersRecord::Plain(Vec::new()));
     let headers = headers.open(place)?;
+    let sending = std::mem::take(&mut record.sending).open(place)?;
     Ok(EndpointSpec {
         headers,
+        sending,
         ..spec_of(record).map_err(damaged)?
     })
 }
 
-/// The spec in a record, without its headers.
+/// The spec in a record, without its headers and how it is sent.
 fn spec_of(record: SpecRecord) -> Result<EndpointSpec, String> {
     let patterns = record.event_types.iter().map(|pattern| pattern.parse());
     let event_types = patterns.collect::<Result<_, _>>();
@@ -266,6 +277,7 @@ fn spec_of(record: SpecRecord) -> Result<EndpointSpec, String> {
             wait: Duration::from_millis(batch.wait_ms),
         }),
         headers: Vec::new(),
+        sending: Sending::default(),
         ordering: if record.fifo {
             Ordering::Fifo
         } else {

@@ -119,8 +119,8 @@ async fn scheduled(api: &Api, tenant: &TenantId) -> Result<usize, StepError> {
     Ok(page.events.len())
 }
 
-/// Sources, keys, links to the portal, templates, event types and the defaults of endpoints. That the
-/// tenant was deleted is noted; what follows from it is not.
+/// Sources, keys, links to the portal, templates, event types, the defaults of endpoints and the client
+/// certificate. That the tenant was deleted is noted; what follows from it is not.
 async fn records(api: &Api, tenant: &TenantId) -> Result<usize, StepError> {
     let mut ended = 0;
     for source in api.sources().of(tenant).iter().take(PAGE) {
@@ -149,6 +149,9 @@ async fn records(api: &Api, tenant: &TenantId) -> Result<usize, StepError> {
     }
     if api.endpoint_defaults().get(tenant, ID).is_some() {
         api.endpoint_defaults().remove(tenant, ID, None).await?;
+        ended += 1;
+    }
+    if api.remove_certificate(tenant, None).await? {
         ended += 1;
     }
     Ok(ended)
