@@ -91,6 +91,25 @@ pub enum Cause {
         /// What was signed, such as `{timestamp}.{body}`.
         signed: &'static str,
     },
+    /// The signature is right for another URL.
+    #[error(
+        "the signature is right for the URL {url}: that is what the provider was given; give it to the \
+         source as its `url`"
+    )]
+    OtherUrl {
+        /// The URL.
+        url: String,
+    },
+    /// The request is signed as another provider signs.
+    #[error(
+        "{place} holds a right signature of the provider `{provider}`: verify as that provider's"
+    )]
+    OtherProvider {
+        /// Its name.
+        provider: &'static str,
+        /// Where the signature is, such as a header.
+        place: String,
+    },
     /// All signatures are HMACs, and all keys ed25519 ones.
     #[error(
         "the request is signed with HMACs, and only ed25519 keys are given: give the `whsec_` \
@@ -134,6 +153,8 @@ impl Cause {
             Self::SecretPrefixMissing => "SECRET_PREFIX_MISSING",
             Self::OtherScheme { .. } => "OTHER_SCHEME",
             Self::OtherContent { .. } => "OTHER_CONTENT",
+            Self::OtherUrl { .. } => "OTHER_URL",
+            Self::OtherProvider { .. } => "OTHER_PROVIDER",
             Self::SignedWithHmac => "SIGNED_WITH_HMAC",
             Self::SignedWithEd25519 => "SIGNED_WITH_ED25519",
             Self::BodyLength { .. } => "BODY_LENGTH",

@@ -19,7 +19,7 @@ use crate::sign::is_id;
 use crate::timestamp;
 use crate::verify::{Verifier, matching_key};
 
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl Verifier {
     /// Looks for the cause of a refusal, given the arguments of [`verify`](Self::verify) that led
@@ -294,7 +294,7 @@ impl Trial<'_> {
     }
 }
 
-fn with_lf(body: &[u8]) -> Vec<u8> {
+pub(crate) fn with_lf(body: &[u8]) -> Vec<u8> {
     let next = body.iter().skip(1).map(Some).chain([None]);
     let kept = body
         .iter()
@@ -303,7 +303,7 @@ fn with_lf(body: &[u8]) -> Vec<u8> {
     kept.map(|(byte, _)| *byte).collect()
 }
 
-fn with_crlf(body: &[u8]) -> Vec<u8> {
+pub(crate) fn with_crlf(body: &[u8]) -> Vec<u8> {
     with_lf(body)
         .split(|byte| *byte == b'\n')
         .collect::<Vec<_>>()
@@ -311,7 +311,7 @@ fn with_crlf(body: &[u8]) -> Vec<u8> {
 }
 
 /// The header that a proxy or a server leaves as it was when it changes the body.
-fn of_length(headers: &[(&str, &[u8])], body: &[u8]) -> Option<Cause> {
+pub(crate) fn of_length(headers: &[(&str, &[u8])], body: &[u8]) -> Option<Cause> {
     let announced = values(headers, &["content-length".into()])
         .find_map(|text| timestamp::parse(text.as_bytes()))?;
     let received = u64::try_from(body.len()).ok()?;

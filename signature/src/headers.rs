@@ -214,7 +214,7 @@ pub(crate) fn next_names(signature: &str) -> impl Iterator<Item = Name> {
     core::iter::once(Cow::Owned(next)).chain(names)
 }
 
-fn checked(name: &str) -> Result<Name, HeaderNameError> {
+pub(crate) fn checked(name: &str) -> Result<Name, HeaderNameError> {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || name.len() > HEADER_NAME_BYTES_MAX || !name.bytes().all(token) {
         return Err(HeaderNameError::Malformed { name: name.into() });

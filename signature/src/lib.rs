@@ -1,5 +1,6 @@
 //! Signs and verifies webhooks: Standard Webhooks and the forms of Svix, Stripe, GitHub, Shopify
-//! and Slack, with plain forms for the simplest receivers. See [`Scheme`].
+//! and Slack, with plain forms for the simplest receivers. See [`Scheme`]. What other providers sign
+//! is verified by a [`Recipe`].
 //!
 //! Pure: the time and the randomness are arguments, and the same inputs give the same outputs,
 //! byte for byte, on any machine. No input makes it panic.
@@ -55,6 +56,9 @@ mod explain;
 mod headers;
 mod json;
 mod key;
+mod pasted;
+#[cfg(feature = "recipes")]
+mod recipe;
 mod request;
 mod scheme;
 mod secret;
@@ -67,6 +71,12 @@ pub use claim::{Claim, Hmacs, Signatures};
 pub use digest::content_digest;
 pub use headers::{HeaderNameError, HeaderNames};
 pub use key::{KeyError, KeyProblem};
+pub use pasted::Mend;
+#[cfg(feature = "recipes")]
+pub use recipe::{
+    Algorithm, Encoded, Fields, KeyForm, NoFields, PROVIDERS, Place, Received, Recipe, RecipeError,
+    RecipeVerifier, Refusal, SignedTime, TimePlace, TimeUnit, provider,
+};
 pub use scheme::{Scheme, UnknownScheme};
 pub use secret::{Secret, SecretError, SecretKind};
 pub use sign::{Message, SignError, SignedHeader, Signer};

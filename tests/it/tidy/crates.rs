@@ -28,6 +28,8 @@ const BUDGETS: &[(&str, &[&str])] = &[
             "ed25519-dalek",
             "hex",
             "hmac",
+            "p256",
+            "sha1",
             "sha2",
             "subtle",
             "thiserror",
