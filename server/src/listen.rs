@@ -185,6 +185,9 @@ impl Doorman {
 /// A client has 10 seconds for the head of a request, from the moment it is connected, and 60 to read
 /// an answer; 75 seconds without a request end the connection. Whoever reads nothing of what there is
 /// for 30 seconds is cut off. `docs/operating.md` lists all of it.
+///
+/// Answers have several parts: a listener of TCP sets `TCP_NODELAY` (`axum::serve::ListenerExt::tap_io`), or
+/// each waits 40 ms for the client's delayed acknowledgement.
 pub async fn serve<L>(
     mut listener: L,
     routes: Router,

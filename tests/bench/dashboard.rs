@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
 
 /// Deliveries on record, without `--events`.
@@ -69,24 +70,23 @@ pub(crate) fn figures(events: usize) {
         .unwrap();
     runtime.block_on(async {
         let (_receiver, receiver) = start(&["receiver"]);
+        // Bound and not listening: nobody else can have the port, and it refuses.
+        let refusing = TcpSocket::new_v4().unwrap();
+        refusing.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let refusing_at = refusing.local_addr().unwrap().to_string();
         let server = Server::start();
         let mut client = Client::to(&server.address).await;
-        let endpoints = register(&mut client, &receiver).await;
+        let endpoints = register(&mut client, [&refusing_at, &receiver]).await;
         fill(&server.address, &mut client, events).await;
         pages(&mut client, &endpoints[0], events).await;
         cost(&server.address).await;
     });
 }
 
-async fn register(client: &mut Client, receiver: &str) -> Vec<String> {
+async fn register(client: &mut Client, [refusing, receiver]: [&str; 2]) -> Vec<String> {
     let mut ids = Vec::new();
     for number in 0..ENDPOINTS {
-        // Nobody listens at the first port.
-        let address = if number < FAILING {
-            "127.0.0.1:1"
-        } else {
-            receiver
-        };
+        let address = if number < FAILING { refusing } else { receiver };
         let form = format!(
             r#"{{"url":"http://{address}/","event_types":["type.n{number}"],
                 "retry":{{"retries":0}},"breaker":null}}"#

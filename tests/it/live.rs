@@ -5,6 +5,7 @@ mod logs;
 mod metrics;
 mod operations;
 mod playground;
+mod promptness;
 mod server;
 mod sse;
 mod stream;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rust_embed::RustEmbed;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::LazyLock;
@@ -53,7 +54,10 @@ struct File {
 
 impl File {
     fn of(built: &rust_embed::EmbeddedFile) -> Self {
-        let whole = Bytes::copy_from_slice(&built.data);
+        let whole = match &built.data {
+            Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+            Cow::Owned(bytes) => Bytes::copy_from_slice(bytes),
+        };
         let gzip = compressed(&whole).ok();
         let gzip =
             gzip.filter(|gzip| whole.len() >= COMPRESSED_BYTES_MIN && gzip.len() < whole.len());

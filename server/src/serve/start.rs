@@ -2,6 +2,7 @@
 
 use crate::Answer;
 use crate::config::{Config, ConfigError};
+use axum::serve::ListenerExt;
 use postrider::descriptors::Budget;
 use postrider::egress::EgressGuard;
 use postrider::store::sqlite::{Loose, OpenError, Retention, SqliteOptions, loose};
@@ -261,7 +262,11 @@ impl Running {
             self.api.close_streams();
         };
         let patience = self.serving.grace;
-        serve(self.listener, router(&self.api), stop, self.serving).await;
+        // An answer of several parts would wait for the client's delayed acknowledgement, 40 ms.
+        let listener = self.listener.tap_io(|stream| {
+            let _ = stream.set_nodelay(true);
+        });
+        serve(listener, router(&self.api), stop, self.serving).await;
         // A store that hangs is not waited for: this is not worth it.
         let _ = tokio::time::timeout(KEY_USES_WITHIN, self.api.keep_key_uses()).await;
         let started = Instant::now();
