@@ -6,7 +6,7 @@ use postrider::Secret;
 use postrider::engine::json::Document;
 use postrider::signature::{
     Cause, Fields, KeyError, NoFields, Received, RecipeError, RecipeVerifier, Verified, Verifier,
-    provider,
+    provider, signed_as,
 };
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -133,11 +133,12 @@ impl Check {
         }
     }
 
-    fn explain(&self, request: &Received<'_, '_>, now: u64) -> Option<Cause> {
+    fn explain(&self, request: &Received<'_, '_>, secrets: &[Secret], now: u64) -> Option<Cause> {
         match self {
             Self::Scheme(verifier) => {
                 let headers = request.headers.iter().copied();
-                verifier.explain(headers, request.body, now)
+                let cause = verifier.explain(headers, request.body, now);
+                cause.or_else(|| signed_as(secrets, request))
             }
             Self::Provider(verifier) => verifier.explain(request, now),
         }
@@ -178,7 +179,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer, VerifyFailed> {
             is_yes: true,
         },
         Err(refused) => {
-            let explain = || check.explain(&request, now);
+            let explain = || check.explain(&request, &secrets, now);
             let cause = args.explain.then(explain).flatten();
             Answer {
                 text: finding.refused(&refused, cause.as_ref()),

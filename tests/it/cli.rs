@@ -184,6 +184,10 @@ fn what_a_provider_has_signed_is_verified_by_its_name() {
         let said = verify(text("provider"), text("secret"), &more, body);
         assert_eq!(said.code, Some(0), "{}: {said:?}", vector["provider"]);
     }
+    // The HMAC of `x` with the key `s`.
+    let hex = "cefb105ee22996fb167ed606478d2931b87aa3ab99b4b04b68c4fc16c8b49a30";
+    let gitea = [format!("--header=X-Gitea-Signature: {hex}")];
+    assert_eq!(cause("github", "s", &gitea, b"x"), "OTHER_PROVIDER");
     let said = verify("square", "s", &["--header=a: b".into()], b"");
     assert_eq!(said.code, Some(2), "{said:?}");
     assert!(said.err.contains("give it with --url"), "{said:?}");
