@@ -14,6 +14,7 @@
 //! There is no recursion. Reading takes time and memory in proportion to the bytes: 16 for each value
 //! and each name. UTF-16 and UTF-32 are not JSON (RFC 8259, section 8.1).
 
+mod fields;
 mod number;
 #[cfg(test)]
 mod tests;

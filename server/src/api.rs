@@ -139,6 +139,9 @@ pub struct ApiOptions {
     pub trusted_proxies: Networks,
     /// What endpoints have that are registered without it, unless their tenant has decided.
     pub endpoint_defaults: EndpointDefaults,
+    /// Let sources be made where nothing is signed, and take what comes to them. Off, unless an operator
+    /// trusts the networks that those name.
+    pub unsigned_sources: bool,
     /// The settings of the server, as `GET /v1/system` shows them. Nothing is done with them.
     pub settings: Vec<Setting>,
     /// The names of settings that are left out there, since they are secrets.
@@ -360,6 +363,7 @@ pub fn router(api: &Api) -> Router {
     routes
         .merge(openapi::pages())
         .merge(dashboard::pages())
+        .merge(inbound::with_slash())
         .fallback(edge::no_route)
         // One layer that calls the next: each layer clones and boxes the route it wraps.
         .layer(from_fn_with_state(api.clone(), metrics_route::time))

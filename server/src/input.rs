@@ -2,7 +2,7 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use postrider::Secret;
-use postrider::signature::{Scheme, SecretError};
+use postrider::signature::{PROVIDERS, Scheme, SecretError, UnknownScheme};
 use std::env::{self, VarError};
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
@@ -87,6 +87,38 @@ fn without_line_end(text: &str) -> &str {
 /// Reads the name of a scheme, and lists the names there are.
 pub(crate) fn scheme() -> impl TypedValueParser<Value = Scheme> {
     PossibleValuesParser::new(Scheme::ALL.map(Scheme::name)).try_map(|name| name.parse::<Scheme>())
+}
+
+/// How a request was signed: by a scheme, or as one of the providers in the table signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Scheme(Scheme),
+    Provider(&'static str),
+}
+
+impl Way {
+    /// As the command line has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Scheme(scheme) => scheme.name(),
+            Self::Provider(name) => name,
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, UnknownScheme> {
+        let known = PROVIDERS.iter().find(|(name, _)| *name == text);
+        match known {
+            Some((name, _)) => Ok(Self::Provider(name)),
+            None => text.parse().map(Self::Scheme),
+        }
+    }
+}
+
+/// Reads the name of a scheme or of a provider, and lists those there are.
+pub(crate) fn way() -> impl TypedValueParser<Value = Way> {
+    let providers = PROVIDERS.iter().map(|(name, _)| *name);
+    let names = Scheme::ALL.map(Scheme::name).into_iter().chain(providers);
+    PossibleValuesParser::new(names.collect::<Vec<_>>()).try_map(|name| Way::parse(&name))
 }
 
 /// The exact bytes of a file, or of the standard input for `-` or nothing.

@@ -1,8 +1,13 @@
 //! `postrider verify`: whether a request was signed with a secret, and if not, why.
 
 use crate::Answer;
-use crate::input::{self, InputError, Secrets};
-use postrider::signature::{Cause, KeyError, Scheme, Verified, Verifier, VerifyError};
+use crate::input::{self, InputError, Secrets, Way};
+use postrider::Secret;
+use postrider::engine::json::Document;
+use postrider::signature::{
+    Cause, Fields, KeyError, NoFields, Received, RecipeError, RecipeVerifier, Verified, Verifier,
+    provider, signed_as,
+};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -12,9 +17,9 @@ use std::path::PathBuf;
 /// found out.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// How it was signed
-    #[arg(long, value_name = "SCHEME", default_value = "postrider", value_parser = input::scheme())]
-    scheme: Scheme,
+    /// How it was signed: a scheme, or the provider that signed it
+    #[arg(long, value_name = "SCHEME", default_value = "postrider", value_parser = input::way())]
+    scheme: Way,
     #[command(flatten)]
     secrets: Secrets,
     /// A header of the request; may be repeated
@@ -24,6 +29,12 @@ pub(crate) struct Args {
     /// such as `POST /hooks HTTP/1.1` and empty ones are passed over
     #[arg(long = "headers", value_name = "FILE")]
     headers_file: Option<PathBuf>,
+    /// The URL that it was sent to, exactly as its sender has it, for providers that sign it
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Its method, for providers that sign it
+    #[arg(long, value_name = "METHOD", default_value = "POST")]
+    method: String,
     /// The file with the exact bytes of the body [default: the standard input, as with `-`]
     #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
@@ -47,8 +58,12 @@ pub(crate) enum VerifyFailed {
     Input(#[from] InputError),
     #[error(transparent)]
     Key(#[from] KeyError),
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
     #[error("no header is given: use --header 'Name: value', or --headers FILE")]
     NoHeader,
+    #[error("{provider} signs the URL: give it with --url, exactly as the provider has it")]
+    NoUrl { provider: &'static str },
     #[error("{}: line {line}: {problem}", path.display())]
     HeaderLine {
         path: PathBuf,
@@ -71,30 +86,103 @@ struct Finding<'a> {
     now: u64,
 }
 
+/// What verifies the request.
+enum Check {
+    Scheme(Verifier),
+    Provider(RecipeVerifier),
+}
+
+/// A request that was refused.
+struct Refused {
+    code: &'static str,
+    message: String,
+}
+
+impl Check {
+    fn of(args: &Args, secrets: &[Secret]) -> Result<Self, VerifyFailed> {
+        let name = match args.scheme {
+            Way::Scheme(scheme) => {
+                let verifier = Verifier::new(scheme, secrets)?;
+                return Ok(Self::Scheme(verifier.tolerance_seconds(args.tolerance)));
+            }
+            Way::Provider(name) => name,
+        };
+        // Its name is from the table.
+        let recipe = provider(name).ok_or(VerifyFailed::NoUrl { provider: name })?;
+        let verifier = RecipeVerifier::new(&recipe, secrets)?;
+        if verifier.covers_url() && args.url.is_none() {
+            return Err(VerifyFailed::NoUrl { provider: name });
+        }
+        Ok(Self::Provider(verifier.tolerance_seconds(args.tolerance)))
+    }
+
+    fn verify<'h>(&self, request: &Received<'h, '_>, now: u64) -> Result<Verified<'h>, Refused> {
+        match self {
+            Self::Scheme(verifier) => {
+                let headers = request.headers.iter().copied();
+                let verified = verifier.verify(headers, request.body, now);
+                verified.map_err(|error| Refused {
+                    code: error.code(),
+                    message: error.to_string(),
+                })
+            }
+            Self::Provider(verifier) => verifier.verify(request, now).map_err(|error| Refused {
+                code: error.code(),
+                message: error.to_string(),
+            }),
+        }
+    }
+
+    fn explain(&self, request: &Received<'_, '_>, secrets: &[Secret], now: u64) -> Option<Cause> {
+        match self {
+            Self::Scheme(verifier) => {
+                let headers = request.headers.iter().copied();
+                let cause = verifier.explain(headers, request.body, now);
+                cause.or_else(|| signed_as(secrets, request))
+            }
+            Self::Provider(verifier) => verifier.explain(request, now),
+        }
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Result<Answer, VerifyFailed> {
     let secrets = args.secrets.read()?;
-    let verifier = Verifier::new(args.scheme, &secrets)?.tolerance_seconds(args.tolerance);
+    let check = Check::of(args, &secrets)?;
     let headers = all_headers(args)?;
-    let headers = headers
+    let headers: Vec<(&str, &[u8])> = headers
         .iter()
-        .map(|header| (header.name.as_str(), header.value.as_slice()));
+        .map(|header| (header.name.as_str(), header.value.as_slice()))
+        .collect();
     let body = input::body(args.body.as_deref())?;
+    let document = Document::read(&body).ok();
+    let fields: &dyn Fields = match &document {
+        Some(document) => document,
+        None => &NoFields,
+    };
+    let urls: Vec<&str> = args.url.as_deref().into_iter().collect();
+    let request = Received {
+        method: &args.method,
+        urls: &urls,
+        headers: &headers,
+        body: &body,
+        fields,
+    };
     let now = args.now.unwrap_or_else(input::unix_seconds);
     let finding = Finding {
         args,
         secrets: secrets.len(),
         now,
     };
-    Ok(match verifier.verify(headers.clone(), &body, now) {
+    Ok(match check.verify(&request, now) {
         Ok(verified) => Answer {
             text: finding.verified(&verified),
             is_yes: true,
         },
-        Err(error) => {
-            let explain = || verifier.explain(headers, &body, now);
+        Err(refused) => {
+            let explain = || check.explain(&request, &secrets, now);
             let cause = args.explain.then(explain).flatten();
             Answer {
-                text: finding.refused(&error, cause.as_ref()),
+                text: finding.refused(&refused, cause.as_ref()),
                 is_yes: false,
             }
         }
@@ -111,7 +199,8 @@ fn all_headers(args: &Args) -> Result<Vec<Header>, VerifyFailed> {
             problem,
         })?);
     }
-    if headers.is_empty() {
+    // Some providers sign in the body alone.
+    if headers.is_empty() && matches!(args.scheme, Way::Scheme(_)) {
         Err(VerifyFailed::NoHeader)
     } else {
         Ok(headers)
@@ -161,10 +250,10 @@ impl Finding<'_> {
             timestamp,
             id,
         } = *verified;
-        let scheme = self.args.scheme;
+        let scheme = self.args.scheme.name();
         if self.args.json {
             return line(&json!({
-                "verified": true, "scheme": scheme.name(), "secret": key_index + 1, "id": id,
+                "verified": true, "scheme": scheme, "secret": key_index + 1, "id": id,
                 "timestamp": timestamp,
             }));
         }
@@ -185,11 +274,12 @@ impl Finding<'_> {
         text + "\n"
     }
 
-    fn refused(&self, error: &VerifyError, cause: Option<&Cause>) -> String {
+    fn refused(&self, refused: &Refused, cause: Option<&Cause>) -> String {
+        let Refused { code, message } = refused;
         if self.args.json {
             let mut object = json!({
-                "verified": false, "scheme": self.args.scheme.name(), "code": error.code(),
-                "message": error.to_string(),
+                "verified": false, "scheme": self.args.scheme.name(), "code": code,
+                "message": message,
             });
             if self.args.explain {
                 let told = |it: &Cause| json!({ "code": it.code(), "message": it.to_string() });
@@ -204,7 +294,7 @@ impl Finding<'_> {
                 .into(),
             None => "(--explain looks for the cause)".into(),
         };
-        format!("refused: {}: {error}\n{explanation}\n", error.code())
+        format!("refused: {code}: {message}\n{explanation}\n")
     }
 }
 

@@ -75,7 +75,7 @@ pub use pasted::Mend;
 #[cfg(feature = "recipes")]
 pub use recipe::{
     Algorithm, Encoded, Fields, KeyForm, NoFields, PROVIDERS, Place, Received, Recipe, RecipeError,
-    RecipeVerifier, Refusal, SignedTime, TimePlace, TimeUnit, provider,
+    RecipeVerifier, Refusal, SignedTime, TimePlace, TimeUnit, provider, signed_as,
 };
 pub use scheme::{Scheme, UnknownScheme};
 pub use secret::{Secret, SecretError, SecretKind};

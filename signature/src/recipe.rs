@@ -19,6 +19,7 @@ mod tests;
 #[cfg(test)]
 mod vectors;
 
+pub use explain::signed_as;
 pub use problem::{RecipeError, Refusal};
 pub use providers::{PROVIDERS, provider};
 pub use verify::RecipeVerifier;

@@ -169,6 +169,31 @@ fn every_public_vector_gets_its_verdict() {
 }
 
 #[test]
+fn what_a_provider_has_signed_is_verified_by_its_name() {
+    let vectors = include_str!("../../signature/vectors/providers.json");
+    let vectors: Value = serde_json::from_str(vectors).unwrap();
+    for vector in vectors["vectors"].as_array().unwrap() {
+        let text = |field: &str| vector[field].as_str().unwrap();
+        let headers = vector["headers"].as_object().unwrap().iter();
+        let headers =
+            headers.map(|(name, value)| format!("--header={name}: {}", value.as_str().unwrap()));
+        let now = format!("--now={}", vector["now"]);
+        let url = format!("--url={}", text("url"));
+        let more: Vec<String> = headers.chain([now, url]).collect();
+        let body = text("body").as_bytes();
+        let said = verify(text("provider"), text("secret"), &more, body);
+        assert_eq!(said.code, Some(0), "{}: {said:?}", vector["provider"]);
+    }
+    // The HMAC of `x` with the key `s`.
+    let hex = "cefb105ee22996fb167ed606478d2931b87aa3ab99b4b04b68c4fc16c8b49a30";
+    let gitea = [format!("--header=X-Gitea-Signature: {hex}")];
+    assert_eq!(cause("github", "s", &gitea, b"x"), "OTHER_PROVIDER");
+    let said = verify("square", "s", &["--header=a: b".into()], b"");
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.err.contains("give it with --url"), "{said:?}");
+}
+
+#[test]
 fn a_changed_body_is_explained() {
     let headers = signed("standard", SECRET);
     let with_newline = [BODY, b"\n"].concat();

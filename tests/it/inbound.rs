@@ -11,7 +11,9 @@ mod providers;
 mod receipts;
 mod refused;
 mod sources;
+mod trust;
 mod types;
+mod vendors;
 
 pub(crate) use handlers::Notes;
 pub(crate) use listeners::{Seen, noting, until_seen};

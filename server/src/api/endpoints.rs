@@ -12,6 +12,7 @@ use super::time::Time;
 use axum::extract::State;
 use axum::http::StatusCode;
 use postrider::engine::{EndpointChange, PayloadForm};
+use postrider::signature::Mend;
 use postrider::{
     Endpoint, EndpointId, EndpointSpec, InvalidSpec, Outcome, Postrider, Secret, Submission,
     TenantId,
@@ -498,7 +499,14 @@ fn parse_secret(text: &str) -> Result<Secret, Problem> {
         let detail = format!("use at most {SECRET_CHARS_MAX} characters");
         return Err(Problem::new(Code::InvalidEndpoint, &detail).at("/secret", detail));
     }
-    Ok(Secret::parse(text).map_err(InvalidSpec::from)?)
+    let (secret, mends) = Secret::pasted(text).map_err(InvalidSpec::from)?;
+    // It is not mended: it would be another one than its receiver may have been given already.
+    let detail = match mends.first() {
+        None => return Ok(secret),
+        Some(Mend::WhiteSpace) => "there is white space around it: give it without",
+        Some(Mend::Version) => "`v1,` stands before `whsec_`: give it without",
+    };
+    Err(Problem::new(Code::InvalidEndpoint, detail).at("/secret", detail))
 }
 
 /// Puts back what a view has hidden of the spec that is kept.

@@ -2,6 +2,7 @@
 
 mod content;
 mod peer;
+mod proving;
 mod reading;
 
 pub(crate) use peer::sender;
@@ -16,13 +17,15 @@ use super::problem::{Code, Problem};
 use super::receipts::Receipt;
 use super::sources::Source;
 use crate::quiet::Quiet;
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
+use axum::routing::post;
+use bytes::Bytes;
 use content::Content;
 use postrider::engine::SourceId;
 use postrider::engine::json::Unreadable;
-use postrider::signature::Verified;
 use postrider::{EventId, Limits, PublishError, Submission};
 use reading::{Named, Reading};
 use serde::Serialize;
@@ -84,6 +87,11 @@ pub(crate) async fn receive(
     answer.map(axum::Json)
 }
 
+/// The same with a slash at the end of the path, which people write and proxies put there.
+pub(super) fn with_slash() -> Router<Api> {
+    Router::new().route("/in/{source}/", post(receive))
+}
+
 /// Takes a request to this source. What becomes of it is written into the receipt.
 async fn take(
     api: &Api,
@@ -95,12 +103,16 @@ async fn take(
     if let Some(custom) = source.custom() {
         check_single(&head.headers, custom.reads())?;
     }
+    if let Some(row) = source.provider().row() {
+        check_single(&head.headers, row.reads())?;
+    }
     let body = read(body, Limits::default().payload_bytes_max).await?;
     receipt.got_body(body.len());
-    let verified = verify(api, source, head, &body).map_err(|refused| {
+    let proven = proving::prove(api, source, head, body).map_err(|refused| {
         receipt.explain(&refused.explanation);
         refused.problem
-    })?;
+    });
+    let (verified, body) = proven?;
     if let Some(room) = head.extensions.get::<Room>() {
         room.grow(tree_bytes(&body))?;
     }
@@ -120,9 +132,9 @@ async fn take(
         unreadable(api, source, why);
     }
     let key = named.idempotency_key(source, &verified, &body);
-    let (event, duplicate) = publish(api, source, &named, &key, &content).await?;
+    let (event, duplicate) = publish(api, source, &named, key, &content).await?;
     receipt.became(event, duplicate);
-    let (_, _, signature) = source.verifier().looks_at();
+    let signature = source.proof().signature_header();
     let inbound = Inbound {
         source: source.id(),
         source_name: source.name().into(),
@@ -177,48 +189,21 @@ fn check_network(api: &Api, source: &Source, head: &Parts) -> Result<(), Problem
     }
 }
 
-/// A signature that is not valid.
-struct Unverified {
-    problem: Problem,
-    /// What the source's owner is told beside it.
-    explanation: String,
-}
-
-/// The sender is told the code of a refusal, the log and the source's owner are told why.
-fn verify<'h>(
-    api: &Api,
-    source: &Source,
-    head: &'h Parts,
-    body: &[u8],
-) -> Result<Verified<'h>, Unverified> {
-    let headers = head.headers.iter();
-    let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
-    let now_unix_seconds = api.now().0 / 1_000;
-    let verified = source.verifier().verify(headers, body, now_unix_seconds);
-    verified.map_err(|error| {
-        let code = error.code();
-        if let Some(left_out) = turn(source) {
-            tracing::warn!(source = %source.id(), code, %error, left_out, "postrider.inbound.refused");
-        }
-        Unverified {
-            problem: Problem::new(Code::SignatureRefused, code),
-            explanation: format!("{code}: {error}"),
-        }
-    })
-}
-
 /// The event, and whether it had come before. When this returns, it is durable.
 async fn publish(
     api: &Api,
     source: &Source,
     named: &Named,
-    key: &str,
+    key: Option<String>,
     content: &Content,
 ) -> Result<(EventId, bool), Problem> {
     let submission = Submission::new(named.event_type(source), &content.payload)
         .payload_type(content.payload_type.clone())
-        .tenant(source.tenant().as_str())
-        .idempotency_key(key);
+        .tenant(source.tenant().as_str());
+    let submission = match key {
+        Some(key) => submission.idempotency_key(key),
+        None => submission,
+    };
     match api.postrider().publish(submission).await {
         Ok(published) => Ok((published.event, published.duplicate)),
         Err(PublishError::IdempotencyKeyReused(event)) => {

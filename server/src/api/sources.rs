@@ -2,13 +2,19 @@
 
 mod custom;
 mod kept;
+mod proof;
 pub(crate) mod receipts;
 mod record;
+mod rows;
+mod secrets;
+mod signature_form;
 
 pub(crate) use custom::Custom;
 pub(crate) use kept::Sources;
+pub(crate) use proof::Refused;
 pub use record::Provider;
 pub(crate) use record::{Source, SourceRecord, SourceSecret};
+pub(crate) use rows::{At, Row, WithoutId};
 
 use super::Api;
 use super::audit::{Act, names};
@@ -22,7 +28,8 @@ use super::time::Time;
 use axum::extract::State;
 use axum::http::StatusCode;
 use postrider::engine::SourceId;
-use postrider::{EventType, Secret, TenantId};
+use postrider::signature::Scheme;
+use postrider::{EventType, TenantId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -36,6 +43,9 @@ const SECRET_BYTES_MAX: usize = 1_024;
 
 /// The longest name and the longest prefix: there has to be room for the provider's type.
 const NAME_CHARS_MAX: usize = 64;
+
+/// The longest URL, in bytes.
+const URL_BYTES_MAX: usize = 2_048;
 
 /// The longest tolerance, in seconds.
 const TOLERANCE_S_MAX: u32 = 3_600;
@@ -63,6 +73,8 @@ pub(crate) struct SourceView {
     /// Where the provider sends them, below the address of this server.
     #[schema(example = "/in/src_01jd9x2m5tewh8q0v6n3r4y7za")]
     path: String,
+    /// Whether its requests are signed, or hold a secret. If not, whoever can reach it is believed.
+    signed: bool,
     /// Its secrets, without their text.
     secrets: Vec<SourceSecretView>,
     /// How far the time of a request may be from now, in seconds, where the signature covers it.
@@ -73,6 +85,8 @@ pub(crate) struct SourceView {
     event_prefix: String,
     /// How its requests are signed and read, for the provider `custom`.
     custom: Option<Custom>,
+    /// The URL that the provider was given, where it signs that.
+    url: Option<String>,
     /// When it was made.
     created_at: Time,
 }
@@ -82,6 +96,9 @@ pub(crate) struct SourceView {
 pub(crate) struct SourceSecretView {
     /// By which it is removed.
     id: u32,
+    /// What was left out of it as it was given, or how else it is read.
+    #[schema(example = "white space around it was left out")]
+    note: Option<String>,
     /// When it was added.
     created_at: Time,
 }
@@ -100,8 +117,10 @@ pub(crate) struct SourceForm {
     name: String,
     /// Whose webhooks they are.
     provider: Provider,
-    /// What the provider signs with: one, or several while they are rotated. Never shown again.
-    #[schema(min_items = 1, max_items = 4, write_only, example = json!(["whsec_…"]))]
+    /// What the provider signs with: one, or several while they are rotated. Never shown again. None,
+    /// if nothing is signed.
+    #[serde(default)]
+    #[schema(max_items = 4, write_only, example = json!(["whsec_…"]))]
     secrets: Vec<String>,
     /// How far the time of a request may be from now, in seconds, where the signature covers it.
     #[serde(default = "default_tolerance_s")]
@@ -122,6 +141,14 @@ pub(crate) struct SourceForm {
     /// How its requests are signed and read: for the provider `custom`, and only there.
     #[serde(default)]
     custom: Option<Custom>,
+    /// The URL that the provider was given, exactly as it was, without a query: where the provider signs
+    /// it (Twilio, Square, HubSpot). Default: the setting `public_url`, or where each request went.
+    #[serde(default)]
+    #[schema(
+        max_length = 2048,
+        example = "https://hooks.example.com/in/src_01jd9x2m5tewh8q0v6n3r4y7za"
+    )]
+    url: Option<String>,
 }
 
 /// A change of a source: what is left out stays.
@@ -156,6 +183,9 @@ pub(crate) struct SourcePatch {
     event_prefix: Option<String>,
     /// How its requests are signed and read, instead of what is there: for the provider `custom`.
     custom: Option<Custom>,
+    /// Another URL that the provider was given; empty for none.
+    #[schema(max_length = 2048)]
+    url: Option<String>,
 }
 
 impl SourcePatch {
@@ -169,6 +199,7 @@ impl SourcePatch {
             ("allowed_networks", self.allowed_networks.is_some()),
             ("event_prefix", self.event_prefix.is_some()),
             ("custom", self.custom.is_some()),
+            ("url", self.url.is_some()),
         ])
     }
 }
@@ -219,6 +250,46 @@ fn networks(texts: &[String]) -> Result<Networks, Problem> {
     networks.map_err(|(place, error)| refused(&format!("/allowed_networks/{place}"), error))
 }
 
+/// The URL that a provider was given; none, if the text is empty.
+fn check_url(text: String) -> Result<Option<String>, Problem> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let url = url::Url::parse(&text).ok();
+    let is_plain = url.is_some_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.query().is_none()
+            && url.fragment().is_none()
+    });
+    let is_written = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_plain && is_written && text.len() <= URL_BYTES_MAX {
+        return Ok(Some(text));
+    }
+    let detail = format!(
+        "use an http:// or https:// URL of at most {URL_BYTES_MAX} bytes, without a query: that of each \
+         request is put behind it"
+    );
+    Err(misformed("/url", detail))
+}
+
+/// What holds for a source as a whole: one where nothing is signed has no secret, and is for networks
+/// that are named; any other has a secret.
+fn check_whole(record: &SourceRecord, at: &str) -> Result<(), Problem> {
+    match (record.is_unsigned(), record.secrets.is_empty()) {
+        (false, false) => Ok(()),
+        (false, true) => Err(refused(at, "a source needs a secret")),
+        (true, false) => Err(refused(
+            at,
+            "a source where nothing is signed has no secret",
+        )),
+        (true, true) if record.allowed_networks.is_empty() => Err(refused(
+            "/allowed_networks",
+            "nothing is signed: name the networks that are trusted",
+        )),
+        (true, true) => Ok(()),
+    }
+}
+
 /// Custom sources say how they are signed, and no other source does.
 fn check_custom(provider: Provider, custom: Option<&Custom>) -> Result<(), Problem> {
     match (provider, custom) {
@@ -239,7 +310,9 @@ impl SourceRecord {
         check_name(&event_prefix, "/event_prefix")?;
         check_tolerance(form.tolerance_s)?;
         check_custom(form.provider, form.custom.as_ref())?;
-        if !(1..=SECRETS_MAX).contains(&form.secrets.len()) {
+        let is_signed = !form.custom.as_ref().is_some_and(Custom::is_unsigned);
+        let is_given = !form.secrets.is_empty() || !is_signed;
+        if !is_given || form.secrets.len() > SECRETS_MAX {
             let detail = format!("use 1 to {SECRETS_MAX} secrets");
             return Err(misformed("/secrets", detail));
         }
@@ -257,9 +330,11 @@ impl SourceRecord {
             allowed_networks: networks(&form.allowed_networks)?,
             event_prefix,
             custom: form.custom,
+            url: form.url.map_or(Ok(None), check_url)?,
             created_at: now,
         };
         record.add_secrets(form.secrets, "/secrets", now)?;
+        check_whole(&record, "/secrets")?;
         Ok(record)
     }
 
@@ -277,10 +352,6 @@ impl SourceRecord {
             };
             record.secrets.remove(found);
         }
-        record.add_secrets(patch.add_secrets.unwrap_or_default(), "/add_secrets", now)?;
-        if record.secrets.is_empty() {
-            return Err(refused("/remove_secrets", "a source needs a secret"));
-        }
         if let Some(seconds) = patch.tolerance_s {
             check_tolerance(seconds)?;
             record.tolerance_s = seconds;
@@ -296,10 +367,23 @@ impl SourceRecord {
             check_custom(record.provider, Some(&custom))?;
             record.custom = Some(custom);
         }
+        if let Some(url) = patch.url {
+            record.url = check_url(url)?;
+        }
+        // Last, since what a secret has to be depends on how it is used.
+        record.add_secrets(patch.add_secrets.unwrap_or_default(), "/add_secrets", now)?;
+        check_whole(&record, "/remove_secrets")?;
         Ok(record)
     }
 
+    /// The scheme that it is signed by, if it is one.
+    fn scheme(&self) -> Option<Scheme> {
+        let own = || self.custom.as_ref()?.scheme().ok();
+        self.provider.scheme().or_else(own)
+    }
+
     fn add_secrets(&mut self, texts: Vec<String>, at: &str, now: Time) -> Result<(), Problem> {
+        let scheme = self.scheme();
         for (place, text) in texts.into_iter().enumerate() {
             let pointer = format!("{at}/{place}");
             if self.secrets.len() >= SECRETS_MAX {
@@ -310,11 +394,13 @@ impl SourceRecord {
                 let detail = format!("use at most {SECRET_BYTES_MAX} bytes");
                 return Err(refused(&pointer, detail));
             }
-            let secret = Secret::parse(text).map_err(|error| refused(&pointer, error))?;
+            let taken = secrets::taken(self.provider, scheme, &text);
+            let (secret, note) = taken.map_err(|error| refused(&pointer, error))?;
             self.secrets_given += 1;
             self.secrets.push(SourceSecret {
                 id: self.secrets_given,
                 secret,
+                note,
                 created_at: now,
             });
         }
@@ -327,6 +413,7 @@ impl SourceView {
         let record = source.record();
         let secrets = record.secrets.iter().map(|secret| SourceSecretView {
             id: secret.id,
+            note: secret.note.clone(),
             created_at: secret.created_at,
         });
         Self {
@@ -336,14 +423,26 @@ impl SourceView {
             name: record.name.clone(),
             provider: record.provider,
             path: format!("/in/{}", record.id),
+            signed: !record.is_unsigned(),
             secrets: secrets.collect(),
             tolerance_s: record.tolerance_s,
             allowed_networks: record.allowed_networks.texts(),
             event_prefix: record.event_prefix.clone(),
             custom: record.custom.clone(),
+            url: record.url.clone(),
             created_at: record.created_at,
         }
     }
+}
+
+/// Sources where nothing is signed are made where the operator has said so, and nowhere else.
+fn check_allowed(api: &Api, record: &SourceRecord) -> Result<(), Problem> {
+    if record.is_unsigned() && !api.options().unsigned_sources {
+        let detail = "sources where nothing is signed are off here: the setting `unsigned_sources` has \
+                      them on";
+        return Err(refused("/custom/scheme", detail));
+    }
+    Ok(())
 }
 
 /// The source, if it is the tenant's.
@@ -367,6 +466,7 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, axum::Json<SourceView>), Problem> {
     let tenant = caller.tenant();
     let record = SourceRecord::new(form, tenant, api.now().into())?;
+    check_allowed(&api, &record)?;
     let note = caller.note(&api, Act::SourceCreate, Some(&record.id), json!({}))?;
     let source = api.sources().add(tenant, record, Some(note)).await?;
     Ok((
@@ -426,9 +526,10 @@ pub(crate) async fn patch(
     let tenant = caller.tenant();
     let now = api.now().into();
     let note = caller.note(&api, Act::SourceUpdate, Some(&id), patch.names())?;
-    let changed = api
-        .sources()
-        .change(tenant, id, Some(note), |record| record.changed(patch, now));
+    let changed = api.sources().change(tenant, id, Some(note), |record| {
+        let record = record.changed(patch, now)?;
+        check_allowed(&api, &record).map(|()| record)
+    });
     let changed = changed.await?;
     let changed = changed.ok_or_else(|| Problem::not_found(format_args!("source {id}")))?;
     Ok(axum::Json(SourceView::of(&api, &changed)))

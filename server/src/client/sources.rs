@@ -71,6 +71,9 @@ struct Create {
     /// How its requests are signed and read, for the provider custom: JSON, `@FILE`, or `-`
     #[arg(long, value_name = "JSON")]
     custom: Option<String>,
+    /// The URL that the provider was given, exactly as it was, where the provider signs that
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
 }
 
 #[derive(clap::Args)]
@@ -99,6 +102,9 @@ struct Update {
     /// How its requests are signed and read, for the provider custom: JSON, `@FILE`, or `-`
     #[arg(long, value_name = "JSON")]
     custom: Option<String>,
+    /// Another URL that the provider was given; none, if it is empty
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
 }
 
 const COLUMNS: &[Column] = &[
@@ -120,7 +126,11 @@ const RECEIPTS: &[Column] = &[
     ("WHY", "/detail"),
 ];
 
-const SECRETS: &[Column] = &[("SECRET", "/id"), ("ADDED", "/created_at")];
+const SECRETS: &[Column] = &[
+    ("SECRET", "/id"),
+    ("ADDED", "/created_at"),
+    ("NOTE", "/note"),
+];
 
 const FIRST: &[&str] = &["id", "name", "provider", "path"];
 
@@ -200,6 +210,7 @@ impl Update {
                 self.event_prefix.as_ref().map(|it| json!(it)),
             ),
             ("custom", custom),
+            ("url", self.url.as_ref().map(|it| json!(it))),
         ];
         let fields = fields.into_iter();
         Ok(fields
@@ -210,7 +221,14 @@ impl Update {
 
 impl Create {
     fn body(&self) -> Result<Map<String, Value>, ClientError> {
-        let secrets = self.secrets.read()?;
+        let custom = self.custom.as_deref();
+        let custom = custom.map(|text| parsed("--custom", text)).transpose()?;
+        // Where nothing is signed there is no secret.
+        let is_unsigned = custom.as_ref().is_some_and(|it| it["scheme"] == "none");
+        let secrets = match is_unsigned {
+            true => Vec::new(),
+            false => self.secrets.read()?,
+        };
         let secrets: Vec<&str> = secrets.iter().map(|it| it.expose_secret_text()).collect();
         let mut body = Map::new();
         body.insert("name".to_owned(), json!(self.name));
@@ -226,8 +244,11 @@ impl Create {
         if let Some(prefix) = &self.event_prefix {
             body.insert("event_prefix".to_owned(), json!(prefix));
         }
-        if let Some(custom) = &self.custom {
-            body.insert("custom".to_owned(), parsed("--custom", custom)?);
+        if let Some(custom) = custom {
+            body.insert("custom".to_owned(), custom);
+        }
+        if let Some(url) = &self.url {
+            body.insert("url".to_owned(), json!(url));
         }
         Ok(body)
     }

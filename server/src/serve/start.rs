@@ -151,6 +151,7 @@ fn api_options(config: &Config, metrics: Metrics) -> ApiOptions {
         open_metrics: config.open_metrics,
         metrics,
         trusted_proxies: config.trusted_proxies.clone(),
+        unsigned_sources: config.unsigned_sources,
         endpoint_defaults: config.endpoint_defaults.clone(),
         settings: config.settings.clone(),
         secrets_left_out: config.secrets_left_out.clone(),

@@ -148,8 +148,10 @@ fn with_urls<'h, 'r>(request: &Received<'h, 'r>, urls: &'r [&'r str]) -> Receive
     Received { urls, ..*request }
 }
 
-/// The provider of the table that has signed this request with one of the secrets.
-pub(super) fn signed_as(secrets: &[Secret], request: &Received<'_, '_>) -> Option<Cause> {
+/// The provider of the table that has signed this request with one of the secrets, whenever that was:
+/// [`Cause::OtherProvider`]. It reads the body once for each provider and secret.
+#[must_use]
+pub fn signed_as(secrets: &[Secret], request: &Received<'_, '_>) -> Option<Cause> {
     for &(provider, recipe) in PROVIDERS {
         for secret in secrets {
             let verifier = RecipeVerifier::new(&recipe, slice::from_ref(secret));

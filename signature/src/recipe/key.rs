@@ -196,7 +196,7 @@ mod tests {
             let Key::Sha1(keyed) = key else {
                 panic!("another algorithm")
             };
-            mac(&keyed, &[Cow::Borrowed(b"body")]).to_vec()
+            mac(&keyed, &[Cow::Borrowed(&b"body"[..])]).to_vec()
         };
         let text = mac(KeyForm::Text, "key!");
         assert_eq!(mac(KeyForm::Hex, "6b657921"), text);

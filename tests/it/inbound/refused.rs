@@ -75,6 +75,6 @@ async fn the_description_says_that_no_key_is_needed() {
     assert_eq!(create["secrets"]["items"]["writeOnly"], true);
     let view = &document["components"]["schemas"]["SourceSecretView"]["properties"];
     let fields: Vec<&String> = view.as_object().unwrap().keys().collect();
-    assert_eq!(fields, ["created_at", "id"]);
+    assert_eq!(fields, ["created_at", "id", "note"]);
     assert_ne!(document["paths"]["/v1/sources"]["post"], Value::Null);
 }

@@ -1,7 +1,7 @@
 use super::program::Program;
 use bytes::Bytes;
 use http::Request;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::time::{sleep, timeout};
@@ -104,4 +104,33 @@ async fn webhooks_that_are_refused_fill_no_log() {
         (1..=2 * seconds).contains(&lines),
         "{lines} lines in {seconds} s"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_tells_the_cause_of_a_refusal() {
+    let program = Program::start(&[]);
+    let vectors = include_str!("../../../signature/vectors/providers.json");
+    let vectors: Value = serde_json::from_str(vectors).unwrap();
+    let mut vectors = vectors["vectors"].as_array().unwrap().iter();
+    // Its signature is in the body, and its time is that of long ago.
+    let vector = vectors.find(|it| it["provider"] == "mailgun").unwrap();
+    let form = json!({ "name": "mail", "provider": "mailgun", "secrets": [vector["secret"]] });
+    let (status, made) = program
+        .ask(1, "POST /v1/sources", form.to_string().as_bytes())
+        .await;
+    assert_eq!(status, 201, "{made}");
+    let path = format!("POST /in/{}", made["id"].as_str().unwrap());
+    let body = vector["body"].as_str().unwrap();
+    let (status, _) = program.ask(1, &path, body.as_bytes()).await;
+    assert_eq!(status, 401);
+    let log = program.log();
+    let line = log.lines().find(|line| line.contains("inbound.refused"));
+    let line = line.unwrap();
+    for part in [
+        "TIMESTAMP_TOO_OLD",
+        "OUTSIDE_TOLERANCE",
+        "the signature is right",
+    ] {
+        assert!(line.contains(part), "{line}");
+    }
 }

@@ -1,7 +1,7 @@
 //! What a verified request says: which event it is, and by what its repeats are known.
 
 use super::content::{Kind, Said};
-use crate::api::sources::{Provider, Source};
+use crate::api::sources::{At, Provider, Row, Source, WithoutId};
 use axum::http::HeaderMap;
 use postrider::engine::json::Unreadable;
 use postrider::signature::Verified;
@@ -29,6 +29,8 @@ pub(super) struct Named {
     pub(super) unreadable: Option<Unreadable>,
     /// The id would be in the body.
     id_is_in_body: bool,
+    /// By what repeats are known without an id.
+    without_id: WithoutId,
 }
 
 impl Reading {
@@ -61,13 +63,25 @@ impl Reading {
                     custom.and_then(|it| it.event_id(verified, headers, id_at)),
                 )
             }
+            provider => match provider.row() {
+                Some(row) => {
+                    let id = id.or_else(|| row_id(row, headers, content));
+                    (row_type(row, headers, content), id)
+                }
+                None => (None, id),
+            },
         };
         let id_is_in_body = match source.provider() {
             Provider::Stripe | Provider::Slack => true,
             Provider::Custom => source
                 .custom()
                 .is_some_and(|it| it.has_id_in_body(verified, content.begins_as_object())),
-            _ => false,
+            provider => provider.row().is_some_and(Row::has_id_in_body),
+        };
+        let without_id = match (source.provider().row(), source.custom()) {
+            (Some(row), _) => row.without_id,
+            (None, Some(custom)) if custom.proves_no_body() => WithoutId::New,
+            (None, _) => WithoutId::Signed,
         };
         let id = id.filter(|id| !id.is_empty());
         let is_whole = own_type.is_some() && id.is_some();
@@ -76,8 +90,42 @@ impl Reading {
             id,
             unreadable: content.unreadable().filter(|_| !is_whole),
             id_is_in_body,
+            without_id,
         })
     }
+}
+
+fn at(place: &At, headers: &HeaderMap, content: &Said<'_>) -> Option<String> {
+    match place {
+        At::Header(name) => header(headers, name),
+        At::Field(pointer) => content.id_at(pointer),
+        At::Fixed(text) => Some((*text).to_owned()),
+    }
+}
+
+fn row_type(row: &Row, headers: &HeaderMap, content: &Said<'_>) -> Option<String> {
+    let mut types = row.types.iter();
+    let event = types.find_map(|place| at(place, headers, content))?;
+    let then = row.then.as_ref();
+    Some(match then.and_then(|place| at(place, headers, content)) {
+        Some(then) => format!("{event}.{then}"),
+        None => event,
+    })
+}
+
+fn row_id(row: &Row, headers: &HeaderMap, content: &Said<'_>) -> Option<String> {
+    let mut ids = row.ids.iter();
+    ids.find_map(|place| at(place, headers, content))
+}
+
+/// The shortest run of zeros that is taken for no id.
+const PLACEHOLDER_CHARS_MIN: usize = 8;
+
+/// Whether an id is one that a provider gives to all that it sends to try things out, such as Stripe's
+/// `evt_00000000000000`, or the empty UUID.
+fn is_placeholder(id: &str) -> bool {
+    let number = id.rsplit_once('_').map_or(id, |(_, number)| number);
+    number.len() >= PLACEHOLDER_CHARS_MIN && number.bytes().all(|it| matches!(it, b'0' | b'-'))
 }
 
 /// The text of a header; none, if it is no visible ASCII.
@@ -130,9 +178,15 @@ impl Named {
             Provider::Shopify => '.',
             _ => '_',
         };
+        let colon = match source.provider() {
+            // `repo:push`, `zen:event-type:user.created`.
+            Provider::Bitbucket | Provider::Zendesk => '.',
+            _ => '_',
+        };
         let character = |character: char| match character {
             'A'..='Z' | 'a'..='z' | '0'..='9' | '_' | '-' | '.' => character,
             '/' => slash,
+            ':' => colon,
             _ => '_',
         };
         let text: String = self.own_type.chars().map(character).collect();
@@ -145,17 +199,23 @@ impl Named {
 
     /// By which repeats are known: the provider's id. Where there is none, what was signed; but for an
     /// id that cannot be read: then the body, since a repeat is signed anew with another timestamp, and
-    /// the id makes bodies of different events differ.
+    /// the id makes bodies of different events differ. None, where two events may be the same in all of
+    /// that.
     pub(super) fn idempotency_key(
         &self,
         source: &Source,
         verified: &Verified<'_>,
         body: &[u8],
-    ) -> String {
+    ) -> Option<String> {
         let most = Limits::default().idempotency_key_bytes_max;
         let of = source.id();
         let hashed = |digest: &[u8]| format!("in:{of}:sha256:{}", hex::encode(digest));
-        match &self.id {
+        Some(match &self.id {
+            // What a provider sends to try things out has one id and several bodies.
+            Some(id) if is_placeholder(id) => {
+                let digest = Sha256::new().chain_update(id).chain_update([0_u8]);
+                hashed(&digest.chain_update(body).finalize())
+            }
             Some(id) => {
                 let key = format!("in:{of}:{id}");
                 let fits = key.len() <= most && id.bytes().all(|byte| byte.is_ascii_graphic());
@@ -168,8 +228,12 @@ impl Named {
             None if self.id_is_in_body && self.unreadable.is_some() => {
                 hashed(&Sha256::digest(body))
             }
-            None => hashed(&digest_of_signed(verified, body)),
-        }
+            None => match self.without_id {
+                WithoutId::Signed => hashed(&digest_of_signed(verified, body)),
+                WithoutId::Body => hashed(&Sha256::digest(body)),
+                WithoutId::New => return None,
+            },
+        })
     }
 }
 
@@ -186,4 +250,30 @@ fn digest_of_signed(verified: &Verified<'_>, body: &[u8]) -> [u8; 32] {
     }
     digest.update(body);
     digest.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_placeholder;
+
+    #[test]
+    fn an_id_of_zeros_alone_is_a_placeholder() {
+        for id in [
+            "evt_00000000000000",
+            "00000000-0000-0000-0000-000000000000",
+            "evt_test_00000000",
+        ] {
+            assert!(is_placeholder(id), "{id}");
+        }
+        for id in [
+            "evt_0000000000000a",
+            "0",
+            "evt_0",
+            "10000000000",
+            "evt_",
+            "",
+        ] {
+            assert!(!is_placeholder(id), "{id}");
+        }
+    }
 }

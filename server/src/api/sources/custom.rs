@@ -1,9 +1,10 @@
 //! A provider that is none of the known ones: how it signs, and where its type and its id are.
 
+use super::signature_form::SignatureForm;
 use crate::api::inbound::header;
 use crate::api::problem::{Code, Problem};
 use axum::http::{HeaderMap, HeaderName};
-use postrider::signature::{HeaderNames, Scheme, Verified};
+use postrider::signature::{HeaderNames, Recipe, Scheme, Verified};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,6 +13,9 @@ const POINTER_BYTES_MAX: usize = 256;
 
 /// Where a type is looked for, if nothing is said.
 const TYPE_POINTERS: [&str; 2] = ["/type", "/event"];
+
+/// What a source says instead of a scheme, if nothing is signed.
+const UNSIGNED: &str = "none";
 
 /// Where an id is looked for, if nothing is said and the signature covers none.
 const ID_POINTER: &str = "/id";
@@ -22,9 +26,14 @@ const ID_POINTER: &str = "/id";
 #[serde(deny_unknown_fields)]
 pub(crate) struct Custom {
     /// `standard`, `svix`, `stripe`, `github`, `shopify`, `slack`, `body-hex`, `timestamped-v1`,
-    /// `timestamped-sha256` or `postrider`.
+    /// `timestamped-sha256` or `postrider`. `none`: nothing is signed, and whoever reaches the source is
+    /// believed; only where the server has the setting `unsigned_sources`, and with `allowed_networks`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "timestamped-sha256")]
-    scheme: String,
+    scheme: Option<String>,
+    /// How it is signed, where none of the schemes has it so: instead of `scheme`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signature: Option<SignatureForm>,
     /// Instead of the scheme's header for the signature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 128, example = "x-acme-signature")]
@@ -82,7 +91,17 @@ fn check_header(text: Option<&str>, field: &str) -> Result<(), Problem> {
 impl Custom {
     /// A problem that names the place, if it cannot be used.
     pub(super) fn check(&self) -> Result<(), Problem> {
-        self.scheme()?;
+        match (&self.scheme, &self.signature) {
+            (Some(_), None) if self.is_unsigned() => self.check_names()?,
+            (Some(_), None) => {
+                self.scheme()?;
+            }
+            (None, Some(signature)) => {
+                signature.recipe()?;
+                self.check_names()?;
+            }
+            _ => return Err(refused("scheme", "give either scheme or signature")),
+        }
         check_pointer(self.type_pointer.as_deref(), "type_pointer")?;
         check_pointer(self.id_pointer.as_deref(), "id_pointer")?;
         check_header(self.type_header.as_deref(), "type_header")?;
@@ -96,8 +115,38 @@ impl Custom {
         Ok(())
     }
 
+    /// The names of the scheme's headers have a use with a scheme alone.
+    fn check_names(&self) -> Result<(), Problem> {
+        let names = [
+            ("signature_header", &self.signature_header),
+            ("timestamp_header", &self.timestamp_header),
+            ("message_id_header", &self.message_id_header),
+        ];
+        match names.into_iter().find(|(_, name)| name.is_some()) {
+            Some((field, _)) => Err(refused(field, "is for the schemes that have such a header")),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether nothing is signed.
+    pub(super) fn is_unsigned(&self) -> bool {
+        self.scheme.as_deref() == Some(UNSIGNED)
+    }
+
+    /// Whether no request proves anything about its body: then two with the same body are two events.
+    pub(crate) fn proves_no_body(&self) -> bool {
+        let is_token = self.signature.as_ref().is_some_and(SignatureForm::is_token);
+        self.is_unsigned() || is_token
+    }
+
+    /// How it is signed, if it says so itself.
+    pub(super) fn recipe(&self) -> Option<Result<Recipe<'_>, Problem>> {
+        self.signature.as_ref().map(SignatureForm::recipe)
+    }
+
     pub(super) fn scheme(&self) -> Result<Scheme, Problem> {
-        let scheme = self.scheme.parse();
+        let name = self.scheme.as_deref().unwrap_or_default();
+        let scheme = name.parse();
         scheme.map_err(|error| refused("scheme", error))
     }
 

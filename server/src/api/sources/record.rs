@@ -1,12 +1,13 @@
 //! A source as it is kept, and as it is used.
 
 use super::custom::Custom;
+use super::proof::Proof;
 use crate::api::networks::Networks;
 use crate::api::problem::{Code, Problem};
 use crate::api::time::Time;
 use crate::quiet::Quiet;
 use postrider::engine::SourceId;
-use postrider::signature::{Scheme, Verifier};
+use postrider::signature::Scheme;
 use postrider::{Secret, TenantId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::sync::Arc;
@@ -28,6 +29,56 @@ pub enum Provider {
     Standard,
     /// Standard Webhooks, with the headers `svix-…`.
     Svix,
+    /// Adyen: payments, of which the fields that matter are signed.
+    Adyen,
+    /// Asana.
+    Asana,
+    /// Bitbucket, in the cloud and on one's own machines.
+    Bitbucket,
+    /// Calendly.
+    Calendly,
+    /// Discord: events and interactions.
+    Discord,
+    /// Dropbox.
+    Dropbox,
+    /// Gitea, Forgejo and Gogs.
+    Gitea,
+    /// GitLab, whose secret token is in the request.
+    Gitlab,
+    /// HubSpot, version 3 of its signatures.
+    Hubspot,
+    /// Intercom.
+    Intercom,
+    /// Linear.
+    Linear,
+    /// Mailgun, which does not sign the event itself.
+    Mailgun,
+    /// Meta: WhatsApp, Messenger, Instagram, Facebook.
+    Meta,
+    /// Microsoft Graph, whose `clientState` is in the request.
+    MicrosoftGraph,
+    /// Paddle Billing.
+    Paddle,
+    /// Paystack.
+    Paystack,
+    /// Twilio SendGrid: signed event webhooks.
+    Sendgrid,
+    /// Square, which signs the URL, too.
+    Square,
+    /// Twilio, which signs the URL, too.
+    Twilio,
+    /// Twitch: EventSub.
+    Twitch,
+    /// Typeform.
+    Typeform,
+    /// WooCommerce.
+    Woocommerce,
+    /// Xero.
+    Xero,
+    /// Zendesk.
+    Zendesk,
+    /// Zoom.
+    Zoom,
     /// Anybody else: the source says how.
     Custom,
 }
@@ -43,12 +94,38 @@ impl Provider {
             Self::Slack => "slack",
             Self::Standard => "standard",
             Self::Svix => "svix",
+            Self::Adyen => "adyen",
+            Self::Asana => "asana",
+            Self::Bitbucket => "bitbucket",
+            Self::Calendly => "calendly",
+            Self::Discord => "discord",
+            Self::Dropbox => "dropbox",
+            Self::Gitea => "gitea",
+            Self::Gitlab => "gitlab",
+            Self::Hubspot => "hubspot",
+            Self::Intercom => "intercom",
+            Self::Linear => "linear",
+            Self::Mailgun => "mailgun",
+            Self::Meta => "meta",
+            Self::MicrosoftGraph => "microsoft_graph",
+            Self::Paddle => "paddle",
+            Self::Paystack => "paystack",
+            Self::Sendgrid => "sendgrid",
+            Self::Square => "square",
+            Self::Twilio => "twilio",
+            Self::Twitch => "twitch",
+            Self::Typeform => "typeform",
+            Self::Woocommerce => "woocommerce",
+            Self::Xero => "xero",
+            Self::Zendesk => "zendesk",
+            Self::Zoom => "zoom",
             Self::Custom => "custom",
         }
     }
 
-    /// How its requests are signed; `None` for `custom`, where the source says it.
-    fn scheme(self) -> Option<Scheme> {
+    /// The scheme that it signs by; `None` for `custom`, where the source says it, and for those that
+    /// have a row.
+    pub(super) fn scheme(self) -> Option<Scheme> {
         match self {
             Self::Stripe => Some(Scheme::Stripe),
             Self::Github => Some(Scheme::Github),
@@ -56,7 +133,7 @@ impl Provider {
             Self::Slack => Some(Scheme::Slack),
             Self::Standard => Some(Scheme::Standard),
             Self::Svix => Some(Scheme::Svix),
-            Self::Custom => None,
+            _ => None,
         }
     }
 }
@@ -75,7 +152,17 @@ pub(crate) struct SourceRecord {
     pub(crate) allowed_networks: Networks,
     pub(crate) event_prefix: String,
     pub(crate) custom: Option<Custom>,
+    /// The URL that the provider was given, if its owner has said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) url: Option<String>,
     pub(crate) created_at: Time,
+}
+
+impl SourceRecord {
+    /// Whether nothing proves who sends.
+    pub(crate) fn is_unsigned(&self) -> bool {
+        self.custom.as_ref().is_some_and(Custom::is_unsigned)
+    }
 }
 
 /// A secret of a source.
@@ -85,6 +172,9 @@ pub(crate) struct SourceSecret {
     pub(crate) id: u32,
     #[serde(serialize_with = "expose", deserialize_with = "take")]
     pub(crate) secret: Secret,
+    /// What was left out of it as it was given, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) note: Option<String>,
     pub(crate) created_at: Time,
 }
 
@@ -103,7 +193,7 @@ pub(crate) struct Source {
     id: SourceId,
     tenant: TenantId,
     record: Arc<SourceRecord>,
-    verifier: Verifier,
+    proof: Proof,
     /// What is logged of requests that are refused.
     refusals: Quiet,
 }
@@ -115,26 +205,10 @@ impl Source {
     /// A problem if the record cannot be used: it names the place.
     pub(crate) fn prepare(record: Arc<SourceRecord>) -> Result<Self, Problem> {
         let broken = |error: &dyn std::fmt::Display| Problem::new(Code::Internal, error);
-        let scheme = match (record.provider.scheme(), &record.custom) {
-            (Some(scheme), _) => scheme,
-            (None, Some(custom)) => custom.scheme()?,
-            (None, None) => return Err(broken(&"a custom source without its form")),
-        };
-        let secrets: Vec<Secret> = record.secrets.iter().map(|it| it.secret.clone()).collect();
-        let wrong = |error: &dyn std::fmt::Display, pointer: &str| {
-            Problem::new(Code::InvalidValue, error).at(pointer, error)
-        };
-        let verifier = Verifier::new(scheme, &secrets).map_err(|e| wrong(&e, "/secrets"))?;
-        let verifier = match &record.custom {
-            Some(custom) => verifier
-                .header_names(&custom.header_names())
-                .map_err(|error| wrong(&error, "/custom"))?,
-            None => verifier,
-        };
         Ok(Self {
             id: record.id.parse().map_err(|error| broken(&error))?,
             tenant: record.tenant.parse()?,
-            verifier: verifier.tolerance_seconds(record.tolerance_s.into()),
+            proof: Proof::of(&record)?,
             record,
             refusals: Quiet::per_second(REFUSALS_PER_SECOND),
         })
@@ -164,8 +238,12 @@ impl Source {
         &self.record.allowed_networks
     }
 
-    pub(crate) fn verifier(&self) -> &Verifier {
-        &self.verifier
+    pub(crate) fn proof(&self) -> &Proof {
+        &self.proof
+    }
+
+    pub(crate) fn url(&self) -> Option<&str> {
+        self.record.url.as_deref()
     }
 
     pub(crate) fn refusals(&self) -> &Quiet {
