@@ -22,7 +22,6 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::routing::post;
-use bytes::Bytes;
 use content::Content;
 use postrider::engine::SourceId;
 use postrider::engine::json::Unreadable;
