@@ -5,7 +5,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 /// Why certificate authorities cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum InvalidRoots {
     /// The text is not PEM.
     #[error("it cannot be read as PEM (-----BEGIN CERTIFICATE-----)")]
