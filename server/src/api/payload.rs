@@ -189,12 +189,12 @@ mod tests {
         assert_eq!(told(&json), (br#"{"a": 1.0}"#.to_vec(), plain));
         assert_eq!(told(&text), (b"a=b".to_vec(), TEXT.to_owned()));
         assert_eq!(told(&bytes), (vec![0, 255], BYTES.to_owned()));
-        let form = Some("application/x-www-form-urlencoded");
+        let form = "application/x-www-form-urlencoded";
         let text = Fields {
-            media_type: form,
+            media_type: Some(form),
             ..text
         };
-        assert_eq!(told(&text).1, form.unwrap());
+        assert_eq!(told(&text).1, form);
         let bytes = Fields {
             coding: Some("gzip"),
             media_type: Some("text/csv"),
