@@ -1,10 +1,12 @@
 //! Lines as text: short names for long ids, full ids where they first appear.
 
+mod changes;
+
 use super::{Line, Reply, Stop, What, Wire, Wish};
 use crate::by_id::ById;
+use changes::{changed, received};
 use postrider_engine::{
-    AttemptResult, Change, DeliveryId, DeliveryState, EndpointId, EndpointUpdate, EventId, Fact,
-    LaneId, Outcome, Receipt,
+    AttemptResult, Change, DeliveryId, EndpointId, EventId, Fact, LaneId, Outcome,
 };
 use std::fmt::{self, Display, Write as _};
 use std::hash::Hash;
@@ -337,125 +339,6 @@ fn asked(change: &Change, names: &mut Names, out: &mut String) -> fmt::Result {
             write!(out, "attempt {delivery} #{}", end.attempt.number)
         }
         other => changed(other, names, out),
-    }
-}
-
-fn changed(change: &Change, names: &mut Names, out: &mut String) -> fmt::Result {
-    match change {
-        Change::Publish(publish) => {
-            write!(out, "publish {}", names.event(publish.event.id))?;
-            for delivery in publish.deliveries.iter() {
-                let id = names.delivery(delivery.id);
-                let full = ["", " (queue full)"][usize::from(delivery.queue_full)];
-                write!(out, " {id} in {}{full}", names.lane(&delivery.lane))?;
-            }
-            Ok(())
-        }
-        Change::Attempted(end) => {
-            let delivery = names.delivery(end.delivery);
-            let attempt = &end.attempt;
-            write!(
-                out,
-                "attempt {delivery} #{} of {} took {} ms, {} → ",
-                attempt.number,
-                names.lane(&end.lane),
-                attempt.duration_ms,
-                attempt.outcome
-            )?;
-            match end.state {
-                DeliveryState::Retrying { due } => write!(out, "retry at {}", due.0)?,
-                DeliveryState::Failed(reason) => write!(out, "failed, {reason}")?,
-                state => write!(out, "{}", state.name())?,
-            }
-            if end.stop_lane {
-                write!(out, ", the lane stops")?;
-            }
-            match end.disable {
-                Some(reason) => write!(out, ", the endpoint is disabled: {reason:?}"),
-                None => Ok(()),
-            }
-        }
-        Change::AddEndpoint(endpoint) => {
-            write!(
-                out,
-                "register {} at {}",
-                names.endpoint(endpoint.id),
-                endpoint.spec.url
-            )
-        }
-        Change::ChangeEndpoint(update) => updated(update, names, out),
-        Change::DeleteEndpoint { endpoint, keep, .. } => {
-            write!(
-                out,
-                "delete {}, keeping {}",
-                names.endpoint(*endpoint),
-                keep.len()
-            )
-        }
-        Change::Resend { of, new, .. } => {
-            let of = names.delivery(*of);
-            write!(out, "resend {of} as {}", names.delivery(*new))
-        }
-        Change::Backfill {
-            event,
-            endpoint,
-            new,
-            ..
-        } => {
-            let event = names.event(*event);
-            let endpoint = names.endpoint(*endpoint);
-            write!(
-                out,
-                "give {event} to {endpoint} as {}",
-                names.delivery(*new)
-            )
-        }
-        Change::Discard { delivery, .. } => write!(out, "discard {}", names.delivery(*delivery)),
-        Change::RetryNow { delivery, .. } => write!(out, "due {}", names.delivery(*delivery)),
-    }
-}
-
-fn updated(update: &EndpointUpdate, names: &mut Names, out: &mut String) -> fmt::Result {
-    write!(out, "change {}", names.endpoint(update.endpoint))?;
-    if let Some(status) = update.status {
-        write!(out, " to {status:?}")?;
-    }
-    if let Some(spec) = &update.spec {
-        write!(out, " to {}", spec.url)?;
-    }
-    if update.due.is_some() {
-        write!(out, ", what waits is due")?;
-    }
-    match &update.secrets {
-        Some(secrets) => write!(out, ", {} secrets sign", secrets.len()),
-        None => Ok(()),
-    }
-}
-
-fn received(receipt: &Receipt, names: &mut Names, out: &mut String) -> fmt::Result {
-    match receipt {
-        Receipt::Published(places) => {
-            for place in places {
-                write!(out, " @{}", place.0)?;
-            }
-            Ok(())
-        }
-        Receipt::Duplicate(event) => write!(out, ": a repeat of {}", names.event(*event)),
-        Receipt::KeyReused(event) => write!(out, ": the key was used by {}", names.event(*event)),
-        Receipt::Applied => Ok(()),
-        Receipt::Stale => write!(out, ": it had ended before"),
-        Receipt::Resent(placed) | Receipt::Backfilled(placed) => {
-            write!(out, " @{}", placed.seq.0)
-        }
-        Receipt::Discarded { was_pending, .. } => {
-            write!(
-                out,
-                ", was {}",
-                if *was_pending { "pending" } else { "dead" }
-            )
-        }
-        Receipt::Due(placed) => write!(out, " @{}", placed.seq.0),
-        Receipt::Refused(refusal) => write!(out, ": refused, {refusal:?}"),
     }
 }
 

@@ -88,20 +88,7 @@ impl Script {
                 ordered: self.rolls.percent(70),
                 at,
             }),
-            88..92 => {
-                let event = self.of(self.events.len());
-                let event = self.events[usize::try_from(event).unwrap()];
-                self.next += 1;
-                self.made.push(self.next);
-                Step::Plain(Change::Backfill {
-                    event: EventId::from_u128(event),
-                    endpoint: endpoint_id,
-                    ordered: self.rolls.percent(80),
-                    new: DeliveryId::from_u128(self.next),
-                    replay: ReplayId::from_u128(2),
-                    at,
-                })
-            }
+            88..92 => self.backfill(endpoint_id, at),
             92..96 => {
                 self.next += 1;
                 let new = DeliveryId::from_u128(self.next);
@@ -132,6 +119,21 @@ impl Script {
                 due: self.rolls.percent(50).then_some(Wall(5_000)),
             }))),
         }
+    }
+
+    fn backfill(&mut self, endpoint: EndpointId, at: Wall) -> Step {
+        let event = self.of(self.events.len());
+        let event = self.events[usize::try_from(event).unwrap()];
+        self.next += 1;
+        self.made.push(self.next);
+        Step::Plain(Change::Backfill {
+            event: EventId::from_u128(event),
+            endpoint,
+            ordered: self.rolls.percent(80),
+            new: DeliveryId::from_u128(self.next),
+            replay: ReplayId::from_u128(2),
+            at,
+        })
     }
 
     fn publish(&mut self) -> Step {
