@@ -8,7 +8,7 @@ pub(crate) struct Args {
     /// One of engine, http, isolation, store, backlog, server, dashboard, verifier; all but the last two
     /// if left out
     figure: Option<String>,
-    /// Pending events of the backlog [default: 200,000], deliveries of the dashboard [1,000,000]
+    /// Pending events of the backlog, 200,000 if left out, and 1,000,000 deliveries of the dashboard
     #[arg(long)]
     events: Option<usize>,
 }

@@ -1,7 +1,6 @@
 //! The file with the key that secrets are sealed with. It is made once, before anything is sealed,
 //! and never again: what was sealed opens with no other key.
 
-use super::held::FileId;
 use super::modes;
 use super::patience::Told;
 use super::seal::{KeyRing, SealError, sync_directory};
@@ -11,19 +10,14 @@ use rusqlite::{Connection, OptionalExtension};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 use zeroize::Zeroizing;
 
 /// A key, and where it is kept.
 pub(super) struct KeyFile {
     path: PathBuf,
     text: Zeroizing<String>,
-    seen: Option<Stamp>,
     told: Told,
 }
-
-/// What tells that a file has not changed, without reading it.
-type Stamp = (FileId, u64, Option<SystemTime>);
 
 impl KeyFile {
     /// The key in this file, if it is there.
@@ -42,7 +36,6 @@ impl KeyFile {
         Self {
             path: path.to_owned(),
             text,
-            seen: stamp(path).ok(),
             told: Told::default(),
         }
     }
@@ -90,14 +83,15 @@ impl KeyFile {
     /// that knows it. So it goes on, too, if the file cannot be read or written now: the next look
     /// tries again. One with another key is somebody's, and what is sealed from now on would not
     /// open with it.
+    ///
+    /// The file is read at each look: its times and its length do not tell that it was written
+    /// twice within one tick of the file system's clock.
     pub(super) fn look(&mut self) -> Result<(), Lost> {
-        let now = stamp(&self.path).ok();
-        if now.is_some() && now == self.seen {
-            return Ok(());
-        }
         match self.put_back() {
-            Ok(true) => self.seen = stamp(&self.path).ok(),
+            Ok(true) => (),
             Ok(false) => return Err(Lost::OtherKey(self.path.clone())),
+            // What this machine is short of says nothing about the file.
+            Err(error) if is_shortage(&error) => (),
             Err(error) if self.told.is_due() => {
                 let key = self.path.display();
                 tracing::error!(%key, %error, "postrider.store.key_is_not_in_its_file: the last that knows it is this process");
@@ -141,11 +135,6 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     sync_directory(path)
 }
 
-fn stamp(path: &Path) -> io::Result<Stamp> {
-    let there = fs::metadata(path)?;
-    Ok((FileId::of(&there), there.len(), there.modified().ok()))
-}
-
 /// Something that was sealed, if anything was.
 fn something_sealed(connection: &Connection) -> rusqlite::Result<Option<Vec<u8>>> {
     let mut select = connection.prepare(
@@ -180,8 +169,8 @@ mod tests {
         fs::remove_dir_all(&unfinished).unwrap();
         file.look().unwrap();
         assert_eq!(fs::read(&path).unwrap(), text);
-        // Of another length: the clock of a file system may stand still for a moment.
-        fs::write(&path, format!("{}\n", "ab".repeat(32))).unwrap();
+        // At once: the clock of the file system may not have moved since.
+        fs::write(&path, "ab".repeat(32)).unwrap();
         assert!(matches!(file.look(), Err(Lost::OtherKey(_))));
         fs::remove_dir_all(directory).unwrap();
     }
