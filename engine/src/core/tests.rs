@@ -19,5 +19,6 @@ mod random;
 mod recovery;
 mod retries;
 mod sent;
+mod sequence;
 mod shares;
 mod urgent;

@@ -257,7 +257,7 @@ impl Scene {
             }),
             from_outbox: false,
         };
-        let receipt = Receipt::Published(vec![Seq(last + 1)]);
+        let receipt = Receipt::Published(vec![Seq(last + 1).into()]);
         (Change::Publish(publish), receipt)
     }
 

@@ -80,14 +80,16 @@ impl<S: Side> Placing<S> {
             match (change, answer) {
                 (Change::Publish(publish), Ok(Receipt::Published(seqs))) => {
                     for (new, seq) in publish.deliveries.iter().zip(seqs.iter_mut()) {
-                        self.places.insert(new.id, std::mem::take(seq));
+                        self.places.insert(new.id, std::mem::take(seq).seq);
                     }
                 }
                 (Change::Resend { new, .. }, Ok(Receipt::Resent(placed))) => {
                     self.places.insert(*new, std::mem::take(&mut placed.seq));
+                    placed.ordinal = None;
                 }
                 (_, Ok(Receipt::Discarded { placed, .. } | Receipt::Due(placed))) => {
                     placed.seq = Seq::default();
+                    placed.ordinal = None;
                 }
                 _ => (),
             }
@@ -135,6 +137,7 @@ impl<S: Side> Placing<S> {
             let mut records = self.store.deliveries_of(*id)?;
             for record in records.iter_mut().flatten() {
                 record.seq = Seq::default();
+                record.ordinal = None;
                 // Of these the store in memory keeps the last attempt's alone.
                 let earlier = record.attempts.split_last_mut();
                 for attempt in earlier.into_iter().flat_map(|(_, earlier)| earlier) {

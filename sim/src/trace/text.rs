@@ -420,7 +420,7 @@ fn received(receipt: &Receipt, names: &mut Names, out: &mut String) -> fmt::Resu
     match receipt {
         Receipt::Published(places) => {
             for place in places {
-                write!(out, " @{}", place.0)?;
+                write!(out, " @{}", place.seq.0)?;
             }
             Ok(())
         }
