@@ -139,7 +139,7 @@ function readLine(line: string): [string, Lane] | undefined {
   const [name, epochText, lastText, runs, ...more] = line.split(":");
   const epoch = number(epochText);
   const last = number(lastText);
-  const missing = runs === "" ? [] : runs && readRuns(runs);
+  const missing: Run[] | undefined = runs === "" ? [] : runs === undefined ? undefined : readRuns(runs);
   if (!name || !LANE.test(name) || epoch === undefined || last === undefined || !missing || more.length > 0) {
     return undefined;
   }
