@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 process.chdir(fileURLToPath(new URL(".", import.meta.url)));
 for (const format of ["esm", "cjs"]) rmSync(`dist/${format}`, { recursive: true, force: true });
 
-const ADAPTERS = ["express", "fastify", "hono", "next", "node"];
+const ADAPTERS = ["express", "fastify", "hono", "next", "node", "sequences"];
 const CORE = readFileSync("dist/core.wasm").toString("base64");
 
 const bundle = (parts, format, more = {}) =>

@@ -1,6 +1,6 @@
 //! What the core asks its store to make durable, and what the store answers.
 
-use crate::delivery::{Attempt, DeliveryState, Event, LaneId, Seq};
+use crate::delivery::{Attempt, DeliveryState, Event, LaneId, Ordinal, Seq, Spot};
 use crate::endpoint::{
     DisabledReason, Endpoint, EndpointSecret, EndpointSpec, EndpointStatus, Health,
 };
@@ -200,8 +200,8 @@ pub struct EndpointUpdate {
 /// What the store answers once a batch is durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Receipt {
-    /// The event is new; the places its deliveries got, in the order of the batch.
-    Published(Vec<Seq>),
+    /// The event is new; what its deliveries got, in the order of the batch.
+    Published(Vec<Spot>),
     /// The same event was published before under this idempotency key.
     Duplicate(EventId),
     /// Another event was.
@@ -254,6 +254,8 @@ pub struct Placed {
     pub lane: LaneId,
     /// Its place there.
     pub seq: Seq,
+    /// Where its event stands in the sequence of the lane.
+    pub ordinal: Option<Ordinal>,
     /// The size of its payload.
     pub payload_bytes: u32,
 }

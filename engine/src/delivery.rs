@@ -1,13 +1,15 @@
 //! Events, their deliveries, and what is recorded of each attempt.
 
-use crate::id::{AttemptId, EndpointId, EventId};
+use crate::id::{self, AttemptId, EndpointId, EventId};
 use crate::names::{EventType, OrderingKey, TenantId};
 use crate::outcome::Outcome;
 use crate::payload_type::PayloadType;
 use crate::sent::Sent;
 use crate::time::Wall;
 use bytes::Bytes;
+use postrider_signature::content_digest;
 use std::fmt;
+use std::num::NonZeroU64;
 
 /// What happened, as it was published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +39,17 @@ pub struct LaneId {
     pub key: OrderingKey,
 }
 
+impl LaneId {
+    /// The name by which a receiver knows the lane: 16 characters that say nothing of the key, and
+    /// belong to no other lane of any endpoint.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let endpoint = self.endpoint.as_u128().to_be_bytes();
+        let key = self.key.get().unwrap_or_default();
+        id::of_lane(content_digest(&[&endpoint, key.as_bytes()]))
+    }
+}
+
 /// The place of a delivery in its lane, assigned by the store when it commits. Places grow for
 /// ever; while a lane holds anything they are assigned without gaps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +62,35 @@ impl Seq {
 
     pub(crate) fn previous(self) -> Self {
         Self(self.0.saturating_sub(1))
+    }
+}
+
+/// Where an event stands among those of its lane, as its receiver is told. A delivery that is made
+/// anew has the ordinal of the first one: it takes another place, and is the same thing to its
+/// receiver. So the numbers of an epoch have no gaps, and each that a receiver has not got was lost,
+/// given up, or is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ordinal {
+    /// The life of the lane: Unix milliseconds of its beginning, greater than that of every life
+    /// before. 0 for a lane that was there before events were counted.
+    pub epoch: u64,
+    /// From 1 on, in the order of the places.
+    pub number: NonZeroU64,
+}
+
+/// What a store gives to a delivery when it commits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spot {
+    /// Its place.
+    pub seq: Seq,
+    /// Its ordinal; `None` if it is from before events were counted.
+    pub ordinal: Option<Ordinal>,
+}
+
+impl From<Seq> for Spot {
+    fn from(seq: Seq) -> Self {
+        let ordinal = None;
+        Self { seq, ordinal }
     }
 }
 

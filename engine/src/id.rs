@@ -140,6 +140,14 @@ pub(crate) fn of_batch(digest: [u8; 32]) -> String {
     format!("bat_{}", suffix.map(char::from).iter().collect::<String>())
 }
 
+/// The name of a lane for its receiver: 80 bits of its digest.
+pub(crate) fn of_lane(digest: [u8; 32]) -> String {
+    let number = digest.iter().take(16);
+    let number = number.fold(0, |number: u128, byte| (number << 8) | u128::from(*byte));
+    let suffix = encode(number).into_iter().skip(SUFFIX_CHARS - 16);
+    suffix.map(char::from).collect()
+}
+
 /// The random bits of a UUIDv7: 12 after the version, 62 after the variant.
 const RANDOM_BITS: u32 = 74;
 

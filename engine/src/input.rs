@@ -1,7 +1,7 @@
 //! What a host tells the core.
 
 use crate::batch::{BatchId, CommitError, Receipt};
-use crate::delivery::{DeliveryState, Event, LaneId, Seq};
+use crate::delivery::{DeliveryState, Event, LaneId, Ordinal, Seq};
 use crate::endpoint::{Endpoint, EndpointSpec};
 use crate::error::PublishError;
 use crate::id::{AttemptId, DeliveryId, EndpointId, EventId, ReplayId};
@@ -201,6 +201,8 @@ pub struct LoadedDelivery {
     pub id: DeliveryId,
     /// Its place.
     pub seq: Seq,
+    /// Where its event stands in the sequence of the lane.
+    pub ordinal: Option<Ordinal>,
     /// Its event.
     pub event: Arc<Event>,
     /// Attempts that are recorded.

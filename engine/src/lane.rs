@@ -6,7 +6,7 @@
 mod batching;
 mod urgent;
 
-use crate::delivery::{Event, LaneId, Seq};
+use crate::delivery::{Event, LaneId, Ordinal, Seq};
 use crate::endpoint::Ordering;
 use crate::fact::Of;
 use crate::id::{AttemptId, DeliveryId, EndpointId, EventId};
@@ -63,6 +63,8 @@ pub(crate) struct Entry {
     pub(crate) delivery: DeliveryId,
     pub(crate) event_id: EventId,
     pub(crate) seq: Seq,
+    /// Where its event stands in the sequence of the lane, if its event is at hand.
+    pub(crate) ordinal: Option<Ordinal>,
     /// Its event, if it is at hand.
     pub(crate) event: Option<Arc<Event>>,
     pub(crate) payload_bytes: u32,
@@ -75,6 +77,7 @@ pub(crate) struct Entry {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Member {
     pub(crate) seq: Seq,
+    pub(crate) ordinal: Option<Ordinal>,
     pub(crate) of: Of,
 }
 
@@ -214,6 +217,7 @@ impl Lane {
                 if entry.event.is_none() && entry.phase == Phase::Ready {
                     bytes += loaded.event.payload.len();
                     entry.event = Some(loaded.event);
+                    entry.ordinal = loaded.ordinal;
                 }
             } else if joins && loaded.seq > self.loaded_through {
                 bytes += loaded.event.payload.len();
@@ -258,8 +262,12 @@ impl Lane {
             event: entry.event_id,
             endpoint,
         };
-        let seq = entry.seq;
-        Some((event, Member { seq, of }, entry.attempts + 1))
+        let member = Member {
+            seq: entry.seq,
+            ordinal: entry.ordinal,
+            of,
+        };
+        Some((event, member, entry.attempts + 1))
     }
 
     /// A delivery has ended. If a read is under way that may still show it, it must be repeated.
@@ -364,6 +372,7 @@ impl Entry {
             delivery: loaded.id,
             event_id: loaded.event.id,
             seq: loaded.seq,
+            ordinal: loaded.ordinal,
             payload_bytes: u32::try_from(loaded.event.payload.len()).unwrap_or(u32::MAX),
             event: Some(loaded.event),
             attempts: loaded.attempts,

@@ -55,7 +55,9 @@ pub use batch::{
 pub use batch_policy::BatchPolicy;
 pub use breaker::BreakerPolicy;
 pub use client_identity::ClientIdentity;
-pub use delivery::{Attempt, DeliveryState, Event, FailReason, HeaderLines, LaneId, Seq};
+pub use delivery::{
+    Attempt, DeliveryState, Event, FailReason, HeaderLines, LaneId, Ordinal, Seq, Spot,
+};
 pub use endpoint::{
     DisabledReason, Endpoint, EndpointSecret, EndpointSpec, EndpointStatus, Health, OnFailed,
     Ordering,

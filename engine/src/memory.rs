@@ -17,7 +17,9 @@ pub use reads::{HeldDelivery, HeldLane};
 use crate::batch::{
     Attempted, Change, CommitError, EndpointUpdate, Placed, Publish, Receipt, Refusal,
 };
-use crate::delivery::{Attempt, DeliveryState, Event, FailReason, HeaderLines, LaneId, Seq};
+use crate::delivery::{
+    Attempt, DeliveryState, Event, FailReason, HeaderLines, LaneId, Ordinal, Seq, Spot,
+};
 use crate::endpoint::{Endpoint, EndpointStatus};
 use crate::id::{AttemptId, DeliveryId, EndpointId, EventId, ReplayId};
 use crate::names::TenantId;
@@ -26,6 +28,7 @@ use bodies::{AttemptPlace, Bodies};
 use bytes::Bytes;
 use events::StoredEvent;
 use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 /// How much a [`MemoryStore`] holds.
@@ -62,6 +65,9 @@ pub struct DeliveryRecord {
     pub lane: LaneId,
     /// Its place there.
     pub seq: Seq,
+    /// Where its event stands in the sequence of the lane; `None` if it is from before events were
+    /// counted.
+    pub ordinal: Option<Ordinal>,
     /// What has become of it.
     pub state: DeliveryState,
     /// Its attempts, first to last. In memory only the last one keeps its request headers and its
@@ -111,6 +117,8 @@ pub struct MemoryStore {
     ended: VecDeque<Ended>,
     /// No lane that was forgotten had a place above this one.
     forgotten_tail: Seq,
+    /// No lane that was forgotten had an epoch above this one.
+    forgotten_epoch: u64,
     /// What counts against the bounds.
     kept: usize,
     kept_bytes: usize,
@@ -122,6 +130,7 @@ struct StoredDelivery {
     event: Arc<Event>,
     lane: Arc<LaneId>,
     seq: Seq,
+    ordinal: Option<Ordinal>,
     state: DeliveryState,
     attempts: Vec<Attempt>,
     ended_at: Option<Wall>,
@@ -144,6 +153,9 @@ enum Ended {
 #[derive(Debug, Default)]
 struct StoredLane {
     tail: Seq,
+    epoch: u64,
+    /// The number of the last event in this epoch.
+    numbered: u64,
     pending: BTreeMap<Seq, DeliveryId>,
     stopped_at: Option<(Seq, DeliveryId)>,
 }
@@ -226,9 +238,9 @@ impl MemoryStore {
             });
         }
         self.make_room(deliveries.len(), event.payload.len())?;
-        let mut seqs = Vec::with_capacity(deliveries.len());
+        let mut spots = Vec::with_capacity(deliveries.len());
         for new in deliveries.iter() {
-            seqs.push(self.enqueue(new.id, &new.lane, &event, None));
+            spots.push(self.enqueue(new.id, &new.lane, &event, None));
             if new.queue_full {
                 let full = DeliveryState::Failed(FailReason::QueueFull);
                 self.end(new.id, full, event.published_at);
@@ -243,7 +255,7 @@ impl MemoryStore {
         if deliveries.is_empty() {
             self.ended(Ended::Event(id));
         }
-        Ok(Receipt::Published(seqs))
+        Ok(Receipt::Published(spots))
     }
 
     fn make_room(&mut self, deliveries: usize, payload: usize) -> Result<(), CommitError> {
@@ -263,21 +275,24 @@ impl MemoryStore {
         id: DeliveryId,
         lane_id: &LaneId,
         event: &Arc<Event>,
-        resends: Option<Resends>,
-    ) -> Seq {
+        made_by: Option<(Resends, Option<Ordinal>)>,
+    ) -> Spot {
         let key = match self.lanes.get_key_value(lane_id) {
             Some((key, _)) => key.clone(),
             None => Arc::new(lane_id.clone()),
         };
         // Places grow even over the lives of a lane.
-        let (tail, stopped_at) = (self.forgotten_tail, None);
+        let tail = self.forgotten_tail;
+        let epoch = event.published_at.0.max(self.forgotten_epoch + 1);
         let new = || StoredLane {
             tail,
+            epoch,
+            numbered: 0,
             pending: BTreeMap::new(),
-            stopped_at,
+            stopped_at: None,
         };
         let lane = self.lanes.entry(key.clone()).or_insert_with(new);
-        let of = resends.and_then(|resends| resends.of);
+        let of = made_by.and_then(|(resends, _)| resends.of);
         let in_place = lane.stopped_at.filter(|(_, at)| Some(*at) == of);
         let seq = if let Some((seq, _)) = in_place {
             lane.stopped_at = None;
@@ -287,6 +302,10 @@ impl MemoryStore {
             lane.tail
         };
         lane.pending.insert(seq, id);
+        let ordinal = match made_by {
+            Some((resends, ordinal)) if resends.of.is_some() => ordinal,
+            _ => lane.next_ordinal(),
+        };
         if let Some(ledger) = self.ledgers.get_mut(&lane_id.endpoint) {
             ledger.accepted += 1;
             ledger.pending += 1;
@@ -295,13 +314,14 @@ impl MemoryStore {
             event: event.clone(),
             lane: key,
             seq,
+            ordinal,
             state: DeliveryState::Pending,
             attempts: Vec::new(),
             ended_at: None,
-            resends: resends.map(Box::new),
+            resends: made_by.map(|(resends, _)| Box::new(resends)),
         };
         self.deliveries.insert(id, Box::new(stored));
-        seq
+        Spot { seq, ordinal }
     }
 
     fn attempted(&mut self, end: &Attempted) -> Receipt {
@@ -391,6 +411,7 @@ impl MemoryStore {
         };
         if !stays && lane.pending.is_empty() && lane.stopped_at.is_none() {
             self.forgotten_tail = self.forgotten_tail.max(lane.tail);
+            self.forgotten_epoch = self.forgotten_epoch.max(lane.epoch);
             self.lanes.remove(id);
         }
     }
@@ -496,13 +517,15 @@ impl MemoryStore {
         }
         let event = original.event.clone();
         let was_dead = original.is_dead();
+        let ordinal = original.ordinal;
         self.make_room(1, event.payload.len())?;
         let resends = Resends {
             of: Some(of),
             by: None,
             replay,
         };
-        let seq = self.enqueue(new, &lane, &event, Some(resends));
+        let made_by = Some((resends, ordinal));
+        let Spot { seq, ordinal } = self.enqueue(new, &lane, &event, made_by);
         if let Some(stored) = self.events.get_mut(&event.id) {
             stored.deliveries.push(new);
         }
@@ -518,6 +541,7 @@ impl MemoryStore {
             event: event.id,
             lane: (*lane).clone(),
             seq,
+            ordinal,
             payload_bytes,
         }))
     }
@@ -526,6 +550,16 @@ impl MemoryStore {
     fn replayed_by(&self, original: &StoredDelivery) -> Option<ReplayId> {
         let by = original.resends.as_ref()?.by?;
         self.deliveries.get(&by)?.resends.as_ref()?.replay
+    }
+}
+
+impl StoredLane {
+    /// That of one more event.
+    fn next_ordinal(&mut self) -> Option<Ordinal> {
+        self.numbered += 1;
+        let number = NonZeroU64::new(self.numbered)?;
+        let epoch = self.epoch;
+        Some(Ordinal { epoch, number })
     }
 }
 
@@ -546,6 +580,7 @@ impl StoredDelivery {
             event: self.event.clone(),
             lane: (*self.lane).clone(),
             seq: self.seq,
+            ordinal: self.ordinal,
             state: self.state,
             attempts: self.attempts.clone(),
             ended_at: self.ended_at,

@@ -1,17 +1,18 @@
 //! One HTTP request, as the core wants it sent.
 
 use crate::custom_headers;
-use crate::delivery::{Event, HeaderLines};
+use crate::delivery::{Event, HeaderLines, LaneId, Ordinal};
 use crate::endpoint::Endpoint;
 use crate::error::InvalidSpec;
 use crate::id::{self, AttemptId, DeliveryId, EndpointId};
+use crate::names::OrderingKey;
 use crate::payload_form::{BodyTooLarge, PayloadForm, RenderContext};
 use crate::payload_type;
 use crate::sending::Sending;
 use crate::sent::{Sent, SentBody};
 use crate::time::Wall;
 use bytes::Bytes;
-use postrider_signature::{Message, SignError, Signer, content_digest};
+use postrider_signature::{Message, Sequence, SignError, Signer, content_digest};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -58,6 +59,10 @@ pub struct Request {
     pub number: u32,
     /// The delivery.
     pub delivery: DeliveryId,
+    /// The key of the lane that it queued in.
+    pub lane_key: OrderingKey,
+    /// Where its event stands in the sequence of the lane; `None` for a ping.
+    pub ordinal: Option<Ordinal>,
     /// The event.
     pub event: Arc<Event>,
     /// What goes with it in the same request, in order.
@@ -75,6 +80,8 @@ pub struct Request {
 pub struct Behind {
     /// The delivery.
     pub delivery: DeliveryId,
+    /// Where its event stands in the sequence of the lane.
+    pub ordinal: Option<Ordinal>,
     /// Its event.
     pub event: Arc<Event>,
 }
@@ -273,9 +280,37 @@ impl Request {
         self.route.batches
     }
 
-    /// What its receiver knows a repeat by: the id of its event; in a batch, that of exactly these
-    /// events.
-    fn message_id(&self) -> String {
+    /// Where its events stand in the sequence of their lane, if each of them was counted, and in the
+    /// same epoch.
+    fn sequence(&self) -> Option<Sequence<'static>> {
+        let first = self.ordinal?;
+        let behind = self.behind.iter().map(|it| it.ordinal);
+        let ordinals = std::iter::once(Some(first)).chain(behind);
+        let numbers: Option<Vec<u64>> = ordinals
+            .map(|it| {
+                let it = it.filter(|it| it.epoch == first.epoch)?;
+                Some(it.number.get())
+            })
+            .collect();
+        let lane = LaneId {
+            endpoint: self.route.endpoint,
+            key: self.lane_key.clone(),
+        };
+        Sequence::new(lane.name(), first.epoch, numbers?)
+    }
+
+    /// What its receiver knows a repeat by: the id of its event, or, in a batch, that of exactly
+    /// these events; and where they stand. All of that is the same in every attempt, and when the
+    /// event is sent anew: so receivers that look at the id alone see one message.
+    fn message_id(&self, sequence: Option<&Sequence<'_>>) -> String {
+        let id = self.bare_id();
+        match sequence {
+            Some(sequence) => sequence.message_id(&id),
+            None => id,
+        }
+    }
+
+    fn bare_id(&self) -> String {
         if !self.batches() {
             return self.event.id.to_string();
         }
@@ -294,7 +329,8 @@ impl Request {
     /// If the body is too large.
     pub fn prepare(&self) -> Result<Prepared<'_>, PrepareError> {
         let body = self.body()?;
-        let message_id = self.message_id();
+        let sequence = self.sequence();
+        let message_id = self.message_id(sequence.as_ref());
         let message = Message {
             id: &message_id,
             timestamp: self.at.unix_seconds(),
@@ -317,6 +353,10 @@ impl Request {
         headers.push(("x-event-id", Cow::Owned(self.event.id.to_string())));
         headers.push(("x-delivery-id", Cow::Owned(self.delivery.to_string())));
         headers.push(("x-attempt", Cow::Owned(self.number.to_string())));
+        if let Some(sequence) = &sequence {
+            // For schemes that sign no id: there it is told, and not proven.
+            headers.push(("postrider-sequence", Cow::Owned(sequence.to_string())));
+        }
         if self.batches() {
             let size = 1 + self.behind.len();
             headers.push(("x-batch-size", Cow::Owned(size.to_string())));

@@ -224,6 +224,7 @@ mod tests {
                 key: OrderingKey::none(),
             },
             seq: Seq(number),
+            ordinal: None,
             state,
             attempts: Vec::new(),
             ended_at: state.is_end().then_some(Wall(number)),

@@ -379,9 +379,9 @@ impl Book {
                 };
                 self.events.insert(publish.event.id, page);
                 self.goes_to(publish.event.id, publish.deliveries.len());
-                for (delivery, seq) in publish.deliveries.iter().zip(places) {
-                    let event = publish.event.id;
-                    self.made(delivery.id, event, delivery.lane.clone(), *seq, None, at_ms);
+                for (delivery, spot) in publish.deliveries.iter().zip(places) {
+                    let (event, lane) = (publish.event.id, delivery.lane.clone());
+                    self.made(delivery.id, event, lane, spot.seq, None, at_ms);
                     if delivery.queue_full {
                         let full = DeliveryState::Failed(FailReason::QueueFull);
                         self.ended(delivery.id, full, at_ms);

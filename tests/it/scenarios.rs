@@ -44,7 +44,9 @@ async fn an_event_answered_with_200_is_delivered_without_a_retry() {
     assert_eq!(request.header("content-type"), "application/json");
     assert_eq!(request.header("x-event-type"), "payment.succeeded");
     assert_eq!(request.header("x-event-id"), event.to_string());
-    assert_eq!(request.header("webhook-id"), event.to_string());
+    let place = request.header("postrider-sequence");
+    assert!(place.ends_with(":1"), "the first of its lane: {place}");
+    assert_eq!(request.header("webhook-id"), format!("{event}:{place}"));
     assert_eq!(request.header("x-attempt"), "1");
     assert!(request.header("x-delivery-id").starts_with("dlv_"));
     assert!(request.header("user-agent").starts_with("Postrider/"));

@@ -69,6 +69,11 @@ fn every_runtime_and_bundler_gives_the_same_verdicts() {
 }
 
 #[test]
+fn gaps_and_repeats_are_told_in_one_line() {
+    holds("sequences.mjs");
+}
+
+#[test]
 fn the_tarball_is_sound_and_its_types_are_right() {
     holds("package.mjs");
 }

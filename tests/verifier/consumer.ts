@@ -19,6 +19,7 @@ import { sign as signFull, webhook as fullWebhook, type SignOptions } from "@pos
 import { webhookHandler as honoHandler } from "@postrider/verifier/hono";
 import { webhookRoute } from "@postrider/verifier/next";
 import { webhookListener } from "@postrider/verifier/node";
+import { sequences, type Arrival } from "@postrider/verifier/sequences";
 import { sign } from "@postrider/verifier/testing";
 
 interface Event {
@@ -51,6 +52,8 @@ export function types(raw: RawBody, headers: HeadersLike, request: Request): str
   if (result.ok) return `${result.keyIndex.toFixed()}${result.id?.length}${result.payload.type}`;
   return result.hint;
 }
+
+export const arrival = (result: Result<Event>): Arrival | undefined => (result.ok ? sequences("").see(result) : undefined);
 
 export const routes = [
   webhookRoute(wh, ({ payload }) => Response.json(payload.type)),

@@ -107,6 +107,7 @@ impl Core {
                 delivery: placed.delivery,
                 event_id: placed.event,
                 seq: placed.seq,
+                ordinal: placed.ordinal,
                 event: None,
                 payload_bytes: placed.payload_bytes,
                 attempts: 0,

@@ -164,12 +164,16 @@ impl Core {
         let (mut behind, mut more) = (Vec::new(), Vec::new());
         for index in index + 1..index + count {
             if let Some((event, member, _)) = lane.begin(index, endpoint_id, attempt) {
-                let delivery = member.of.delivery;
-                behind.push(Behind { delivery, event });
+                behind.push(Behind {
+                    delivery: member.of.delivery,
+                    ordinal: member.ordinal,
+                    event,
+                });
                 more.push(member);
             }
         }
         lane.in_flight += 1;
+        let key = lane.id.key.clone();
         let pass = state.started(lane.take_urgent(first.seq), now.mono);
         let failing = state.is_failing();
         let deadline = now
@@ -204,6 +208,8 @@ impl Core {
             attempt,
             number,
             delivery: first.of.delivery,
+            lane_key: key,
+            ordinal: first.ordinal,
             event,
             behind,
             route,

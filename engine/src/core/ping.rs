@@ -9,6 +9,7 @@ use crate::endpoint_state::Existence;
 use crate::error::{Closed, PingError};
 use crate::id::{AttemptId, EndpointId};
 use crate::input::{CallId, NewEvent};
+use crate::names::OrderingKey;
 use crate::outcome::Outcome;
 use crate::output::{Answer, Output};
 use crate::request::{Request, Route};
@@ -137,6 +138,8 @@ impl Core {
             attempt: self.chance.attempt_id(started.wall),
             number: 1,
             delivery: self.chance.delivery_id(started.wall),
+            lane_key: OrderingKey::none(),
+            ordinal: None,
             event: Arc::new(event),
             behind: Vec::new(),
             route,

@@ -3,7 +3,7 @@
 use super::Core;
 use crate::batch::{Change, Idempotency, NewDelivery, Publish, Receipt};
 use crate::commits::Next;
-use crate::delivery::{Event, LaneId, Seq};
+use crate::delivery::{Event, LaneId, Spot};
 use crate::endpoint::Ordering;
 use crate::endpoint_state::Existence;
 use crate::error::PublishError;
@@ -148,8 +148,8 @@ impl Core {
         receipt: Receipt,
     ) {
         let answer = match receipt {
-            Receipt::Published(seqs) => {
-                assert_eq!(seqs.len(), deliveries.len(), "one place per delivery");
+            Receipt::Published(spots) => {
+                assert_eq!(spots.len(), deliveries.len(), "one place per delivery");
                 let count = u32::try_from(deliveries.len()).unwrap_or(u32::MAX);
                 self.observe(Fact::Accepted {
                     event: event.id,
@@ -161,11 +161,11 @@ impl Core {
                         undecided,
                     });
                 }
-                for (delivery, seq) in deliveries.iter().zip(seqs) {
+                for (delivery, spot) in deliveries.iter().zip(spots) {
                     if delivery.queue_full {
-                        self.passed_over(delivery, seq, event);
+                        self.passed_over(delivery, spot.seq, event);
                     } else {
-                        self.arrive(delivery, seq, event);
+                        self.arrive(delivery, spot, event);
                     }
                 }
                 Ok(Published {
@@ -192,7 +192,8 @@ impl Core {
     }
 
     /// A delivery is durable: it takes its place in its lane.
-    fn arrive(&mut self, delivery: &NewDelivery, seq: Seq, event: &Arc<Event>) {
+    fn arrive(&mut self, delivery: &NewDelivery, spot: Spot, event: &Arc<Event>) {
+        let Spot { seq, ordinal } = spot;
         // The endpoint is there: its deletion would have been answered after this.
         let Some(&endpoint) = self.by_id.get(&delivery.lane.endpoint) else {
             return;
@@ -218,6 +219,7 @@ impl Core {
                 delivery: delivery.id,
                 event_id: event.id,
                 seq,
+                ordinal,
                 event: Some(event.clone()),
                 payload_bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
                 attempts: 0,

@@ -95,6 +95,7 @@ impl Core {
                 delivery: delivery.id,
                 event_id: delivery.event,
                 seq: delivery.seq,
+                ordinal: None,
                 event: None,
                 payload_bytes: delivery.payload_bytes,
                 attempts: delivery.attempts,

@@ -20,5 +20,6 @@ mod random;
 mod recovery;
 mod retries;
 mod sent;
+mod sequence;
 mod shares;
 mod urgent;

@@ -1,9 +1,10 @@
 //! Which deliveries of a lane go in one request, and when.
 
-use super::{Lane, Phase, Step};
+use super::{Entry, Lane, Phase, Step};
 use crate::delivery::Seq;
 use crate::endpoint::Ordering;
 use crate::time::{Mono, Now};
+use postrider_signature::{Sequence, number_bytes};
 use std::time::Duration;
 
 /// What holds for a batch now.
@@ -25,6 +26,32 @@ pub(crate) struct Filling {
     /// How long it had waited then, by the calendar: from then on it is judged by the clock that
     /// does not jump.
     waited: Duration,
+}
+
+/// The numbers of a batch, which stand in its id: that may be so long and no longer.
+#[derive(Default)]
+struct Numbers {
+    /// `None` until the first one is in it.
+    epoch: Option<Option<u64>>,
+    last: Option<u64>,
+    bytes: usize,
+}
+
+impl Numbers {
+    /// Takes one more, if there is room for it and its events were counted together.
+    fn take(&mut self, entry: &Entry) -> bool {
+        let epoch = entry.ordinal.map(|ordinal| ordinal.epoch);
+        if *self.epoch.get_or_insert(epoch) != epoch {
+            return false;
+        }
+        let Some(ordinal) = entry.ordinal else {
+            return true;
+        };
+        let number = ordinal.number.get();
+        self.bytes += number_bytes(self.last, number);
+        self.last = Some(number);
+        self.bytes <= Sequence::NUMBERS_BYTES_MAX
+    }
 }
 
 /// Where what is at hand of a batch ends.
@@ -74,6 +101,7 @@ impl Lane {
     /// so that what has failed goes again as it was, and what comes of it is the same for all.
     fn batch_at_hand(&self, batching: &Batching) -> (usize, End) {
         let (mut count, mut bytes) = (0, 0);
+        let mut numbers = Numbers::default();
         let attempts = self.entries.front().map_or(0, |front| front.attempts);
         // What has had attempts is known, also beyond what was read.
         let end = if attempts > 0 { End::Full } else { End::Open };
@@ -92,6 +120,9 @@ impl Lane {
             };
             bytes += event.payload.len();
             if count > 0 && bytes > batching.bytes_max {
+                return (count, End::Full);
+            }
+            if !numbers.take(entry) {
                 return (count, End::Full);
             }
             count += 1;

@@ -3,7 +3,7 @@
 use super::events::StoredEvent;
 use super::{MemoryStore, Resends};
 use crate::batch::{CommitError, Placed, Receipt, Refusal};
-use crate::delivery::LaneId;
+use crate::delivery::{LaneId, Spot};
 use crate::endpoint::Endpoint;
 use crate::id::{DeliveryId, EndpointId, EventId, ReplayId};
 use crate::names::OrderingKey;
@@ -57,7 +57,8 @@ impl MemoryStore {
             replay: Some(replay),
             ..Resends::default()
         };
-        let seq = self.enqueue(new, &lane, &event, Some(made_by));
+        let made_by = Some((made_by, None));
+        let Spot { seq, ordinal } = self.enqueue(new, &lane, &event, made_by);
         if let Some(stored) = self.events.get_mut(&event.id) {
             stored.deliveries.push(new);
             stored.backfilled.insert(endpoint, replay);
@@ -67,6 +68,7 @@ impl MemoryStore {
             event: event.id,
             lane,
             seq,
+            ordinal,
             payload_bytes: u32::try_from(event.payload.len()).unwrap_or(u32::MAX),
         }))
     }

@@ -18,6 +18,7 @@ impl MemoryStore {
             event: delivery.event.id,
             lane: (*delivery.lane).clone(),
             seq: delivery.seq,
+            ordinal: delivery.ordinal,
             payload_bytes: u32::try_from(payload).unwrap_or(u32::MAX),
         };
         match delivery.state {

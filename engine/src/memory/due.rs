@@ -31,6 +31,7 @@ impl MemoryStore {
             event: delivery.event.id,
             lane: (*delivery.lane).clone(),
             seq: delivery.seq,
+            ordinal: delivery.ordinal,
             payload_bytes: u32::try_from(payload).unwrap_or(u32::MAX),
         };
         self.be_due(with, at);

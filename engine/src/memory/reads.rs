@@ -99,6 +99,7 @@ impl MemoryStore {
             loaded.deliveries.push(LoadedDelivery {
                 id: *id,
                 seq: *seq,
+                ordinal: stored.ordinal,
                 event: stored.event.clone(),
                 attempts: u32::try_from(stored.attempts.len()).unwrap_or(u32::MAX),
                 state: stored.state,

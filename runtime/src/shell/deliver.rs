@@ -118,14 +118,15 @@ impl Drop for Attempts {
     }
 }
 
-/// The names that every request has, made once.
-const NAMES: [HeaderName; 10] = [
+/// The names that nearly every request has, made once.
+const NAMES: [HeaderName; 11] = [
     HeaderName::from_static("content-type"),
     HeaderName::from_static("user-agent"),
     HeaderName::from_static("x-event-type"),
     HeaderName::from_static("x-event-id"),
     HeaderName::from_static("x-delivery-id"),
     HeaderName::from_static("x-attempt"),
+    HeaderName::from_static("postrider-sequence"),
     HeaderName::from_static("webhook-id"),
     HeaderName::from_static("webhook-timestamp"),
     HeaderName::from_static("webhook-signature"),
@@ -308,6 +309,7 @@ mod tests {
         };
         request.behind.push(Behind {
             delivery: DeliveryId::from_u128(7),
+            ordinal: None,
             event: Arc::new(behind),
         });
         let attempt = request.attempt;

@@ -22,6 +22,7 @@ mod records;
 mod replays;
 mod requests;
 mod search;
+mod sequence;
 
 use super::Store;
 use bytes::Bytes;
@@ -68,6 +69,8 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     outlines::outlines_say_of_each_delivery_what_its_record_says(&make()).await;
     outlines::outlines_know_whether_their_endpoint_gets_deliveries(&make()).await;
     outlines::a_letter_that_was_resent_since_is_found_beside_the_dead_ones(&make()).await;
+    sequence::events_are_counted_and_resends_are_not(&make()).await;
+    sequence::what_was_resent_twice_keeps_its_number(&make()).await;
     deliveries::endpoints_are_found_by_tenant(&make()).await;
     deliveries::the_oldest_pending_delivery_is_known(&make()).await;
     deliveries::a_lane_shows_what_the_others_wait_for(&make()).await;
@@ -130,7 +133,7 @@ impl<S: Store> Subject<'_, S> {
     /// Publishes event and delivery `number` and gives its place.
     async fn publish(&self, number: u128) -> Seq {
         match self.commit(publish(number, None)).await {
-            Receipt::Published(seqs) if seqs.len() == 1 => seqs[0],
+            Receipt::Published(spots) if spots.len() == 1 => spots[0].seq,
             other => panic!("a new event is published, but the answer was {other:?}"),
         }
     }
@@ -217,10 +220,15 @@ async fn places_are_assigned_in_order_and_without_gaps<S: Store>(store: &Arc<S>)
     let receipts = Arc::clone(store)
         .commit(vec![publish(2, None), publish(3, None)])
         .await;
-    let expected: Vec<_> = [1, 2]
-        .map(|more| Ok(Receipt::Published(vec![Seq(first.0 + more)])))
-        .into();
-    assert_eq!(receipts, expected, "places follow the order of the changes");
+    let places: Vec<Vec<Seq>> = receipts
+        .into_iter()
+        .map(|receipt| match receipt {
+            Ok(Receipt::Published(spots)) => spots.iter().map(|spot| spot.seq).collect(),
+            other => panic!("a new event is published, but the answer was {other:?}"),
+        })
+        .collect();
+    let expected = [1, 2].map(|more| vec![Seq(first.0 + more)]);
+    assert_eq!(places, expected, "places follow the order of the changes");
 }
 
 async fn a_repeated_key_gives_the_first_event_and_other_content_is_refused<S: Store>(

@@ -60,6 +60,7 @@ fn record(headers: &[(&str, &str)]) -> DeliveryRecord {
             key: OrderingKey::none(),
         },
         seq: Seq(1),
+        ordinal: None,
         state: DeliveryState::Retrying { due: Wall(560_000) },
         attempts: vec![attempt],
         ended_at: None,

@@ -11,7 +11,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use postrider::signature::{KeyError, Scheme, Verifier};
+use postrider::signature::{KeyError, Scheme, Sequence, Verifier};
 use postrider::{EventId, Secret};
 use serde::{Deserialize, Serialize};
 use std::future::pending;
@@ -199,7 +199,8 @@ impl Receiver {
         body_hex.verify(pairs(), body, now).ok()?;
         let payload: Payload = serde_json::from_slice(body).ok()?;
         let is_here = payload.endpoint == self.index && payload.sequence < self.plan.events.len();
-        let event = verified.id?.parse().ok()?;
+        let (event, _) = Sequence::split(verified.id?);
+        let event = event.parse().ok()?;
         is_here.then_some((payload.sequence, event))
     }
 

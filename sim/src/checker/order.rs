@@ -35,8 +35,8 @@ impl Checker for Order {
                 change: Change::Publish(publish),
                 receipt: Receipt::Published(places),
             } => {
-                for (delivery, seq) in publish.deliveries.iter().zip(places) {
-                    self.placed(&delivery.lane, *seq)?;
+                for (delivery, spot) in publish.deliveries.iter().zip(places) {
+                    self.placed(&delivery.lane, spot.seq)?;
                 }
                 Ok(())
             }

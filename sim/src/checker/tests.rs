@@ -259,7 +259,7 @@ impl Scene {
             addressed: false,
             from_outbox: false,
         };
-        let receipt = Receipt::Published(vec![Seq(last + 1)]);
+        let receipt = Receipt::Published(vec![Seq(last + 1).into()]);
         (Change::Publish(publish), receipt)
     }
 

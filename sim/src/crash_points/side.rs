@@ -80,15 +80,17 @@ impl<S: Side> Placing<S> {
             match (change, answer) {
                 (Change::Publish(publish), Ok(Receipt::Published(seqs))) => {
                     for (new, seq) in publish.deliveries.iter().zip(seqs.iter_mut()) {
-                        self.places.insert(new.id, std::mem::take(seq));
+                        self.places.insert(new.id, std::mem::take(seq).seq);
                     }
                 }
                 (Change::Resend { new, .. }, Ok(Receipt::Resent(placed)))
                 | (Change::Backfill { new, .. }, Ok(Receipt::Backfilled(placed))) => {
                     self.places.insert(*new, std::mem::take(&mut placed.seq));
+                    placed.ordinal = None;
                 }
                 (_, Ok(Receipt::Discarded { placed, .. } | Receipt::Due(placed))) => {
                     placed.seq = Seq::default();
+                    placed.ordinal = None;
                 }
                 _ => (),
             }
@@ -136,6 +138,7 @@ impl<S: Side> Placing<S> {
             let mut records = self.store.deliveries_of(*id)?;
             for record in records.iter_mut().flatten() {
                 record.seq = Seq::default();
+                record.ordinal = None;
                 // Of these the store in memory keeps the last attempt's alone.
                 let earlier = record.attempts.split_last_mut();
                 for attempt in earlier.into_iter().flat_map(|(_, earlier)| earlier) {

@@ -83,8 +83,8 @@ impl Places {
             (Change::Publish(publish), Receipt::Published(seqs), Receipt::Published(real))
                 if seqs.len() == real.len() =>
             {
-                for ((new, seq), real) in publish.deliveries.iter().zip(seqs).zip(real) {
-                    self.placed(new.id, &new.lane, *seq, *real)?;
+                for ((new, spot), real) in publish.deliveries.iter().zip(seqs).zip(real) {
+                    self.placed(new.id, &new.lane, spot.seq, real.seq)?;
                 }
                 Ok(())
             }
@@ -197,8 +197,10 @@ fn told(lane: &RecoveredLane, place: &dyn Fn(&LaneId, Seq) -> Seq) -> String {
 }
 
 fn without_place(placed: &Placed) -> Placed {
+    // The model forgets idle lanes sooner: their next life is another epoch.
     Placed {
         seq: Seq::default(),
+        ordinal: None,
         ..placed.clone()
     }
 }

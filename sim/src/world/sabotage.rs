@@ -216,7 +216,7 @@ impl Sabotage {
                     let places = publish
                         .deliveries
                         .iter()
-                        .map(|it| Seq(tail(&it.lane).0 + 1));
+                        .map(|it| Seq(tail(&it.lane).0 + 1).into());
                     let receipt = Receipt::Published(places.collect());
                     at_once = Some(Input::Committed(id, receipt));
                 }
@@ -259,7 +259,7 @@ impl Sabotage {
         let places = publish
             .deliveries
             .iter()
-            .map(|it| Seq(tail(&it.lane).0 + 1));
+            .map(|it| Seq(tail(&it.lane).0 + 1).into());
         self.is(Bug::DropWhenFull)
             .then(|| Receipt::Published(places.collect()))
     }

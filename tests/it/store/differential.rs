@@ -207,17 +207,19 @@ impl<S: Store> Side<S> {
             match (change, answer) {
                 (Change::Publish(publish), Ok(Receipt::Published(seqs))) => {
                     for (new, seq) in publish.deliveries.iter().zip(seqs.iter_mut()) {
-                        let place = (new.lane.clone(), std::mem::take(seq));
+                        let place = (new.lane.clone(), std::mem::take(seq).seq);
                         self.places.insert(new.id.as_u128(), place);
                     }
                 }
                 (Change::Resend { new, .. }, Ok(Receipt::Resent(placed)))
                 | (Change::Backfill { new, .. }, Ok(Receipt::Backfilled(placed))) => {
                     let place = (placed.lane.clone(), std::mem::take(&mut placed.seq));
+                    placed.ordinal = None;
                     self.places.insert(new.as_u128(), place);
                 }
                 (_, Ok(Receipt::Discarded { placed, .. } | Receipt::Due(placed))) => {
                     placed.seq = Seq::default();
+                    placed.ordinal = None;
                 }
                 _ => (),
             }
@@ -278,6 +280,7 @@ impl<S: Store> Side<S> {
             let record = store().delivery(DeliveryId::from_u128(*id)).await.unwrap();
             let record = record.map(|record| postrider::DeliveryRecord {
                 seq: Seq::default(),
+                ordinal: None,
                 ..record
             });
             told += &format!("{record:?}\n");

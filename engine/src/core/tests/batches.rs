@@ -1,7 +1,7 @@
 //! Several events in one request.
 
 use super::harness::*;
-use crate::signature::{Scheme, Verifier};
+use crate::signature::{Scheme, Sequence, Verifier};
 use crate::{
     BatchPolicy, Command, CommitError, DeliveryState, EndpointChange, EndpointError, EndpointId,
     EndpointSpec, EventId, Fact, FailReason, Input, InvalidSpec, Limits, OnFailed, Ordering,
@@ -108,7 +108,9 @@ fn a_batch_is_signed_once_and_told_by_its_first_event() {
     let verifier = Verifier::new(Scheme::Postrider, &[secret]).unwrap();
     let verified = verifier.verify(pairs, &prepared.body, EPOCH.unix_seconds());
     let id = verified.unwrap().id.unwrap().to_owned();
-    assert!(id.starts_with("bat_") && id.len() == 30, "{id}");
+    let (bare, sequence) = Sequence::split(&id);
+    assert!(bare.starts_with("bat_") && bare.len() == 30, "{id}");
+    assert_eq!(sequence.unwrap().runs(), [(1, 2)]);
 }
 
 /// The message id of the request under way.

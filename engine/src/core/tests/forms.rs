@@ -220,7 +220,7 @@ fn a_request_is_signed_in_every_form() {
         "x-webhook-timestamp",
         "x-acme-signature",
     ];
-    assert_eq!(names[6..], signatures);
+    assert_eq!(names[7..], signatures);
 }
 
 #[test]

@@ -81,7 +81,7 @@ pub(super) async fn accept<S: Store>(
     }]
     .into();
     match subject.commit(Change::Publish(publish)).await {
-        Receipt::Published(seqs) => (lane, seqs[0]),
+        Receipt::Published(spots) => (lane, spots[0].seq),
         other => panic!("event {number} is new, but the answer was {other:?}"),
     }
 }

@@ -12,7 +12,7 @@ use crate::history::READ_BYTES_MAX;
 use bytes::Bytes;
 use postrider_engine::{
     DeliveryId, EndpointId, EventId, EventType, Had, LaneId, OrderingKey, Placed, Receipt, Refusal,
-    ReplayId, TenantId, Wall,
+    ReplayId, Spot, TenantId, Wall,
 };
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
@@ -151,13 +151,14 @@ impl Changes<'_> {
         let tenant: TenantId = owner.tenant.parse().map_err(rows::damaged)?;
         let number = self.lanes.named(connection, &lane, &tenant)?;
         let made_by = Some((None, Some(replay)));
-        let seq = self.enqueue(new, number, (made.number, bytes), made_by, at)?;
+        let Spot { seq, ordinal } = self.enqueue(new, number, (made.number, bytes), made_by, at)?;
         self.keep_backfill(made.number, number, (new, replay))?;
         Ok(Receipt::Backfilled(Placed {
             delivery: new,
             event,
             lane,
             seq,
+            ordinal,
             payload_bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
         }))
     }

@@ -1,12 +1,12 @@
 //! Makes changes in a transaction, as the engine's store in memory does.
 
 use super::StoreFault;
-use super::lanes::Lanes;
+use super::lanes::{Lane, Lanes};
 use super::rows::{self, DELIVERY_COLUMNS, DeliveryRow, signed};
 use super::seal::KeyRing;
 use postrider_engine::{
     Attempt, Attempted, Change, DeliveryId, DeliveryState, EndpointId, EndpointStatus, EventId,
-    FailReason, LaneId, Outcome, Placed, Publish, Receipt, Refusal, ReplayId, Seq, Wall,
+    FailReason, Outcome, Placed, Publish, Receipt, Refusal, ReplayId, Seq, Spot, Wall,
 };
 use rusqlite::{Connection, params};
 
@@ -106,20 +106,20 @@ impl Changes<'_> {
             insert.execute(params![tenant, &*key.key, key.digest, id])?;
         }
         let bytes = signed(event.payload.len() as u64);
-        let places = publish.deliveries.iter().map(|new| {
+        let spots = publish.deliveries.iter().map(|new| {
+            let at = event.published_at;
             let lane = self
                 .lanes
-                .named(self.connection, &new.lane, &event.tenant)?;
-            let at = event.published_at;
-            let place = self.enqueue(new.id, lane, (number, bytes), None, at)?;
+                .named(self.connection, &new.lane, (&event.tenant, at))?;
+            let spot = self.enqueue(new.id, lane, (number, bytes), None, at)?;
             if new.queue_full
                 && let Some(mut row) = self.delivery(new.id)?
             {
                 self.end(&mut row, DeliveryState::Failed(FailReason::QueueFull), at)?;
             }
-            Ok::<_, StoreFault>(place)
+            Ok::<_, StoreFault>(spot)
         });
-        Ok(Receipt::Published(places.collect::<Result<_, _>>()?))
+        Ok(Receipt::Published(spots.collect::<Result<_, _>>()?))
     }
 
     /// Takes an event out of the outbox. False if it is not there.
@@ -146,13 +146,18 @@ impl Changes<'_> {
         id: DeliveryId,
         lane: i64,
         (event, bytes): (i64, i64),
-        made_by: Option<(Option<u128>, Option<ReplayId>)>,
+        made_by: Option<(Option<&DeliveryRow>, Option<ReplayId>)>,
         at: Wall,
-    ) -> Result<Seq, StoreFault> {
-        let resend_of = made_by.and_then(|(of, _)| of);
+    ) -> Result<Spot, StoreFault> {
+        let original = made_by.and_then(|(of, _)| of);
+        let resend_of = original.map(|of| of.id);
         let replay = made_by.and_then(|(_, replay)| replay);
         let seq = self.lanes.take_place(lane, resend_of, bytes)?;
-        let owner = self.lanes.read(self.connection, lane)?.owner;
+        let ordinal = match original {
+            Some(of) => of.ordinal,
+            None => Some(self.lanes.next_ordinal(lane)?),
+        };
+        let &mut Lane { owner, epoch, .. } = self.lanes.read(self.connection, lane)?;
         self.lanes.hours.at(self.connection, owner, at)?.accepted += 1;
         let row = DeliveryRow {
             number: self.lanes.next_delivery(self.connection)?,
@@ -168,12 +173,13 @@ impl Changes<'_> {
             resend_of,
             resent_as: None,
             replay: replay.map(ReplayId::as_u128),
+            ordinal,
         };
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO postrider_delivery
                  (number, id, event, owner, lane, seq, bytes, state, detail, attempts, resend_of,
-                  replay, checksum)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, ?8, ?9, ?10)",
+                  replay, checksum, ordinal)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, ?8, ?9, ?10, ?11)",
         )?;
         insert.execute(params![
             row.number,
@@ -186,9 +192,11 @@ impl Changes<'_> {
             resend_of.map(u128::to_be_bytes),
             row.replay.map(u128::to_be_bytes),
             row.checksum(),
+            ordinal,
         ])?;
         self.lanes.took_number();
-        Ok(seq)
+        let ordinal = row.ordinal_in(epoch)?;
+        Ok(Spot { seq, ordinal })
     }
 
     pub(super) fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreFault> {
@@ -424,11 +432,11 @@ impl Changes<'_> {
         if !known.exists([endpoint.as_u128().to_be_bytes()])? {
             return Ok(Receipt::Refused(Refusal::NoSuchEndpoint(endpoint)));
         }
-        let seq = self.enqueue(
+        let Spot { seq, ordinal } = self.enqueue(
             new,
             original.lane,
             (original.event, original.bytes),
-            Some((Some(original.id), replay)),
+            Some((Some(&original), replay)),
             at,
         )?;
         original.resent_as = Some(new.as_u128());
@@ -436,6 +444,7 @@ impl Changes<'_> {
         Ok(Receipt::Resent(Placed {
             delivery: new,
             seq,
+            ordinal,
             ..placed
         }))
     }
@@ -487,12 +496,14 @@ impl Changes<'_> {
             .connection
             .prepare_cached("SELECT id FROM postrider_event WHERE number = ?1")?;
         let event: [u8; 16] = select.query_row([row.event], |row| row.get(0))?;
-        let lane: LaneId = self.lanes.read(self.connection, row.lane)?.id.clone();
+        let lane = self.lanes.read(self.connection, row.lane)?;
+        let (lane, epoch) = (lane.id.clone(), lane.epoch);
         Ok(Placed {
             delivery: DeliveryId::from_u128(row.id),
             event: EventId::from_u128(u128::from_be_bytes(event)),
             lane,
             seq: Seq(rows::unsigned(row.seq)?),
+            ordinal: row.ordinal_in(epoch)?,
             payload_bytes: u32::try_from(row.bytes).unwrap_or(u32::MAX),
         })
     }

@@ -5,8 +5,8 @@ use super::StoreFault;
 use super::due::Unfinished;
 use super::hours::Hours;
 use super::rows::{self, signed};
-use super::schema::{self, FORGOTTEN_EVENT, FORGOTTEN_TAIL};
-use postrider_engine::{DeliveryState, EndpointId, LaneId, OrderingKey, Seq, TenantId};
+use super::schema::{self, FORGOTTEN_EPOCH, FORGOTTEN_EVENT, FORGOTTEN_TAIL};
+use postrider_engine::{DeliveryState, EndpointId, LaneId, OrderingKey, Seq, TenantId, Wall};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +36,9 @@ pub(super) struct Lane {
     pub(super) id: LaneId,
     pub(super) owner: i64,
     tail: u64,
+    pub(super) epoch: i64,
+    /// The number of the last event in this epoch.
+    numbered: i64,
     pending: i64,
     /// All its deliveries on record.
     kept: i64,
@@ -53,15 +56,16 @@ struct Account {
     discarded: i64,
 }
 
-const COLUMNS: &str = "number, endpoint, key, tail, pending, stopped_seq, stopped_at, owner, kept";
+const COLUMNS: &str = "number, endpoint, key, tail, pending, stopped_seq, stopped_at, owner, kept, \
+     epoch, numbered";
 
 impl Lanes {
-    /// The number of a lane, which is made if it is not there.
+    /// The number of a lane, which is made at this time if it is not there.
     pub(super) fn named(
         &mut self,
         connection: &Connection,
         id: &LaneId,
-        tenant: &TenantId,
+        (tenant, at): (&TenantId, Wall),
     ) -> Result<i64, StoreFault> {
         if let Some(number) = self.numbers.get(id) {
             return Ok(*number);
@@ -77,17 +81,20 @@ impl Lanes {
         }
         // Places grow even over the lives of a lane.
         let tail = schema::meta(connection, FORGOTTEN_TAIL)?;
+        let epoch = signed(at.0).max(schema::meta(connection, FORGOTTEN_EPOCH)? + 1);
         let owner = owner_of(connection, id.endpoint, tenant)?;
         let mut insert = connection.prepare_cached(
-            "INSERT INTO postrider_lane (owner, endpoint, key, tail, pending, kept)
-             VALUES (?1, ?2, ?3, ?4, 0, 0)",
+            "INSERT INTO postrider_lane (owner, endpoint, key, tail, pending, kept, epoch)
+             VALUES (?1, ?2, ?3, ?4, 0, 0, ?5)",
         )?;
-        insert.execute(params![owner, endpoint, key, tail])?;
+        insert.execute(params![owner, endpoint, key, tail, epoch])?;
         let number = connection.last_insert_rowid();
         let lane = Lane {
             id: id.clone(),
             owner,
             tail: rows::unsigned(tail)?,
+            epoch,
+            numbered: 0,
             pending: 0,
             kept: 0,
             stopped: None,
@@ -124,6 +131,8 @@ impl Lanes {
             tail: rows::unsigned(row.get(3)?)?,
             pending: row.get(4)?,
             kept: row.get(8)?,
+            epoch: row.get(9)?,
+            numbered: row.get(10)?,
             stopped: row
                 .get::<_, Option<i64>>(5)?
                 .zip(row.get::<_, Option<[u8; 16]>>(6)?)
@@ -225,6 +234,15 @@ impl Lanes {
         }
     }
 
+    /// The number of one more event in a known lane.
+    pub(super) fn next_ordinal(&mut self, number: i64) -> Result<i64, StoreFault> {
+        let missing = || StoreFault::Damaged(format!("lane {number} is missing"));
+        let lane = self.known.get_mut(&number).ok_or_else(missing)?;
+        lane.numbered += 1;
+        self.dirty.insert(number);
+        Ok(lane.numbered)
+    }
+
     /// A pending delivery of a known lane has ended.
     pub(super) fn left(&mut self, number: i64, state: DeliveryState, bytes: i64) {
         let Some(lane) = self.known.get_mut(&number) else {
@@ -260,7 +278,8 @@ impl Lanes {
     pub(super) fn flush(&mut self, connection: &Connection) -> Result<(), StoreFault> {
         let mut update = connection.prepare_cached(
             "UPDATE postrider_lane
-             SET tail = ?2, pending = ?3, stopped_seq = ?4, stopped_at = ?5, kept = ?6
+             SET tail = ?2, pending = ?3, stopped_seq = ?4, stopped_at = ?5, kept = ?6,
+                 numbered = ?7
              WHERE number = ?1",
         )?;
         for number in std::mem::take(&mut self.dirty) {
@@ -274,6 +293,7 @@ impl Lanes {
                     lane.stopped.map(|(seq, _)| seq),
                     lane.stopped.map(|(_, id)| id.to_be_bytes()),
                     lane.kept,
+                    lane.numbered,
                 ])?;
             }
         }
@@ -310,6 +330,8 @@ impl Lanes {
         self.numbers.remove(&lane.id);
         let tail = signed(lane.tail).max(schema::meta(connection, FORGOTTEN_TAIL)?);
         schema::set_meta(connection, FORGOTTEN_TAIL, tail)?;
+        let epoch = lane.epoch.max(schema::meta(connection, FORGOTTEN_EPOCH)?);
+        schema::set_meta(connection, FORGOTTEN_EPOCH, epoch)?;
         connection
             .prepare_cached("DELETE FROM postrider_lane WHERE number = ?1")?
             .execute([number])?;
@@ -381,12 +403,13 @@ pub(super) struct Found {
     pub(super) number: i64,
     pub(super) tail: i64,
     pub(super) pending: i64,
+    pub(super) epoch: i64,
 }
 
 /// A lane, if it is there.
 pub(super) fn find(connection: &Connection, id: &LaneId) -> rusqlite::Result<Option<Found>> {
     let mut select = connection.prepare_cached(
-        "SELECT number, tail, pending FROM postrider_lane WHERE endpoint = ?1 AND key = ?2",
+        "SELECT number, tail, pending, epoch FROM postrider_lane WHERE endpoint = ?1 AND key = ?2",
     )?;
     let endpoint = id.endpoint.as_u128().to_be_bytes();
     let key = id.key.get().unwrap_or_default();
@@ -395,6 +418,7 @@ pub(super) fn find(connection: &Connection, id: &LaneId) -> rusqlite::Result<Opt
             number: row.get(0)?,
             tail: row.get(1)?,
             pending: row.get(2)?,
+            epoch: row.get(3)?,
         })
     });
     found.optional()

@@ -140,6 +140,7 @@ pub(super) fn load(connection: &Connection, load: &Load) -> Result<Loaded, Store
         loaded.deliveries.push(LoadedDelivery {
             id: DeliveryId::from_u128(delivery.id),
             seq,
+            ordinal: delivery.ordinal_in(lane.epoch)?,
             event: Arc::new(rows::event(row, DELIVERY_WIDTH)?),
             attempts: delivery.attempts,
             state: delivery.state,
@@ -248,7 +249,7 @@ fn recover_lane(
 }
 
 /// The rest of a record after the columns of its delivery and its event, and where they are.
-pub(super) const RECORD: &str = "l.endpoint, l.key FROM postrider_delivery d
+pub(super) const RECORD: &str = "l.endpoint, l.key, l.epoch FROM postrider_delivery d
      JOIN postrider_event e ON e.number = d.event
      JOIN postrider_lane l ON l.number = d.lane";
 
@@ -292,6 +293,7 @@ pub(super) fn record(
         event,
         lane: lane_id(row.get(lane)?, &row.get::<_, String>(lane + 1)?)?,
         seq: Seq(rows::unsigned(delivery.seq)?),
+        ordinal: delivery.ordinal_in(row.get(lane + 2)?)?,
         state: delivery.state,
         attempts: made,
         ended_at: ended_at.map(Wall),

@@ -4,9 +4,11 @@ use super::{StoreFault, sent};
 use crate::history::Room;
 use postrider_engine::{
     Attempt, AttemptId, DeliveryState, DisabledReason, EndpointStatus, Event, FailReason, Failure,
-    FailureKind, HeaderLines, OrderingKey, Outcome, PayloadType, Phase, Repeat, Response, Wall,
+    FailureKind, HeaderLines, OrderingKey, Ordinal, Outcome, PayloadType, Phase, Repeat, Response,
+    Wall,
 };
 use rusqlite::Row;
+use std::num::NonZeroU64;
 
 /// Columns of `postrider_event` in the order in which [`event`] reads them, from 0.
 pub(super) const EVENT_COLUMNS: &str =
@@ -295,15 +297,17 @@ pub(super) struct DeliveryRow {
     pub(super) resend_of: Option<u128>,
     pub(super) resent_as: Option<u128>,
     pub(super) replay: Option<u128>,
+    /// The number of its event in its lane.
+    pub(super) ordinal: Option<i64>,
 }
 
 /// Columns of `postrider_delivery`, for [`DeliveryRow::read`].
 pub(super) const DELIVERY_COLUMNS: &str = "d.number, d.id, d.event, d.owner, d.lane, d.seq, \
      d.bytes, d.state, d.detail, d.attempts, d.ended_at, d.resend_of, d.resent_as, d.replay, \
-     d.checksum";
+     d.ordinal, d.checksum";
 
 /// How many these are.
-pub(super) const DELIVERY_WIDTH: usize = 15;
+pub(super) const DELIVERY_WIDTH: usize = 16;
 
 impl DeliveryRow {
     /// Reads it from the first columns of a row.
@@ -326,8 +330,9 @@ impl DeliveryRow {
             resend_of: optional(11)?,
             resent_as: optional(12)?,
             replay: optional(13)?,
+            ordinal: row.get(14)?,
         };
-        if row.get::<_, u32>(14)? != read.checksum() {
+        if row.get::<_, u32>(15)? != read.checksum() {
             let id = postrider_engine::DeliveryId::from_u128(read.id);
             return Err(StoreFault::Damaged(format!("delivery {id} has changed")));
         }
@@ -354,7 +359,20 @@ impl DeliveryRow {
         for id in [self.resend_of, self.resent_as, self.replay] {
             sum.update(&id.unwrap_or(0).to_be_bytes());
         }
+        if let Some(ordinal) = self.ordinal {
+            sum.update(&ordinal.to_be_bytes());
+        }
         sum.finalize()
+    }
+
+    /// Where its event stands in its lane, which has this epoch.
+    pub(super) fn ordinal_in(&self, epoch: i64) -> Result<Option<Ordinal>, StoreFault> {
+        let Some(number) = self.ordinal else {
+            return Ok(None);
+        };
+        let epoch = unsigned(epoch)?;
+        let number = NonZeroU64::new(unsigned(number)?);
+        Ok(number.map(|number| Ordinal { epoch, number }))
     }
 }
 

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     UNFINISHED_DUE,
     PAYLOAD_TYPES,
     BACKFILLS,
+    SEQUENCES,
 ];
 
 /// Names begin with `postrider_`, so that the tables can live in an application's database.
@@ -347,11 +348,26 @@ ALTER TABLE postrider_replay ADD COLUMN made INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE postrider_replay ADD COLUMN after_event INTEGER;
 ";
 
+/// Where events stand among those of their lane, as receivers are told.
+///
+/// - A lane's `numbered` is the number of its last event in its `epoch` (Unix milliseconds; 0 for a
+///   lane that was there before).
+/// - A delivery's `ordinal` is the number of its event: a resend has that of the first delivery. NULL
+///   for those that were there before; it is part of the checksum if it is there.
+const SEQUENCES: &str = "
+ALTER TABLE postrider_lane ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE postrider_lane ADD COLUMN numbered INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE postrider_delivery ADD COLUMN ordinal INTEGER;
+";
+
 /// In `postrider_meta`: how many of the migrations the tables have seen.
 const VERSION: &str = "version";
 
 /// In `postrider_meta`: no lane that was forgotten had a place above this one.
 pub(super) const FORGOTTEN_TAIL: &str = "forgotten_tail";
+
+/// In `postrider_meta`: no lane that was forgotten had an epoch above this one.
+pub(super) const FORGOTTEN_EPOCH: &str = "forgotten_epoch";
 
 /// In `postrider_meta`: no event that was dropped had a number above this one.
 pub(super) const FORGOTTEN_EVENT: &str = "forgotten_event";

@@ -33,7 +33,7 @@ fn a_place_is_given_that_is_not_after_the_last() {
     let endpoint = scene.endpoint();
     scene.publish(endpoint);
     let (change, _) = scene.publication(endpoint, None);
-    let receipt = Receipt::Published(vec![Seq(1)]);
+    let receipt = Receipt::Published(vec![Seq(1).into()]);
     assert!(
         scene
             .red(What::Durable { change, receipt })

@@ -19,6 +19,7 @@ fn is_due(scene: &Scene, id: DeliveryId) -> What {
             event: page.event,
             lane: page.lane.clone(),
             seq: page.seq,
+            ordinal: None,
             payload_bytes: 24,
         }),
     }

@@ -57,6 +57,7 @@ fn a_dead_letter_that_is_discarded_is_none_any_more() {
         event: page.event,
         lane: page.lane.clone(),
         seq: page.seq,
+        ordinal: None,
         payload_bytes: 0,
     };
     scene.ok(What::Durable {

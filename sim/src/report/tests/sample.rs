@@ -158,7 +158,7 @@ impl Teller {
             addressed: false,
             from_outbox: false,
         };
-        let receipt = Receipt::Published(vec![Seq(seq)]);
+        let receipt = Receipt::Published(vec![Seq(seq).into()]);
         self.commit(at_ms, 2, &Change::Publish(publish), receipt);
         let published = Published {
             event,
@@ -189,6 +189,7 @@ impl Teller {
             event: EventId::from_u128(of.as_u128() - 1),
             lane: lane.clone(),
             seq: Seq(999),
+            ordinal: None,
             payload_bytes: 2,
         };
         self.commit(at_ms, 2, &change, Receipt::Resent(placed));

@@ -103,7 +103,7 @@ pub(super) fn received(receipt: &Receipt, names: &mut Names, out: &mut String) -
     match receipt {
         Receipt::Published(places) => {
             for place in places {
-                write!(out, " @{}", place.0)?;
+                write!(out, " @{}", place.seq.0)?;
             }
             Ok(())
         }
