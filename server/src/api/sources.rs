@@ -1,11 +1,16 @@
 //! `/v1/sources`: places that webhooks come in from.
 
+mod answer;
+mod bounds;
 mod custom;
+mod handshake;
 mod kept;
 pub(crate) mod receipts;
 mod record;
 
+pub(crate) use bounds::check_body_bytes;
 pub(crate) use custom::Custom;
+pub(crate) use handshake::HandshakeKind;
 pub(crate) use kept::Sources;
 pub use record::Provider;
 pub(crate) use record::{Source, SourceRecord, SourceSecret};
@@ -19,8 +24,10 @@ use super::networks::Networks;
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
 use super::time::Time;
+use answer::Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
+use handshake::{Handshake, HandshakeView};
 use postrider::engine::SourceId;
 use postrider::{EventType, Secret, TenantId};
 use serde::{Deserialize, Serialize};
@@ -73,6 +80,12 @@ pub(crate) struct SourceView {
     event_prefix: String,
     /// How its requests are signed and read, for the provider `custom`.
     custom: Option<Custom>,
+    /// What its provider is answered; without any field, what is usual for the provider.
+    answer: Answer,
+    /// How it answers a provider that asks whether it is there.
+    handshake: HandshakeView,
+    /// The largest body that it takes, in bytes.
+    body_bytes_max: u64,
     /// When it was made.
     created_at: Time,
 }
@@ -122,6 +135,17 @@ pub(crate) struct SourceForm {
     /// How its requests are signed and read: for the provider `custom`, and only there.
     #[serde(default)]
     custom: Option<Custom>,
+    /// What its provider is answered. Default: what is usual for the provider.
+    #[serde(default)]
+    answer: Option<Answer>,
+    /// How it answers a provider that asks whether it is there. Default: as that provider asks.
+    #[serde(default)]
+    handshake: Option<Handshake>,
+    /// The largest body that it takes, in bytes. Default: 1 MiB, or less where the server or the tenant
+    /// has less.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 26214400, example = 26214400)]
+    body_bytes_max: Option<u64>,
 }
 
 /// A change of a source: what is left out stays.
@@ -156,6 +180,13 @@ pub(crate) struct SourcePatch {
     event_prefix: Option<String>,
     /// How its requests are signed and read, instead of what is there: for the provider `custom`.
     custom: Option<Custom>,
+    /// Another answer; without any field, what is usual for the provider.
+    answer: Option<Answer>,
+    /// Another handshake, instead of all that was said of it.
+    handshake: Option<Handshake>,
+    /// Another bound of its bodies.
+    #[schema(minimum = 1, maximum = 26214400)]
+    body_bytes_max: Option<u64>,
 }
 
 impl SourcePatch {
@@ -169,6 +200,9 @@ impl SourcePatch {
             ("allowed_networks", self.allowed_networks.is_some()),
             ("event_prefix", self.event_prefix.is_some()),
             ("custom", self.custom.is_some()),
+            ("answer", self.answer.is_some()),
+            ("handshake", self.handshake.is_some()),
+            ("body_bytes_max", self.body_bytes_max.is_some()),
         ])
     }
 }
@@ -243,6 +277,10 @@ impl SourceRecord {
             let detail = format!("use 1 to {SECRETS_MAX} secrets");
             return Err(misformed("/secrets", detail));
         }
+        let answer = form.answer.unwrap_or_default();
+        answer.check()?;
+        let handshake = form.handshake.unwrap_or_default();
+        handshake.check()?;
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| Problem::new(Code::Internal, error))?;
         let id = SourceId::from_parts(now.0, u128::from_be_bytes(random));
@@ -257,6 +295,9 @@ impl SourceRecord {
             allowed_networks: networks(&form.allowed_networks)?,
             event_prefix,
             custom: form.custom,
+            answer,
+            handshake,
+            body_bytes_max: form.body_bytes_max,
             created_at: now,
         };
         record.add_secrets(form.secrets, "/secrets", now)?;
@@ -296,6 +337,26 @@ impl SourceRecord {
             check_custom(record.provider, Some(&custom))?;
             record.custom = Some(custom);
         }
+        if let Some(answer) = patch.answer {
+            answer.check()?;
+            record.answer = answer;
+        }
+        if let Some(handshake) = patch.handshake {
+            handshake.check()?;
+            record.handshake = handshake;
+        }
+        record.body_bytes_max = patch.body_bytes_max.or(record.body_bytes_max);
+        Ok(record)
+    }
+
+    /// The same with the secret that its provider has brought, as it was to learn one.
+    pub(crate) fn with_learnt(&self, text: &str, now: Time) -> Result<Self, Problem> {
+        let mut record = self.clone();
+        if record.secrets.len() >= SECRETS_MAX {
+            record.secrets.remove(0);
+        }
+        record.add_secrets(vec![text.to_owned()], "/x-hook-secret", now)?;
+        record.handshake = record.handshake.learnt();
         Ok(record)
     }
 
@@ -341,6 +402,9 @@ impl SourceView {
             allowed_networks: record.allowed_networks.texts(),
             event_prefix: record.event_prefix.clone(),
             custom: record.custom.clone(),
+            answer: record.answer.clone(),
+            handshake: record.handshake.view(record.provider.name()),
+            body_bytes_max: api.body_bytes_max(source),
             created_at: record.created_at,
         }
     }
@@ -366,6 +430,7 @@ pub(crate) async fn create(
     Json(form): Json<SourceForm>,
 ) -> Result<(StatusCode, axum::Json<SourceView>), Problem> {
     let tenant = caller.tenant();
+    api.check_body_bytes(tenant, form.body_bytes_max)?;
     let record = SourceRecord::new(form, tenant, api.now().into())?;
     let note = caller.note(&api, Act::SourceCreate, Some(&record.id), json!({}))?;
     let source = api.sources().add(tenant, record, Some(note)).await?;
@@ -425,6 +490,7 @@ pub(crate) async fn patch(
 ) -> Result<axum::Json<SourceView>, Problem> {
     let tenant = caller.tenant();
     let now = api.now().into();
+    api.check_body_bytes(tenant, patch.body_bytes_max)?;
     let note = caller.note(&api, Act::SourceUpdate, Some(&id), patch.names())?;
     let changed = api
         .sources()

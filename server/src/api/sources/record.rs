@@ -1,6 +1,8 @@
 //! A source as it is kept, and as it is used.
 
+use super::answer::Answer;
 use super::custom::Custom;
+use super::handshake::{Handshake, HandshakeKind};
 use crate::api::networks::Networks;
 use crate::api::problem::{Code, Problem};
 use crate::api::time::Time;
@@ -75,6 +77,13 @@ pub(crate) struct SourceRecord {
     pub(crate) allowed_networks: Networks,
     pub(crate) event_prefix: String,
     pub(crate) custom: Option<Custom>,
+    #[serde(default)]
+    pub(crate) answer: Answer,
+    #[serde(default)]
+    pub(crate) handshake: Handshake,
+    /// The largest body, in bytes, if it is not the usual bound.
+    #[serde(default)]
+    pub(crate) body_bytes_max: Option<u64>,
     pub(crate) created_at: Time,
 }
 
@@ -174,6 +183,15 @@ impl Source {
 
     pub(crate) fn custom(&self) -> Option<&Custom> {
         self.record.custom.as_ref()
+    }
+
+    pub(crate) fn handshake(&self) -> &Handshake {
+        &self.record.handshake
+    }
+
+    /// In which way its provider asks whether it is there.
+    pub(crate) fn handshake_kind(&self) -> HandshakeKind {
+        self.record.handshake.kind(self.provider().name())
     }
 
     pub(crate) fn record(&self) -> &SourceRecord {
