@@ -77,7 +77,7 @@ mod workers;
 pub use endpoint_defaults::{EndpointDefaults, InvalidDefaults};
 pub(crate) use intake::Turned;
 
-pub use handlers::Inbound;
+pub use handlers::{Inbound, InvalidReply, Reply};
 pub use listeners::{ListenError, Listening};
 pub use networks::{InvalidNetwork, Networks};
 pub use openapi::document;

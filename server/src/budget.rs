@@ -116,6 +116,11 @@ impl Held {
         self.amount += more;
         Ok(())
     }
+
+    /// As much of another budget, instead of this once that is dropped.
+    pub(crate) fn of_other(&self, other: &Arc<Budget>) -> Result<Self, Spent> {
+        other.take(self.peer, self.amount)
+    }
 }
 
 impl Drop for Held {

@@ -29,8 +29,8 @@ mod quiet;
 
 pub use api::{
     Api, ApiError, ApiOptions, EndpointDefaults, FrameOrigins, Inbound, InvalidAddress,
-    InvalidDefaults, InvalidNetwork, ListenError, Listening, Networks, Place, Problem, Provider,
-    PublicUrl, Setting, document, problems_page, router,
+    InvalidDefaults, InvalidNetwork, InvalidReply, ListenError, Listening, Networks, Place,
+    Problem, Provider, PublicUrl, Reply, Setting, document, problems_page, router,
 };
 pub use listen::{ServeOptions, serve};
 pub use metrics::{METRICS_MEDIA_TYPE, Metrics, metrics_page};

@@ -135,7 +135,16 @@ pub(crate) fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
 const DISCARDED_BYTES_MAX: usize = 8 << 20;
 
 /// The bytes of a body of at most `most`.
-pub(crate) async fn read(mut body: Body, most: usize) -> Result<Bytes, Problem> {
+pub(crate) async fn read(body: Body, most: usize) -> Result<Bytes, Problem> {
+    read_by_parts(body, most, |_| ()).await
+}
+
+/// The same, with each part shown as it comes, in order, as long as they are not too much together.
+pub(crate) async fn read_by_parts(
+    mut body: Body,
+    most: usize,
+    mut show: impl FnMut(&[u8]),
+) -> Result<Bytes, Problem> {
     let mut kept = BytesMut::new();
     let mut seen = 0_usize;
     while let Some(frame) = body.frame().await {
@@ -145,6 +154,7 @@ pub(crate) async fn read(mut body: Body, most: usize) -> Result<Bytes, Problem> 
         };
         seen = seen.saturating_add(data.len());
         if seen <= most {
+            show(&data);
             kept.extend_from_slice(&data);
         } else if seen > DISCARDED_BYTES_MAX {
             break;

@@ -1,6 +1,10 @@
 //! Code of the application that runs when a webhook has come in: after the event is durable, and
 //! before the provider is answered.
 
+mod reply;
+
+pub use reply::{InvalidReply, Reply};
+
 use super::Api;
 use super::caught::caught;
 use super::problem::{Code, Problem};
@@ -20,6 +24,9 @@ use tokio::time::timeout;
 
 /// Of so many events, the newest ones, it is known which handlers have succeeded.
 const EVENTS_MAX: usize = 10_000;
+
+/// What the answers of handlers may hold that are kept for repeats, in bytes.
+const REPLIES_BYTES_MAX: usize = 16 << 20;
 
 /// A handler that takes longer has failed: the provider has given up long before.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -58,7 +65,7 @@ impl fmt::Debug for Inbound {
     }
 }
 
-type Run = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
+type Run = Pin<Box<dyn Future<Output = Result<Option<Reply>, BoxError>> + Send>>;
 
 struct Handler {
     source: String,
@@ -75,6 +82,29 @@ type Succeeded = Arc<tokio::sync::Mutex<BTreeSet<usize>>>;
 pub(crate) struct Handlers {
     all: RwLock<Vec<Arc<Handler>>>,
     succeeded: Mutex<BTreeMap<EventId, Succeeded>>,
+    replies: Mutex<Replies>,
+}
+
+/// What handlers have answered, so that a repeat is answered likewise. Of the oldest events it is
+/// forgotten.
+#[derive(Default)]
+struct Replies {
+    of: BTreeMap<EventId, Reply>,
+    bytes: usize,
+}
+
+impl Replies {
+    fn keep(&mut self, event: EventId, reply: Reply) {
+        self.bytes += reply.bytes();
+        if let Some(before) = self.of.insert(event, reply) {
+            self.bytes -= before.bytes();
+        }
+        while self.bytes > REPLIES_BYTES_MAX
+            && let Some((_, oldest)) = self.of.pop_first()
+        {
+            self.bytes -= oldest.bytes();
+        }
+    }
 }
 
 impl Handler {
@@ -85,19 +115,19 @@ impl Handler {
             && types.into_iter().any(|it| covers(&self.wanted, it))
     }
 
-    /// Runs it, and says in the log how it failed. Whether it succeeded.
-    async fn succeeds(&self, inbound: Inbound) -> bool {
+    /// Runs it, and says in the log how it failed. What it answers, if it succeeded.
+    async fn succeeds(&self, inbound: Inbound) -> Option<Option<Reply>> {
         let event = inbound.event;
         let run = caught(async { (self.run)(inbound).await });
         let error = match timeout(TIMEOUT, run).await {
-            Ok(Ok(Ok(()))) => return true,
+            Ok(Ok(Ok(reply))) => return Some(reply),
             Ok(Ok(Err(error))) => error.to_string(),
             Ok(Err(panicked)) => panicked.to_string(),
             Err(_) => format!("it took longer than {TIMEOUT:?}"),
         };
         let (source, wanted) = (&self.source, &self.wanted);
         tracing::error!(%event, source, wanted, error, "postrider.handler.failed");
-        false
+        None
     }
 }
 
@@ -113,13 +143,14 @@ fn covers(wanted: &str, event_type: &str) -> bool {
 
 impl Handlers {
     /// Runs those that want this webhook and have not succeeded with its event, one after the
-    /// other, whether or not the provider waits for the end. A problem if one has failed.
+    /// other, whether or not the provider waits for the end. What the first of them answers that gives
+    /// an answer, at a repeat, too. A problem if one has failed.
     pub(crate) async fn run(
         &self,
         tenant: &TenantId,
         inbound: Inbound,
         also: &str,
-    ) -> Result<(), Problem> {
+    ) -> Result<Option<Reply>, Problem> {
         let wanting = {
             let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
             let all = all.iter().enumerate();
@@ -128,31 +159,48 @@ impl Handlers {
             wanting.collect::<Vec<_>>()
         };
         if wanting.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
-        let mut succeeded = self.succeeded_with(inbound.event).lock_owned().await;
+        let event = inbound.event;
+        let mut succeeded = self.succeeded_with(event).lock_owned().await;
         let run = tokio::spawn(async move {
-            let mut failed = 0_usize;
+            let (mut failed, mut answer) = (0_usize, None);
             for (number, handler) in wanting {
                 if succeeded.contains(&number) {
                     continue;
                 }
-                if handler.succeeds(inbound.clone()).await {
-                    succeeded.insert(number);
-                } else {
-                    failed += 1;
+                match handler.succeeds(inbound.clone()).await {
+                    Some(reply) => {
+                        succeeded.insert(number);
+                        answer = answer.or(reply);
+                    }
+                    None => failed += 1,
                 }
             }
-            failed
+            (failed, answer)
         });
-        match run.await {
-            Ok(0) => Ok(()),
-            Ok(failed) => {
-                let detail = format!("{failed} of the handlers for this event failed");
-                Err(Problem::new(Code::HandlerFailed, detail))
-            }
-            Err(error) => Err(Problem::new(Code::HandlerFailed, error)),
+        let (failed, answer) = match run.await {
+            Ok(ended) => ended,
+            Err(error) => return Err(Problem::new(Code::HandlerFailed, error)),
+        };
+        let answer = self.answer_of(event, answer);
+        if failed > 0 {
+            let detail = format!("{failed} of the handlers for this event failed");
+            return Err(Problem::new(Code::HandlerFailed, detail));
         }
+        Ok(answer)
+    }
+
+    /// What was answered for this event first, be it now.
+    fn answer_of(&self, event: EventId, new: Option<Reply>) -> Option<Reply> {
+        let mut replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = replies.of.get(&event).cloned();
+        if known.is_none()
+            && let Some(new) = &new
+        {
+            replies.keep(event, new.clone());
+        }
+        known.or(new)
     }
 
     /// What has succeeded with this event. Of the oldest events it is forgotten.
@@ -198,10 +246,43 @@ impl Api {
         H: Fn(Inbound) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
+        self.add_handler(source, event, move |inbound| {
+            let run = handler(inbound);
+            Box::pin(async move { run.await.map(|()| None) })
+        });
+    }
+
+    /// The same as [`on`](Self::on) with code that says what the provider is answered: a modal for Slack,
+    /// TwiML for Twilio. Where it gives `None`, or there is no such code, the source's answer is given, or
+    /// else the usual one of its provider. If several answer, the first one counts. A repeat is answered
+    /// as the first time, as long as that is remembered: the newest answers, 16 MiB of them.
+    ///
+    /// ```no_run
+    /// # fn register(api: &postrider_server::Api) {
+    /// api.answer("slack", "interaction", |_| async {
+    ///     let close = serde_json::json!({ "response_action": "clear" });
+    ///     Ok(Some(postrider_server::Reply::json(&close)?))
+    /// });
+    /// # }
+    /// ```
+    pub fn answer<H, F>(&self, source: &str, event: &str, handler: H)
+    where
+        H: Fn(Inbound) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Option<Reply>, BoxError>> + Send + 'static,
+    {
+        self.add_handler(source, event, move |inbound| Box::pin(handler(inbound)));
+    }
+
+    fn add_handler(
+        &self,
+        source: &str,
+        event: &str,
+        run: impl Fn(Inbound) -> Run + Send + Sync + 'static,
+    ) {
         let handler = Handler {
             source: source.to_owned(),
             wanted: event.to_owned(),
-            run: Box::new(move |inbound| Box::pin(handler(inbound))),
+            run: Box::new(run),
         };
         let handlers = self.handlers();
         let mut all = handlers.all.write().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,10 @@
 //! `/in/{source}`: where providers send their webhooks.
 
+mod answers;
+mod arriving;
+mod confirm;
 mod content;
+mod handshakes;
 mod peer;
 mod proving;
 mod reading;
@@ -10,9 +14,9 @@ pub(crate) use reading::header;
 
 use super::Api;
 use super::edge::check_single;
-use super::extract::{Id, read};
-use super::handlers::Inbound;
-use super::intake::{Room, tree_bytes};
+use super::extract::Id;
+use super::handlers::{Inbound, Reply};
+use super::intake::{Room, notes_bytes};
 use super::problem::{Code, Problem};
 use super::receipts::Receipt;
 use super::sources::Source;
@@ -21,13 +25,20 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::routing::post;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
 use content::Content;
+use handshakes::Greeting;
 use postrider::engine::SourceId;
 use postrider::engine::json::Unreadable;
-use postrider::{EventId, Limits, PublishError, Submission};
+use postrider::signature::Verified;
+use postrider::{EventId, PublishError, Submission};
+use proving::{Proven, prove};
 use reading::{Named, Reading};
 use serde::Serialize;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// Lines of the log about requests that are refused, for all sources, in a second.
@@ -57,6 +68,10 @@ pub(crate) enum InboundAnswer {
     },
 }
 
+/// In each answer for an event, whatever its body says: which event it is, and whether it had come before.
+const EVENT_ID: &str = "postrider-event-id";
+const DUPLICATE: &str = "postrider-duplicate";
+
 #[utoipa::path(
     post, path = "/in/{source}", tag = "Inbound", security(()),
     params(("source" = String, Path, description = "The id of a source.")),
@@ -64,31 +79,92 @@ pub(crate) enum InboundAnswer {
     summary = "Take a webhook from a provider",
     description = "Needs no key: the provider's signature is verified. Answered when the event is \
                    durable, and not before. A repeat is answered in the same way and changes \
-                   nothing.",
+                   nothing. A provider that expects something else is answered that: see `answer` \
+                   and `handshake` of its source.",
     responses((status = OK, description = "Taken.", body = InboundAnswer))
 )]
 pub(crate) async fn receive(
     State(api): State<Api>,
     Id(id): Id<SourceId>,
     request: Request,
-) -> Result<axum::Json<InboundAnswer>, Problem> {
-    let source = api.sources().get(id);
-    let source = source.filter(|source| api.tenants().lives(source.tenant()));
-    let source = source.ok_or_else(|| Problem::not_found(format_args!("source {id}")))?;
+) -> Result<Response, Problem> {
+    let source = found(&api, id)?;
     let (head, body) = request.into_parts();
     let peer = sender(&head.extensions, &head.headers, api.trusted_proxies());
     let mut receipt = Receipt::begin(api.now().into(), peer);
     let answer = take(&api, &source, (&head, body), &mut receipt).await;
+    finished(&api, &source, receipt, answer)
+}
+
+#[utoipa::path(
+    get, path = "/in/{source}", tag = "Inbound", security(()),
+    params(("source" = String, Path, description = "The id of a source.")),
+    summary = "Show a provider that somebody is there",
+    description = "Gives back the challenge in the query of a provider that asks in this way before it \
+                   sends webhooks (`hub.challenge`, `challenge`, `validationToken`). Of other sources \
+                   there is nothing to get.",
+    responses((status = OK, description = "The challenge.", body = String, content_type = "text/plain"))
+)]
+pub(crate) async fn handshake(
+    State(api): State<Api>,
+    Id(id): Id<SourceId>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let source = found(&api, id)?;
+    let (head, _) = request.into_parts();
+    let peer = sender(&head.extensions, &head.headers, api.trusted_proxies());
+    let mut receipt = Receipt::begin(api.now().into(), peer);
+    let answer = check_network(&api, &source, &head)
+        .and_then(|()| handshakes::of_query(&source, &head.method, head.uri.query()));
+    match answer {
+        Ok(None) => {
+            let detail = "this source takes webhooks by POST, and has no challenge to give back";
+            let post = HeaderValue::from_static("POST");
+            Err(Problem::new(Code::MethodNotAllowed, detail).allow(Some(post)))
+        }
+        Ok(Some(reply)) => {
+            receipt.explain(CHALLENGE_ANSWERED);
+            finished(&api, &source, receipt, Ok(reply.into_response()))
+        }
+        Err(problem) => finished(&api, &source, receipt, Err(problem)),
+    }
+}
+
+/// What the receipt of a handshake says.
+const CHALLENGE_ANSWERED: &str = "the challenge of the provider was answered";
+
+/// The source with this id, if its tenant lives.
+fn found(api: &Api, id: SourceId) -> Result<Arc<Source>, Problem> {
+    let source = api.sources().get(id);
+    let source = source.filter(|source| api.tenants().lives(source.tenant()));
+    source.ok_or_else(|| Problem::not_found(format_args!("source {id}")))
+}
+
+/// The answer, as its provider expects it, once the receipt is noted.
+fn finished(
+    api: &Api,
+    source: &Source,
+    mut receipt: Receipt,
+    answer: Result<Response, Problem>,
+) -> Result<Response, Problem> {
     if let Err(problem) = &answer {
         receipt.refused(problem);
     }
-    api.receipts().note(&source, receipt);
-    answer.map(axum::Json)
+    api.receipts().note(source, receipt);
+    answer.or_else(|problem| {
+        match StatusCode::from_u16(problem.status()) {
+            // It is a problem that nobody reads.
+            Ok(status) if answers::is_refused_bare(source.provider().name()) => {
+                Ok(status.into_response())
+            }
+            _ => Err(problem),
+        }
+    })
 }
 
 /// The same with a slash at the end of the path, which people write and proxies put there.
 pub(super) fn with_slash() -> Router<Api> {
-    Router::new().route("/in/{source}/", post(receive))
+    Router::new().route("/in/{source}/", get(handshake).post(receive))
 }
 
 /// Takes a request to this source. What becomes of it is written into the receipt.
@@ -97,7 +173,7 @@ async fn take(
     source: &Source,
     (head, body): (&Parts, Body),
     receipt: &mut Receipt,
-) -> Result<InboundAnswer, Problem> {
+) -> Result<Response, Problem> {
     check_network(api, source, head)?;
     if let Some(custom) = source.custom() {
         check_single(&head.headers, custom.reads())?;
@@ -105,24 +181,61 @@ async fn take(
     if let Some(row) = source.provider().row() {
         check_single(&head.headers, row.reads())?;
     }
-    let body = read(body, Limits::default().payload_bytes_max).await?;
-    receipt.got_body(body.len());
-    let proven = proving::prove(api, source, head, body).map_err(|refused| {
-        receipt.explain(&refused.explanation);
-        refused.problem
-    });
-    let (verified, body) = proven?;
-    if let Some(room) = head.extensions.get::<Room>() {
-        room.grow(tree_bytes(&body))?;
+    if let Some(reply) = handshakes::of_query(source, &head.method, head.uri.query())? {
+        receipt.explain(CHALLENGE_ANSWERED);
+        return Ok(reply.into_response());
     }
-    let content = Content::of(&head.headers, body.clone());
+    if let Some(response) = handshakes::of_secret(api, source, &head.headers).await? {
+        receipt.explain("the secret of the provider was given back");
+        return Ok(response);
+    }
+    let room = head.extensions.get::<Room>();
+    let most = api.body_bytes_max(source);
+    if let Some(room) = room {
+        room.for_body(api.intake(), &body, most)?;
+    }
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let Some(proven) = prove(api, source, head, (body, most), receipt).await? else {
+        receipt.explain("an unsigned ping was answered");
+        return Ok(Reply::empty().into_response());
+    };
+    if let Some(room) = room {
+        room.grow(notes_bytes(&proven.body))?;
+    }
+    take_verified(api, source, head, proven, receipt).await
+}
+
+/// Takes a request that its provider has signed.
+async fn take_verified(
+    api: &Api,
+    source: &Source,
+    head: &Parts,
+    proven: Proven<'_>,
+    receipt: &mut Receipt,
+) -> Result<Response, Problem> {
+    let content = proven.content(&head.headers);
+    let (verified, body) = (&proven.verified, &proven.body);
     let said = content.read();
-    let reading = Reading::of(source, &verified, &head.headers, &said);
+    let greeting = handshakes::of_body(source, &head.headers, &said);
+    let reading = Reading::of(source, verified, &head.headers, &said);
+    let usual = answers::usual(source.provider().name(), &said);
     drop(said);
+    match greeting {
+        Some(Greeting::Reply(reply)) => {
+            receipt.explain(CHALLENGE_ANSWERED);
+            return Ok(reply.into_response());
+        }
+        Some(Greeting::Confirm(url)) => {
+            confirm::confirm(api, source.tenant(), &url).await?;
+            receipt.explain("the subscription was confirmed");
+            return Ok(Reply::empty().into_response());
+        }
+        None => (),
+    }
     let named = match reading {
         Reading::Challenge(challenge) => {
-            receipt.explain("the challenge of the provider was answered");
-            return Ok(InboundAnswer::Challenge { challenge });
+            receipt.explain(CHALLENGE_ANSWERED);
+            return Ok(axum::Json(InboundAnswer::Challenge { challenge }).into_response());
         }
         Reading::Event(named) => named,
     };
@@ -130,7 +243,7 @@ async fn take(
     if let Some(why) = named.unreadable {
         unreadable(api, source, why);
     }
-    let key = named.idempotency_key(source, &verified, &body);
+    let key = named.idempotency_key(source, verified, body);
     let (event, duplicate) = publish(api, source, &named, key, &content).await?;
     receipt.became(event, duplicate);
     let signature = source.proof().signature_header();
@@ -144,12 +257,31 @@ async fn take(
         headers: super::handlers::shown(&head.headers, signature).into(),
     };
     let also = named.dotted(source);
-    api.handlers().run(source.tenant(), inbound, &also).await?;
-    Ok(InboundAnswer::Received {
-        received: true,
-        event_id: event.to_string(),
-        duplicate,
-    })
+    let given = api.handlers().run(source.tenant(), inbound, &also).await?;
+    let reply = given.or_else(|| source.record().answer.reply()).or(usual);
+    Ok(taken(reply, event, duplicate))
+}
+
+/// What is answered for an event that is durable.
+fn taken(reply: Option<Reply>, event: EventId, duplicate: bool) -> Response {
+    let event_id = event.to_string();
+    let id = HeaderValue::from_str(&event_id);
+    let mut response = match reply {
+        Some(reply) => reply.into_response(),
+        None => axum::Json(InboundAnswer::Received {
+            received: true,
+            event_id,
+            duplicate,
+        })
+        .into_response(),
+    };
+    let headers = response.headers_mut();
+    if let Ok(id) = id {
+        headers.insert(EVENT_ID, id);
+    }
+    let duplicate = if duplicate { "true" } else { "false" };
+    headers.insert(DUPLICATE, HeaderValue::from_static(duplicate));
+    response
 }
 
 /// A verified body whose type or id cannot be read, as it is not JSON, is published all the same. It is

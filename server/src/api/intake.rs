@@ -28,8 +28,18 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 /// What all requests under way may hold, in bytes.
 const REQUESTS_BYTES_MAX: u64 = 64 << 20;
 
-/// What answers may hold that are made and not yet sent, in bytes.
-const ANSWERS_BYTES_MAX: u64 = 48 << 20;
+/// What requests to sources may hold beside those, whose bodies may be large, in bytes; and what those
+/// of one address may, as long as there is as much: the largest body, in each of its copies, and what is
+/// noted of its values.
+const LARGE_BYTES_MAX: u64 = 256 << 20;
+const LARGE_BYTES_LEAST: u64 = 192 << 20;
+
+/// From here on a body is large, in bytes.
+const LARGE_BODY_BYTES: u64 = 1 << 20;
+
+/// What answers may hold that are made and not yet sent, in bytes: an address may have half of it, which
+/// is more than the largest payload.
+const ANSWERS_BYTES_MAX: u64 = 64 << 20;
 
 /// What answers may hold beside that of requests that have changed something, in bytes.
 const DONE_BYTES_MAX: u64 = 16 << 20;
@@ -71,6 +81,7 @@ const PROBES: [&str; 2] = ["/livez", "/readyz"];
 /// What the requests share.
 pub(crate) struct Intake {
     requests: Arc<Budget>,
+    large: Arc<Budget>,
     answers: Arc<Budget>,
     /// Where those of finished changes have room when the others have none.
     done: Arc<Budget>,
@@ -149,6 +160,26 @@ impl Room {
         self.try_grow(bytes).map_err(Turned::problem)
     }
 
+    /// Has its room where large bodies have theirs, if a body may come that is one: so they take none
+    /// from the others, however many come.
+    pub(super) fn for_body(&self, intake: &Intake, body: &Body, most: u64) -> Result<(), Problem> {
+        let size = body.size_hint();
+        let bytes = size.upper().unwrap_or(most).min(most);
+        if bytes <= LARGE_BODY_BYTES {
+            return Ok(());
+        }
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        match held.of_other(&intake.large) {
+            Ok(large) => *held = large,
+            Err(spent) => {
+                let why = Turned::of(spent);
+                self.metrics.request_turned(why);
+                return Err(why.problem());
+            }
+        }
+        Ok(())
+    }
+
     fn try_grow(&self, bytes: u64) -> Result<(), Turned> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.grow(bytes).map_err(|spent| {
@@ -163,6 +194,7 @@ impl Default for Intake {
     fn default() -> Self {
         Self {
             requests: Budget::new(REQUESTS_BYTES_MAX, REQUEST_BYTES_LEAST),
+            large: Budget::new(LARGE_BYTES_MAX, LARGE_BYTES_LEAST),
             answers: Budget::new(ANSWERS_BYTES_MAX, ANSWER_BYTES_LEAST),
             done: Budget::new(DONE_BYTES_MAX, ANSWER_BYTES_LEAST),
             reads: Budget::new(READS_MAX, 1),
@@ -438,6 +470,21 @@ pub(super) fn tree_bytes(text: &[u8]) -> u64 {
         _ => 1,
     };
     text.iter().map(byte).sum()
+}
+
+/// What is noted of a body while something is looked up in it, at most, in bytes: where each value and
+/// each name is, the members of objects that are asked about, the fields of a form.
+pub(super) fn notes_bytes(body: &[u8]) -> u64 {
+    const VALUE: u64 = 48;
+    const MEMBER: u64 = 64;
+    const FIELD: u64 = 192;
+    let byte = |byte: &u8| match byte {
+        b'{' | b'[' | b',' => VALUE,
+        b':' => MEMBER,
+        b'&' => FIELD,
+        _ => 0,
+    };
+    body.iter().map(byte).sum()
 }
 
 /// An answer that is held until it has been sent.

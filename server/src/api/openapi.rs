@@ -102,7 +102,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(sources::create, sources::list))
         .routes(routes!(sources::get, sources::patch, sources::delete))
         .routes(routes!(sources::receipts::list))
-        .routes(routes!(inbound::receive))
+        .routes(routes!(inbound::receive, inbound::handshake))
         .routes(routes!(system::system))
         .routes(routes!(playground::playground))
         .routes(routes!(health::livez))

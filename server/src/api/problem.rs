@@ -45,6 +45,7 @@ pub(crate) enum Code {
     SourceNetworkRefused,
     RateLimited,
     HandlerFailed,
+    ConfirmationFailed,
     Internal,
     Full,
     TenantFull,
@@ -94,6 +95,7 @@ const TABLE: &[Entry] = &[
     Entry(Code::SourceNetworkRefused, "source_network_refused", 403, "The request comes from a network that the source does not allow", "Add the network to `allowed_networks` of the source, or leave that empty."),
     Entry(Code::RateLimited, "rate_limited", 429, "The key is used too fast", "Wait for as many seconds as `Retry-After` says."),
     Entry(Code::HandlerFailed, "handler_failed", 500, "A handler of this application failed", "The event is accepted; the handler runs again when the provider repeats the request."),
+    Entry(Code::ConfirmationFailed, "confirmation_failed", 502, "The subscription was not confirmed", "The URL that the provider has sent was not answered with 2xx, or no request may go there; the receipts of the source say which. The provider sends it again."),
     Entry(Code::Internal, "internal", 500, "Something is wrong with Postrider", "Give the request id to whoever runs this server: it is in the log."),
     Entry(Code::Full, "full", 503, "A bound is reached", "`detail` names the bound. Nothing was accepted; try again when deliveries have ended, or raise it."),
     Entry(Code::TenantFull, "tenant_full", 503, "A bound of the tenant is reached", "`detail` names the bound: the tenant has as many of these as it may. Others are not concerned. Nothing was accepted; try again when deliveries have ended, remove what is not needed, or ask the operator for more."),
@@ -241,6 +243,11 @@ impl Problem {
 
     pub(crate) fn code(&self) -> &'static str {
         self.0.code
+    }
+
+    /// Whether it is one with this code.
+    pub(crate) fn is(&self, code: Code) -> bool {
+        self.0.code == code.entry().1
     }
 
     pub(crate) fn detail(&self) -> &str {

@@ -1,6 +1,9 @@
 //! `/v1/sources`: places that webhooks come in from.
 
+mod answer;
+mod bounds;
 mod custom;
+mod handshake;
 mod kept;
 mod proof;
 pub(crate) mod receipts;
@@ -9,7 +12,9 @@ mod rows;
 mod secrets;
 mod signature_form;
 
+pub(crate) use bounds::check_body_bytes;
 pub(crate) use custom::Custom;
+pub(crate) use handshake::HandshakeKind;
 pub(crate) use kept::Sources;
 pub(crate) use proof::Refused;
 pub use record::Provider;
@@ -25,8 +30,10 @@ use super::networks::Networks;
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
 use super::time::Time;
+use answer::Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
+use handshake::{Handshake, HandshakeView};
 use postrider::engine::SourceId;
 use postrider::signature::Scheme;
 use postrider::{EventType, TenantId};
@@ -87,6 +94,12 @@ pub(crate) struct SourceView {
     custom: Option<Custom>,
     /// The URL that the provider was given, where it signs that.
     url: Option<String>,
+    /// What its provider is answered; without any field, what is usual for the provider.
+    answer: Answer,
+    /// How it answers a provider that asks whether it is there.
+    handshake: HandshakeView,
+    /// The largest body that it takes, in bytes.
+    body_bytes_max: u64,
     /// When it was made.
     created_at: Time,
 }
@@ -149,6 +162,17 @@ pub(crate) struct SourceForm {
         example = "https://hooks.example.com/in/src_01jd9x2m5tewh8q0v6n3r4y7za"
     )]
     url: Option<String>,
+    /// What its provider is answered. Default: what is usual for the provider.
+    #[serde(default)]
+    answer: Option<Answer>,
+    /// How it answers a provider that asks whether it is there. Default: as that provider asks.
+    #[serde(default)]
+    handshake: Option<Handshake>,
+    /// The largest body that it takes, in bytes. Default: 1 MiB, or less where the server or the tenant
+    /// has less.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 26214400, example = 26214400)]
+    body_bytes_max: Option<u64>,
 }
 
 /// A change of a source: what is left out stays.
@@ -186,6 +210,13 @@ pub(crate) struct SourcePatch {
     /// Another URL that the provider was given; empty for none.
     #[schema(max_length = 2048)]
     url: Option<String>,
+    /// Another answer; without any field, what is usual for the provider.
+    answer: Option<Answer>,
+    /// Another handshake, instead of all that was said of it.
+    handshake: Option<Handshake>,
+    /// Another bound of its bodies.
+    #[schema(minimum = 1, maximum = 26214400)]
+    body_bytes_max: Option<u64>,
 }
 
 impl SourcePatch {
@@ -200,6 +231,9 @@ impl SourcePatch {
             ("event_prefix", self.event_prefix.is_some()),
             ("custom", self.custom.is_some()),
             ("url", self.url.is_some()),
+            ("answer", self.answer.is_some()),
+            ("handshake", self.handshake.is_some()),
+            ("body_bytes_max", self.body_bytes_max.is_some()),
         ])
     }
 }
@@ -316,6 +350,10 @@ impl SourceRecord {
             let detail = format!("use 1 to {SECRETS_MAX} secrets");
             return Err(misformed("/secrets", detail));
         }
+        let answer = form.answer.unwrap_or_default();
+        answer.check()?;
+        let handshake = form.handshake.unwrap_or_default();
+        handshake.check()?;
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| Problem::new(Code::Internal, error))?;
         let id = SourceId::from_parts(now.0, u128::from_be_bytes(random));
@@ -331,6 +369,9 @@ impl SourceRecord {
             event_prefix,
             custom: form.custom,
             url: form.url.map_or(Ok(None), check_url)?,
+            answer,
+            handshake,
+            body_bytes_max: form.body_bytes_max,
             created_at: now,
         };
         record.add_secrets(form.secrets, "/secrets", now)?;
@@ -370,9 +411,29 @@ impl SourceRecord {
         if let Some(url) = patch.url {
             record.url = check_url(url)?;
         }
+        if let Some(answer) = patch.answer {
+            answer.check()?;
+            record.answer = answer;
+        }
+        if let Some(handshake) = patch.handshake {
+            handshake.check()?;
+            record.handshake = handshake;
+        }
+        record.body_bytes_max = patch.body_bytes_max.or(record.body_bytes_max);
         // Last, since what a secret has to be depends on how it is used.
         record.add_secrets(patch.add_secrets.unwrap_or_default(), "/add_secrets", now)?;
         check_whole(&record, "/remove_secrets")?;
+        Ok(record)
+    }
+
+    /// The same with the secret that its provider has brought, as it was to learn one.
+    pub(crate) fn with_learnt(&self, text: &str, now: Time) -> Result<Self, Problem> {
+        let mut record = self.clone();
+        if record.secrets.len() >= SECRETS_MAX {
+            record.secrets.remove(0);
+        }
+        record.add_secrets(vec![text.to_owned()], "/x-hook-secret", now)?;
+        record.handshake = record.handshake.learnt();
         Ok(record)
     }
 
@@ -430,6 +491,9 @@ impl SourceView {
             event_prefix: record.event_prefix.clone(),
             custom: record.custom.clone(),
             url: record.url.clone(),
+            answer: record.answer.clone(),
+            handshake: record.handshake.view(record.provider.name()),
+            body_bytes_max: api.body_bytes_max(source),
             created_at: record.created_at,
         }
     }
@@ -465,6 +529,7 @@ pub(crate) async fn create(
     Json(form): Json<SourceForm>,
 ) -> Result<(StatusCode, axum::Json<SourceView>), Problem> {
     let tenant = caller.tenant();
+    api.check_body_bytes(tenant, form.body_bytes_max)?;
     let record = SourceRecord::new(form, tenant, api.now().into())?;
     check_allowed(&api, &record)?;
     let note = caller.note(&api, Act::SourceCreate, Some(&record.id), json!({}))?;
@@ -525,6 +590,7 @@ pub(crate) async fn patch(
 ) -> Result<axum::Json<SourceView>, Problem> {
     let tenant = caller.tenant();
     let now = api.now().into();
+    api.check_body_bytes(tenant, patch.body_bytes_max)?;
     let note = caller.note(&api, Act::SourceUpdate, Some(&id), patch.names())?;
     let changed = api.sources().change(tenant, id, Some(note), |record| {
         let record = record.changed(patch, now)?;

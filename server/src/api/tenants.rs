@@ -13,6 +13,7 @@ use super::extract::{Id, Json, Query};
 use super::keys_routes::NamedQuery;
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
+use super::sources::check_body_bytes;
 use super::time::Time;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -45,6 +46,8 @@ pub(crate) struct Tenant {
     /// Networks that its requests may go to, beside those that the settings allow to all.
     #[schema(example = json!(["10.1.0.0/16"]))]
     allow_networks: Vec<String>,
+    /// The largest body that its sources can have, in bytes; `null` for what the server allows.
+    source_body_bytes_max: Option<u64>,
     /// When it was made.
     created_at: Time,
     /// What it has: in lists, and when one tenant is asked for.
@@ -59,6 +62,7 @@ impl Tenant {
             name: record.name().to_owned(),
             description: record.description.clone(),
             allow_networks: record.allow_networks.clone(),
+            source_body_bytes_max: record.source_body_bytes_max,
             created_at: record.created_at,
             counts: None,
         }
@@ -87,6 +91,10 @@ pub(crate) struct TenantForm {
     #[serde(default)]
     #[schema(max_items = 64, example = json!(["10.1.0.0/16"]))]
     allow_networks: Vec<String>,
+    /// The largest body that its sources can have, in bytes. Default: what the server allows.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 26214400)]
+    source_body_bytes_max: Option<u64>,
 }
 
 /// A change of a tenant: what is left out stays.
@@ -100,6 +108,9 @@ pub(crate) struct TenantPatch {
     /// not used again.
     #[schema(max_items = 64)]
     allow_networks: Option<Vec<String>>,
+    /// Another bound of the bodies of its sources.
+    #[schema(minimum = 1, maximum = 26214400)]
+    source_body_bytes_max: Option<u64>,
 }
 
 fn check_description(text: &str) -> Result<(), Problem> {
@@ -151,7 +162,12 @@ pub(crate) async fn create(
         let detail = "the tenant default is always there";
         return Err(Problem::new(Code::AlreadyExists, detail));
     }
-    let what = (form.description, form.allow_networks);
+    check_body_bytes(form.source_body_bytes_max, "/source_body_bytes_max")?;
+    let what = (
+        form.description,
+        form.allow_networks,
+        form.source_body_bytes_max,
+    );
     let note = caller.note(&api, Act::TenantCreate, None, json!({}))?;
     let tenant = api
         .tenants()
@@ -181,9 +197,14 @@ pub(crate) async fn patch(
         .as_deref()
         .map_or(Ok(()), check_description)?;
     let networks = patch.allow_networks.as_deref().map(networks).transpose()?;
+    check_body_bytes(patch.source_body_bytes_max, "/source_body_bytes_max")?;
     let changed = [
         ("description", patch.description.is_some()),
         ("allow_networks", patch.allow_networks.is_some()),
+        (
+            "source_body_bytes_max",
+            patch.source_body_bytes_max.is_some(),
+        ),
     ];
     let note = note(&api, &caller, Act::TenantUpdate, (&id, names(&changed)))?;
     let changed = api.tenants().change(&id, Some(note), |record| {
@@ -193,6 +214,8 @@ pub(crate) async fn patch(
         if let Some(allow_networks) = patch.allow_networks {
             record.allow_networks = allow_networks;
         }
+        let bytes = patch.source_body_bytes_max;
+        record.source_body_bytes_max = bytes.or(record.source_body_bytes_max);
     });
     let record = changed.await?;
     let record = record.ok_or_else(|| Problem::not_found(format_args!("tenant {text}")))?;

@@ -33,10 +33,19 @@ pub(super) enum Kind {
 }
 
 impl Content {
+    /// A body as it came.
     pub(super) fn of(headers: &HeaderMap, body: Bytes) -> Self {
-        // What a sender says that can be no type is passed over: the webhook is taken all the same.
-        let payload_type = payload::of_headers(headers).ok().flatten();
-        let payload_type = payload_type.unwrap_or_default();
+        Self::typed(headers, type_of(headers), body)
+    }
+
+    /// What was packed in the body: the coding that the headers name is undone.
+    pub(super) fn unpacked(headers: &HeaderMap, plain: Bytes) -> Self {
+        let coded = type_of(headers);
+        let payload_type = PayloadType::new(coded.media_type(), None).unwrap_or_default();
+        Self::typed(headers, payload_type, plain)
+    }
+
+    fn typed(headers: &HeaderMap, payload_type: PayloadType, body: Bytes) -> Self {
         if !is_form(headers) || payload_type.coding().is_some() {
             return Self {
                 payload: body,
@@ -110,6 +119,14 @@ impl Said<'_> {
     }
 }
 
+/// What a sender says that can be no type is passed over: the webhook is taken all the same.
+fn type_of(headers: &HeaderMap) -> PayloadType {
+    payload::of_headers(headers)
+        .ok()
+        .flatten()
+        .unwrap_or_default()
+}
+
 fn is_form(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE);
     let text = value.and_then(|value| value.to_str().ok()).unwrap_or("");
@@ -171,6 +188,8 @@ mod tests {
             (packed.kind, packed.payload_type.coding()),
             (Kind::Plain, Some("gzip"))
         );
+        let unpacked = Content::unpacked(&headers, Bytes::from_static(b"a=b"));
+        assert_eq!(unpacked.kind, Kind::Form, "the coding is undone");
         for (media_type, body) in [
             ("application/json", "{}"),
             ("nonsense", "{}"),

@@ -5,7 +5,9 @@ use super::secrets::to_verify;
 use super::signature_form::refused_recipe;
 use crate::api::problem::{Code, Problem};
 use postrider::Secret;
-use postrider::signature::{Cause, Received, Recipe, RecipeVerifier, Verified, Verifier, provider};
+use postrider::signature::{
+    Cause, Received, Recipe, RecipeVerifier, Verified, Verifier, VerifyError, provider,
+};
 
 /// What is looked at in a request.
 pub(crate) enum Proof {
@@ -23,6 +25,15 @@ pub(crate) struct Refused {
     pub(crate) code: &'static str,
     /// For the log and the source's owner.
     pub(crate) error: String,
+}
+
+impl From<VerifyError> for Refused {
+    fn from(error: VerifyError) -> Self {
+        Self {
+            code: error.code(),
+            error: error.to_string(),
+        }
+    }
 }
 
 impl Proof {
@@ -83,10 +94,7 @@ impl Proof {
             Self::Scheme(verifier) => {
                 let headers = request.headers.iter().copied();
                 let verified = verifier.verify(headers, request.body, now);
-                verified.map_err(|error| Refused {
-                    code: error.code(),
-                    error: error.to_string(),
-                })
+                verified.map_err(Refused::from)
             }
             Self::Recipe(verifier) => verifier.verify(request, now).map_err(|error| Refused {
                 code: error.code(),
@@ -118,6 +126,14 @@ impl Proof {
             Self::Scheme(verifier) => verifier.looks_at().2,
             Self::Recipe(verifier) => verifier.signature_header().unwrap_or_default(),
             Self::Nothing => "",
+        }
+    }
+
+    /// The verifier, where the signature is one of a scheme.
+    pub(crate) fn verifier(&self) -> Option<&Verifier> {
+        match self {
+            Self::Scheme(verifier) => Some(verifier),
+            Self::Recipe(_) | Self::Nothing => None,
         }
     }
 

@@ -1,6 +1,8 @@
 //! A source as it is kept, and as it is used.
 
+use super::answer::Answer;
 use super::custom::Custom;
+use super::handshake::{Handshake, HandshakeKind};
 use super::proof::Proof;
 use crate::api::networks::Networks;
 use crate::api::problem::{Code, Problem};
@@ -155,6 +157,13 @@ pub(crate) struct SourceRecord {
     /// The URL that the provider was given, if its owner has said it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<String>,
+    #[serde(default)]
+    pub(crate) answer: Answer,
+    #[serde(default)]
+    pub(crate) handshake: Handshake,
+    /// The largest body, in bytes, if it is not the usual bound.
+    #[serde(default)]
+    pub(crate) body_bytes_max: Option<u64>,
     pub(crate) created_at: Time,
 }
 
@@ -252,6 +261,15 @@ impl Source {
 
     pub(crate) fn custom(&self) -> Option<&Custom> {
         self.record.custom.as_ref()
+    }
+
+    pub(crate) fn handshake(&self) -> &Handshake {
+        &self.record.handshake
+    }
+
+    /// In which way its provider asks whether it is there.
+    pub(crate) fn handshake_kind(&self) -> HandshakeKind {
+        self.record.handshake.kind(self.provider().name())
     }
 
     pub(crate) fn record(&self) -> &SourceRecord {

@@ -23,6 +23,9 @@ pub(crate) struct TenantRecord {
     /// Networks that its requests may go to beside those of all.
     #[serde(default)]
     pub(crate) allow_networks: Vec<String>,
+    /// The largest body that its sources can have, in bytes.
+    #[serde(default)]
+    pub(crate) source_body_bytes_max: Option<u64>,
     /// Nobody reaches it any more, and what it has is being ended.
     #[serde(default)]
     deleting: bool,
@@ -162,7 +165,7 @@ impl Tenants {
     pub(crate) async fn add(
         &self,
         name: &TenantId,
-        (description, allow_networks): (String, Vec<String>),
+        (description, allow_networks, source_body_bytes_max): (String, Vec<String>, Option<u64>),
         now: Wall,
         note: Option<Note>,
     ) -> Result<Arc<TenantRecord>, Problem> {
@@ -179,6 +182,7 @@ impl Tenants {
             name: Some(name.to_string()),
             description,
             allow_networks,
+            source_body_bytes_max,
             created_at: now.into(),
             deleting: false,
         };
