@@ -210,7 +210,7 @@ async fn a_description_that_cannot_be_right_names_the_part() {
     ] {
         let form = json!({ "name": "new", "provider": "square", "secrets": ["s"], "url": url });
         let problem = server.post("/v1/sources", form).await;
-        let problem = problem.problem(400, "invalid_body");
+        let problem = problem.problem(422, "invalid_value");
         assert_eq!(problem["errors"][0]["pointer"], "/url", "{problem}");
     }
 }
