@@ -1,6 +1,8 @@
 //! Replays, and what they would do, as they are shown.
 
 use super::Api;
+use super::dead_letter_acts::LetterReason;
+use super::names::{ReplayActName, ReplayStateName, SkipReasonName};
 use super::time::Time;
 use postrider::{DeliveryFilter, Replay, ReplayReport, ReplayState, SkipReason};
 use serde::Serialize;
@@ -11,6 +13,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Skipped {
     /// `endpoint_gone`, `endpoint_disabled`, `already_resent`, `not_ended` or `already_discarded`.
+    #[schema(value_type = SkipReasonName)]
     why: &'static str,
     /// How many.
     count: u64,
@@ -36,6 +39,7 @@ pub(crate) struct ReplayFilter {
     /// Only dead letters: those that failed and were neither resent nor discarded.
     dead_letters: bool,
     /// That failed for one of these reasons; empty for any.
+    #[schema(value_type = Vec<LetterReason>)]
     reasons: Vec<String>,
     /// Whose last attempt was answered with this status.
     status: Option<u16>,
@@ -71,8 +75,10 @@ pub(crate) struct ReplayView {
     /// The tenant whose deliveries it is about.
     tenant: String,
     /// What is done to each delivery: `resend` or `discard`.
+    #[schema(value_type = ReplayActName)]
     act: &'static str,
     /// `running`, `done` or `cancelled`.
+    #[schema(value_type = ReplayStateName)]
     state: &'static str,
     /// What was asked for.
     filter: ReplayFilter,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import type { Attempt } from "../api/contract";
+import type { Attempt } from "../api/types";
 import { curlOf, quoted } from "./curl";
 import { headersOf, schemeOf } from "./headers";
 

@@ -1,4 +1,4 @@
-import type { Attempt } from "../api/contract";
+import type { Attempt } from "../api/types";
 
 /** Headers that curl makes by itself, or that belong to the old connection. */
 const LEFT_OUT = new Set(["host", "content-length", "connection", "transfer-encoding", "accept-encoding"]);

@@ -88,7 +88,7 @@ function makeEndpoint(r, at, tenant, index, now) {
 }
 
 function makeAttempt(r, number, at, result, url, type, size) {
-  const took = result.failure === "timeout" ? 15_000 : 20 + r.below(380);
+  const took = result.failure === "timeout_unanswered" ? 15_000 : 20 + r.below(380);
   const first = number === 1;
   return {
     id: r.id("att", at),
@@ -109,7 +109,7 @@ function makeAttempt(r, number, at, result, url, type, size) {
   };
 }
 
-const BAD = [{ status: 503 }, { status: 500 }, { failure: "timeout" }, { failure: "connect" }, { status: 429 }, { status: 502 }];
+const BAD = [{ status: 503 }, { status: 500 }, { failure: "timeout_unanswered" }, { failure: "connect" }, { status: 429 }, { status: 502 }];
 const GAPS = [5_000, 20_000, 80_000, 320_000, 1_280_000];
 
 function makeDelivery(r, event, endpoint, now) {
