@@ -9,7 +9,11 @@ const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const VERIFIER = file("./verifier/esm/full-web.js");
 
 /** What most views use and the first one does not. */
-const SHARED = /src\/parts\/(rows|dialog|delivery-columns|retry-now|wait|payload|attempt-view|lane-card|of-tenant|timeline|endpoint-ref)|node_modules\/virtua\//;
+const SHARED = /src\/parts\/(rows|dialog|delivery-columns|retry-now|wait|payload|attempt-view|lane-card|of-tenant|timeline|endpoint-ref)|src\/form\/json|node_modules\/virtua\//;
+
+/** Views that are alike and small: in one file they weigh less. */
+const CATALOGUE = /src\/(views\/(event-type|template|endpoint-defaults|source)|form\/(custom|defaults))/;
+const OFFICE = /src\/views\/(keys|tenants|portal-link|audit|system)/;
 
 /** What the first view needs. */
 const FIRST = /src\/(api|session|route|time|live|parts\/(?!rows|dialog|delivery-columns|retry-now|wait|payload|attempt-view|lane-card|of-tenant|timeline|endpoint-ref)|shell|views\/(overview|tail))|node_modules\/(?!virtua)/;
@@ -32,6 +36,8 @@ export default defineConfig({
         codeSplitting: {
           // Fewer and larger files: what begins is one, what most views share is another.
           groups: [
+            { name: "catalogue", test: CATALOGUE },
+            { name: "office", test: OFFICE },
             { name: "shared", test: SHARED, priority: 1 },
             { name: "main", test: FIRST, priority: 2 },
           ],

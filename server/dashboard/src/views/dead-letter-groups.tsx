@@ -32,15 +32,16 @@ export function DeadLetterGroups({ query, narrow }: Props) {
   const [{ by: asks }, set] = useFilters(["by"]);
   const by = asks === BY_TYPE ? BY_TYPE : "reason";
   const asked = useAsk(["groups", by, query], (api, signal) => api.GET("/v1/dead-letters/groups", { params: { query: { ...query, by } }, signal }));
-  const groups = [...(asked.data?.groups ?? [])].sort((a, b) => b.count - a.count);
   if (asked.error) return <Failure problem={asked.error} again={() => void asked.refetch()} />;
-  if (asked.isPending) return <Loading lines={3} what="Groups" />;
+  if (!asked.data) return <Loading lines={3} what="Groups" />;
+  const { counted, groups_left_out } = asked.data;
+  const groups = [...asked.data.groups].sort((a, b) => b.count - a.count);
   if (groups.length === 0) return null;
-  const all = groups.reduce((sum, group) => sum + group.count, 0);
+  const all = `${counted.is_complete ? "" : "at least "}${count(counted.letters)}`;
   const choice = <FilterSelect label="Grouped by" value={by === "reason" ? "" : by} set={(by) => set({ by })} any="endpoint and reason" choices={[[BY_TYPE, "endpoint and type"]]} />;
-  const hidden = groups.length - SHOWN + (asked.data?.groups_left_out ?? 0);
+  const hidden = groups.length - SHOWN + groups_left_out;
   return (
-    <Panel title={`${count(all)} in ${count(groups.length)} groups`} aside={choice}>
+    <Panel title={`${all} in ${count(groups.length + groups_left_out)} groups`} aside={choice}>
       <ul className="groups">
         {groups.slice(0, SHOWN).map((group) => (
           <Group key={`${group.endpoint_id} ${group.reason ?? ""} ${group.event_type ?? ""}`} group={group} part={group.count / (groups[0]?.count ?? 1)} narrow={narrow} />

@@ -1,1 +1,0 @@
-export{t as Count,n as default}from"./endpoints-F2yz0AmC.js";

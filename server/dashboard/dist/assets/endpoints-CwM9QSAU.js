@@ -1,0 +1,1 @@
+export{i as Count,a as default}from"./office-BRuODVQd.js";

@@ -1,1 +1,0 @@
-export{t as default,n as jsonOf}from"./event-types-D6vMu5fn.js";

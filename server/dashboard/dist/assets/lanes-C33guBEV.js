@@ -1,1 +1,0 @@
-export{t as LaneList,n as default}from"./lanes-Cki7fMYr.js";

@@ -1,0 +1,1 @@
+export{t as LaneList,n as default}from"./lanes-5TO9ZfMV.js";

@@ -1,0 +1,1 @@
+export{i as default}from"./catalogue-DEJzY5KS.js";

@@ -1,1 +1,0 @@
-export{t as TemplateDialog,n as default}from"./templates-CYGuwyFz.js";

@@ -1,0 +1,1 @@
+export{n as TemplateDialog,r as default}from"./catalogue-DEJzY5KS.js";

@@ -1,1 +1,0 @@
-export{r as signed}from"./verifier-L-N_XQbc.js";
