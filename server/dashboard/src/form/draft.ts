@@ -1,6 +1,7 @@
 // The form of an endpoint, as it is written: texts that may be unfinished. `formOf` makes of it what the
 // API takes, or says which field is wrong.
-import type { Endpoint, EndpointForm } from "../api/contract";
+import type { Endpoint, EndpointForm } from "../api/types";
+import { objectOf } from "./json";
 
 export interface Draft {
   url: string;
@@ -99,7 +100,7 @@ export function formOf(draft: Draft): { form: EndpointForm; wrong: Wrong } {
   form.ordering = draft.ordering;
   form.on_failed = draft.onFailed;
   form.filter = filterOf(draft, wrong);
-  if (draft.scheme) form.signatures = [{ scheme: draft.scheme as never }];
+  if (draft.scheme) form.signatures = [{ scheme: draft.scheme }];
   const delays = delaysOf(draft, wrong);
   if (delays) form.retry = { delays_ms: delays };
   if (draft.timeout) {
@@ -123,15 +124,9 @@ export function formOf(draft: Draft): { form: EndpointForm; wrong: Wrong } {
 }
 
 function filterOf(draft: Draft, wrong: Wrong): EndpointForm["filter"] {
-  if (!draft.filter.trim()) return null;
-  try {
-    const filter: unknown = JSON.parse(draft.filter);
-    if (typeof filter === "object" && filter !== null && !Array.isArray(filter)) return filter as Record<string, never>;
-    wrong.filter = 'A filter is an object, such as {"amount": {"$gt": 100}}.';
-  } catch (error) {
-    wrong.filter = `Not JSON: ${error instanceof Error ? error.message : String(error)}`;
-  }
-  return null;
+  const filter = objectOf(draft.filter);
+  if (filter.wrong !== undefined) wrong.filter = filter.wrong;
+  return filter.value ?? null;
 }
 
 function delaysOf(draft: Draft, wrong: Wrong): number[] | null {

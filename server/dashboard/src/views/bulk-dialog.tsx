@@ -1,7 +1,7 @@
 import { useEffect, useState } from "react";
 import { Link } from "wouter";
 import { useAct, useAsk } from "../api/ask";
-import type { BulkFilter, BulkForm, DryRun } from "../api/contract";
+import type { BulkFilter, BulkForm, DryRun } from "../api/types";
 import { Dialog } from "../parts/dialog";
 import { TextField } from "../parts/fields";
 import { useEndpointNames } from "../parts/endpoint-ref";
@@ -21,7 +21,7 @@ interface Props {
 }
 
 /** Why some are passed over. */
-export const SKIPS: Readonly<Record<string, string>> = {
+export const SKIPS: Readonly<Record<DryRun["skipped"][number]["why"], string>> = {
   endpoint_gone: "their endpoint is deleted",
   endpoint_disabled: "their endpoint is disabled",
   already_resent: "they were resent before",
@@ -43,7 +43,7 @@ export function BulkDialog({ act: name, filter, close }: Props) {
     (api, signal) => api.POST("/v1/dead-letters/bulk", { body: { act: name, filter: whole, dry_run: true }, signal }),
     { one: true, staleTime: Infinity },
   );
-  const report = dry.data as DryRun | undefined;
+  const report = dry.data && "matched" in dry.data ? dry.data : undefined;
   const verb = name === "retry" ? "Retry" : "Discard";
   const run = async () => {
     const per_second = Number(rate);
@@ -52,7 +52,7 @@ export function BulkDialog({ act: name, filter, close }: Props) {
       (api) => api.POST("/v1/dead-letters/bulk", { body }),
       () => "It has begun.",
     );
-    if (made && "id" in made) setStarted(made.id ?? "");
+    if (made && "id" in made) setStarted(made.id);
   };
   useEffect(() => {
     if (started !== null) document.getElementById("bulk-watch")?.focus();
@@ -100,7 +100,7 @@ export function Report({ report, act }: { report: DryRun; act: string }) {
         <ul>
           {report.skipped.map(({ why, count: many }) => (
             <li key={why}>
-              <strong>{count(many)}</strong> are passed over: {SKIPS[why] ?? why}.
+              <strong>{count(many)}</strong> are passed over: {SKIPS[why]}.
             </li>
           ))}
         </ul>

@@ -1,7 +1,7 @@
 import { useParams } from "wouter";
 import { useAsk } from "../api/ask";
 import { apiFor } from "../api/client";
-import type { Attempt, Delivery } from "../api/contract";
+import type { Attempt, Delivery } from "../api/types";
 import { useRefresh } from "../live/live";
 import { AttemptView, inWords } from "../parts/attempt-view";
 import { Facts, Panel } from "../parts/facts";

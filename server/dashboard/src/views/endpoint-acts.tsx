@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { useLocation } from "wouter";
 import { useAct } from "../api/ask";
-import type { Attempt, Endpoint } from "../api/contract";
+import type { Attempt, Endpoint } from "../api/types";
 import { Confirm, Dialog } from "../parts/dialog";
 import { TextField } from "../parts/fields";
 import { Icon } from "../parts/icon";
@@ -71,7 +71,7 @@ function Disable({ endpoint, close }: { endpoint: Endpoint; close: () => void })
   return (
     <Confirm title="Disable this endpoint?" act="Disable" danger busy={act.busy} problem={act.problem} onAct={() => void run()} close={close}>
       <p>
-        New events for it are refused, so it misses them for good. To hold them back instead, pause it. The {count(endpoint.counts.pending)} deliveries
+        New events for it are refused, so it misses them for good. To hold them back instead, pause it. The {count(endpoint.counts?.pending)} deliveries
         that wait stay in their lanes until it is enabled.
       </p>
     </Confirm>
@@ -96,7 +96,7 @@ function Delete({ endpoint, close }: { endpoint: Endpoint; close: () => void }) 
     <Confirm title="Delete this endpoint?" act="Delete for good" danger busy={act.busy} problem={act.problem} onAct={() => void run()} close={close}>
       <p className="mono break">{endpoint.url}</p>
       <p>
-        <strong>{count(endpoint.counts.pending)}</strong> pending deliveries are discarded and <strong>{count(endpoint.counts.dead_letters)}</strong> dead
+        <strong>{count(endpoint.counts?.pending)}</strong> pending deliveries are discarded and <strong>{count(endpoint.counts?.dead_letters)}</strong> dead
         letters can no longer be resent. Its history stays until its retention is over. Its secret is gone for good.
       </p>
     </Confirm>

@@ -1,6 +1,6 @@
 import { useState, type FormEvent } from "react";
 import { useAct } from "../api/ask";
-import type { Endpoint } from "../api/contract";
+import type { Endpoint, EndpointPatch } from "../api/types";
 import { draftOf, fieldAt, formOf, type Draft, type Wrong } from "../form/draft";
 import { EndpointForm } from "../form/endpoint-form";
 import { Facts, Panel } from "../parts/facts";
@@ -64,8 +64,8 @@ const FIELDS: Readonly<Partial<Record<keyof Draft, string>>> = {
 };
 
 /** A merge patch of what was changed: what was emptied becomes `null`. */
-export function patchOf(form: object, changed: readonly (keyof Draft)[], draft: Draft): Record<string, never> {
-  const patch: Record<string, unknown> = {};
+export function patchOf(form: object, changed: readonly (keyof Draft)[], draft: Draft): EndpointPatch {
+  const patch: { [name: string]: unknown } = {};
   for (const name of changed) {
     const field = FIELDS[name];
     if (field) patch[field] = (form as Record<string, unknown>)[field] ?? null;
@@ -76,7 +76,7 @@ export function patchOf(form: object, changed: readonly (keyof Draft)[], draft: 
   if (draft.payloadForm === "template" && ("payload_form" in patch || "template" in patch)) {
     Object.assign(patch, { payload_form: "template", template: (form as Record<string, unknown>).template });
   }
-  return patch as Record<string, never>;
+  return patch;
 }
 
 function Read({ endpoint }: { endpoint: Endpoint }) {

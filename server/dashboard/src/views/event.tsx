@@ -1,7 +1,8 @@
 import { useParams } from "wouter";
 import { useAsk } from "../api/ask";
 import { apiFor } from "../api/client";
-import type { EventDetail } from "../api/contract";
+import { short } from "../api/forms";
+import type { EventDetail } from "../api/types";
 import { useRefresh } from "../live/live";
 import { deliveryColumns } from "../parts/delivery-columns";
 import { Facts, Panel } from "../parts/facts";
@@ -24,7 +25,7 @@ export default function EventPage() {
   const event = asked.data;
   const list = useAsk(
     ["event-deliveries", id],
-    (api, signal) => api.GET("/v1/deliveries", { params: { query: { event_id: id, view: "short", order: "oldest", limit: 100 } }, signal }),
+    (api, signal) => short(api.GET("/v1/deliveries", { params: { query: { event_id: id, view: "short", order: "oldest", limit: 100 } }, signal })),
     { enabled: event !== undefined },
   );
   return (

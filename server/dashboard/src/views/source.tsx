@@ -2,7 +2,7 @@ import { useState } from "react";
 import { useLocation, useParams } from "wouter";
 import { useAct, useAsk, usePages } from "../api/ask";
 import { BASE } from "../api/client";
-import type { Receipt, Source } from "../api/contract";
+import type { Receipt, Source } from "../api/types";
 import { Copy } from "../parts/copy";
 import { Confirm } from "../parts/dialog";
 import { Facts, Panel } from "../parts/facts";

@@ -2,7 +2,7 @@ import { useState } from "react";
 import { Link, useLocation } from "wouter";
 import { useAct, usePages } from "../api/ask";
 import { BASE } from "../api/client";
-import type { Source } from "../api/contract";
+import type { Source } from "../api/types";
 import { Copy } from "../parts/copy";
 import { Dialog } from "../parts/dialog";
 import { AreaField, SelectField, TextField } from "../parts/fields";

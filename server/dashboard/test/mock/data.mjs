@@ -66,7 +66,6 @@ function makeEndpoint(r, at, tenant, index, now) {
     template: null,
     disable_after_ms: null,
     revision: 1,
-    secret: null,
     status: failing ? "active" : kind,
     disabled_reason: kind === "disabled" ? r.pick(["gone", "failing", "manual"]) : null,
     failures: failing ? 3 + r.below(20) : 0,
@@ -88,7 +87,7 @@ function makeEndpoint(r, at, tenant, index, now) {
 }
 
 function makeAttempt(r, number, at, result, url, type, size) {
-  const took = result.failure === "timeout" ? 15_000 : 20 + r.below(380);
+  const took = result.failure === "timeout_unanswered" ? 15_000 : 20 + r.below(380);
   const first = number === 1;
   return {
     id: r.id("att", at),
@@ -109,7 +108,7 @@ function makeAttempt(r, number, at, result, url, type, size) {
   };
 }
 
-const BAD = [{ status: 503 }, { status: 500 }, { failure: "timeout" }, { failure: "connect" }, { status: 429 }, { status: 502 }];
+const BAD = [{ status: 503 }, { status: 500 }, { failure: "timeout_unanswered" }, { failure: "connect" }, { status: 429 }, { status: 502 }];
 const GAPS = [5_000, 20_000, 80_000, 320_000, 1_280_000];
 
 function makeDelivery(r, event, endpoint, now) {
@@ -244,6 +243,23 @@ function grouped(deliveries) {
   return map;
 }
 
+const LIMITS = {
+  payload_bytes_max: 262_144,
+  rendered_bytes_max: 1_048_576,
+  response_bytes_max: 16_384,
+  pending_deliveries_max: 1_000_000,
+  pending_bytes_max: 4_294_967_296,
+  pending_deliveries_tenant_max: 500_000,
+  pending_bytes_tenant_max: 2_147_483_648,
+  pending_deliveries_endpoint_max: 250_000,
+  pending_bytes_endpoint_max: 1_073_741_824,
+  endpoints_max: 10_000,
+  endpoints_tenant_max: 5_000,
+  attempts_max: 512,
+  attempt_timeout_max_ms: 60_000,
+  page_max: 250,
+};
+
 function makeRest(r, now, endpoints) {
   const keys = ["operator", "publisher", "ledger service", "support desk", "old key"].map((name, at) => ({
     id: r.id("key", now - 8e9 + at * 1e9),
@@ -252,6 +268,7 @@ function makeRest(r, now, endpoints) {
     tenant: at < 2 ? null : "acme",
     tenant_id: at < 2 ? null : "tnt_acme",
     made_by: null,
+    portal: false,
     requests_per_second: at === 1 ? 500 : null,
     created_at: time(now - 8e9 + at * 1e9),
     expires_at: at === 4 ? time(now + 3e8) : null,
@@ -261,24 +278,24 @@ function makeRest(r, now, endpoints) {
   const receipts = Array.from({ length: 60 }, (_, at) => {
     const result = r.pick(["accepted", "accepted", "accepted", "duplicate", "refused"]);
     const refused = result === "refused";
-    return { at: time(now - at * 190_000 - r.below(90_000)), result, code: refused ? r.pick(["NO_MATCH", "TIMESTAMP_TOO_OLD"]) : null, detail: refused ? "another secret, or the body was changed on its way" : null, event_id: refused ? null : r.id("evt", now - at * 190_000), provider_id: `evt_1P${r.below(1e9)}`, peer: `54.187.${r.below(255)}.${r.below(255)}`, bytes: 300 + r.below(6000) };
+    return { at: time(now - at * 190_000 - r.below(90_000)), result, code: refused ? r.pick(["signature_refused", "body_too_large"]) : null, detail: refused ? "another secret, or the body was changed on its way" : null, event_id: refused ? null : r.id("evt", now - at * 190_000), provider_id: `evt_1P${r.below(1e9)}`, peer: `54.187.${r.below(255)}.${r.below(255)}`, bytes: 300 + r.below(6000) };
   });
   const acts = ["endpoint.create", "endpoint.update", "endpoint.pause", "endpoint.resume", "endpoint.rotate_secret", "delivery.retry", "key.create", "replay.start", "dead_letters.bulk"];
   const audit = Array.from({ length: 130 }, (_, at) => {
     const act = r.pick(acts);
     const kind = act.split(".")[0];
     const target = kind === "endpoint" ? { kind, id: r.pick(endpoints).id } : { kind, id: r.id(kind === "key" ? "key" : kind === "delivery" ? "dlv" : "rpl", now) };
-    return { id: r.id("aud", now - at * 4e6), at: time(now - at * 4e6), tenant: r.pick(TENANTS), actor: { kind: at % 11 === 5 ? "system" : at % 7 === 3 ? "portal" : "key", id: keys[at % 4].id, name: keys[at % 4].name }, act, target, detail: act === "endpoint.update" ? { fields: ["url", "timeout_ms"] } : act === "dead_letters.bulk" ? { act: "retry", matched: 40 } : {} };
+    return { id: r.id("aud", now - at * 4e6), at: time(now - at * 4e6), tenant: r.pick(TENANTS), actor: at % 11 === 5 ? { kind: "system", id: null, name: null } : { kind: at % 7 === 3 ? "portal" : "key", id: keys[at % 4].id, name: keys[at % 4].name }, act, target, detail: act === "endpoint.update" ? { changed: ["url", "timeout_ms"] } : act === "dead_letters.bulk" ? { act: "retry", matched: 40 } : {} };
   });
   const replays = Array.from({ length: 9 }, (_, at) => {
     const total = 200 + r.below(9_000);
     const state = at === 0 ? "running" : at === 3 ? "cancelled" : "done";
     const done = state === "done" ? total : Math.floor(total * 0.4);
-    return { id: r.id("rpl", now - at * 5e6), tenant: TENANTS[at % 5], state, act: at % 4 === 2 ? "discard" : "resend", filter: at % 2 ? { states: ["failed"], event_types: ["payment.*"] } : { reasons: ["exhausted"], endpoint_id: endpoints[0].id }, per_second: at % 3 ? null : 50, total, done, resent: done - 12, skipped: 12, skipped_by: at % 2 ? [{ why: "endpoint_gone", count: 12 }] : [], created_at: time(now - at * 5e6), ended_at: state === "running" ? null : time(now - at * 5e6 + 6e4) };
+    return { id: r.id("rpl", now - at * 5e6), tenant: TENANTS[at % 5], state, act: at % 4 === 2 ? "discard" : "resend", filter: { endpoint_id: null, states: [], dead_letters: false, reasons: [], status: null, event_types: [], from: null, until: null, ...(at % 2 ? { states: ["failed"], event_types: ["payment.*"] } : { dead_letters: true, reasons: ["exhausted"], endpoint_id: endpoints[0].id }) }, per_second: at % 3 ? null : 50, total, done, resent: at % 4 === 2 ? 0 : done - 12, discarded: at % 4 === 2 ? done - 12 : 0, skipped: 12, skipped_by: at % 2 ? [{ why: "endpoint_gone", count: 12 }] : [], created_at: time(now - at * 5e6), ended_at: state === "running" ? null : time(now - at * 5e6 + 6e4) };
   });
   const eventTypes = TYPES.map((name, at) => ({ name, description: at % 3 ? "" : "Published by the shop", validate: at % 4 === 0, created_at: time(now - 9e9), versions: [{ version: 1, created_at: time(now - 9e9), schema: at % 2 ? null : { type: "object", required: ["amount"], properties: { amount: { type: "number" } } }, example: { type: name, amount: 4200 + at, currency: "EUR" } }] }));
   const scheduled = Array.from({ length: 5 }, (_, at) => ({ id: r.id("evt", now + at), type: "invoice.due", ordering_key: `invoice-${at}`, idempotency_key: null, endpoint_id: null, deliver_after: time(now + 3e5 + at * 4e6) }));
-  const settings = [["listen", "0.0.0.0:8080", "default"], ["data", "/var/lib/postrider/postrider.db", "postrider.toml"], ["retention_days", 30, "POSTRIDER_RETENTION_DAYS"], ["allow_http", false, "default"], ["pending_max", 1000000, "postrider.toml"], ["deny_networks", ["10.0.0.0/8"], "default"]].map(([name, value, origin]) => ({ name, value, origin }));
-  const system = { version: "0.1.0", started_at: time(now - 8.3e8), store: { kind: "sqlite", path: "/var/lib/postrider/postrider.db", size_bytes: 3_812_000_000, free_disk_bytes: 64_000_000_000 }, commits: { p50_ms: 1.8, p99_ms: 9.4 }, limits: { endpoints_max: 10000, pending_max: 1000000, payload_bytes_max: 262144, streams_max: 100 }, settings, secrets_left_out: ["api_key", "seal_key"] };
+  const settings = [["listen", "0.0.0.0:8080", "default"], ["data", "/var/lib/postrider/postrider.db", "postrider.toml"], ["retention_days", "30", "POSTRIDER_RETENTION_DAYS"], ["allow_http", "false", "default"], ["pending_max", "1000000", "postrider.toml"], ["deny_networks", "10.0.0.0/8", "default"]].map(([name, value, origin]) => ({ name, value, origin }));
+  const system = { version: "0.1.0", started_at: time(now - 8.3e8), store: { kind: "sqlite", path: "/var/lib/postrider/postrider.db", size_bytes: 3_812_000_000, free_disk_bytes: 64_000_000_000 }, commits: { p50_ms: 1.8, p99_ms: 9.4 }, limits: LIMITS, settings, secrets_left_out: ["api_key", "seal_key"] };
   return { keys, sources, receipts, audit, replays, eventTypes, scheduled, system };
 }
