@@ -14,7 +14,7 @@ import { When } from "../time/show";
 const NAMES = ["actor", "act", "target", "period"] as const;
 
 const ACTS = [
-  ...["create", "update", "delete", "pause", "resume", "enable", "disable", "rotate_secret", "end_overlap", "reveal_secret", "test"].map((verb) => `endpoint.${verb}`),
+  ...["create", "update", "delete", "pause", "resume", "enable", "disable", "rotate_secret", "end_overlap", "reveal_secret", "test", "backfill"].map((verb) => `endpoint.${verb}`),
   "delivery.retry",
   "delivery.discard",
   "dead_letters.bulk",
@@ -35,6 +35,8 @@ const ACTS = [
   "portal.sign_in",
   "scheduled_event.cancel",
   "endpoint_defaults.set",
+  "client_certificate.set",
+  "client_certificate.delete",
 ];
 
 export default function Audit() {

@@ -8,6 +8,7 @@ import { periodStart } from "../parts/filter-bar";
 import { Icon } from "../parts/icon";
 import { shortId } from "../parts/id";
 import { View } from "../parts/page";
+import { Report, SKIPS } from "../parts/report";
 import { Rows, type Column } from "../parts/rows";
 import { curl, Empty, Failure } from "../parts/states";
 import { Status } from "../parts/status";
@@ -16,7 +17,6 @@ import { useMay, useOneTenant, useTenant, useWho } from "../session/who";
 import { now } from "../time/clock";
 import { count } from "../time/format";
 import { When } from "../time/show";
-import { Report, SKIPS } from "./bulk-dialog";
 
 export default function Replays() {
   const marked = useSearchValue("id");
@@ -32,7 +32,7 @@ export default function Replays() {
     </button>
   );
   return (
-    <View title="Replays" acts={make} beside={<p className="dim lede">Many deliveries made anew, or discarded, at the pace that was chosen.</p>}>
+    <View title="Replays" acts={make} beside={<p className="dim lede">Many deliveries made anew, discarded, or made of what an endpoint has missed, at the pace that was chosen.</p>}>
       <Rows label="Replays" pages={pages} columns={columns} rowKey={({ id }) => id} rowClass={({ id }) => (id === marked ? "marked" : "")} empty={<None make={make} />} />
       {asks && <NewReplay close={() => setAsks(false)} />}
       {cancels && <Cancel replay={cancels} close={() => setCancels(null)} />}
@@ -73,7 +73,7 @@ const TENANT: Column<Replay> = { head: "Tenant", width: "100px", narrow: "hide",
 
 /** Its act and its filter, in words. */
 export function what({ act, filter, per_second }: Replay): string {
-  const parts = [act === "discard" ? "discard" : "resend"];
+  const parts: string[] = [act];
   if (filter.dead_letters) parts.push("dead letters");
   if (filter.states.length > 0) parts.push(filter.states.join(" or "));
   if (filter.reasons.length > 0) parts.push(filter.reasons.join(" or "));
