@@ -1,7 +1,7 @@
 import type { Attempt } from "../api/types";
 
 /** Headers that curl makes by itself, or that belong to the old connection. */
-const LEFT_OUT = new Set(["host", "content-length", "connection", "transfer-encoding", "accept-encoding"]);
+const LEFT_OUT = new Set(["host", "content-length", "connection", "transfer-encoding", "accept-encoding", "x-attempt-repeat"]);
 
 /** A text that a shell reads as it is. */
 export function quoted(text: string): string {

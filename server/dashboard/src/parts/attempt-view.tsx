@@ -26,7 +26,7 @@ export function AttemptView({ attempt, body }: Props) {
           attempt.url ? ["URL", <Url key="u" url={attempt.url} />] : null,
           ["Started", <When key="s" at={attempt.started_at} exact />],
           ["Took", span(attempt.duration_ms)],
-          attempt.repeated ? ["Sent twice", `On a connection that was used before it met ${attempt.repeated.replaceAll("_", " ")}.`] : null,
+          attempt.repeated ? ["Sent twice", <Repeat key="r" why={attempt.repeated} />] : null,
         ]}
       />
       {attempt.phases && <PhaseBars phases={attempt.phases} />}
@@ -50,11 +50,26 @@ export function AttemptView({ attempt, body }: Props) {
   );
 }
 
+const REPEATS: Readonly<Record<NonNullable<Attempt["repeated"]>, string>> = {
+  connection_closed: "found that closed",
+  request_timeout: "was answered with 408",
+  misdirected: "was answered with 421",
+};
+
+/** The first request may have come, so a receiver has to know of the second. */
+function Repeat({ why }: { why: keyof typeof REPEATS }) {
+  return (
+    <>
+      The first request, on a connection that was used before, {REPEATS[why]}. The second went on a new one, with <code>x-attempt-repeat</code>.
+    </>
+  );
+}
+
 const FAILURES: Readonly<Record<NonNullable<Attempt["failure"]>, string>> = {
   dns: "The name of the host could not be found.",
   blocked_address: "The address is in a network that requests may not go to.",
-  connect: "No connection could be made: nothing listens there, or a firewall drops it.",
-  tls: "The TLS handshake failed: look at the receiver's certificate.",
+  connect: "No connection could be made: nothing listens there, or a firewall or the proxy refuses it.",
+  tls: "The TLS handshake failed: look at the receiver's certificate, and at the client certificate that it may want.",
   timeout_resolve: "The name of the host was not found in time.",
   timeout_connect: "No connection was made in time.",
   timeout_tls: "The TLS handshake did not end in time.",
@@ -64,7 +79,7 @@ const FAILURES: Readonly<Record<NonNullable<Attempt["failure"]>, string>> = {
   malformed: "What came back was not HTTP.",
   too_large: "More came back than is read before a status.",
   internal: "The server itself failed.",
-  local: "The server is short of something, and sent nothing.",
+  local: "This server sent nothing: it is short of something, or its proxy cannot be used. That is no attempt; it is tried again in a moment.",
 };
 
 /** What happened, for people. */
