@@ -59,6 +59,9 @@ const FIELDS: Readonly<Partial<Record<keyof Draft, string>>> = {
   concurrency: "concurrency",
   rate: "rate_limit",
   headers: "headers",
+  contentType: "content_type",
+  userAgent: "user_agent",
+  sendAgain: "send_again",
   payloadForm: "payload_form",
   template: "template",
 };
@@ -80,7 +83,7 @@ export function patchOf(form: object, changed: readonly (keyof Draft)[], draft: 
 }
 
 function Read({ endpoint }: { endpoint: Endpoint }) {
-  const shown = ["event_types", "filter", "ordering", "on_failed", "retry", "timeout_ms", "concurrency", "rate_limit", "breaker", "signatures", "payload_form", "headers", "batch"] as const;
+  const shown = ["event_types", "filter", "ordering", "on_failed", "retry", "timeout_ms", "concurrency", "rate_limit", "breaker", "signatures", "payload_form", "headers", "content_type", "user_agent", "send_again", "batch"] as const;
   return (
     <Panel title="Settings">
       <Facts of={shown.map((name) => [name.replaceAll("_", " "), <code key={name}>{JSON.stringify(endpoint[name] ?? null)}</code>])} />
