@@ -36,6 +36,12 @@ const HOSTS = ["hooks.shop.example", "api.ledger.example", "events.crm.example",
 const TYPES = ["payment.succeeded", "payment.failed", "payment.refunded", "order.created", "order.paid", "order.shipped", "invoice.due", "invoice.paid", "customer.created", "customer.updated", "subscription.renewed", "subscription.cancelled"];
 const HOSTILE = '{"name":"<script>alert(1)</script>","link":"javascript:alert(1)","id":9007199254740993,"a":1,"a":2}';
 
+/** Payloads that are not JSON, by the number of their event. */
+const OTHER_KINDS = new Map([
+  [11, { payload: '<order id="11"><paid/></order>', content_type: "application/xml" }],
+  [13, { payload: Buffer.from(Array.from({ length: 600 }, (_, at) => (at * 7) % 256)), content_type: "application/octet-stream", content_encoding: "gzip" }],
+]);
+
 function makeEndpoint(r, at, tenant, index, now) {
   const kind = index === 0 ? "failing" : r.next() < 0.16 ? "failing" : r.next() < 0.07 ? "paused" : r.next() < 0.06 ? "disabled" : "active";
   const failing = kind === "failing";
@@ -56,6 +62,10 @@ function makeEndpoint(r, at, tenant, index, now) {
     ordering: r.next() < 0.85 ? "fifo" : "none",
     on_failed: r.next() < 0.8 ? "continue" : "stop",
     payload_form: "raw",
+    content_type: index === 2 ? "application/vnd.shop+json" : null,
+    user_agent: null,
+    send_again: true,
+    client_certificate: null,
     retry: {},
     signatures: [{ scheme: "standard" }],
     concurrency: 8,
@@ -152,6 +162,13 @@ function makeDelivery(r, event, endpoint, now) {
   };
 }
 
+/** The request of the last attempt had to be sent a second time. */
+function sendTwice({ attempts }) {
+  const last = attempts.at(-1);
+  last.repeated = "connection_closed";
+  last.request_headers = [...last.request_headers, ["x-attempt-repeat", "connection_closed"]];
+}
+
 /** The heads of lanes wait for something, and all others for the heads. */
 function makeLanes(r, deliveries, now) {
   const lanes = new Map();
@@ -217,14 +234,16 @@ export function makeData(seed = 7, now = Date.now()) {
     const tenant = r.pick(TENANTS);
     const type = r.pick(TYPES);
     const key = r.next() < 0.35 ? `order-${1 + r.below(40)}` : null;
-    const payload = at % 50 === 7 ? HOSTILE : JSON.stringify({ type, id: at, amount: r.below(100_000) / 100, currency: "EUR", customer: { id: `cus_${r.below(9999)}`, email: "a@example.com" } });
-    const event = { id: r.id("evt", published), tenant, type, ordering_key: key, idempotency_key: r.next() < 0.5 ? `idem-${at}-${r.below(1e6)}` : null, published_at: time(published), payload, state: "delivered" };
+    const json = at % 50 === 7 ? HOSTILE : JSON.stringify({ type, id: at, amount: r.below(100_000) / 100, currency: "EUR", customer: { id: `cus_${r.below(9999)}`, email: "a@example.com" } });
+    const { payload = json, content_type = "application/json", content_encoding = null } = OTHER_KINDS.get(at) ?? {};
+    const event = { id: r.id("evt", published), tenant, type, ordering_key: key, idempotency_key: r.next() < 0.5 ? `idem-${at}-${r.below(1e6)}` : null, published_at: time(published), content_type, content_encoding, payload, state: "delivered" };
     const mine = endpoints.filter((endpoint) => endpoint.tenant === tenant && r.next() < 0.3);
     const own = mine.map((endpoint) => makeDelivery(r, event, endpoint, now));
     deliveries.push(...own);
     events.push(event);
   }
   const lanes = makeLanes(r, deliveries, now);
+  sendTwice(deliveries.find(({ tenant, state, attempts }) => tenant === "acme" && state === "delivered" && attempts.length > 1));
   const byEvent = Map.groupBy ? Map.groupBy(deliveries, ({ event_id }) => event_id) : grouped(deliveries);
   const rank = ["pending", "retrying", "failed", "discarded", "delivered"];
   for (const event of events) {
@@ -274,24 +293,26 @@ function makeRest(r, now, endpoints) {
     expires_at: at === 4 ? time(now + 3e8) : null,
     last_used_at: at === 3 ? null : time(now - r.below(4e6)),
   }));
-  const sources = ["stripe", "github", "shopify"].map((name, at) => ({ id: r.id("src", now - 9e9 + at), name, provider: name, path: `/in/${name}-7f3a91c2`, event_prefix: name, allowed_networks: at === 1 ? ["140.82.112.0/20"] : [], secrets: [{ id: 1, created_at: time(now - 5e9) }], custom: null, tolerance_s: 300, tenant: "acme", tenant_id: "tnt_acme", created_at: time(now - 9e9) }));
+  const sources = ["stripe", "github", "shopify"].map((name, at) => ({ id: r.id("src", now - 9e9 + at), name, provider: name, path: `/in/${name}-7f3a91c2`, event_prefix: name, allowed_networks: at === 1 ? ["140.82.112.0/20"] : [], secrets: [{ id: 1, note: at === 1 ? "white space around it was left out" : null, created_at: time(now - 5e9) }], signed: true, custom: null, url: null, answer: {}, handshake: { kind: "none", has_verify_token: false, learn_secret: false, unsigned_pings: false }, body_bytes_max: 1_048_576, tolerance_s: 300, tenant: "acme", tenant_id: "tnt_acme", created_at: time(now - 9e9) }));
   const receipts = Array.from({ length: 60 }, (_, at) => {
     const result = r.pick(["accepted", "accepted", "accepted", "duplicate", "refused"]);
     const refused = result === "refused";
     return { at: time(now - at * 190_000 - r.below(90_000)), result, code: refused ? r.pick(["signature_refused", "body_too_large"]) : null, detail: refused ? "another secret, or the body was changed on its way" : null, event_id: refused ? null : r.id("evt", now - at * 190_000), provider_id: `evt_1P${r.below(1e9)}`, peer: `54.187.${r.below(255)}.${r.below(255)}`, bytes: 300 + r.below(6000) };
   });
   const acts = ["endpoint.create", "endpoint.update", "endpoint.pause", "endpoint.resume", "endpoint.rotate_secret", "delivery.retry", "key.create", "replay.start", "dead_letters.bulk"];
+  const newActs = ["endpoint.backfill", "client_certificate.set", "client_certificate.delete"];
   const audit = Array.from({ length: 130 }, (_, at) => {
-    const act = r.pick(acts);
+    const drawn = r.pick(acts);
+    const act = newActs[at - 60] ?? drawn;
     const kind = act.split(".")[0];
-    const target = kind === "endpoint" ? { kind, id: r.pick(endpoints).id } : { kind, id: r.id(kind === "key" ? "key" : kind === "delivery" ? "dlv" : "rpl", now) };
+    const target = kind === "client_certificate" ? { kind, id: null } : kind === "endpoint" ? { kind, id: r.pick(endpoints).id } : { kind, id: r.id(kind === "key" ? "key" : kind === "delivery" ? "dlv" : "rpl", now) };
     return { id: r.id("aud", now - at * 4e6), at: time(now - at * 4e6), tenant: r.pick(TENANTS), actor: at % 11 === 5 ? { kind: "system", id: null, name: null } : { kind: at % 7 === 3 ? "portal" : "key", id: keys[at % 4].id, name: keys[at % 4].name }, act, target, detail: act === "endpoint.update" ? { changed: ["url", "timeout_ms"] } : act === "dead_letters.bulk" ? { act: "retry", matched: 40 } : {} };
   });
   const replays = Array.from({ length: 9 }, (_, at) => {
     const total = 200 + r.below(9_000);
     const state = at === 0 ? "running" : at === 3 ? "cancelled" : "done";
     const done = state === "done" ? total : Math.floor(total * 0.4);
-    return { id: r.id("rpl", now - at * 5e6), tenant: TENANTS[at % 5], state, act: at % 4 === 2 ? "discard" : "resend", filter: { endpoint_id: null, states: [], dead_letters: false, reasons: [], status: null, event_types: [], from: null, until: null, ...(at % 2 ? { states: ["failed"], event_types: ["payment.*"] } : { dead_letters: true, reasons: ["exhausted"], endpoint_id: endpoints[0].id }) }, per_second: at % 3 ? null : 50, total, done, resent: at % 4 === 2 ? 0 : done - 12, discarded: at % 4 === 2 ? done - 12 : 0, skipped: 12, skipped_by: at % 2 ? [{ why: "endpoint_gone", count: 12 }] : [], created_at: time(now - at * 5e6), ended_at: state === "running" ? null : time(now - at * 5e6 + 6e4) };
+    return { id: r.id("rpl", now - at * 5e6), tenant: TENANTS[at % 5], state, act: at === 5 ? "backfill" : at % 4 === 2 ? "discard" : "resend", filter: { endpoint_id: null, states: [], dead_letters: false, reasons: [], status: null, event_types: [], from: null, until: null, ...(at % 2 ? { states: ["failed"], event_types: ["payment.*"] } : { dead_letters: true, reasons: ["exhausted"], endpoint_id: endpoints[0].id }) }, per_second: at % 3 ? null : 50, total, done, resent: at === 5 || at % 4 === 2 ? 0 : done - 12, discarded: at % 4 === 2 ? done - 12 : 0, made: at === 5 ? done - 12 : 0, skipped: 12, skipped_by: at === 5 ? [{ why: "already_reached", count: 12 }] : at % 2 ? [{ why: "endpoint_gone", count: 12 }] : [], created_at: time(now - at * 5e6), ended_at: state === "running" ? null : time(now - at * 5e6 + 6e4) };
   });
   const eventTypes = TYPES.map((name, at) => ({ name, description: at % 3 ? "" : "Published by the shop", validate: at % 4 === 0, created_at: time(now - 9e9), versions: [{ version: 1, created_at: time(now - 9e9), schema: at % 2 ? null : { type: "object", required: ["amount"], properties: { amount: { type: "number" } } }, example: { type: name, amount: 4200 + at, currency: "EUR" } }] }));
   const scheduled = Array.from({ length: 5 }, (_, at) => ({ id: r.id("evt", now + at), type: "invoice.due", ordering_key: `invoice-${at}`, idempotency_key: null, endpoint_id: null, deliver_after: time(now + 3e5 + at * 4e6) }));

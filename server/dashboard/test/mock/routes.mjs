@@ -2,6 +2,7 @@
 // `{ status, body }`, `{ status, bytes }`, or the body alone.
 
 import { PLAYGROUND } from "./playground.mjs";
+import { changeSource, makeSource } from "./sources.mjs";
 import { TEMPLATES } from "./templates.mjs";
 
 const page = (rows, query) => {
@@ -170,7 +171,7 @@ function report(data, who, { rows, acted, disabled, dry, act, filter, rate }) {
     else row.state = "discarded";
   }
   const now = new Date().toISOString();
-  const replay = { id: data.r.id("rpl", Date.now()), tenant: who.shown === "*" ? "acme" : who.shown, state: "running", act, filter: replayFilter(filter), per_second: rate ?? null, total: rows.length, done: Math.floor(rows.length / 3), resent: 0, discarded: 0, skipped: disabled.length, skipped_by: skipped, created_at: now, ended_at: null };
+  const replay = { id: data.r.id("rpl", Date.now()), tenant: who.shown === "*" ? "acme" : who.shown, state: "running", act, filter: replayFilter(filter), per_second: rate ?? null, total: rows.length, done: Math.floor(rows.length / 3), resent: 0, discarded: 0, made: 0, skipped: disabled.length, skipped_by: skipped, created_at: now, ended_at: null };
   data.replays.unshift(replay);
   return { status: 202, body: replay };
 }
@@ -178,6 +179,33 @@ function report(data, who, { rows, acted, disabled, dry, act, filter, rate }) {
 function replay({ data, who, body }) {
   const rows = visible(data.deliveries, who).filter((row) => (body.states ?? ["failed"]).includes(row.state) && (!body.from || row.created_at >= body.from) && (!body.endpoint_id || row.endpoint_id === body.endpoint_id));
   return report(data, who, { rows, acted: rows, disabled: [], dry: body.dry_run, act: "resend", filter: { ...body, states: body.states ?? ["failed"] }, rate: body.per_second });
+}
+
+/** What an endpoint has missed: events of its tenant that it has no delivery of. */
+function backfill({ data, params, body }) {
+  const endpoint = endpointOf(data, params.id);
+  if (!endpoint) return notFound();
+  const asked = body.event_types?.length > 0 ? body.event_types : ["*"];
+  const events = data.events.filter(
+    ({ tenant, type, published_at }) => tenant === endpoint.tenant && asked.some((pattern) => matchesType(pattern, type)) && (!body.from || published_at >= body.from) && (!body.until || published_at < body.until),
+  );
+  const reached = new Set(data.deliveries.filter(({ endpoint_id }) => endpoint_id === endpoint.id).map(({ event_id }) => event_id));
+  const wants = ({ type }) => endpoint.event_types.some((pattern) => matchesType(pattern, type));
+  const why = (event) => (reached.has(event.id) ? "already_reached" : !wants(event) ? "not_subscribed" : endpoint.status === "disabled" ? "endpoint_disabled" : "");
+  const counts = new Map();
+  const missed = new Map();
+  for (const event of events) {
+    const reason = why(event);
+    const [map, name] = reason ? [counts, reason] : [missed, event.type];
+    map.set(name, (map.get(name) ?? 0) + 1);
+  }
+  const skipped = [...counts].map(([why, count]) => ({ why, count }));
+  const by = [...missed].map(([event_type, count]) => ({ endpoint_id: endpoint.id, event_type, count }));
+  const acted_on = by.reduce((sum, { count }) => sum + count, 0);
+  if (body.dry_run) return { matched: events.length, acted_on, skipped, by, by_left_out: 0 };
+  const replay = { id: data.r.id("rpl", Date.now()), tenant: endpoint.tenant, state: "running", act: "backfill", filter: replayFilter({ endpoint_id: endpoint.id, event_types: body.event_types, from: body.from, until: body.until }), per_second: body.per_second ?? null, total: events.length, done: 0, resent: 0, discarded: 0, made: 0, skipped: 0, skipped_by: [], created_at: new Date().toISOString(), ended_at: null };
+  data.replays.unshift(replay);
+  return { status: 202, body: replay };
 }
 
 function groups({ data, who, query }) {
@@ -212,7 +240,7 @@ function event({ data, params }) {
   const found = data.events.find(({ id }) => id === params.id);
   if (!found) return notFound();
   const all = data.deliveries.filter(({ event_id }) => event_id === found.id);
-  return { ...found, payload: null, attempts: all.reduce((sum, row) => sum + row.attempts.length, 0), deliveries: all.map(full), deliveries_left_out: 0, delivered_at: null, last_error: all.find(({ last_attempt: last }) => last?.error)?.last_attempt.error ?? null, payload_text: null, payload_unreadable: null, deliver_after: null };
+  return { ...found, payload: null, attempts: all.reduce((sum, row) => sum + row.attempts.length, 0), deliveries: all.map(full), deliveries_left_out: 0, delivered_at: null, last_error: all.find(({ last_attempt: last }) => last?.error)?.last_attempt.error ?? null, payload_text: null, payload_base64: found.content_encoding ? found.payload.toString("base64") : null, payload_unreadable: null, deliver_after: null };
 }
 
 const payloadOf = (data, id) => data.events.find((event) => event.id === id)?.payload ?? "{}";
@@ -239,6 +267,7 @@ export const ROUTES = [
   ["POST", "/v1/endpoints/:id/resume", setStatus("active")],
   ["POST", "/v1/endpoints/:id/enable", setStatus("active")],
   ["POST", "/v1/endpoints/:id/disable", setStatus("disabled")],
+  ["POST", "/v1/endpoints/:id/backfill", backfill],
   ["POST", "/v1/endpoints/:id/test", ({ data }) => testAnswer(data)],
   ["GET", "/v1/endpoints/:id/secret", () => ({ secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", previous_expire_at: null })],
   ["POST", "/v1/endpoints/:id/rotate-secret", ({ data, params }) => (endpointOf(data, params.id).secrets.push({ kind: "hmac", signs_until: null }), (endpointOf(data, params.id).secrets.at(-2).signs_until = new Date(Date.now() + 864e5).toISOString()), { secret: "whsec_bmV3c2VjcmV0bmV3c2VjcmV0bmV3", previous_expire_at: new Date(Date.now() + 864e5).toISOString() })],
@@ -275,7 +304,8 @@ export const ROUTES = [
   ["POST", "/v1/keys", ({ data, body }) => (data.keys.unshift({ ...data.keys[1], ...body, id: data.r.id("key", Date.now()), last_used_at: null }), { status: 201, body: { ...data.keys[0], key: `${data.keys[0].id}_4c245f824fb5abebda40e39efb0b8d80` } })],
   ["DELETE", "/v1/keys/:id", ({ data, params }) => ((data.keys = data.keys.filter(({ id }) => id !== params.id)), { status: 204 })],
   ["GET", "/v1/sources", ({ data, query }) => page(data.sources, query)],
-  ["POST", "/v1/sources", ({ data, body }) => (data.sources.push({ ...data.sources[0], name: body.name, provider: body.provider, id: data.r.id("src", Date.now()) }), { status: 201, body: data.sources.at(-1) })],
+  ["POST", "/v1/sources", makeSource],
+  ["PATCH", "/v1/sources/:id", changeSource],
   ["GET", "/v1/sources/:id", ({ data, params }) => data.sources.find(({ id }) => id === params.id) ?? notFound()],
   ["DELETE", "/v1/sources/:id", ({ data, params }) => ((data.sources = data.sources.filter(({ id }) => id !== params.id)), { status: 204 })],
   ["GET", "/v1/sources/:id/receipts", ({ data, query }) => page(data.receipts, query)],
