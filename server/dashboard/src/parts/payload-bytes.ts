@@ -2,7 +2,7 @@
 export const BYTES_SHOWN = 256;
 
 /** The text that these bytes are; `null` if they are none. A byte order mark stays where it is. */
-export function textOf(data: BufferSource): string | null {
+export function textOf(data: AllowSharedBufferSource): string | null {
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);
     return text.includes("\0") ? null : text;
