@@ -38,6 +38,7 @@ mod listeners;
 mod live;
 mod log_tail;
 mod metrics_route;
+mod names;
 mod networks;
 mod openapi;
 mod operations;
