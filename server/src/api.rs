@@ -51,6 +51,7 @@ mod problem;
 mod raw;
 mod reach;
 mod receipts;
+mod receivers;
 mod reference;
 mod refusal;
 mod registry;
@@ -122,6 +123,7 @@ struct Shared {
     ready: health::Ready,
     sources: sources::Sources,
     receipts: receipts::Receipts,
+    receivers: receivers::Receivers,
     handlers: handlers::Handlers,
 }
 
@@ -207,6 +209,7 @@ impl Api {
             validators: validators::Validators::default(),
             sources: sources::Sources::load(records).await?,
             receipts,
+            receivers: receivers::Receivers::default(),
             handlers: handlers::Handlers::default(),
             live: Live::default(),
             intake: intake::Intake::default(),
@@ -339,6 +342,10 @@ impl Api {
 
     pub(crate) fn sources(&self) -> &sources::Sources {
         &self.0.sources
+    }
+
+    pub(crate) fn receivers(&self) -> &receivers::Receivers {
+        &self.0.receivers
     }
 
     pub(crate) fn receipts(&self) -> &receipts::Receipts {

@@ -18,6 +18,7 @@ mod playground;
 mod portal;
 mod reach;
 mod readme;
+mod receivers;
 mod sending;
 mod server;
 mod shares;

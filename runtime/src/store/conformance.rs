@@ -72,6 +72,7 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     outlines::a_letter_that_was_resent_since_is_found_beside_the_dead_ones(&make()).await;
     sequence::events_are_counted_and_resends_are_not(&make()).await;
     sequence::what_was_resent_twice_keeps_its_number(&make()).await;
+    sequence::what_is_behind_a_number_is_found(&make()).await;
     deliveries::endpoints_are_found_by_tenant(&make()).await;
     deliveries::the_oldest_pending_delivery_is_known(&make()).await;
     deliveries::a_lane_shows_what_the_others_wait_for(&make()).await;

@@ -5,8 +5,8 @@ use super::{
     Api, attempts, audit, backfill, client_certificates, dead_letter_acts, dead_letters,
     deliveries, endpoint_defaults, endpoint_list, endpoint_names, endpoints, event_types, events,
     events_list, events_raw, health, inbound, keys_routes, metrics_route, playground, portal,
-    presets, replays, scheduled, sources, stats, stream, system, templates, tenant_stats, tenants,
-    timeline, try_outs, waiting_lanes, whoami,
+    presets, receivers, replays, scheduled, sources, stats, stream, system, templates,
+    tenant_stats, tenants, timeline, try_outs, waiting_lanes, whoami,
 };
 use axum::Router;
 use axum::http::header;
@@ -84,6 +84,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(sources::get, sources::patch, sources::delete))
         .routes(routes!(sources::receipts::list))
         .routes(routes!(inbound::receive, inbound::handshake))
+        .routes(routes!(receivers::resend))
         .routes(routes!(system::system))
         .routes(routes!(playground::playground))
         .routes(routes!(health::livez))

@@ -47,6 +47,10 @@ pub(crate) struct ReplayFilter {
     status: Option<u16>,
     /// Of these event types; empty for any.
     event_types: Vec<String>,
+    /// In lanes with this ordering key; the empty text for those without one.
+    ordering_key: Option<String>,
+    /// Numbered higher than this in their lanes, and made anew by nobody: what a receiver has asked for.
+    beyond: Option<u64>,
     /// Accepted then or later.
     from: Option<Time>,
     /// Accepted earlier.
@@ -63,6 +67,9 @@ impl ReplayFilter {
             reasons: filter.reasons.iter().map(ToString::to_string).collect(),
             status: filter.status,
             event_types: types.map(ToString::to_string).collect(),
+            ordering_key: (filter.ordering_key.as_ref())
+                .map(|key| key.get().unwrap_or_default().to_owned()),
+            beyond: filter.beyond,
             from: filter.from.map(Time::from),
             until: filter.until.map(Time::from),
         }

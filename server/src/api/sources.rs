@@ -20,6 +20,7 @@ pub(crate) use proof::Refused;
 pub use record::Provider;
 pub(crate) use record::{Source, SourceRecord, SourceSecret};
 pub(crate) use rows::{At, Row, WithoutId};
+pub(crate) use secrets::to_verify;
 
 use super::Api;
 use super::audit::{Act, names};
