@@ -116,9 +116,12 @@ mod tests {
     use crate::id::Chance;
     use std::collections::BTreeSet;
 
-    fn check(sorted: &Sorted<u64>, model: &BTreeSet<u64>, from: u64) {
+    fn check(sorted: &Sorted<u64>, model: &BTreeSet<u64>, from: u64, seed: u8) {
         let rest = sorted.without(|it| *it < from);
-        assert!(rest.eq(model.range(from..).copied()), "from {from}");
+        assert!(
+            rest.eq(model.range(from..).copied()),
+            "from {from}, seed {seed}"
+        );
         for chunk in &sorted.chunks {
             assert!((1..=CHUNK_MAX).contains(&chunk.len()));
             assert!(chunk.capacity() <= CHUNK_MAX);
@@ -150,15 +153,15 @@ mod tests {
                     model.remove(&taken);
                 }
                 if step % 400 == 0 {
-                    check(&sorted, &model, 0);
-                    check(&sorted, &model, thing);
-                    check(&sorted, &model, 30_000);
+                    check(&sorted, &model, 0, seed);
+                    check(&sorted, &model, thing, seed);
+                    check(&sorted, &model, 30_000, seed);
                 }
             }
             for thing in std::mem::take(&mut model) {
                 sorted.remove(&thing);
             }
-            check(&sorted, &model, 0);
+            check(&sorted, &model, 0, seed);
         }
     }
 

@@ -196,14 +196,14 @@ mod tests {
             self.endpoints.insert(id, (key, patterns));
         }
 
-        fn check(&self, event_type: &EventType) {
+        fn check(&self, event_type: &EventType, seed: u8) {
             let walked = self.endpoints.iter().filter(|(_, (_, patterns))| {
                 let mut patterns = patterns.iter();
                 patterns.any(|pattern| pattern.matches(event_type))
             });
             let walked = walked.map(|(id, (key, _))| (*id, *key));
             let found = self.subscriptions.candidates(event_type);
-            assert!(found.eq(walked), "{event_type}");
+            assert!(found.eq(walked), "{event_type}, seed {seed}");
         }
     }
 
@@ -235,7 +235,7 @@ mod tests {
                     _ => model.add(id, slab.insert(()), some_patterns(&mut chance)),
                 }
                 if step % 250 == 0 {
-                    types.iter().for_each(|it| model.check(it));
+                    types.iter().for_each(|it| model.check(it, seed));
                 }
             }
         }
