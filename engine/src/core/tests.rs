@@ -22,4 +22,5 @@ mod retries;
 mod sent;
 mod sequence;
 mod shares;
+mod subscribers;
 mod urgent;
