@@ -134,7 +134,7 @@ mod tests {
         for seed in 0..6 {
             let mut chance = Chance::new([seed; 32]);
             let (mut sorted, mut model) = (Sorted::default(), BTreeSet::new());
-            let mut last = 0;
+            let mut last = 0_u64;
             for step in 0..12_000_u64 {
                 // It grows, and then it shrinks.
                 let puts = if step < 8_000 { 80 } else { 10 };
