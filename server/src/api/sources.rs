@@ -2,6 +2,7 @@
 
 mod answer;
 mod bounds;
+mod checks;
 mod custom;
 mod handshake;
 mod kept;
@@ -26,17 +27,20 @@ use super::audit::{Act, names};
 use super::caller::{Caller, Manage, Read};
 use super::extract::{Id, Json, Query};
 use super::keys_routes::NamedQuery;
-use super::networks::Networks;
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
 use super::time::Time;
 use answer::Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
+use checks::{
+    check_allowed, check_custom, check_name, check_tolerance, check_url, check_whole, misformed,
+    networks, refused,
+};
 use handshake::{Handshake, HandshakeView};
+use postrider::TenantId;
 use postrider::engine::SourceId;
 use postrider::signature::Scheme;
-use postrider::{EventType, TenantId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -47,21 +51,6 @@ const SECRETS_MAX: usize = 4;
 
 /// The longest secret, in bytes.
 const SECRET_BYTES_MAX: usize = 1_024;
-
-/// The longest name and the longest prefix: there has to be room for the provider's type.
-const NAME_CHARS_MAX: usize = 64;
-
-/// The longest URL, in bytes.
-const URL_BYTES_MAX: usize = 2_048;
-
-/// The longest tolerance, in seconds.
-const TOLERANCE_S_MAX: u32 = 3_600;
-
-/// Networks of one source.
-const NETWORKS_MAX: usize = 256;
-
-/// The family of the events that Postrider itself publishes.
-const RESERVED: &str = "postrider";
 
 /// A source, without its secrets.
 #[derive(Debug, Serialize, ToSchema)]
@@ -242,98 +231,6 @@ fn default_tolerance_s() -> u32 {
     300
 }
 
-/// What has the wrong form.
-fn misformed(pointer: &str, detail: impl std::fmt::Display) -> Problem {
-    let detail = detail.to_string();
-    Problem::new(Code::InvalidBody, &detail).at(pointer, detail)
-}
-
-/// What has the right form, and no meaning.
-fn refused(pointer: &str, detail: impl std::fmt::Display) -> Problem {
-    let detail = detail.to_string();
-    Problem::new(Code::InvalidValue, &detail).at(pointer, detail)
-}
-
-fn check_name(text: &str, pointer: &str) -> Result<(), Problem> {
-    let form: EventType = text.parse().map_err(|error| misformed(pointer, error))?;
-    if text.len() > NAME_CHARS_MAX {
-        let detail = format!("use at most {NAME_CHARS_MAX} characters");
-        return Err(misformed(pointer, detail));
-    }
-    if form.as_str().split('.').next() == Some(RESERVED) {
-        let detail = "names that begin with `postrider` are Postrider's own";
-        return Err(refused(pointer, detail));
-    }
-    Ok(())
-}
-
-fn check_tolerance(seconds: u32) -> Result<(), Problem> {
-    if (1..=TOLERANCE_S_MAX).contains(&seconds) {
-        return Ok(());
-    }
-    let detail = format!("use 1 to {TOLERANCE_S_MAX} seconds");
-    Err(misformed("/tolerance_s", detail))
-}
-
-fn networks(texts: &[String]) -> Result<Networks, Problem> {
-    if texts.len() > NETWORKS_MAX {
-        let detail = format!("use at most {NETWORKS_MAX} networks");
-        return Err(misformed("/allowed_networks", detail));
-    }
-    let networks = Networks::of(texts.iter().map(String::as_str));
-    networks.map_err(|(place, error)| refused(&format!("/allowed_networks/{place}"), error))
-}
-
-/// The URL that a provider was given; none, if the text is empty.
-fn check_url(text: String) -> Result<Option<String>, Problem> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let url = url::Url::parse(&text).ok();
-    let is_plain = url.is_some_and(|url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.query().is_none()
-            && url.fragment().is_none()
-    });
-    let is_written = text.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_plain && is_written && text.len() <= URL_BYTES_MAX {
-        return Ok(Some(text));
-    }
-    let detail = format!(
-        "use an http:// or https:// URL of at most {URL_BYTES_MAX} bytes, without a query: that of each \
-         request is put behind it"
-    );
-    Err(misformed("/url", detail))
-}
-
-/// What holds for a source as a whole: one where nothing is signed has no secret, and is for networks
-/// that are named; any other has a secret.
-fn check_whole(record: &SourceRecord, at: &str) -> Result<(), Problem> {
-    match (record.is_unsigned(), record.secrets.is_empty()) {
-        (false, false) => Ok(()),
-        (false, true) => Err(refused(at, "a source needs a secret")),
-        (true, false) => Err(refused(
-            at,
-            "a source where nothing is signed has no secret",
-        )),
-        (true, true) if record.allowed_networks.is_empty() => Err(refused(
-            "/allowed_networks",
-            "nothing is signed: name the networks that are trusted",
-        )),
-        (true, true) => Ok(()),
-    }
-}
-
-/// Custom sources say how they are signed, and no other source does.
-fn check_custom(provider: Provider, custom: Option<&Custom>) -> Result<(), Problem> {
-    match (provider, custom) {
-        (Provider::Custom, Some(custom)) => custom.check(),
-        (Provider::Custom, None) => Err(refused("/custom", "a custom source needs it")),
-        (_, Some(_)) => Err(refused("/custom", "only for the provider `custom`")),
-        (_, None) => Ok(()),
-    }
-}
-
 impl SourceRecord {
     fn new(form: SourceForm, tenant: &TenantId, now: Time) -> Result<Self, Problem> {
         check_name(&form.name, "/name")?;
@@ -497,16 +394,6 @@ impl SourceView {
             created_at: record.created_at,
         }
     }
-}
-
-/// Sources where nothing is signed are made where the operator has said so, and nowhere else.
-fn check_allowed(api: &Api, record: &SourceRecord) -> Result<(), Problem> {
-    if record.is_unsigned() && !api.options().unsigned_sources {
-        let detail = "sources where nothing is signed are off here: the setting `unsigned_sources` has \
-                      them on";
-        return Err(refused("/custom/scheme", detail));
-    }
-    Ok(())
 }
 
 /// The source, if it is the tenant's.
