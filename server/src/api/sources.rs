@@ -120,7 +120,7 @@ pub(crate) struct SourceForm {
     /// Whose webhooks they are.
     provider: Provider,
     /// What the provider signs with: one, or several while they are rotated. Never shown again. None,
-    /// if nothing is signed.
+    /// if nothing is signed, or if its handshake is to bring the first one (`learn_secret`).
     #[serde(default)]
     #[schema(max_items = 4, write_only, example = json!(["whsec_…"]))]
     secrets: Vec<String>,
@@ -241,16 +241,16 @@ impl SourceRecord {
         check_name(&event_prefix, "/event_prefix")?;
         check_tolerance(form.tolerance_s)?;
         check_custom(form.provider, form.custom.as_ref())?;
-        let is_signed = !form.custom.as_ref().is_some_and(Custom::is_unsigned);
-        let is_given = !form.secrets.is_empty() || !is_signed;
-        if !is_given || form.secrets.len() > SECRETS_MAX {
-            let detail = format!("use 1 to {SECRETS_MAX} secrets");
-            return Err(misformed("/secrets", detail));
-        }
         let answer = form.answer.unwrap_or_default();
         answer.check()?;
         let handshake = form.handshake.unwrap_or_default();
         handshake.check()?;
+        let is_signed = !form.custom.as_ref().is_some_and(Custom::is_unsigned);
+        let is_needed = is_signed && !handshake.brings_secret(form.provider.name());
+        if form.secrets.len() > SECRETS_MAX || (is_needed && form.secrets.is_empty()) {
+            let detail = format!("use 1 to {SECRETS_MAX} secrets");
+            return Err(misformed("/secrets", detail));
+        }
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| Problem::new(Code::Internal, error))?;
         let id = SourceId::from_parts(now.0, u128::from_be_bytes(random));

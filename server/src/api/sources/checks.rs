@@ -87,11 +87,16 @@ pub(super) fn check_url(text: String) -> Result<Option<String>, Problem> {
 }
 
 /// What holds for a source as a whole: one where nothing is signed has no secret, and is for networks
-/// that are named; any other has a secret.
+/// that are named; any other has a secret, or a handshake that is to bring one.
 pub(super) fn check_whole(record: &SourceRecord, at: &str) -> Result<(), Problem> {
     match (record.is_unsigned(), record.secrets.is_empty()) {
         (false, false) => Ok(()),
-        (false, true) => Err(refused(at, "a source needs a secret")),
+        (false, true) if record.awaits_secret() => Ok(()),
+        (false, true) => Err(refused(
+            at,
+            "a source needs a secret, unless its handshake is of the kind `hook_secret` and has \
+             `learn_secret`",
+        )),
         (true, false) => Err(refused(
             at,
             "a source where nothing is signed has no secret",

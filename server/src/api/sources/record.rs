@@ -172,6 +172,11 @@ impl SourceRecord {
     pub(crate) fn is_unsigned(&self) -> bool {
         self.custom.as_ref().is_some_and(Custom::is_unsigned)
     }
+
+    /// Whether it has no secret, and its handshake is to bring the first one.
+    pub(crate) fn awaits_secret(&self) -> bool {
+        self.secrets.is_empty() && self.handshake.brings_secret(self.provider.name())
+    }
 }
 
 /// A secret of a source.
