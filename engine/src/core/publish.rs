@@ -54,6 +54,7 @@ impl Core {
             event_type: new.event_type,
             payload: new.payload,
             payload_type: new.payload_type,
+            headers: new.headers,
             ordering_key: new.ordering_key,
             published_at: self.now.wall,
         });
@@ -114,14 +115,16 @@ impl Core {
         let payload = LazyCell::new(|| Document::read(&new.payload).ok());
         let mut steps_left = self.limits.filter_steps_max;
         let mut fits = |filter: &Filter| {
-            let Some(payload) = payload.as_ref() else {
+            let asks = filter.asks_payload();
+            let payload = if asks { payload.as_ref() } else { None };
+            if asks && payload.is_none() {
                 undecided.unreadable += 1;
                 return false;
-            };
+            }
             // However much others have used, there is enough for what is not made to be costly.
             let most = Filter::STEPS_MAX.min(steps_left.max(Filter::STEPS_MIN));
             let steps = Steps::new(most);
-            let judged = filter.judge(payload, &steps);
+            let judged = filter.judge(payload, &new.headers, &steps);
             steps_left = steps_left.saturating_sub(most - steps.left());
             judged.unwrap_or_else(|TooCostly| {
                 undecided.too_costly += 1;
@@ -234,7 +237,8 @@ impl Core {
     }
 }
 
-/// SHA-256 over everything that a repeat must have in common.
+/// SHA-256 over everything that a repeat must have in common. Headers are not among it: in one of them a
+/// provider may count its repeats.
 pub(crate) fn digest(new: &NewEvent) -> [u8; 32] {
     let target = match new.target {
         Target::Endpoint(id) => id.to_string(),

@@ -14,8 +14,8 @@ use bytes::Bytes;
 use postrider::engine::json::compact;
 use postrider::engine::{PayloadForm, RenderContext, Verdict};
 use postrider::{
-    DeliveryId, Event, EventId, EventType, Filter, InvalidFilter, OrderingKey, PayloadType,
-    Template, TenantId,
+    DeliveryId, Event, EventHeaders, EventId, EventType, Filter, InvalidFilter, OrderingKey,
+    PayloadType, Template, TenantId,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -214,6 +214,7 @@ pub(crate) async fn template(
         event_type: form.event_type,
         payload: Bytes::copy_from_slice(form.payload.get().as_bytes()),
         payload_type: PayloadType::default(),
+        headers: EventHeaders::default(),
         ordering_key: OrderingKey::none(),
         published_at: now,
     };

@@ -13,8 +13,8 @@ use postrider::{
 use postrider::{MemoryBounds, MemoryStore};
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryState, EndpointId, EndpointStatus, EndpointUpdate,
-    Event, EventId, FailReason, Health, Idempotency, LaneId, Load, Note, NoteId, PayloadType,
-    Receipt, ReplayId, Seq, TenantId, Wall,
+    Event, EventHeaders, EventId, FailReason, Health, Idempotency, LaneId, Load, Note, NoteId,
+    PayloadType, Receipt, ReplayId, Seq, TenantId, Wall,
 };
 use postrider_sim::chance::{Chance, Rolls};
 use std::collections::BTreeMap;
@@ -154,8 +154,14 @@ impl Script {
             1 => PayloadType::new("application/json", Some("gzip")),
             _ => Ok(PayloadType::default()),
         };
+        let topic = format!("topic/{}", self.rolls.up_to(9));
+        let headers = match self.rolls.percent(30) {
+            true => EventHeaders::new([("x-shop", "a.example"), ("x-topic", &topic)]),
+            false => Ok(EventHeaders::default()),
+        };
         event.event = Arc::new(Event {
             payload_type: kind.unwrap(),
+            headers: headers.unwrap(),
             ..Event::clone(&event.event)
         });
         self.events.push(self.next);

@@ -117,7 +117,7 @@ fn written(place: &str, name: &str, data: &impl Serialize) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use postrider::{EventId, EventPlace, OrderingKey, PayloadType, TenantId, Wall};
+    use postrider::{EventHeaders, EventId, EventPlace, OrderingKey, PayloadType, TenantId, Wall};
     use std::sync::Arc;
 
     fn shown(payload: &'static [u8]) -> String {
@@ -131,6 +131,7 @@ mod tests {
             event_type: "a.b".parse().unwrap(),
             payload: Bytes::from_static(payload),
             payload_type,
+            headers: EventHeaders::default(),
             ordering_key: OrderingKey::none(),
             published_at: Wall(0),
         };
