@@ -2,6 +2,7 @@
 
 mod answer;
 mod bounds;
+mod carried;
 mod checks;
 mod custom;
 mod handshake;
@@ -14,6 +15,7 @@ mod secrets;
 mod signature_form;
 
 pub(crate) use bounds::check_body_bytes;
+pub(crate) use carried::show as show_kept;
 pub(crate) use custom::Custom;
 pub(crate) use handshake::HandshakeKind;
 pub(crate) use kept::Sources;
@@ -89,6 +91,8 @@ pub(crate) struct SourceView {
     handshake: HandshakeView,
     /// The largest body that it takes, in bytes.
     body_bytes_max: u64,
+    /// The headers of its requests that its events keep.
+    headers: Vec<String>,
     /// When it was made.
     created_at: Time,
 }
@@ -162,6 +166,12 @@ pub(crate) struct SourceForm {
     #[serde(default)]
     #[schema(minimum = 1, maximum = 26214400, example = 26214400)]
     body_bytes_max: Option<u64>,
+    /// The headers of its requests that its events keep: filters, templates and endpoints get them. None
+    /// with a signature or a credential. Default: those of the provider that carry meaning; for `custom`
+    /// none.
+    #[serde(default)]
+    #[schema(max_items = 32, example = json!(["x-acme-shop"]))]
+    headers: Option<Vec<String>>,
 }
 
 /// A change of a source: what is left out stays.
@@ -206,6 +216,9 @@ pub(crate) struct SourcePatch {
     /// Another bound of its bodies.
     #[schema(minimum = 1, maximum = 26214400)]
     body_bytes_max: Option<u64>,
+    /// Other headers that its events keep, instead of those there are.
+    #[schema(max_items = 32)]
+    headers: Option<Vec<String>>,
 }
 
 impl SourcePatch {
@@ -223,6 +236,7 @@ impl SourcePatch {
             ("answer", self.answer.is_some()),
             ("handshake", self.handshake.is_some()),
             ("body_bytes_max", self.body_bytes_max.is_some()),
+            ("headers", self.headers.is_some()),
         ])
     }
 }
@@ -269,6 +283,7 @@ impl SourceRecord {
             answer,
             handshake,
             body_bytes_max: form.body_bytes_max,
+            headers: form.headers.map(carried::checked).transpose()?,
             created_at: now,
         };
         record.add_secrets(form.secrets, "/secrets", now)?;
@@ -317,6 +332,9 @@ impl SourceRecord {
             record.handshake = handshake;
         }
         record.body_bytes_max = patch.body_bytes_max.or(record.body_bytes_max);
+        if let Some(names) = patch.headers {
+            record.headers = Some(carried::checked(names)?);
+        }
         // Last, since what a secret has to be depends on how it is used.
         record.add_secrets(patch.add_secrets.unwrap_or_default(), "/add_secrets", now)?;
         check_whole(&record, "/remove_secrets")?;
@@ -391,6 +409,11 @@ impl SourceView {
             answer: record.answer.clone(),
             handshake: record.handshake.view(record.provider.name()),
             body_bytes_max: api.body_bytes_max(source),
+            headers: record
+                .header_names()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
             created_at: record.created_at,
         }
     }

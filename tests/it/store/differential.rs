@@ -156,7 +156,7 @@ impl Script {
         };
         let topic = format!("topic/{}", self.rolls.up_to(9));
         let headers = match self.rolls.percent(30) {
-            true => EventHeaders::new([("x-shop", "a.example"), ("x-topic", &topic)]),
+            true => EventHeaders::new([("x-shop", "a.example"), ("x-topic", topic.as_str())]),
             false => Ok(EventHeaders::default()),
         };
         event.event = Arc::new(Event {

@@ -39,7 +39,10 @@ pub(super) async fn headers_are_kept_with_their_event<S: Store>(store: &Arc<S>) 
     for payloads in [true, false] {
         let query = EventOutlineQuery {
             endpoint: ENDPOINT,
-            filter: EventFilter::default(),
+            filter: EventFilter {
+                tenant: Some(TenantId::default()),
+                ..EventFilter::default()
+            },
             ordering_key: None,
             payloads,
             after: None,
