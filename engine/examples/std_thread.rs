@@ -12,10 +12,10 @@
 
 use postrider_engine::signature::{Scheme, Verifier};
 use postrider_engine::{
-    Answer, AttemptId, Batch, CallId, Command, Core, EndpointSpec, Fact, Failure, FailureKind,
-    Input, Limits, Load, MemoryStore, Mono, NewEvent, Now, OrderingKey, Outcome, PayloadType,
-    Phase, Reason, Recovered, Request, Response, RetryPolicy, Schedule, Scheduler, Secret, Target,
-    TenantId, Wall, turn,
+    Answer, AttemptId, Batch, CallId, Command, Core, EndpointSpec, EventHeaders, Fact, Failure,
+    FailureKind, Input, Limits, Load, MemoryStore, Mono, NewEvent, Now, OrderingKey, Outcome,
+    PayloadType, Phase, Reason, Recovered, Request, Response, RetryPolicy, Schedule, Scheduler,
+    Secret, Target, TenantId, Wall, turn,
 };
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -240,6 +240,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             event_type: story.parse()?,
             payload: format!("{story:?}").into(),
             payload_type: PayloadType::default(),
+            headers: EventHeaders::default(),
             ordering_key: OrderingKey::none(),
             idempotency_key: None,
         };

@@ -46,7 +46,7 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 }
 
 /// Names that are kept for signatures, whether or not the endpoint has them.
-fn is_for_signatures(name: &str) -> bool {
+pub(crate) fn is_for_signatures(name: &str) -> bool {
     let signature = "x-signature";
     name == signature || HeaderNames::is_next(name, signature) || name.starts_with("webhook-")
 }
@@ -86,16 +86,20 @@ pub(crate) fn check(headers: &[(String, String)], limits: &Limits) -> Result<(),
         {
             return Err(InvalidSpec::HeaderTwice { name: name.clone() });
         }
-        let visible = |byte: u8| (0x20..0x7f).contains(&byte) || byte == b'\t';
-        if !value.bytes().all(visible) || value.trim_matches([' ', '\t']) != value {
+        if !value.bytes().all(is_visible) || value.trim_matches([' ', '\t']) != value {
             return Err(InvalidSpec::HeaderValue { name: name.clone() });
         }
     }
     Ok(())
 }
 
+/// What values of headers are made of, for us.
+pub(crate) fn is_visible(byte: u8) -> bool {
+    (0x20..0x7f).contains(&byte) || byte == b'\t'
+}
+
 /// RFC 9110, section 5.6.2.
-fn is_token(byte: u8) -> bool {
+pub(crate) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 

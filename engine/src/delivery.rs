@@ -1,5 +1,6 @@
 //! Events, their deliveries, and what is recorded of each attempt.
 
+use crate::event_headers::EventHeaders;
 use crate::id::{self, AttemptId, EndpointId, EventId};
 use crate::names::{EventType, OrderingKey, TenantId};
 use crate::outcome::Outcome;
@@ -24,6 +25,8 @@ pub struct Event {
     pub payload: Bytes,
     /// What these bytes are.
     pub payload_type: PayloadType,
+    /// What is told beside them.
+    pub headers: EventHeaders,
     /// Which lane of each endpoint it goes to.
     pub ordering_key: OrderingKey,
     /// When it was published.

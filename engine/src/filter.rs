@@ -1,10 +1,13 @@
 //! A content filter: which of the events that an endpoint subscribes to it gets, by their payload.
 
+mod headers;
+mod judging;
 mod operand;
 #[cfg(test)]
 mod tests;
 
 use crate::json::{Document, Kind, Unreadable, Value};
+use headers::Asks;
 use operand::Operand;
 pub(crate) use operand::Steps;
 use serde_json::value::RawValue;
@@ -33,13 +36,14 @@ use std::sync::Arc;
 /// | `$and`, `$or` | fits all of these, or at least one |
 /// | `$not` | does not fit this |
 /// | `$at` | has at the path `path`, a list of names and places, what fits `is` |
+/// | `$headers` | whatever stands here: the headers of the event fit this, each asked for by its name, in any case |
 ///
 /// Only values of the same type compare. Numbers are compared exactly at any size, so that `1` equals
 /// `1.0` and `12345678901234567890123` is not `…124`; texts are compared by code points. Where a path
 /// leads nowhere only `$exists: false`, `$ne`, `$nin` and `$not` can match. Names with a dot in
 /// them, or with `$` at their beginning, are asked about with `$at`. The payload is read as
 /// [`crate::json`] says, whatever its type: what a filter does not ask for cannot hide the rest. A
-/// payload that is not JSON, or that is coded, matches no filter, and neither does one of which the filter would look at more than [`Filter::STEPS_MAX`] bytes: see [`Verdict`].
+/// payload that is not JSON, or that is coded, matches no filter but one that asks of headers alone, and neither does one of which the filter would look at more than [`Filter::STEPS_MAX`] bytes: see [`Verdict`].
 ///
 /// ```
 /// use postrider_engine::Filter;
@@ -59,6 +63,9 @@ use std::sync::Arc;
 /// let dotted: Filter = r#"{"$at": {"path": ["labels", "app.name"], "is": "web"}}"#.parse()?;
 /// assert!(dotted.matches_payload(br#"{"labels": {"app.name": "web"}}"#));
 ///
+/// let shop: Filter = r#"{"$headers": {"x-shopify-shop-domain": "a.myshopify.com"}}"#.parse()?;
+/// assert!(!shop.matches_payload(b"{}"), "this event has no headers");
+///
 /// let error = r#"{"amount": {"$above": 10000}}"#.parse::<Filter>().unwrap_err();
 /// assert_eq!(error.pointer, "/amount/$above");
 /// # Ok::<(), postrider_engine::InvalidFilter>(())
@@ -69,6 +76,7 @@ pub struct Filter(Arc<Parsed>);
 struct Parsed {
     text: Box<str>,
     all: All,
+    asks: Asks,
 }
 
 /// What a filter says of a payload.
@@ -149,7 +157,7 @@ pub enum FilterProblem {
     },
 }
 
-const OPERATORS: [&str; 16] = [
+const OPERATORS: [&str; 17] = [
     "$eq",
     "$ne",
     "$gt",
@@ -166,6 +174,7 @@ const OPERATORS: [&str; 16] = [
     "$or",
     "$not",
     "$at",
+    "$headers",
 ];
 
 /// What `$at` takes.
@@ -188,6 +197,14 @@ enum Condition {
     And(Box<[All]>),
     Or(Box<[All]>),
     Not(All),
+    /// The headers of the event fit.
+    Headers(All),
+}
+
+/// What conditions are judged by, beside the value that they are about.
+struct Look<'s, 'd, 'j> {
+    steps: &'s Steps,
+    headers: Option<Value<'d, 'j>>,
 }
 
 /// A filter would have to look at too many bytes.
@@ -215,42 +232,15 @@ impl Filter {
     pub fn as_str(&self) -> &str {
         &self.0.text
     }
-
-    /// What it says of this payload, taken by itself.
-    #[must_use]
-    pub fn verdict(&self, payload: &[u8]) -> Verdict {
-        self.verdict_within(payload, Self::STEPS_MAX)
-    }
-
-    /// The same, if it may look at so many bytes of it.
-    #[must_use]
-    pub fn verdict_within(&self, payload: &[u8], steps: u64) -> Verdict {
-        let document = match Document::read(payload) {
-            Ok(document) => document,
-            Err(error) => return Verdict::Unreadable(error),
-        };
-        match self.judge(&document, &Steps::new(steps)) {
-            Ok(true) => Verdict::Match,
-            Ok(false) => Verdict::NoMatch,
-            Err(TooCostly) => Verdict::TooCostly,
-        }
-    }
-
-    /// Whether this payload fits. One that is not JSON does not.
-    #[must_use]
-    pub fn matches_payload(&self, payload: &[u8]) -> bool {
-        self.verdict(payload) == Verdict::Match
-    }
-
-    /// Whether a payload that is read fits, as far as so many steps tell.
-    pub(crate) fn judge(&self, payload: &Document<'_>, steps: &Steps) -> Result<bool, TooCostly> {
-        self.0.all.hold(Some(payload.root()), steps)
-    }
 }
 
 impl All {
-    fn hold(&self, value: Option<Value<'_, '_>>, steps: &Steps) -> Result<bool, TooCostly> {
-        all_hold(&self.0, |condition| condition.holds(value, steps))
+    fn hold(
+        &self,
+        value: Option<Value<'_, '_>>,
+        look: &Look<'_, '_, '_>,
+    ) -> Result<bool, TooCostly> {
+        all_hold(&self.0, |condition| condition.holds(value, look))
     }
 }
 
@@ -281,7 +271,12 @@ fn one_holds<T>(
 
 impl Condition {
     /// Whether what stands at a path, if anything, is as wished.
-    fn holds(&self, value: Option<Value<'_, '_>>, steps: &Steps) -> Result<bool, TooCostly> {
+    fn holds(
+        &self,
+        value: Option<Value<'_, '_>>,
+        look: &Look<'_, '_, '_>,
+    ) -> Result<bool, TooCostly> {
+        let steps = look.steps;
         steps.take(1)?;
         match (self, value) {
             (Self::At(path, all), value) => {
@@ -292,12 +287,13 @@ impl Condition {
                         None => None,
                     };
                 }
-                all.hold(end, steps)
+                all.hold(end, look)
             }
             (Self::Exists(wanted), value) => Ok(value.is_some() == *wanted),
-            (Self::And(parts), value) => all_hold(parts, |part| part.hold(value, steps)),
-            (Self::Or(parts), value) => one_holds(parts.iter(), |part| part.hold(value, steps)),
-            (Self::Not(part), value) => Ok(!part.hold(value, steps)?),
+            (Self::And(parts), value) => all_hold(parts, |part| part.hold(value, look)),
+            (Self::Or(parts), value) => one_holds(parts.iter(), |part| part.hold(value, look)),
+            (Self::Not(part), value) => Ok(!part.hold(value, look)?),
+            (Self::Headers(all), _) => all.hold(look.headers, look),
             (_, None) => Ok(false),
             (Self::Eq(wanted), Some(value)) => wanted.equals(value, steps),
             (Self::Order(fits, bound), Some(value)) => {
@@ -314,7 +310,7 @@ impl Condition {
                 })
             }
             (Self::Element(part), Some(value)) => {
-                one_holds(value.elements(), |it| part.hold(Some(it), steps))
+                one_holds(value.elements(), |it| part.hold(Some(it), look))
             }
             (Self::Contains(Operand::Text(part)), Some(value)) => {
                 Ok(text(value, steps)?.is_some_and(|text| text.contains(&**part)))
@@ -373,8 +369,8 @@ impl FromStr for Filter {
             return Err(reader.refused(FilterProblem::NotAnObject));
         }
         let all = reader.members(document.root(), 1)?;
-        let text = text.into();
-        Ok(Self(Arc::new(Parsed { text, all })))
+        let (text, asks) = (text.into(), Asks::of(&all));
+        Ok(Self(Arc::new(Parsed { text, all, asks })))
     }
 }
 
@@ -436,16 +432,22 @@ impl Reader {
         list.elements().map(|it| self.operand(it)).collect()
     }
 
+    /// Counts a condition.
+    fn count(&mut self) -> Result<(), InvalidFilter> {
+        self.conditions += 1;
+        match self.conditions > Filter::CONDITIONS_MAX {
+            true => Err(self.refused(FilterProblem::TooMany)),
+            false => Ok(()),
+        }
+    }
+
     fn condition(
         &mut self,
         name: &str,
         operand: Value<'_, '_>,
         depth: usize,
     ) -> Result<Condition, InvalidFilter> {
-        self.conditions += 1;
-        if self.conditions > Filter::CONDITIONS_MAX {
-            return Err(self.refused(FilterProblem::TooMany));
-        }
+        self.count()?;
         if name.starts_with('$') {
             return self.operator(name, operand, depth);
         }
@@ -497,6 +499,7 @@ impl Reader {
                 }
                 None => takes(AT),
             },
+            ("$headers", _) => return self.headers(operand, depth + 1),
             (_, Kind::Array) if operand.element(0).is_some() => {
                 let parts = self.parts(operand, depth + 1)?;
                 return Ok(match operator {

@@ -4,6 +4,7 @@ use crate::batch::{BatchId, CommitError, Receipt};
 use crate::delivery::{DeliveryState, Event, LaneId, Ordinal, Seq};
 use crate::endpoint::{Endpoint, EndpointSpec};
 use crate::error::PublishError;
+use crate::event_headers::EventHeaders;
 use crate::id::{AttemptId, DeliveryId, EndpointId, EventId, ReplayId};
 use crate::limits::Limits;
 use crate::names::{EventType, OrderingKey, TenantId};
@@ -65,6 +66,8 @@ pub struct NewEvent {
     pub payload: Bytes,
     /// What these bytes are.
     pub payload_type: PayloadType,
+    /// What is told beside them.
+    pub headers: EventHeaders,
     /// Which lane of each endpoint it goes to.
     pub ordering_key: OrderingKey,
     /// A repeat with the same key and content gives the same event.

@@ -16,6 +16,7 @@ mod delivery;
 mod endpoint;
 mod endpoint_state;
 mod error;
+mod event_headers;
 mod fact;
 mod filter;
 mod footprint;
@@ -68,6 +69,7 @@ pub use error::{
     BackfillError, Closed, DiscardError, EndpointError, Full, InvalidSpec, PingError, PublishError,
     ResendError, RetryError,
 };
+pub use event_headers::{EventHeaders, InvalidEventHeaders};
 pub use fact::{AttemptResult, Fact, Of, Undecided};
 pub use filter::{Filter, FilterProblem, InvalidFilter, Verdict};
 pub use footprint::Footprint;

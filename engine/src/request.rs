@@ -90,7 +90,8 @@ pub struct Behind {
 #[derive(Clone)]
 pub struct Prepared<'r> {
     /// Content type, identification, signatures in every form of the endpoint by every secret that
-    /// is live, all with names in lower case; and last the endpoint's own, as its owner wrote them.
+    /// is live, headers of the event, all with names in lower case; and last the endpoint's own, as its
+    /// owner wrote them.
     pub headers: Vec<(&'r str, Cow<'r, str>)>,
     /// How many of the headers, at the end, are the endpoint's own: their values are as secret as
     /// its secrets.
@@ -365,10 +366,27 @@ impl Request {
             let signed = signer.sign(&message)?.into_iter();
             headers.extend(signed.map(|header| (header.name, Cow::Owned(header.value))));
         }
+        self.add_event_headers(&mut headers);
         let own = self.route.headers.iter();
         headers.extend(own.map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str()))));
         let own = self.route.headers.len();
         Ok(Prepared { headers, own, body })
+    }
+
+    /// The headers of the event, under their own names where nothing else of the request has them. Of a
+    /// batch, whose events may differ in them, none.
+    fn add_event_headers<'r>(&'r self, headers: &mut Vec<(&'r str, Cow<'r, str>)>) {
+        if self.batches() {
+            return;
+        }
+        let own = &self.route.headers;
+        for (name, value) in self.event.headers.iter() {
+            let is_taken = headers.iter().any(|(it, _)| it.eq_ignore_ascii_case(name))
+                || own.iter().any(|(it, _)| it.eq_ignore_ascii_case(name));
+            if !is_taken {
+                headers.push((name, Cow::Borrowed(value)));
+            }
+        }
     }
 }
 

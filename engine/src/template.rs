@@ -28,6 +28,8 @@ use std::sync::Arc;
 /// | `delivery_id` | the delivery |
 /// | `attempt`, `previous_attempts` | the number of the attempt, from 1, and one less |
 /// | `sent_at`, `sent_at_seconds`, `sent_at_ms` | when the attempt starts |
+/// | `headers` | the headers of the event, as an object |
+/// | `headers.NAME` | the one with this name, in any case; `null` if there is none |
 /// | `data` | the payload |
 ///
 /// `data` goes on into the payload by names and, in arrays, by places from 0: `data.items.0.price`. One
@@ -84,6 +86,10 @@ enum Path {
     Attempt,
     PreviousAttempts,
     Sent(Time),
+    /// All headers of the event.
+    Headers,
+    /// The one with this name, in lower case.
+    Header(String),
     Data(Vec<String>),
 }
 
@@ -223,6 +229,8 @@ impl Template {
                 Path::Attempt => sending.attempt.to_string(),
                 Path::PreviousAttempts => sending.attempt.saturating_sub(1).to_string(),
                 Path::Sent(form) => form.write(sending.at),
+                Path::Headers => event.headers.json(),
+                Path::Header(name) => quoted(event.headers.get(name)?),
                 Path::Data(parts) => return data.at(parts),
             }))
         });

@@ -5,7 +5,7 @@ use crate::history::Direction;
 use crate::store::{Store, StoreError};
 use bytes::Bytes;
 use postrider_engine::{
-    DeliveryRecord, EndpointId, EventId, EventType, Had, OrderingKey, TenantId,
+    DeliveryRecord, EndpointId, Event, EventHeaders, EventId, EventType, Had, OrderingKey, TenantId,
 };
 use std::sync::Arc;
 
@@ -38,6 +38,8 @@ pub struct EventOutline {
     pub event_type: EventType,
     /// Its payload, if it is asked for.
     pub payload: Option<Bytes>,
+    /// Its headers, if its payload is asked for.
+    pub headers: EventHeaders,
     /// It was published for one endpoint alone. A store need not say so of an event that the endpoint
     /// has had.
     pub addressed: bool,
@@ -63,6 +65,14 @@ impl EventOutlineQuery {
             direction: Direction::OldestFirst,
             after: self.after,
             most: self.most,
+        }
+    }
+
+    /// The headers of an event, as far as they are asked for.
+    pub(crate) fn headers_of(&self, event: &Event) -> EventHeaders {
+        match self.payloads {
+            true => event.headers.clone(),
+            false => EventHeaders::default(),
         }
     }
 
@@ -101,6 +111,7 @@ pub(crate) async fn by_reading<S: Store + ?Sized>(
             id: event.id,
             event_type: event.event_type.clone(),
             payload: query.payloads.then(|| event.payload.clone()),
+            headers: query.headers_of(&event),
             addressed: false,
             had: had_by(&deliveries, query.endpoint),
         });

@@ -178,7 +178,8 @@ mod tests {
     use super::*;
     use crate::store::MemoryStore;
     use postrider_engine::{
-        Change, DeliveryId, Event, EventId, LaneId, NewDelivery, OrderingKey, PayloadType, Publish,
+        Change, DeliveryId, Event, EventHeaders, EventId, LaneId, NewDelivery, OrderingKey,
+        PayloadType, Publish,
     };
 
     fn letter(endpoint: u128, at: u64, event_type: &str) -> DeliveryOutline {
@@ -248,6 +249,7 @@ mod tests {
                 event_type: "a.b".parse().unwrap(),
                 payload: "{}".into(),
                 payload_type: PayloadType::default(),
+                headers: EventHeaders::default(),
                 ordering_key: OrderingKey::none(),
                 published_at: Wall(5),
             }),

@@ -86,13 +86,14 @@ pub use postrider_engine::{
     Attempt, AttemptId, AttemptResult, BackfillError, BatchPolicy, BodyTooLarge, BreakerPolicy,
     ClientIdentity, Closed, DeliveryId, DeliveryRecord, DeliveryState, DisabledReason,
     DiscardError, Drained, Endpoint, EndpointError, EndpointId, EndpointName, EndpointSpec,
-    EndpointStatus, Event, EventId, EventPattern, EventType, Fact, FailReason, Failure,
-    FailureKind, Filter, FilterProblem, Footprint, Full, Had, HeaderLines, InvalidFilter,
-    InvalidName, InvalidPayloadType, InvalidSpec, InvalidTemplate, LaneId, Ledger, Limits,
-    MemoryBounds, NewDelivery, Note, NoteId, OnFailed, Ordering, OrderingKey, Outcome, PayloadForm,
-    PayloadType, PhaseTimes, PingError, PublishError, Published, RateLimit, Repeat, ReplayId,
-    ResendError, Response, RetryError, RetryPolicy, Schedule, Secret, Sending, Sent, SentBody,
-    SignatureForm, Template, TemplateProblem, TenantId, Wall,
+    EndpointStatus, Event, EventHeaders, EventId, EventPattern, EventType, Fact, FailReason,
+    Failure, FailureKind, Filter, FilterProblem, Footprint, Full, Had, HeaderLines,
+    InvalidEventHeaders, InvalidFilter, InvalidName, InvalidPayloadType, InvalidSpec,
+    InvalidTemplate, LaneId, Ledger, Limits, MemoryBounds, NewDelivery, Note, NoteId, OnFailed,
+    Ordering, OrderingKey, Outcome, PayloadForm, PayloadType, PhaseTimes, PingError, PublishError,
+    Published, RateLimit, Repeat, ReplayId, ResendError, Response, RetryError, RetryPolicy,
+    Schedule, Secret, Sending, Sent, SentBody, SignatureForm, Template, TemplateProblem, TenantId,
+    Wall,
 };
 pub use readiness::NotReady;
 pub use reading::LaneRecord;

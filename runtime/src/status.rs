@@ -199,7 +199,8 @@ impl FromStr for EventState {
 mod tests {
     use super::*;
     use postrider_engine::{
-        EndpointId, Event, FailReason, LaneId, OrderingKey, PayloadType, Seq, TenantId,
+        EndpointId, Event, EventHeaders, FailReason, LaneId, OrderingKey, PayloadType, Seq,
+        TenantId,
     };
     use std::sync::Arc;
 
@@ -213,6 +214,7 @@ mod tests {
             event_type: "a.b".parse().unwrap(),
             payload: "{}".into(),
             payload_type: PayloadType::default(),
+            headers: EventHeaders::default(),
             ordering_key: OrderingKey::none(),
             published_at: Wall(0),
         };

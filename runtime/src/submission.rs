@@ -1,7 +1,7 @@
 //! What a service submits.
 
 use bytes::Bytes;
-use postrider_engine::{EndpointId, InvalidName, NewEvent, PayloadType, Target};
+use postrider_engine::{EndpointId, EventHeaders, InvalidName, NewEvent, PayloadType, Target};
 use std::sync::Arc;
 
 /// An event to publish, and where it goes: to all subscribers of the tenant `default`, unless said
@@ -11,6 +11,7 @@ pub struct Submission {
     event_type: String,
     payload: Bytes,
     payload_type: PayloadType,
+    headers: EventHeaders,
     tenant: Option<String>,
     target: Target,
     ordering_key: Option<String>,
@@ -25,6 +26,7 @@ impl Submission {
             event_type: event_type.into(),
             payload: Bytes::copy_from_slice(payload.as_ref()),
             payload_type: PayloadType::default(),
+            headers: EventHeaders::default(),
             tenant: None,
             target: Target::Subscribers,
             ordering_key: None,
@@ -37,6 +39,14 @@ impl Submission {
     #[must_use]
     pub fn payload_type(mut self, payload_type: PayloadType) -> Self {
         self.payload_type = payload_type;
+        self
+    }
+
+    /// With these headers beside its payload: see [`EventHeaders`]. A repeat with other headers is a
+    /// repeat all the same.
+    #[must_use]
+    pub fn headers(mut self, headers: EventHeaders) -> Self {
+        self.headers = headers;
         self
     }
 
@@ -80,6 +90,7 @@ impl Submission {
             event_type: self.event_type.parse()?,
             payload: self.payload,
             payload_type: self.payload_type,
+            headers: self.headers,
             ordering_key: self
                 .ordering_key
                 .map(|key| key.parse())

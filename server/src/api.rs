@@ -20,6 +20,7 @@ mod endpoint_form;
 mod endpoint_list;
 mod endpoint_names;
 mod endpoints;
+mod event_headers;
 mod event_state;
 mod event_types;
 mod events;

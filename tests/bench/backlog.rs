@@ -5,7 +5,9 @@ use crate::median;
 use crate::process::{measure, start};
 use bytes::Bytes;
 use postrider::store::Store;
-use postrider::{BreakerPolicy, DeliveryId, EndpointId, EndpointSpec, EventId, PayloadType};
+use postrider::{
+    BreakerPolicy, DeliveryId, EndpointId, EndpointSpec, EventHeaders, EventId, PayloadType,
+};
 use postrider::{Event, Limits, OrderingKey, Postrider, SqliteStore};
 use postrider_engine::{Change, LaneId, NewDelivery, Publish, Wall};
 use rustix::time::{ClockId, clock_gettime};
@@ -221,6 +223,7 @@ async fn publish(
                 event_type: "payment.succeeded".parse().unwrap(),
                 payload: payload.clone(),
                 payload_type: PayloadType::default(),
+                headers: EventHeaders::default(),
                 ordering_key: OrderingKey::none(),
                 published_at: Wall(1_760_000_000_000),
             };

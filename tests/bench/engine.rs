@@ -4,9 +4,9 @@ use crate::median;
 use crate::process::{cpu_seconds, measure};
 use bytes::Bytes;
 use postrider_engine::{
-    Answer, AttemptId, Batch, CallId, Command, Core, EndpointId, EndpointSpec, Input, Limits, Load,
-    MemoryBounds, MemoryStore, Mono, NewEvent, Now, OrderingKey, Outcome, PayloadType, Recovered,
-    Request, Response, Scheduler, Secret, Target, TenantId, Wall, turn,
+    Answer, AttemptId, Batch, CallId, Command, Core, EndpointId, EndpointSpec, EventHeaders, Input,
+    Limits, Load, MemoryBounds, MemoryStore, Mono, NewEvent, Now, OrderingKey, Outcome,
+    PayloadType, Recovered, Request, Response, Scheduler, Secret, Target, TenantId, Wall, turn,
 };
 use std::collections::VecDeque;
 
@@ -93,6 +93,7 @@ impl Bench {
             event_type: "payment.succeeded".parse().unwrap(),
             payload: Bytes::from(vec![b'x'; 1_024]),
             payload_type: PayloadType::default(),
+            headers: EventHeaders::default(),
             ordering_key: OrderingKey::none(),
             idempotency_key: None,
         };

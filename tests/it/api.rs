@@ -8,6 +8,7 @@ mod client;
 mod deliveries;
 mod endpoints;
 mod errors;
+mod event_headers;
 mod events;
 mod keys;
 mod lists;

@@ -3,8 +3,8 @@
 use crate::receiver::{Receiver, SECRET, end_of, hasty, loopback, until};
 use bytes::Bytes;
 use postrider::engine::{
-    Attempt, Change, CommitError, DeliveryId, Event, EventId, LaneId, Load, Loaded, NewDelivery,
-    Note, PayloadType, Publish, Receipt, Recovered, ReplayId, Wall,
+    Attempt, Change, CommitError, DeliveryId, Event, EventHeaders, EventId, LaneId, Load, Loaded,
+    NewDelivery, Note, PayloadType, Publish, Receipt, Recovered, ReplayId, Wall,
 };
 use postrider::replay::{ReplayError, ReplayLog};
 use postrider::store::{StoreError, StoreFuture};
@@ -453,6 +453,7 @@ fn passed_over(number: u128) -> Change {
             event_type: "a.b".parse().unwrap(),
             payload: "{}".into(),
             payload_type: PayloadType::default(),
+            headers: EventHeaders::default(),
             ordering_key: OrderingKey::none(),
             published_at: Wall(5),
         }),

@@ -5,6 +5,7 @@ mod durable;
 mod embedded;
 mod handlers;
 mod handshakes;
+mod headers;
 mod large;
 mod listeners;
 mod networks;

@@ -1,14 +1,16 @@
 //! What the filters of many endpoints say of one event.
 
+use crate::event_headers::EventHeaders;
 use crate::fact::Undecided;
 use crate::filter::{Filter, Steps, TooCostly, Verdict};
 use crate::json::{Document, Unreadable};
 use std::collections::BTreeMap;
 
-/// Judges one payload by one filter after the other. The payload is read once, and only if a filter asks;
+/// Judges one event by one filter after the other. The payload is read once, and only if a filter asks;
 /// filters with the same text are judged once, and use up their steps once.
 pub(super) struct Judge<'e> {
     bytes: &'e [u8],
+    headers: &'e EventHeaders,
     payload: Option<Result<Document<'e>, Unreadable>>,
     /// Of what the filters of one publish may look at together.
     steps_left: u64,
@@ -19,9 +21,10 @@ pub(super) struct Judge<'e> {
 }
 
 impl<'e> Judge<'e> {
-    pub(super) fn new(bytes: &'e [u8], steps_max: u64) -> Self {
+    pub(super) fn new((bytes, headers): (&'e [u8], &'e EventHeaders), steps_max: u64) -> Self {
         Self {
             bytes,
+            headers,
             payload: None,
             steps_left: steps_max,
             judged: BTreeMap::new(),
@@ -42,10 +45,13 @@ impl<'e> Judge<'e> {
 
     fn verdict(&mut self, filter: &'e Filter) -> Verdict {
         let bytes = self.bytes;
-        let payload = self.payload.get_or_insert_with(|| Document::read(bytes));
-        let payload = match payload {
-            Ok(payload) => payload,
-            Err(why) => return Verdict::Unreadable(*why),
+        let payload = if filter.asks_payload() {
+            match self.payload.get_or_insert_with(|| Document::read(bytes)) {
+                Ok(payload) => Some(&*payload),
+                Err(why) => return Verdict::Unreadable(*why),
+            }
+        } else {
+            None
         };
         if let Some(verdict) = self.judged.get(filter.as_str()) {
             return *verdict;
@@ -53,7 +59,7 @@ impl<'e> Judge<'e> {
         // However much others have used, there is enough for what is not made to be costly.
         let most = Filter::STEPS_MAX.min(self.steps_left.max(Filter::STEPS_MIN));
         let steps = Steps::new(most);
-        let verdict = match filter.judge(payload, &steps) {
+        let verdict = match filter.judge(payload, self.headers, &steps) {
             Ok(true) => Verdict::Match,
             Ok(false) => Verdict::NoMatch,
             Err(TooCostly) => Verdict::TooCostly,

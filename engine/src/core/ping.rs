@@ -131,6 +131,7 @@ impl Core {
             event_type: new.event_type,
             payload: new.payload,
             payload_type: new.payload_type,
+            headers: new.headers,
             ordering_key: new.ordering_key,
             published_at: started.wall,
         };

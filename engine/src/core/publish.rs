@@ -51,6 +51,7 @@ impl Core {
             event_type: new.event_type,
             payload: new.payload,
             payload_type: new.payload_type,
+            headers: new.headers,
             ordering_key: new.ordering_key,
             published_at: self.now.wall,
         });
@@ -109,7 +110,7 @@ impl Core {
         let Some(tenant) = self.tenants.get(&new.tenant) else {
             return Ok((Vec::new(), Undecided::default()));
         };
-        let mut judge = Judge::new(&new.payload, self.limits.filter_steps_max);
+        let mut judge = Judge::new((&new.payload, &new.headers), self.limits.filter_steps_max);
         let mut deliveries = Vec::new();
         for (id, key) in tenant.subscriptions.candidates(&new.event_type) {
             let Some(state) = self.endpoints.get(key).filter(|state| state.accepts()) else {
@@ -221,7 +222,8 @@ impl Core {
     }
 }
 
-/// SHA-256 over everything that a repeat must have in common.
+/// SHA-256 over everything that a repeat must have in common. Headers are not among it: in one of them a
+/// provider may count its repeats.
 pub(crate) fn digest(new: &NewEvent) -> [u8; 32] {
     let target = match new.target {
         Target::Endpoint(id) => id.to_string(),

@@ -8,6 +8,7 @@ mod counts;
 mod dead_letters;
 mod drain;
 mod endpoints;
+mod event_headers;
 mod forms;
 mod harness;
 mod holds;

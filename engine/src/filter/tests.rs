@@ -1,4 +1,5 @@
 use super::*;
+use crate::event_headers::EventHeaders;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -349,6 +350,58 @@ fn a_payload_that_is_not_json_matches_nothing() {
         panic!("it is read");
     };
     assert_eq!(why.at, 7);
+}
+
+#[test]
+fn headers_are_asked_for_by_their_names_in_any_case() {
+    let headers = [("x-shop", "a.example"), ("x-topic", "orders/create")];
+    let headers = EventHeaders::new(headers).unwrap();
+    let fits = |condition: &str, payload: &str| {
+        let most = Filter::STEPS_MAX;
+        filter(condition).verdict_with(payload.as_bytes(), &headers, most)
+    };
+    for (condition, expected) in [
+        (r#"{"$headers": {"X-Shop": "a.example"}}"#, Verdict::Match),
+        (r#"{"$headers": {"x-shop": "b.example"}}"#, Verdict::NoMatch),
+        (
+            r#"{"$headers": {"x-topic": {"$startsWith": "orders/"}}}"#,
+            Verdict::Match,
+        ),
+        (
+            r#"{"$headers": {"x-none": {"$exists": false}}}"#,
+            Verdict::Match,
+        ),
+        (
+            r#"{"$headers": {"x-shop": "a.example", "x-topic": "x"}}"#,
+            Verdict::NoMatch,
+        ),
+        (
+            r#"{"$not": {"$headers": {"x-shop": "a.example"}}}"#,
+            Verdict::NoMatch,
+        ),
+        (
+            r#"{"$or": [{"$headers": {"x-shop": "b"}}, {"n": 1}]}"#,
+            Verdict::Match,
+        ),
+        (
+            r#"{"$headers": {"x-shop": "a.example"}, "n": 2}"#,
+            Verdict::NoMatch,
+        ),
+    ] {
+        assert_eq!(fits(condition, r#"{"n": 1}"#), expected, "{condition}");
+    }
+    let alone = r#"{"$or": [{"$headers": {"x-shop": "a.example"}}]}"#;
+    assert_eq!(fits(alone, "no json"), Verdict::Match);
+    let both = r#"{"$headers": {"x-shop": "a.example"}, "n": 1}"#;
+    assert!(matches!(fits(both, "no json"), Verdict::Unreadable(_)));
+    for wrong in [r#"{"$headers": {}}"#, r#"{"$headers": "x-shop"}"#] {
+        let (pointer, problem) = refused(wrong);
+        assert_eq!(pointer, "/$headers");
+        assert!(
+            matches!(problem, FilterProblem::Operand { .. }),
+            "{problem}"
+        );
+    }
 }
 
 fn values() -> impl Strategy<Value = Value> {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{EventId, OrderingKey, PayloadType, TenantId, Wall};
+use crate::{EventHeaders, EventId, OrderingKey, PayloadType, TenantId, Wall};
 
 fn event(payload: &'static [u8]) -> Event {
     Event {
@@ -8,6 +8,7 @@ fn event(payload: &'static [u8]) -> Event {
         event_type: "payment.made".parse().unwrap(),
         payload: Bytes::from_static(payload),
         payload_type: PayloadType::default(),
+        headers: EventHeaders::default(),
         ordering_key: OrderingKey::none(),
         published_at: Wall(1_795_341_600_000),
     }

@@ -4,7 +4,7 @@ use super::{InvalidTemplate, Path, Piece, Template, TemplateProblem, Time};
 use serde_json::value::RawValue;
 
 /// What a path can begin with.
-pub(super) const NAMES: [&str; 14] = [
+pub(super) const NAMES: [&str; 15] = [
     "id",
     "type",
     "timestamp",
@@ -18,6 +18,7 @@ pub(super) const NAMES: [&str; 14] = [
     "sent_at",
     "sent_at_seconds",
     "sent_at_ms",
+    "headers",
     "data",
 ];
 
@@ -173,6 +174,11 @@ fn path(written: &str) -> Result<Path, TemplateProblem> {
         ("sent_at", true) => Path::Sent(Time::Text),
         ("sent_at_seconds", true) => Path::Sent(Time::Seconds),
         ("sent_at_ms", true) => Path::Sent(Time::Millis),
+        ("headers", true) => Path::Headers,
+        ("headers", false) if !beneath.iter().any(String::is_empty) => {
+            Path::Header(beneath.join(".").to_ascii_lowercase())
+        }
+        ("headers", false) => return Err(TemplateProblem::Path),
         ("data", _) => Path::Data(beneath),
         _ => {
             let name = text.chars().take(64).collect();

@@ -1,6 +1,6 @@
 use super::*;
 use crate::payload_form::PayloadForm;
-use crate::{DeliveryId, EventId, OrderingKey, PayloadType, TenantId, Wall};
+use crate::{DeliveryId, EventHeaders, EventId, OrderingKey, PayloadType, TenantId, Wall};
 use bytes::Bytes;
 use proptest::prelude::*;
 
@@ -11,6 +11,7 @@ fn event(payload: &str) -> Event {
         event_type: "payment.made".parse().unwrap(),
         payload: Bytes::copy_from_slice(payload.as_bytes()),
         payload_type: PayloadType::default(),
+        headers: EventHeaders::default(),
         ordering_key: OrderingKey::none(),
         published_at: Wall(1_795_341_600_000),
     }
@@ -193,6 +194,22 @@ fn a_payload_of_another_type_is_its_text_or_base64() {
     ] {
         assert_eq!(written_of(&template, &event), expected);
     }
+}
+
+#[test]
+fn a_template_has_the_headers_of_the_event() {
+    let text = r#"["{{headers.X-Shopify-Topic}}", "{{headers.x-none}}", "{{headers}}", "on {{headers.x-shopify-topic}}"]"#;
+    let template = Template::new("t", 1, text).unwrap();
+    let told = Event {
+        headers: EventHeaders::new([("x-shopify-topic", "orders/create")]).unwrap(),
+        ..event("1")
+    };
+    let expected =
+        r#"["orders/create", null, {"x-shopify-topic":"orders/create"}, "on orders/create"]"#;
+    assert_eq!(written_of(&template, &told), expected);
+    let expected = r#"[null, null, {}, "on "]"#;
+    assert_eq!(written_of(&template, &event("1")), expected);
+    assert_eq!(refused(r#""{{headers.}}""#).2, TemplateProblem::Path);
 }
 
 #[test]

@@ -118,11 +118,16 @@ fn insert(transaction: &Transaction<'_>, id: EventId, event: &NewEvent) -> rusql
         event.idempotency_key.as_deref(),
         &event.payload[..],
     ])?;
+    // Apart, so that plain JSON goes into a database that no engine has brought to the newest schema.
+    if let Some(headers) = event.headers.lines() {
+        let mut told =
+            transaction.prepare_cached("UPDATE postrider_outbox SET headers = ?2 WHERE id = ?1")?;
+        told.execute(params![id.as_u128().to_be_bytes(), headers])?;
+    }
     let kind = &event.payload_type;
     if kind.is_default() {
         return Ok(());
     }
-    // Apart, so that plain JSON goes into a database that no engine has brought to the newest schema.
     let mut typed = transaction
         .prepare_cached("UPDATE postrider_outbox SET media_type = ?2, coding = ?3 WHERE id = ?1")?;
     typed.execute(params![

@@ -105,7 +105,7 @@ impl Backfill {
         }
         let payload = event.payload.as_deref().unwrap_or_default();
         for filter in &self.filters {
-            match filter.verdict(payload) {
+            match filter.verdict_with(payload, &event.headers, Filter::STEPS_MAX) {
                 postrider_engine::Verdict::Match => (),
                 postrider_engine::Verdict::NoMatch => {
                     return Verdict::Skip(SkipReason::FilteredOut);

@@ -254,8 +254,9 @@ mod tests {
     use super::*;
     use crate::transport::WireRequest;
     use postrider_engine::{
-        Behind, CallId, Command, Core, DeliveryId, EndpointSpec, Event, Fact, Mono, NewEvent, Now,
-        Of, OrderingKey, Output, PayloadType, Recovered, Secret, Target, TenantId, Wall,
+        Behind, CallId, Command, Core, DeliveryId, EndpointSpec, Event, EventHeaders, Fact, Mono,
+        NewEvent, Now, Of, OrderingKey, Output, PayloadType, Recovered, Secret, Target, TenantId,
+        Wall,
     };
     use std::pin::Pin;
 
@@ -286,6 +287,7 @@ mod tests {
             event_type: "a.b".parse().unwrap(),
             payload: "{}".into(),
             payload_type: PayloadType::default(),
+            headers: EventHeaders::default(),
             ordering_key: OrderingKey::default(),
             idempotency_key: None,
         };

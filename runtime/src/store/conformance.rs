@@ -15,6 +15,7 @@ mod backfills;
 mod deliveries;
 mod discards;
 mod due;
+mod event_headers;
 mod log;
 mod outlines;
 mod overview;
@@ -29,9 +30,9 @@ use super::Store;
 use bytes::Bytes;
 use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
-    EndpointSecret, EndpointSpec, EndpointStatus, EndpointUpdate, Event, EventId, FailReason,
-    Failure, FailureKind, Health, Idempotency, LaneId, Load, NewDelivery, OrderingKey, Outcome,
-    PayloadType, Publish, Receipt, Refusal, ReplayId, Secret, Seq, Wall,
+    EndpointSecret, EndpointSpec, EndpointStatus, EndpointUpdate, Event, EventHeaders, EventId,
+    FailReason, Failure, FailureKind, Health, Idempotency, LaneId, Load, NewDelivery, OrderingKey,
+    Outcome, PayloadType, Publish, Receipt, Refusal, ReplayId, Secret, Seq, Wall,
 };
 use std::sync::Arc;
 
@@ -88,6 +89,8 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     overview::endpoints_are_found_by_what_they_are(&make()).await;
     payload_types::the_type_of_a_payload_is_kept_with_its_event(&make()).await;
     payload_types::the_type_of_a_payload_waits_with_its_event(&make()).await;
+    event_headers::headers_are_kept_with_their_event(&make()).await;
+    event_headers::headers_wait_with_their_event(&make()).await;
     agenda::an_event_waits_until_it_is_due(&make()).await;
     agenda::a_key_belongs_to_one_event_whether_it_waits_or_not(&make()).await;
     records::a_record_is_kept_until_it_is_put_anew_or_removed(&make()).await;
@@ -198,6 +201,7 @@ fn publish(number: u128, idempotency: Option<Idempotency>) -> Change {
         event_type: "a.b".parse().unwrap(),
         payload: Bytes::from_static(b"0123456789"),
         payload_type: PayloadType::default(),
+        headers: EventHeaders::default(),
         ordering_key: OrderingKey::none(),
         published_at: Wall(5),
     };

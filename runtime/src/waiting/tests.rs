@@ -2,8 +2,8 @@ use super::*;
 use crate::store::MemoryStore;
 use bytes::Bytes;
 use postrider_engine::{
-    Attempt, AttemptId, Change, EndpointId, Event, EventId, MemoryBounds, NewDelivery, OrderingKey,
-    PayloadType, Publish, Response, Sent, Seq, TenantId,
+    Attempt, AttemptId, Change, EndpointId, Event, EventHeaders, EventId, MemoryBounds,
+    NewDelivery, OrderingKey, PayloadType, Publish, Response, Sent, Seq, TenantId,
 };
 use std::sync::Arc;
 
@@ -33,6 +33,7 @@ fn record(headers: &[(&str, &str)]) -> DeliveryRecord {
         event_type: "test.made".parse().unwrap(),
         payload: Bytes::new(),
         payload_type: PayloadType::default(),
+        headers: EventHeaders::default(),
         ordering_key: OrderingKey::none(),
         published_at: Wall(1),
     };

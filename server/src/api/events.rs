@@ -3,6 +3,7 @@
 use super::Api;
 use super::caller::{Caller, Publish, Read};
 use super::deliveries::DeliveryView;
+use super::event_headers;
 use super::event_state::EventStateView;
 use super::extract::{self, Id, Query, check_media_type, parse, read};
 use super::page::{self, Filling};
@@ -22,6 +23,7 @@ use postrider::{
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::fmt;
 use utoipa::ToSchema;
 
@@ -73,6 +75,12 @@ pub(crate) struct NewEvent {
     #[serde(default)]
     #[schema(max_length = 64)]
     content_encoding: Option<String>,
+    /// Headers that go with the payload, at most 32 of 4 KiB together, for filters (`$headers`), templates
+    /// (`{{headers.NAME}}`) and endpoints, which get them as headers of their requests. They are not
+    /// signed, and no part of what a repeat has in common.
+    #[serde(default)]
+    #[schema(example = json!({"x-shop": "a.example"}))]
+    headers: BTreeMap<String, String>,
     /// Only to this endpoint, whatever it subscribes to.
     #[serde(default)]
     endpoint_id: Option<String>,
@@ -224,7 +232,9 @@ impl NewEvent {
             endpoint_id: self.endpoint_id.as_deref(),
             ordering_key: self.ordering_key.as_ref(),
         };
-        destination.submission(tenant, key, &given)
+        let headers = event_headers::given(&self.headers, Code::InvalidEvent)?;
+        let submission = destination.submission(tenant, key, &given)?;
+        Ok(submission.headers(headers))
     }
 }
 
@@ -477,6 +487,8 @@ pub(crate) struct EventDetail {
     content_type: String,
     /// How its bytes are coded, if they are.
     content_encoding: Option<String>,
+    /// What it carries beside its payload: headers of the webhook that it was, or its publisher's.
+    headers: BTreeMap<String, String>,
     /// The payload, if it is JSON to the letter, but for a byte order mark before it, and of a JSON type.
     #[schema(value_type = Value)]
     payload: Option<Box<RawValue>>,
@@ -536,6 +548,7 @@ fn detail(api: &Api, record: &EventRecord, status: EventStatus, waits: Waits) ->
         deliver_after: status.due.map(Time),
         content_type: kind.media_type().to_owned(),
         content_encoding: kind.coding().map(str::to_owned),
+        headers: event_headers::shown(&record.event.headers),
         payload: shown.json,
         payload_text: shown.text,
         payload_base64: shown.base64,

@@ -19,7 +19,7 @@ use super::handlers::{Inbound, Reply};
 use super::intake::{Room, notes_bytes};
 use super::problem::{Code, Problem};
 use super::receipts::Receipt;
-use super::sources::Source;
+use super::sources::{Source, show_kept};
 use crate::quiet::Quiet;
 use axum::Router;
 use axum::body::Body;
@@ -32,7 +32,7 @@ use content::Content;
 use handshakes::Greeting;
 use postrider::engine::SourceId;
 use postrider::engine::json::Unreadable;
-use postrider::{EventId, PublishError, Submission};
+use postrider::{EventHeaders, EventId, PublishError, Submission};
 use proving::{Proven, prove};
 use reading::{Named, Reading};
 use serde::Serialize;
@@ -242,9 +242,13 @@ async fn take_verified(
         unreadable(api, source, why);
     }
     let key = named.idempotency_key(source, verified, body);
-    let (event, duplicate) = publish(api, source, &named, key, &content).await?;
+    let told = source.kept_headers(&head.headers);
+    let what = (&content, told.clone());
+    let (event, duplicate) = publish(api, source, &named, key, what).await?;
     receipt.became(event, duplicate);
     let signature = source.proof().signature_header();
+    let mut shown = super::handlers::shown(&head.headers, signature);
+    show_kept(&told, &mut shown);
     let inbound = Inbound {
         source: source.id(),
         source_name: source.name().into(),
@@ -252,7 +256,7 @@ async fn take_verified(
         event_type: named.own_type.as_str().into(),
         event,
         payload: content.payload,
-        headers: super::handlers::shown(&head.headers, signature).into(),
+        headers: shown.into(),
     };
     let also = named.dotted(source);
     let given = api.handlers().run(source.tenant(), inbound, &also).await?;
@@ -324,10 +328,11 @@ async fn publish(
     source: &Source,
     named: &Named,
     key: Option<String>,
-    content: &Content,
+    (content, headers): (&Content, EventHeaders),
 ) -> Result<(EventId, bool), Problem> {
     let submission = Submission::new(named.event_type(source), &content.payload)
         .payload_type(content.payload_type.clone())
+        .headers(headers)
         .tenant(source.tenant().as_str());
     let submission = match key {
         Some(key) => submission.idempotency_key(key),

@@ -146,7 +146,9 @@ impl Api {
 mod tests {
     use super::*;
     use postrider::engine::{PayloadForm, RenderContext};
-    use postrider::{DeliveryId, Event, EventId, EventType, OrderingKey, PayloadType, Wall};
+    use postrider::{
+        DeliveryId, Event, EventHeaders, EventId, EventType, OrderingKey, PayloadType, Wall,
+    };
     use serde_json::{Value, json};
 
     fn written(name: &str) -> String {
@@ -156,6 +158,7 @@ mod tests {
             event_type: "order.paid".parse().unwrap(),
             payload: br#"{"b": 1.0, "a": "x"}"#.as_slice().into(),
             payload_type: PayloadType::default(),
+            headers: EventHeaders::default(),
             ordering_key: OrderingKey::none(),
             published_at: Wall(1_795_341_600_000),
         };

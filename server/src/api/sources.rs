@@ -2,6 +2,8 @@
 
 mod answer;
 mod bounds;
+mod carried;
+mod checks;
 mod custom;
 mod handshake;
 mod kept;
@@ -13,6 +15,7 @@ mod secrets;
 mod signature_form;
 
 pub(crate) use bounds::check_body_bytes;
+pub(crate) use carried::show as show_kept;
 pub(crate) use custom::Custom;
 pub(crate) use handshake::HandshakeKind;
 pub(crate) use kept::Sources;
@@ -27,17 +30,20 @@ use super::audit::{Act, names};
 use super::caller::{Caller, Manage, Read};
 use super::extract::{Id, Json, Query};
 use super::keys_routes::NamedQuery;
-use super::networks::Networks;
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
 use super::time::Time;
 use answer::Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
+use checks::{
+    check_allowed, check_custom, check_name, check_tolerance, check_url, check_whole, misformed,
+    networks, refused,
+};
 use handshake::{Handshake, HandshakeView};
+use postrider::TenantId;
 use postrider::engine::SourceId;
 use postrider::signature::Scheme;
-use postrider::{EventType, TenantId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -48,21 +54,6 @@ const SECRETS_MAX: usize = 4;
 
 /// The longest secret, in bytes.
 const SECRET_BYTES_MAX: usize = 1_024;
-
-/// The longest name and the longest prefix: there has to be room for the provider's type.
-const NAME_CHARS_MAX: usize = 64;
-
-/// The longest URL, in bytes.
-const URL_BYTES_MAX: usize = 2_048;
-
-/// The longest tolerance, in seconds.
-const TOLERANCE_S_MAX: u32 = 3_600;
-
-/// Networks of one source.
-const NETWORKS_MAX: usize = 256;
-
-/// The family of the events that Postrider itself publishes.
-const RESERVED: &str = "postrider";
 
 /// A source, without its secrets.
 #[derive(Debug, Serialize, ToSchema)]
@@ -101,6 +92,8 @@ pub(crate) struct SourceView {
     handshake: HandshakeView,
     /// The largest body that it takes, in bytes.
     body_bytes_max: u64,
+    /// The headers of its requests that its events keep.
+    headers: Vec<String>,
     /// When it was made.
     created_at: Time,
 }
@@ -132,7 +125,7 @@ pub(crate) struct SourceForm {
     /// Whose webhooks they are.
     provider: Provider,
     /// What the provider signs with: one, or several while they are rotated. Never shown again. None,
-    /// if nothing is signed.
+    /// if nothing is signed, or if its handshake is to bring the first one (`learn_secret`).
     #[serde(default)]
     #[schema(max_items = 4, write_only, example = json!(["whsec_…"]))]
     secrets: Vec<String>,
@@ -174,6 +167,12 @@ pub(crate) struct SourceForm {
     #[serde(default)]
     #[schema(minimum = 1, maximum = 26214400, example = 26214400)]
     body_bytes_max: Option<u64>,
+    /// The headers of its requests that its events keep: filters, templates and endpoints get them. None
+    /// with a signature or a credential. Default: those of the provider that carry meaning; for `custom`
+    /// none.
+    #[serde(default)]
+    #[schema(max_items = 32, example = json!(["x-acme-shop"]))]
+    headers: Option<Vec<String>>,
 }
 
 /// A change of a source: what is left out stays.
@@ -218,6 +217,9 @@ pub(crate) struct SourcePatch {
     /// Another bound of its bodies.
     #[schema(minimum = 1, maximum = 26214400)]
     body_bytes_max: Option<u64>,
+    /// Other headers that its events keep, instead of those there are.
+    #[schema(max_items = 32)]
+    headers: Option<Vec<String>>,
 }
 
 impl SourcePatch {
@@ -235,104 +237,13 @@ impl SourcePatch {
             ("answer", self.answer.is_some()),
             ("handshake", self.handshake.is_some()),
             ("body_bytes_max", self.body_bytes_max.is_some()),
+            ("headers", self.headers.is_some()),
         ])
     }
 }
 
 fn default_tolerance_s() -> u32 {
     300
-}
-
-/// What has the wrong form.
-fn misformed(pointer: &str, detail: impl std::fmt::Display) -> Problem {
-    let detail = detail.to_string();
-    Problem::new(Code::InvalidBody, &detail).at(pointer, detail)
-}
-
-/// What has the right form, and no meaning.
-fn refused(pointer: &str, detail: impl std::fmt::Display) -> Problem {
-    let detail = detail.to_string();
-    Problem::new(Code::InvalidValue, &detail).at(pointer, detail)
-}
-
-fn check_name(text: &str, pointer: &str) -> Result<(), Problem> {
-    let form: EventType = text.parse().map_err(|error| misformed(pointer, error))?;
-    if text.len() > NAME_CHARS_MAX {
-        let detail = format!("use at most {NAME_CHARS_MAX} characters");
-        return Err(misformed(pointer, detail));
-    }
-    if form.as_str().split('.').next() == Some(RESERVED) {
-        let detail = "names that begin with `postrider` are Postrider's own";
-        return Err(refused(pointer, detail));
-    }
-    Ok(())
-}
-
-fn check_tolerance(seconds: u32) -> Result<(), Problem> {
-    if (1..=TOLERANCE_S_MAX).contains(&seconds) {
-        return Ok(());
-    }
-    let detail = format!("use 1 to {TOLERANCE_S_MAX} seconds");
-    Err(misformed("/tolerance_s", detail))
-}
-
-fn networks(texts: &[String]) -> Result<Networks, Problem> {
-    if texts.len() > NETWORKS_MAX {
-        let detail = format!("use at most {NETWORKS_MAX} networks");
-        return Err(misformed("/allowed_networks", detail));
-    }
-    let networks = Networks::of(texts.iter().map(String::as_str));
-    networks.map_err(|(place, error)| refused(&format!("/allowed_networks/{place}"), error))
-}
-
-/// The URL that a provider was given; none, if the text is empty.
-fn check_url(text: String) -> Result<Option<String>, Problem> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let url = url::Url::parse(&text).ok();
-    let is_plain = url.is_some_and(|url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.query().is_none()
-            && url.fragment().is_none()
-    });
-    let is_written = text.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_plain && is_written && text.len() <= URL_BYTES_MAX {
-        return Ok(Some(text));
-    }
-    let detail = format!(
-        "use an http:// or https:// URL of at most {URL_BYTES_MAX} bytes, without a query: that of each \
-         request is put behind it"
-    );
-    Err(refused("/url", detail))
-}
-
-/// What holds for a source as a whole: one where nothing is signed has no secret, and is for networks
-/// that are named; any other has a secret.
-fn check_whole(record: &SourceRecord, at: &str) -> Result<(), Problem> {
-    match (record.is_unsigned(), record.secrets.is_empty()) {
-        (false, false) => Ok(()),
-        (false, true) => Err(refused(at, "a source needs a secret")),
-        (true, false) => Err(refused(
-            at,
-            "a source where nothing is signed has no secret",
-        )),
-        (true, true) if record.allowed_networks.is_empty() => Err(refused(
-            "/allowed_networks",
-            "nothing is signed: name the networks that are trusted",
-        )),
-        (true, true) => Ok(()),
-    }
-}
-
-/// Custom sources say how they are signed, and no other source does.
-fn check_custom(provider: Provider, custom: Option<&Custom>) -> Result<(), Problem> {
-    match (provider, custom) {
-        (Provider::Custom, Some(custom)) => custom.check(),
-        (Provider::Custom, None) => Err(refused("/custom", "a custom source needs it")),
-        (_, Some(_)) => Err(refused("/custom", "only for the provider `custom`")),
-        (_, None) => Ok(()),
-    }
 }
 
 impl SourceRecord {
@@ -345,16 +256,19 @@ impl SourceRecord {
         check_name(&event_prefix, "/event_prefix")?;
         check_tolerance(form.tolerance_s)?;
         check_custom(form.provider, form.custom.as_ref())?;
-        let is_signed = !form.custom.as_ref().is_some_and(Custom::is_unsigned);
-        let is_given = !form.secrets.is_empty() || !is_signed;
-        if !is_given || form.secrets.len() > SECRETS_MAX {
-            let detail = format!("use 1 to {SECRETS_MAX} secrets");
-            return Err(misformed("/secrets", detail));
-        }
         let answer = form.answer.unwrap_or_default();
         answer.check()?;
         let handshake = form.handshake.unwrap_or_default();
         handshake.check()?;
+        let is_signed = !form.custom.as_ref().is_some_and(Custom::is_unsigned);
+        let is_needed = is_signed && !handshake.brings_secret(form.provider.name());
+        let detail = format!("use 1 to {SECRETS_MAX} secrets");
+        if form.secrets.len() > SECRETS_MAX {
+            return Err(misformed("/secrets", detail));
+        }
+        if is_needed && form.secrets.is_empty() {
+            return Err(refused("/secrets", detail));
+        }
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| Problem::new(Code::Internal, error))?;
         let id = SourceId::from_parts(now.0, u128::from_be_bytes(random));
@@ -373,6 +287,7 @@ impl SourceRecord {
             answer,
             handshake,
             body_bytes_max: form.body_bytes_max,
+            headers: form.headers.map(carried::checked).transpose()?,
             created_at: now,
         };
         record.add_secrets(form.secrets, "/secrets", now)?;
@@ -421,6 +336,9 @@ impl SourceRecord {
             record.handshake = handshake;
         }
         record.body_bytes_max = patch.body_bytes_max.or(record.body_bytes_max);
+        if let Some(names) = patch.headers {
+            record.headers = Some(carried::checked(names)?);
+        }
         // Last, since what a secret has to be depends on how it is used.
         record.add_secrets(patch.add_secrets.unwrap_or_default(), "/add_secrets", now)?;
         check_whole(&record, "/remove_secrets")?;
@@ -495,19 +413,14 @@ impl SourceView {
             answer: record.answer.clone(),
             handshake: record.handshake.view(record.provider.name()),
             body_bytes_max: api.body_bytes_max(source),
+            headers: record
+                .header_names()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
             created_at: record.created_at,
         }
     }
-}
-
-/// Sources where nothing is signed are made where the operator has said so, and nowhere else.
-fn check_allowed(api: &Api, record: &SourceRecord) -> Result<(), Problem> {
-    if record.is_unsigned() && !api.options().unsigned_sources {
-        let detail = "sources where nothing is signed are off here: the setting `unsigned_sources` has \
-                      them on";
-        return Err(refused("/custom/scheme", detail));
-    }
-    Ok(())
 }
 
 /// The source, if it is the tenant's.

@@ -10,7 +10,8 @@ use super::time::Time;
 use axum::extract::State;
 use postrider::engine::{Filter, Verdict};
 use postrider::{
-    DeliveryRecord, DeliveryState, Endpoint, EndpointId, EndpointStatus, EventId, EventRecord,
+    DeliveryRecord, DeliveryState, Endpoint, EndpointId, EndpointStatus, Event, EventId,
+    EventRecord,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -194,11 +195,12 @@ fn why(delivery: &DeliveryRecord) -> String {
     )
 }
 
-/// Why an endpoint with this filter does not get this payload, or may not have got it.
-fn filtered_out(filter: &Filter, payload: &[u8]) -> Option<String> {
+/// Why an endpoint with this filter does not get this event, or may not have got it.
+fn filtered_out(filter: &Filter, event: &Event) -> Option<String> {
     let (most, least) = (Filter::STEPS_MAX, Filter::STEPS_MIN);
-    Some(match filter.verdict(payload) {
-        Verdict::Match if filter.verdict_within(payload, least) == Verdict::Match => return None,
+    let verdict = |steps| filter.verdict_with(&event.payload, &event.headers, steps);
+    Some(match verdict(most) {
+        Verdict::Match if verdict(least) == Verdict::Match => return None,
         Verdict::Match => format!(
             "its content filter matches, but looks at more than {least} bytes of the payload: \
              beside other costly filters it may not have been judged"
@@ -234,7 +236,7 @@ fn why_not(record: &EventRecord, endpoint: &Endpoint, has_none: bool) -> Vec<Str
         ));
     }
     let filter = spec.filter.as_ref();
-    reasons.extend(filter.and_then(|filter| filtered_out(filter, &event.payload)));
+    reasons.extend(filter.and_then(|filter| filtered_out(filter, event)));
     if matches!(endpoint.status, EndpointStatus::Disabled(_)) {
         reasons.push("it is disabled: events for it are refused".to_owned());
     }

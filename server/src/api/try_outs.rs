@@ -5,6 +5,7 @@ use super::attempts::AttemptView;
 use super::caller::{Caller, ManageEndpoints, Read};
 use super::endpoint_form::TemplateRef;
 use super::endpoints::{self, NewEndpoint, take};
+use super::event_headers;
 use super::events::body_bytes_max;
 use super::extract::{self, Json, check_media_type, parse, read};
 use super::problem::{Code, Problem};
@@ -14,12 +15,13 @@ use bytes::Bytes;
 use postrider::engine::json::compact;
 use postrider::engine::{PayloadForm, RenderContext, Verdict};
 use postrider::{
-    DeliveryId, Event, EventId, EventType, Filter, InvalidFilter, OrderingKey, PayloadType,
-    Template, TenantId,
+    DeliveryId, Event, EventHeaders, EventId, EventType, Filter, InvalidFilter, OrderingKey,
+    PayloadType, Template, TenantId,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -92,7 +94,10 @@ pub(crate) struct FilterTry {
     /// The payload.
     #[schema(value_type = Value, example = json!({"amount": 25_000}))]
     payload: Box<RawValue>,
-    /// The type of the event. Filters look at payloads alone: the answer says what it depends on
+    /// The headers of the event, for `$headers`.
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    /// The type of the event. Filters do not look at it: the answer says what it depends on
     /// beside.
     #[serde(default, deserialize_with = "extract::maybe_text")]
     #[schema(
@@ -129,7 +134,8 @@ pub(crate) async fn filter(
         let pointer = format!("/filter{}", error.pointer);
         Problem::new(Code::InvalidValue, &error).at(pointer, &error.problem)
     })?;
-    let (matches, mut detail) = judged(&filter, form.payload.get().as_bytes());
+    let headers = event_headers::given(&form.headers, Code::InvalidValue)?;
+    let (matches, mut detail) = judged(&filter, form.payload.get().as_bytes(), &headers);
     if let Some(event_type) = form.event_type.filter(|_| matches) {
         detail +=
             &format!("; an endpoint gets the event if its event types cover `{event_type}`, too");
@@ -138,10 +144,11 @@ pub(crate) async fn filter(
 }
 
 /// Whether a filter matches, and why.
-fn judged(filter: &Filter, payload: &[u8]) -> (bool, String) {
+fn judged(filter: &Filter, payload: &[u8], headers: &EventHeaders) -> (bool, String) {
     let (most, least) = (Filter::STEPS_MAX, Filter::STEPS_MIN);
-    match filter.verdict(payload) {
-        Verdict::Match if filter.verdict_within(payload, least) == Verdict::Match => {
+    let verdict = |steps| filter.verdict_with(payload, headers, steps);
+    match verdict(most) {
+        Verdict::Match if verdict(least) == Verdict::Match => {
             (true, "the payload matches".to_owned())
         }
         Verdict::Match => {
@@ -181,6 +188,9 @@ pub(crate) struct TemplateTry {
     /// The payload.
     #[schema(value_type = Value, example = json!({"amount": 4200}))]
     payload: Box<RawValue>,
+    /// The headers of the event.
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
 }
 
 /// What a template makes of an event.
@@ -214,6 +224,7 @@ pub(crate) async fn template(
         event_type: form.event_type,
         payload: Bytes::copy_from_slice(form.payload.get().as_bytes()),
         payload_type: PayloadType::default(),
+        headers: event_headers::given(&form.headers, Code::InvalidValue)?,
         ordering_key: OrderingKey::none(),
         published_at: now,
     };
@@ -265,11 +276,12 @@ mod tests {
     #[test]
     fn a_filter_says_whether_and_why() {
         let filter: Filter = r#"{"amount": {"$gt": 100}}"#.parse().unwrap();
-        let (matches, detail) = judged(&filter, br#"{"amount": 101}"#);
+        let none = EventHeaders::default();
+        let (matches, detail) = judged(&filter, br#"{"amount": 101}"#, &none);
         assert!(matches && detail == "the payload matches", "{detail}");
-        let (matches, detail) = judged(&filter, br#"{"amount": 100}"#);
+        let (matches, detail) = judged(&filter, br#"{"amount": 100}"#, &none);
         assert!(!matches && detail.contains("does not"), "{detail}");
-        let (matches, detail) = judged(&filter, b"{");
+        let (matches, detail) = judged(&filter, b"{", &none);
         assert!(!matches && detail.contains("cannot be read"), "{detail}");
     }
 }

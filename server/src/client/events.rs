@@ -14,6 +14,7 @@ use postrider::engine::json::{Document, Kind};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 /// Look at events, publish them, and find out what became of them
 #[derive(clap::Args)]
@@ -165,9 +166,19 @@ pub(crate) struct PublishArgs {
     /// A repeat with this key and the same content gives the same event and nothing more
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
+    /// A header that goes with the payload, as `name: value`; may be repeated
+    #[arg(long = "header", value_name = "HEADER", value_parser = header)]
+    headers: Vec<(String, String)>,
     /// Accept it now, deliver it then: in 5m, or at a time as in RFC 3339
     #[arg(long, value_name = "TIME")]
     at: Option<Moment>,
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
+        None => Err("write `name: value`".to_owned()),
+    }
 }
 
 /// The body of `POST /v1/events`. The payload goes out in its exact text.
@@ -183,6 +194,8 @@ struct NewEvent<'a> {
     content_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content_encoding: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<&'a str, &'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     endpoint_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -213,6 +226,11 @@ impl PublishArgs {
             payload_base64: None,
             content_type: None,
             content_encoding: None,
+            headers: self
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect(),
             endpoint_id: self.endpoint.as_deref(),
             ordering_key: self.key.as_deref(),
             deliver_after: self.at.map(|at| at.after(Timestamp::now())),

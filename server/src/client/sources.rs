@@ -1,15 +1,18 @@
 //! `postrider sources`.
 
+mod taking;
+
 use super::http::Query;
 use super::show::{self, Column};
 use super::spec::parsed;
 use super::{Client, ClientError, Connection, Paging};
 use crate::Answer;
-use crate::input::{Secrets, secret_in};
+use crate::input::{InputError, Secrets, secret_in};
 use clap::Subcommand;
 use postrider::Secret;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
+use taking::Taking;
 
 /// Look after the places that webhooks come in from
 #[derive(clap::Args)]
@@ -74,6 +77,8 @@ struct Create {
     /// The URL that the provider was given, exactly as it was, where the provider signs that
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+    #[command(flatten)]
+    taking: Taking,
 }
 
 #[derive(clap::Args)]
@@ -105,6 +110,8 @@ struct Update {
     /// Another URL that the provider was given; none, if it is empty
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+    #[command(flatten)]
+    taking: Taking,
 }
 
 const COLUMNS: &[Column] = &[
@@ -213,9 +220,8 @@ impl Update {
             ("url", self.url.as_ref().map(|it| json!(it))),
         ];
         let fields = fields.into_iter();
-        Ok(fields
-            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-            .collect())
+        let fields = fields.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        Ok(fields.chain(self.taking.fields()?).collect())
     }
 }
 
@@ -223,11 +229,16 @@ impl Create {
     fn body(&self) -> Result<Map<String, Value>, ClientError> {
         let custom = self.custom.as_deref();
         let custom = custom.map(|text| parsed("--custom", text)).transpose()?;
+        let taking = self.taking.fields()?;
         // Where nothing is signed there is no secret.
         let is_unsigned = custom.as_ref().is_some_and(|it| it["scheme"] == "none");
-        let secrets = match is_unsigned {
-            true => Vec::new(),
-            false => self.secrets.read()?,
+        let learns = taking
+            .get("handshake")
+            .is_some_and(|it| it["learn_secret"] == true);
+        let secrets = match self.secrets.read() {
+            _ if is_unsigned => Vec::new(),
+            Err(InputError::NoSecret) if learns => Vec::new(),
+            secrets => secrets?,
         };
         let secrets: Vec<&str> = secrets.iter().map(|it| it.expose_secret_text()).collect();
         let mut body = Map::new();
@@ -250,6 +261,7 @@ impl Create {
         if let Some(url) = &self.url {
             body.insert("url".to_owned(), json!(url));
         }
+        body.extend(taking);
         Ok(body)
     }
 }

@@ -22,8 +22,8 @@ use bytes::Bytes;
 use postrider_engine::signature::{Message, Scheme, Signer};
 use postrider_engine::{
     Attempt, AttemptId, Attempted, CallId, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
-    EndpointSecret, EndpointStatus, EndpointUpdate, Event, EventId, FailReason, Footprint,
-    Idempotency, LaneId, Ledger, Mono, NewDelivery, NewEvent, Now, OrderingKey, Outcome,
+    EndpointSecret, EndpointStatus, EndpointUpdate, Event, EventHeaders, EventId, FailReason,
+    Footprint, Idempotency, LaneId, Ledger, Mono, NewDelivery, NewEvent, Now, OrderingKey, Outcome,
     PayloadType, Publish, Published, Receipt, Response, Secret, Seq, Target, Wall,
 };
 use std::sync::Arc;
@@ -242,6 +242,7 @@ impl Scene {
             event_type: "kind.k0".parse().unwrap(),
             payload: Bytes::from_static(PAYLOAD),
             payload_type: PayloadType::default(),
+            headers: EventHeaders::default(),
             ordering_key: OrderingKey::none(),
             published_at: self.now().wall,
         };
@@ -434,6 +435,7 @@ fn new_event(endpoint: EndpointId, once: Option<&str>) -> NewEvent {
         event_type: "kind.k0".parse().unwrap(),
         payload: Bytes::from_static(PAYLOAD),
         payload_type: PayloadType::default(),
+        headers: EventHeaders::default(),
         ordering_key: OrderingKey::none(),
         idempotency_key: once.map(Arc::from),
     }

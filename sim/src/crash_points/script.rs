@@ -4,10 +4,10 @@ use crate::chance::{Chance, Rolls};
 use bytes::Bytes;
 use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, DisabledReason, Endpoint,
-    EndpointId, EndpointSecret, EndpointSpec, EndpointStatus, EndpointUpdate, Event, EventId,
-    EventType, FailReason, Failure, FailureKind, HeaderLines, Health, Idempotency, InvalidName,
-    LaneId, NewDelivery, OrderingKey, Outcome, PayloadType, PhaseTimes, Publish, ReplayId,
-    Response, Secret, Sent, SentBody, Seq, Wall,
+    EndpointId, EndpointSecret, EndpointSpec, EndpointStatus, EndpointUpdate, Event, EventHeaders,
+    EventId, EventType, FailReason, Failure, FailureKind, HeaderLines, Health, Idempotency,
+    InvalidName, LaneId, NewDelivery, OrderingKey, Outcome, PayloadType, PhaseTimes, Publish,
+    ReplayId, Response, Secret, Sent, SentBody, Seq, Wall,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -273,6 +273,7 @@ impl Writer {
                 event_type: self.kind.clone(),
                 payload: Bytes::from(vec![letter; bytes]),
                 payload_type: PayloadType::default(),
+                headers: EventHeaders::default(),
                 ordering_key: key.parse().unwrap_or_else(|_| OrderingKey::none()),
                 published_at: self.at(),
             }),

@@ -3,9 +3,9 @@
 use super::{Delays, EndpointPlan, Publish, Retry, To};
 use bytes::Bytes;
 use postrider_engine::{
-    BreakerPolicy, EndpointId, EndpointSpec, EventPattern, EventType, InvalidName, NewEvent,
-    OnFailed, Ordering, OrderingKey, PayloadType, RateLimit, RetryPolicy, Schedule, Target,
-    TenantId,
+    BreakerPolicy, EndpointId, EndpointSpec, EventHeaders, EventPattern, EventType, InvalidName,
+    NewEvent, OnFailed, Ordering, OrderingKey, PayloadType, RateLimit, RetryPolicy, Schedule,
+    Target, TenantId,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -160,6 +160,7 @@ impl Publish {
             event_type: format!("kind.k{}", self.kind).parse::<EventType>()?,
             payload: self.payload(),
             payload_type: PayloadType::default(),
+            headers: EventHeaders::default(),
             ordering_key,
             idempotency_key: self.once.map(|once| Arc::from(format!("once-{once}"))),
         }))

@@ -92,6 +92,27 @@ fn an_event_type_with_a_schema_refuses_what_does_not_match() {
 }
 
 #[test]
+fn a_source_that_learns_its_secret_is_made_without_one() {
+    let (server, _data) = Server::start();
+    let made = server.json(&[
+        "sources",
+        "create",
+        "asana",
+        "--provider=asana",
+        r#"--handshake={"learn_secret":true}"#,
+        "--headers=x-a, X-B",
+        "--body-bytes-max=1000",
+    ]);
+    assert_eq!(made["secrets"], json!([]));
+    assert_eq!(made["headers"], json!(["x-a", "x-b"]));
+    assert_eq!(made["body_bytes_max"], 1_000);
+    let id = text(&made["id"]);
+    let updated = server.json(&["sources", "update", &id, "--headers="]);
+    assert_eq!(updated["headers"], json!([]));
+    assert_eq!(updated["body_bytes_max"], 1_000);
+}
+
+#[test]
 fn a_source_is_made_shown_changed_and_deleted() {
     let (server, data) = Server::start();
     let create = ["sources", "create", "billing", "--provider=stripe"];

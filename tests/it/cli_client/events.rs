@@ -55,6 +55,21 @@ async fn an_event_is_published_in_its_exact_text_and_followed() {
 }
 
 #[test]
+fn headers_go_with_an_event() {
+    let (server, _data) = Server::start();
+    let publish = [
+        "events",
+        "publish",
+        "a.b",
+        "--data=1",
+        "--header=X-Shop: a: b",
+    ];
+    let accepted = server.json(&publish);
+    let shown = server.json(&["events", "get", &text(&accepted["id"])]);
+    assert_eq!(shown["headers"], json!({ "x-shop": "a: b" }));
+}
+
+#[test]
 fn what_a_strict_parser_refuses_is_published_and_shown_as_it_is() {
     let (server, data) = Server::start();
     let payload = r#"{"z":1.10,"far":1e400,"t":"caf\ud83d","a":12345678901234567890123}"#;

@@ -8,6 +8,9 @@ use postrider::signature::{Message, Scheme, Signer};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+/// A secret that a handshake brings.
+const BROUGHT: &str = "b537207f20cbfa02357cf448134da559e8bd39d61597dcd5631b8012eae53e81";
+
 /// A custom source with this handshake.
 async fn asking(server: &Server, handshake: Value) -> String {
     let fields = json!({ "custom": { "scheme": "body-hex" }, "handshake": handshake });
@@ -149,6 +152,68 @@ async fn a_secret_is_learnt_once_and_verifies_what_comes_then() {
     hook.taken(&server, &path).await;
     let server = server.restart().await;
     assert!(hook.taken(&server, &path).await.1, "it is kept");
+}
+
+#[tokio::test]
+async fn a_source_that_waits_for_its_first_secret_takes_nothing_before() {
+    let server = Server::start().await;
+    let asana = json!({ "name": "asana", "provider": "asana",
+        "handshake": { "learn_secret": true } });
+    let made = server.post("/v1/sources", asana).await.expect(201);
+    assert_eq!(
+        (&made["secrets"], &made["signed"]),
+        (&json!([]), &json!(true))
+    );
+    let path = made["path"].as_str().unwrap();
+    let body = r#"{"events":[{"action":"changed","resource":{"gid":"1","resource_type":"task"}}]}"#;
+    let mut hook = Hook::new(Scheme::BodyHex, &[], body);
+    hook.secret = BROUGHT;
+    let hmac = hook.signed().pop().unwrap().1;
+    let signed = [("x-hook-signature".to_owned(), hmac)];
+    let server = server.restart().await;
+    for headers in [&signed[..], &[]] {
+        let refused = send(&server, path, headers, body).await;
+        let refused = refused.problem(401, "signature_refused");
+        assert_eq!(refused["detail"], "NO_SECRET_YET");
+    }
+    assert_eq!(types(&server).await, [""; 0]);
+    let header = [("x-hook-secret".to_owned(), BROUGHT.to_owned())];
+    let answer = send(&server, path, &header, "").await;
+    assert_eq!(answer.headers["x-hook-secret"], BROUGHT);
+    send(&server, path, &signed, body).await.expect(200);
+    let wrong = [("x-hook-signature".to_owned(), "00".repeat(32))];
+    let refused = send(&server, path, &wrong, body).await;
+    let refused = refused.problem(401, "signature_refused");
+    assert_eq!(refused["detail"], "NO_MATCH");
+    assert_eq!(types(&server).await, ["asana.task.changed"]);
+}
+
+#[tokio::test]
+async fn only_a_handshake_that_brings_a_secret_takes_its_place() {
+    let server = Server::start().await;
+    for form in [
+        json!({ "name": "a", "provider": "asana" }),
+        json!({ "name": "b", "provider": "stripe", "handshake": { "learn_secret": true } }),
+    ] {
+        let problem = server.post("/v1/sources", form).await;
+        let problem = problem.problem(400, "invalid_body");
+        assert_eq!(problem["errors"][0]["pointer"], "/secrets");
+    }
+    let wrong = json!({ "name": "c", "provider": "custom",
+        "handshake": { "kind": "hook_secret", "learn_secret": true },
+        "custom": { "scheme": "body-hex", "signature_header": "not a header" } });
+    let problem = server.post("/v1/sources", wrong).await;
+    problem.problem(422, "invalid_value");
+    let path = source_with(&server, "asana", json!({})).await;
+    let route = path.replace("/in/", "/v1/sources/");
+    let last = json!({ "remove_secrets": [1] });
+    server
+        .patch(&route, last)
+        .await
+        .problem(422, "invalid_value");
+    let anew = json!({ "remove_secrets": [1], "handshake": { "learn_secret": true } });
+    let anew = server.patch(&route, anew).await.expect(200);
+    assert_eq!(anew["secrets"], json!([]));
 }
 
 #[tokio::test]

@@ -5,9 +5,9 @@ use postrider::store::sqlite::Retention;
 use postrider::{SqliteStore, Store};
 use postrider_engine::{
     Attempt, AttemptId, Attempted, Change, DeliveryId, DeliveryState, Endpoint, EndpointId,
-    EndpointSecret, EndpointSpec, EndpointStatus, Event, EventId, Failure, FailureKind,
-    HeaderLines, Health, LaneId, NewDelivery, OrderingKey, Outcome, PayloadType, PhaseTimes,
-    Publish, Receipt, Repeat, Response, Secret, Sent, SentBody, Seq, Wall,
+    EndpointSecret, EndpointSpec, EndpointStatus, Event, EventHeaders, EventId, Failure,
+    FailureKind, HeaderLines, Health, LaneId, NewDelivery, OrderingKey, Outcome, PayloadType,
+    PhaseTimes, Publish, Receipt, Repeat, Response, Secret, Sent, SentBody, Seq, Wall,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -52,6 +52,7 @@ pub(super) fn publish(number: u128, payload: &str, to: &[(u128, LaneId)]) -> Pub
             event_type: "payment.succeeded".parse().unwrap(),
             payload: Bytes::copy_from_slice(payload.as_bytes()),
             payload_type: PayloadType::default(),
+            headers: EventHeaders::default(),
             ordering_key: key,
             published_at: Wall(1_000),
         }),

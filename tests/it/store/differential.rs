@@ -15,8 +15,8 @@ use postrider::{
 use postrider::{MemoryBounds, MemoryStore};
 use postrider_engine::{
     Change, CommitError, DeliveryId, DeliveryState, EndpointId, EndpointStatus, EndpointUpdate,
-    Event, EventId, FailReason, Health, Idempotency, LaneId, Load, Note, NoteId, PayloadType,
-    Receipt, ReplayId, Seq, TenantId, Wall,
+    Event, EventHeaders, EventId, FailReason, Health, Idempotency, LaneId, Load, Note, NoteId,
+    PayloadType, Receipt, ReplayId, Seq, TenantId, Wall,
 };
 use postrider_sim::chance::{Chance, Rolls};
 use script::{Script, Step};

@@ -11,8 +11,8 @@ use postrider::{
     ReplayState,
 };
 use postrider_engine::{
-    Change, DeliveryId, DeliveryState, EndpointId, EventId, FailReason, Idempotency, Load,
-    NewEvent, OrderingKey, PayloadType, Receipt, Secret, Seq, Target, TenantId, Wall,
+    Change, DeliveryId, DeliveryState, EndpointId, EventHeaders, EventId, FailReason, Idempotency,
+    Load, NewEvent, OrderingKey, PayloadType, Receipt, Secret, Seq, Target, TenantId, Wall,
 };
 use rusqlite::Connection;
 use std::path::Path;
@@ -135,6 +135,7 @@ fn later() -> NewScheduled {
             event_type: "reminder.due".parse().unwrap(),
             payload: "{\"n\":5}".into(),
             payload_type: PayloadType::default(),
+            headers: EventHeaders::default(),
             ordering_key: OrderingKey::none(),
             idempotency_key: Some("order-5".into()),
         },

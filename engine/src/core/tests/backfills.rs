@@ -16,6 +16,7 @@ fn publish(bench: &mut Bench, key: &str, payload: &'static str) -> EventId {
         event_type: "a.b".parse().unwrap(),
         payload: Bytes::from_static(payload.as_bytes()),
         payload_type: crate::PayloadType::default(),
+        headers: crate::EventHeaders::default(),
         ordering_key: ordering_key(key),
         idempotency_key: None,
     });

@@ -5,9 +5,9 @@ use crate::core::Core;
 use crate::{
     Answer, AttemptId, Batch, CallId, Change, Command, CommitError, DeliveryId, DeliveryRecord,
     DeliveryState, Drained, Endpoint, EndpointChange, EndpointError, EndpointId, EndpointSpec,
-    EventId, Fact, Failure, FailureKind, Input, Limits, Load, MemoryBounds, MemoryStore, Mono,
-    NewEvent, Now, OrderingKey, Outcome, PayloadType, PublishError, Published, Reason, Request,
-    Response, RetryPolicy, Schedule, Scheduler, Target, TenantId, Wall, turn,
+    EventHeaders, EventId, Fact, Failure, FailureKind, Input, Limits, Load, MemoryBounds,
+    MemoryStore, Mono, NewEvent, Now, OrderingKey, Outcome, PayloadType, PublishError, Published,
+    Reason, Request, Response, RetryPolicy, Schedule, Scheduler, Target, TenantId, Wall, turn,
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
@@ -412,6 +412,7 @@ pub(super) fn event(to: EndpointId, key: &str, payload: &str) -> NewEvent {
         event_type: "test.made".parse().unwrap(),
         payload: Bytes::copy_from_slice(payload.as_bytes()),
         payload_type: PayloadType::default(),
+        headers: EventHeaders::default(),
         ordering_key: ordering_key(key),
         idempotency_key: None,
     }

@@ -2,9 +2,9 @@
 
 use super::harness::{Bench, event, ordering_key, spec, status};
 use crate::{
-    Answer, Closed, Command, CommitError, EndpointChange, EndpointId, EndpointSpec, Fact, Full,
-    Input, Limits, MemoryBounds, NewEvent, PayloadType, PublishError, Published, Reason, Target,
-    TenantId,
+    Answer, Closed, Command, CommitError, EndpointChange, EndpointId, EndpointSpec, EventHeaders,
+    Fact, Full, Input, Limits, MemoryBounds, NewEvent, PayloadType, PublishError, Published,
+    Reason, Target, TenantId,
 };
 use bytes::Bytes;
 
@@ -15,6 +15,7 @@ fn for_subscribers(tenant: &str, event_type: &str) -> NewEvent {
         event_type: event_type.parse().unwrap(),
         payload: Bytes::from_static(b"{}"),
         payload_type: PayloadType::default(),
+        headers: EventHeaders::default(),
         ordering_key: ordering_key(""),
         idempotency_key: None,
     }

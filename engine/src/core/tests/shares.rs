@@ -2,9 +2,9 @@
 
 use super::harness::{Bench, event, ordering_key, spec, status};
 use crate::{
-    Answer, Command, DeliveryState, EndpointChange, EndpointError, EndpointId, EndpointSpec, Fact,
-    FailReason, Full, Input, Ledger, Limits, NewEvent, OnFailed, PayloadType, PublishError,
-    ResendError, Target,
+    Answer, Command, DeliveryState, EndpointChange, EndpointError, EndpointId, EndpointSpec,
+    EventHeaders, Fact, FailReason, Full, Input, Ledger, Limits, NewEvent, OnFailed, PayloadType,
+    PublishError, ResendError, Target,
 };
 use bytes::Bytes;
 
@@ -36,6 +36,7 @@ fn of(tenant: &str, target: Target) -> NewEvent {
         event_type: "a.b".parse().unwrap(),
         payload: Bytes::from_static(b"{}"),
         payload_type: PayloadType::default(),
+        headers: EventHeaders::default(),
         ordering_key: ordering_key(""),
         idempotency_key: None,
     }

@@ -5,8 +5,8 @@ use crate::agenda::{Agenda, NewScheduled, Noted, ScheduledQuery};
 use crate::outbox::OutboxSource;
 use crate::store::Store;
 use postrider_engine::{
-    Change, EventId, Idempotency, NewEvent, OrderingKey, PayloadType, Receipt, Target, TenantId,
-    Wall,
+    Change, EventHeaders, EventId, Idempotency, NewEvent, OrderingKey, PayloadType, Receipt,
+    Target, TenantId, Wall,
 };
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ fn new(number: u128, key: Option<&str>, payload: &'static str, due: u64) -> NewS
             event_type: "a.b".parse().unwrap(),
             payload: payload.into(),
             payload_type: PayloadType::default(),
+            headers: EventHeaders::default(),
             ordering_key: OrderingKey::none(),
             idempotency_key: key.map(Into::into),
         },

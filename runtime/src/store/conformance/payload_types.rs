@@ -4,8 +4,8 @@ use super::{ENDPOINT, Subject, publish};
 use crate::agenda::{NewScheduled, Noted};
 use crate::store::Store;
 use postrider_engine::{
-    Change, DeliveryId, EventId, NewEvent, OrderingKey, PayloadType, Receipt, Target, TenantId,
-    Wall,
+    Change, DeliveryId, EventHeaders, EventId, NewEvent, OrderingKey, PayloadType, Receipt, Target,
+    TenantId, Wall,
 };
 use std::sync::Arc;
 
@@ -50,6 +50,7 @@ pub(super) async fn the_type_of_a_payload_waits_with_its_event<S: Store>(store: 
             event_type: "a.b".parse().unwrap(),
             payload: "x".into(),
             payload_type,
+            headers: EventHeaders::default(),
             ordering_key: OrderingKey::none(),
             idempotency_key: None,
         };

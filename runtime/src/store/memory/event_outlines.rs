@@ -33,6 +33,7 @@ pub(super) fn page(held: &MemoryStore, query: &EventOutlineQuery) -> EventOutlin
             id: event.id,
             event_type: event.event_type.clone(),
             payload,
+            headers: query.headers_of(event),
             addressed: logged.addressed,
             had: had.unwrap_or(Had::Nothing),
         });

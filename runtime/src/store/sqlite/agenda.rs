@@ -207,8 +207,8 @@ impl Changes<'_> {
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO postrider_outbox
                  (id, tenant, endpoint, type, key, idempotency, payload, not_before, digest,
-                  media_type, coding)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                  media_type, coding, headers)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?;
         let (media_type, coding) = rows::type_columns(&event.payload_type);
         insert.execute(params![
@@ -223,6 +223,7 @@ impl Changes<'_> {
             event.idempotency_key.as_ref().map(|_| event.digest()),
             media_type,
             coding,
+            event.headers.lines(),
         ])?;
         Ok(())
     }
@@ -280,6 +281,7 @@ fn scheduled(row: &Row<'_>) -> Result<ScheduledEvent, StoreFault> {
         event_type: new.event_type,
         payload: new.payload,
         payload_type: new.payload_type,
+        headers: new.headers,
         ordering_key: new.ordering_key,
         published_at: due,
     };

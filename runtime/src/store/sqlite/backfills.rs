@@ -11,8 +11,8 @@ use crate::events::EventCursor;
 use crate::history::READ_BYTES_MAX;
 use bytes::Bytes;
 use postrider_engine::{
-    DeliveryId, EndpointId, EventId, EventType, Had, LaneId, OrderingKey, Placed, Receipt, Refusal,
-    ReplayId, Spot, TenantId, Wall,
+    DeliveryId, EndpointId, EventHeaders, EventId, EventType, Had, LaneId, OrderingKey, Placed,
+    Receipt, Refusal, ReplayId, Spot, TenantId, Wall,
 };
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
@@ -234,6 +234,7 @@ pub(super) fn page(
             id: EventId::from_u128(id_at(row, MADE_WIDTH + 1)?),
             event_type,
             payload,
+            headers: headers(row, query)?,
             addressed: made.addressed,
             had,
         });
@@ -247,13 +248,20 @@ fn statement(query: &EventOutlineQuery) -> String {
         None => ("", ""),
     };
     let payload = match query.payloads {
-        true => ", e.payload",
+        true => ", e.payload, e.headers",
         false => "",
     };
     format!(
         "SELECT {MADE}, e.key, e.id, e.type{payload} FROM postrider_event e {index}
          WHERE e.number >= ?1 AND e.number < ?2 {tenant} ORDER BY e.number"
     )
+}
+
+fn headers(row: &Row<'_>, query: &EventOutlineQuery) -> Result<EventHeaders, StoreFault> {
+    match query.payloads {
+        true => rows::event_headers(row, MADE_WIDTH + 4),
+        false => Ok(EventHeaders::default()),
+    }
 }
 
 fn payload(row: &Row<'_>, query: &EventOutlineQuery) -> Result<Option<Bytes>, StoreFault> {

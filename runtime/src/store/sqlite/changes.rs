@@ -76,8 +76,8 @@ impl Changes<'_> {
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO postrider_event
                  (id, tenant, type, key, published_at, payload, checksum, first, count,
-                  idempotency, number, media_type, coding, addressed)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                  idempotency, number, media_type, coding, addressed, headers)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?;
         let (media_type, coding) = rows::type_columns(&event.payload_type);
         insert.execute(params![
@@ -95,6 +95,7 @@ impl Changes<'_> {
             media_type,
             coding,
             publish.addressed,
+            event.headers.lines(),
         ])?;
         self.lanes.took_event();
         if let Some(key) = &publish.idempotency {

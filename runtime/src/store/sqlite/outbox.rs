@@ -275,13 +275,13 @@ fn next_due(connection: &Connection) -> Result<Option<Wall>, StoreFault> {
 
 /// What [`event`] reads, from 0. The payload is the one at [`PAYLOAD`].
 pub(super) const COLUMNS: &str =
-    "id, tenant, endpoint, type, key, idempotency, payload, media_type, coding";
+    "id, tenant, endpoint, type, key, idempotency, payload, media_type, coding, headers";
 
 /// The place of the payload among these.
 pub(super) const PAYLOAD: usize = 6;
 
 /// How many these are.
-pub(super) const WIDTH: usize = 9;
+pub(super) const WIDTH: usize = 10;
 
 /// What is to be published, from the columns of its row.
 pub(super) fn event(row: &Row<'_>) -> Result<NewEvent, Box<dyn std::error::Error>> {
@@ -301,6 +301,7 @@ pub(super) fn event(row: &Row<'_>) -> Result<NewEvent, Box<dyn std::error::Error
         event_type: row.get_ref(3)?.as_str()?.parse()?,
         payload: Bytes::copy_from_slice(row.get_ref(PAYLOAD)?.as_blob()?),
         payload_type: rows::payload_type(row, PAYLOAD + 1)?,
+        headers: rows::event_headers(row, PAYLOAD + 3)?,
         ordering_key,
         idempotency_key: idempotency_key.map(Into::into),
     })

@@ -3,19 +3,19 @@
 use super::{StoreFault, sent};
 use crate::history::Room;
 use postrider_engine::{
-    Attempt, AttemptId, DeliveryState, DisabledReason, EndpointStatus, Event, FailReason, Failure,
-    FailureKind, HeaderLines, OrderingKey, Ordinal, Outcome, PayloadType, Phase, Repeat, Response,
-    Wall,
+    Attempt, AttemptId, DeliveryState, DisabledReason, EndpointStatus, Event, EventHeaders,
+    FailReason, Failure, FailureKind, HeaderLines, OrderingKey, Ordinal, Outcome, PayloadType,
+    Phase, Repeat, Response, Wall,
 };
 use rusqlite::Row;
 use std::num::NonZeroU64;
 
 /// Columns of `postrider_event` in the order in which [`event`] reads them, from 0.
-pub(super) const EVENT_COLUMNS: &str =
-    "e.id, e.tenant, e.type, e.key, e.published_at, e.payload, e.checksum, e.media_type, e.coding";
+pub(super) const EVENT_COLUMNS: &str = "e.id, e.tenant, e.type, e.key, e.published_at, e.payload, e.checksum, e.media_type, e.coding, \
+     e.headers";
 
 /// How many these are.
-pub(super) const EVENT_WIDTH: usize = 9;
+pub(super) const EVENT_WIDTH: usize = 10;
 
 /// Columns of `postrider_attempt`, for [`attempt`]; those from `url` on are for [`sent::read`].
 pub(super) const ATTEMPT_COLUMNS: &str = "number, id, started_at, duration_ms, status, failure, \
@@ -231,6 +231,7 @@ pub(super) fn event(row: &Row<'_>, at: usize) -> Result<Event, StoreFault> {
         published_at: Wall(unsigned(row.get(at + 4)?)?),
         payload: bytes::Bytes::copy_from_slice(payload),
         payload_type: payload_type(row, at + 7)?,
+        headers: event_headers(row, at + 9)?,
     };
     if row.get::<_, u32>(at + 6)? != event_checksum(&event) {
         return Err(StoreFault::Damaged(format!(
@@ -261,7 +262,18 @@ pub(super) fn event_checksum(event: &Event) -> u32 {
             sum.update(text.as_bytes());
         }
     }
+    if let Some(headers) = event.headers.lines() {
+        // A byte that begins no media type.
+        sum.update(&[1]);
+        sum.update(headers.as_bytes());
+    }
     sum.finalize()
+}
+
+/// Reads the headers of an event from the column at this place.
+pub(super) fn event_headers(row: &Row<'_>, at: usize) -> Result<EventHeaders, StoreFault> {
+    let lines = row.get_ref(at)?.as_str_or_null().map_err(damaged)?;
+    EventHeaders::recorded(lines.unwrap_or_default()).map_err(damaged)
 }
 
 /// How the type of a payload stands in its two columns: plain JSON as nothing.

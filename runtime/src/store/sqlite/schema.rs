@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     PAYLOAD_TYPES,
     BACKFILLS,
     SEQUENCES,
+    EVENT_HEADERS,
 ];
 
 /// Names begin with `postrider_`, so that the tables can live in an application's database.
@@ -358,6 +359,12 @@ const SEQUENCES: &str = "
 ALTER TABLE postrider_lane ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE postrider_lane ADD COLUMN numbered INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE postrider_delivery ADD COLUMN ordinal INTEGER;
+";
+
+/// What is told of events beside their payloads, as lines of `name: value`.
+const EVENT_HEADERS: &str = "
+ALTER TABLE postrider_event ADD COLUMN headers TEXT;
+ALTER TABLE postrider_outbox ADD COLUMN headers TEXT;
 ";
 
 /// In `postrider_meta`: how many of the migrations the tables have seen.

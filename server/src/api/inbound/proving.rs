@@ -61,6 +61,9 @@ pub(super) async fn prove<'h>(
         };
         return Err(unproven(source, &refused, (turn(source), None), receipt));
     }
+    if let Some(refused) = source.proof().refuses_all() {
+        return Err(unproven(source, &refused, (turn(source), None), receipt));
+    }
     let now_unix_seconds = api.now().0 / 1_000;
     let headers = &head.headers;
     let verifier = source.proof().verifier();

@@ -66,7 +66,8 @@ pub(crate) struct Handshake {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 256, write_only)]
     verify_token: Option<String>,
-    /// Take the secret that the next `X-Hook-Secret` brings, once: whoever sends it first is believed.
+    /// Take the secret that the next `X-Hook-Secret` brings, once: whoever sends it first is believed. A
+    /// source that has none refuses what comes before (`NO_SECRET_YET`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     learn_secret: bool,
     /// Answer an unsigned request that says nothing (an empty body, or `webhook_id` alone) with 200, and
@@ -127,6 +128,11 @@ impl Handshake {
         self.learn_secret
     }
 
+    /// Whether the next handshake of this provider brings a secret that is taken.
+    pub(super) fn brings_secret(&self, provider: &str) -> bool {
+        self.learn_secret && self.kind(provider) == HandshakeKind::HookSecret
+    }
+
     /// The same once a secret was learnt.
     pub(crate) fn learnt(&self) -> Self {
         Self {
@@ -165,6 +171,15 @@ mod tests {
         let own: Handshake = serde_json::from_str(own).unwrap();
         assert_eq!(own.kind("custom"), HandshakeKind::HubChallenge);
         assert!(!own.takes_unsigned_pings("woocommerce"));
+    }
+
+    #[test]
+    fn a_secret_is_brought_where_the_provider_brings_one_and_it_is_waited_for() {
+        let learns: Handshake = serde_json::from_str(r#"{"learn_secret": true}"#).unwrap();
+        assert!(learns.brings_secret("asana"));
+        assert!(!learns.brings_secret("stripe"));
+        assert!(!learns.learnt().brings_secret("asana"));
+        assert!(!Handshake::default().brings_secret("asana"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::signature_form::refused_recipe;
 use crate::api::problem::{Code, Problem};
 use postrider::Secret;
 use postrider::signature::{
-    Cause, Received, Recipe, RecipeVerifier, Verified, Verifier, VerifyError, provider,
+    Cause, Received, Recipe, RecipeError, RecipeVerifier, Verified, Verifier, VerifyError, provider,
 };
 
 /// What is looked at in a request.
@@ -17,7 +17,12 @@ pub(crate) enum Proof {
     Recipe(RecipeVerifier),
     /// Nothing: whoever reaches the source is believed.
     Nothing,
+    /// What cannot be there yet: the secret is to be learnt. Every request is refused.
+    Unlearnt,
 }
+
+/// Takes the place of a secret that is to be learnt while the rest is checked. Nothing is verified with it.
+const STAND_IN: &str = "whsec_c3RhbmRzIGluIGZvciBhIHNlY3JldCB0byBsZWFybg==";
 
 /// Why a request is refused.
 pub(crate) struct Refused {
@@ -32,6 +37,16 @@ impl From<VerifyError> for Refused {
         Self {
             code: error.code(),
             error: error.to_string(),
+        }
+    }
+}
+
+impl Refused {
+    /// Of a source that has not learnt its secret.
+    fn unlearnt() -> Self {
+        Self {
+            code: "NO_SECRET_YET",
+            error: "the source waits for the handshake that brings its secret".to_owned(),
         }
     }
 }
@@ -59,7 +74,11 @@ impl Proof {
         let wrong = |error: &dyn std::fmt::Display, pointer: &str| {
             Problem::new(Code::InvalidValue, error).at(pointer, error)
         };
-        let secrets = to_verify(scheme, secrets);
+        let is_unlearnt = record.awaits_secret();
+        let secrets = match is_unlearnt {
+            true => vec![Secret::parse(STAND_IN).map_err(|e| wrong(&e, "/secrets"))?],
+            false => to_verify(scheme, secrets),
+        };
         let verifier = Verifier::new(scheme, &secrets).map_err(|e| wrong(&e, "/secrets"))?;
         let verifier = match &record.custom {
             Some(custom) => verifier
@@ -67,6 +86,9 @@ impl Proof {
                 .map_err(|error| wrong(&error, "/custom"))?,
             None => verifier,
         };
+        if is_unlearnt {
+            return Ok(Self::Unlearnt);
+        }
         Ok(Self::Scheme(
             verifier.tolerance_seconds(record.tolerance_s.into()),
         ))
@@ -77,8 +99,11 @@ impl Proof {
         record: &SourceRecord,
         secrets: &[Secret],
     ) -> Result<Self, Problem> {
-        let verifier =
-            RecipeVerifier::new(recipe, secrets).map_err(|error| refused_recipe(&error))?;
+        let verifier = match RecipeVerifier::new(recipe, secrets) {
+            // The recipe itself is looked at before its secrets.
+            Err(RecipeError::NoSecret) if record.awaits_secret() => return Ok(Self::Unlearnt),
+            verifier => verifier.map_err(|error| refused_recipe(&error))?,
+        };
         Ok(Self::Recipe(
             verifier.tolerance_seconds(record.tolerance_s.into()),
         ))
@@ -105,7 +130,13 @@ impl Proof {
                 timestamp: None,
                 id: None,
             }),
+            Self::Unlearnt => Err(Refused::unlearnt()),
         }
+    }
+
+    /// Why every request is refused, whatever it says, if that is so.
+    pub(crate) fn refuses_all(&self) -> Option<Refused> {
+        matches!(self, Self::Unlearnt).then(Refused::unlearnt)
     }
 
     /// The cause of a refusal, if one can be proved.
@@ -116,7 +147,7 @@ impl Proof {
                 verifier.explain(headers, request.body, now)
             }
             Self::Recipe(verifier) => verifier.explain(request, now),
-            Self::Nothing => None,
+            Self::Nothing | Self::Unlearnt => None,
         }
     }
 
@@ -125,7 +156,7 @@ impl Proof {
         match self {
             Self::Scheme(verifier) => verifier.looks_at().2,
             Self::Recipe(verifier) => verifier.signature_header().unwrap_or_default(),
-            Self::Nothing => "",
+            Self::Nothing | Self::Unlearnt => "",
         }
     }
 
@@ -133,7 +164,7 @@ impl Proof {
     pub(crate) fn verifier(&self) -> Option<&Verifier> {
         match self {
             Self::Scheme(verifier) => Some(verifier),
-            Self::Recipe(_) | Self::Nothing => None,
+            Self::Recipe(_) | Self::Nothing | Self::Unlearnt => None,
         }
     }
 

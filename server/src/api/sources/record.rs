@@ -1,6 +1,8 @@
 //! A source as it is kept, and as it is used.
 
 use super::answer::Answer;
+use super::carried;
+use super::checks::refused;
 use super::custom::Custom;
 use super::handshake::{Handshake, HandshakeKind};
 use super::proof::Proof;
@@ -8,9 +10,10 @@ use crate::api::networks::Networks;
 use crate::api::problem::{Code, Problem};
 use crate::api::time::Time;
 use crate::quiet::Quiet;
+use axum::http::HeaderMap;
 use postrider::engine::SourceId;
 use postrider::signature::Scheme;
-use postrider::{Secret, TenantId};
+use postrider::{EventHeaders, Secret, TenantId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -164,6 +167,9 @@ pub(crate) struct SourceRecord {
     /// The largest body, in bytes, if it is not the usual bound.
     #[serde(default)]
     pub(crate) body_bytes_max: Option<u64>,
+    /// The headers that events keep, in lower case, if they are not what is usual for the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) headers: Option<Vec<String>>,
     pub(crate) created_at: Time,
 }
 
@@ -171,6 +177,19 @@ impl SourceRecord {
     /// Whether nothing proves who sends.
     pub(crate) fn is_unsigned(&self) -> bool {
         self.custom.as_ref().is_some_and(Custom::is_unsigned)
+    }
+
+    /// The headers that its events keep, in lower case.
+    pub(super) fn header_names(&self) -> Vec<&str> {
+        match &self.headers {
+            Some(names) => names.iter().map(String::as_str).collect(),
+            None => self.provider.headers().to_vec(),
+        }
+    }
+
+    /// Whether it has no secret, and its handshake is to bring the first one.
+    pub(crate) fn awaits_secret(&self) -> bool {
+        self.secrets.is_empty() && self.handshake.brings_secret(self.provider.name())
     }
 }
 
@@ -214,10 +233,17 @@ impl Source {
     /// A problem if the record cannot be used: it names the place.
     pub(crate) fn prepare(record: Arc<SourceRecord>) -> Result<Self, Problem> {
         let broken = |error: &dyn std::fmt::Display| Problem::new(Code::Internal, error);
+        let proof = Proof::of(&record)?;
+        let mut named = record.headers.iter().flatten();
+        let signature = proof.signature_header();
+        if let Some(place) = named.position(|name| carried::is_signature(name, signature)) {
+            let detail = "it has the signature or the secret, which is not kept";
+            return Err(refused(&format!("/headers/{place}"), detail));
+        }
         Ok(Self {
             id: record.id.parse().map_err(|error| broken(&error))?,
             tenant: record.tenant.parse()?,
-            proof: Proof::of(&record)?,
+            proof,
             record,
             refusals: Quiet::per_second(REFUSALS_PER_SECOND),
         })
@@ -261,6 +287,11 @@ impl Source {
 
     pub(crate) fn custom(&self) -> Option<&Custom> {
         self.record.custom.as_ref()
+    }
+
+    /// What an event keeps of the headers of its request.
+    pub(crate) fn kept_headers(&self, headers: &HeaderMap) -> EventHeaders {
+        carried::kept(self.record.header_names().into_iter(), headers)
     }
 
     pub(crate) fn handshake(&self) -> &Handshake {

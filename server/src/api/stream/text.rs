@@ -1,5 +1,6 @@
 //! How an item is written.
 
+use crate::api::event_headers;
 use crate::api::live::Item;
 use crate::api::payload::Shown;
 use crate::api::time::Time;
@@ -7,6 +8,7 @@ use bytes::Bytes;
 use postrider::EventRecord;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 /// A comment: clients pass over it, and what lies between keeps the connection.
 pub(super) const KEEP_ALIVE: Bytes = Bytes::from_static(b": still here\n\n");
@@ -26,6 +28,8 @@ struct EventItem<'a> {
     content_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content_encoding: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,6 +89,7 @@ pub(super) fn event(
         published_at: event.published_at.into(),
         content_type: (!kind.is_default()).then(|| kind.media_type()),
         content_encoding: kind.coding(),
+        headers: event_headers::shown(&event.headers),
         payload,
         payload_text: text,
         payload_base64: base64,
@@ -117,7 +122,7 @@ fn written(place: &str, name: &str, data: &impl Serialize) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use postrider::{EventId, EventPlace, OrderingKey, PayloadType, TenantId, Wall};
+    use postrider::{EventHeaders, EventId, EventPlace, OrderingKey, PayloadType, TenantId, Wall};
     use std::sync::Arc;
 
     fn shown(payload: &'static [u8]) -> String {
@@ -131,6 +136,7 @@ mod tests {
             event_type: "a.b".parse().unwrap(),
             payload: Bytes::from_static(payload),
             payload_type,
+            headers: EventHeaders::default(),
             ordering_key: OrderingKey::none(),
             published_at: Wall(0),
         };

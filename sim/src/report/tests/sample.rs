@@ -8,9 +8,9 @@ use super::sim::trace::{Line, Reply, Stop, What, Wire, Wish};
 use super::sim::{Checker, Keep, Run, Watch, book::Book};
 use postrider_engine::{
     Attempt, AttemptId, Attempted, BatchId, CallId, Change, DeliveryId, DeliveryState, Drained,
-    Endpoint, EndpointId, EndpointSpec, EndpointStatus, Event, EventId, Fact, FailReason, Failure,
-    FailureKind, LaneId, Mono, NewDelivery, Now, OrderingKey, Outcome, PayloadType, Publish,
-    Published, Receipt, Response, Seq, Wall,
+    Endpoint, EndpointId, EndpointSpec, EndpointStatus, Event, EventHeaders, EventId, Fact,
+    FailReason, Failure, FailureKind, LaneId, Mono, NewDelivery, Now, OrderingKey, Outcome,
+    PayloadType, Publish, Published, Receipt, Response, Seq, Wall,
 };
 use std::sync::Arc;
 
@@ -150,6 +150,7 @@ impl Teller {
                 event_type: "kind.k0".parse().unwrap(),
                 payload: "{}".into(),
                 payload_type: PayloadType::default(),
+                headers: EventHeaders::default(),
                 ordering_key: lane.key.clone(),
                 published_at: Wall(WALL_START + at_ms),
             }),

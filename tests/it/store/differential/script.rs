@@ -121,8 +121,14 @@ impl Script {
             1 => PayloadType::new("application/json", Some("gzip")),
             _ => Ok(PayloadType::default()),
         };
+        let topic = format!("topic/{}", self.rolls.up_to(9));
+        let headers = match self.rolls.percent(30) {
+            true => EventHeaders::new([("x-shop", "a.example"), ("x-topic", topic.as_str())]),
+            false => Ok(EventHeaders::default()),
+        };
         event.event = Arc::new(Event {
             payload_type: kind.unwrap(),
+            headers: headers.unwrap(),
             ..Event::clone(&event.event)
         });
         self.events.push(self.next);

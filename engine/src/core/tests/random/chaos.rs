@@ -4,10 +4,10 @@ use crate::core::tests::harness::{Bench, Sent, asking, event, no_answer, orderin
 use crate::core::{Core, State};
 use crate::{
     Answer, BatchId, BatchPolicy, BreakerPolicy, CallId, Closed, Command, CommitError, DeliveryId,
-    DeliveryState, EndpointChange, EndpointId, EndpointSpec, EndpointStatus, EventId, Fact, Input,
-    LaneId, Limits, Load, Loaded, MemoryBounds, NewEvent, OnFailed, Ordering, Outcome, PayloadType,
-    PublishError, RateLimit, Reason, Receipt, ReplayId, RetryPolicy, Schedule, Seq, Target,
-    TenantId,
+    DeliveryState, EndpointChange, EndpointId, EndpointSpec, EndpointStatus, EventHeaders, EventId,
+    Fact, Input, LaneId, Limits, Load, Loaded, MemoryBounds, NewEvent, OnFailed, Ordering, Outcome,
+    PayloadType, PublishError, RateLimit, Reason, Receipt, ReplayId, RetryPolicy, Schedule, Seq,
+    Target, TenantId,
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -157,6 +157,7 @@ impl Chaos {
             event_type: "test.made".parse().unwrap(),
             payload: Bytes::from(payload),
             payload_type: PayloadType::default(),
+            headers: EventHeaders::default(),
             ordering_key: ordering_key(key),
             idempotency_key: idempotency.map(Into::into),
         };
