@@ -11,6 +11,7 @@ mod dead_letters;
 mod dispatch;
 mod drain;
 mod endpoints;
+mod judge;
 mod outlook;
 mod ping;
 mod publish;
@@ -363,6 +364,8 @@ impl Core {
         let ping_bytes: usize = self.pings.values().map(|ping| ping.payload_bytes).sum();
         let note = |note: &Note| size_of_val(note) + note.value.len() + MAP_OVERHEAD_BYTES;
         let notes: usize = self.notes.values().map(|it| note(it)).sum();
+        let tenants = self.tenants.values();
+        let subscriptions: usize = tenants.map(|it| it.subscriptions.bytes()).sum();
         let timer = size_of::<Alarm>() + 16 + MAP_OVERHEAD_BYTES;
         let queue = self.outputs.capacity() * size_of::<Output>();
         let status = |wanted: fn(&EndpointState) -> bool| {
@@ -402,6 +405,7 @@ impl Core {
                 + attempts
                 + pings
                 + notes
+                + subscriptions
                 + urgent * (size_of::<Key>() + MAP_OVERHEAD_BYTES)
                 + self.timers.len() * timer
                 + queue,

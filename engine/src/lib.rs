@@ -43,6 +43,8 @@ mod sending;
 mod sent;
 mod signature_form;
 mod slab;
+mod sorted;
+mod subscriptions;
 mod template;
 mod tenant_state;
 mod time;

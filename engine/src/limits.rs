@@ -81,8 +81,9 @@ pub struct Limits {
     /// to it. Default 10 minutes.
     pub timeout_max: Duration,
     /// Bytes of a payload that the filters of one publish look at together; each comparison counts
-    /// what it looks at, and no filter has more than [`crate::Filter::STEPS_MAX`]. When they are used
-    /// up, each of the filters that are left has [`crate::Filter::STEPS_MIN`]. Default 16 MiB.
+    /// what it looks at, and no filter has more than [`crate::Filter::STEPS_MAX`]. Filters with the same
+    /// text are one. When they are used up, each of the filters that are left has
+    /// [`crate::Filter::STEPS_MIN`]. Default 16 MiB.
     pub filter_steps_max: u64,
 }
 

@@ -67,6 +67,11 @@ fn shown(text: &str) -> String {
 impl EventType {
     /// The longest event type.
     pub const CHARS_MAX: usize = 128;
+
+    /// Whether it is one of Postrider's own, about its operation.
+    pub(crate) fn is_own(&self) -> bool {
+        self.0.split('.').next() == Some("postrider")
+    }
 }
 
 impl FromStr for EventType {
@@ -93,7 +98,7 @@ impl EventPattern {
     #[must_use]
     pub fn matches(&self, event_type: &EventType) -> bool {
         match self.0.strip_suffix('*') {
-            Some("") => event_type.0.split('.').next() != Some("postrider"),
+            Some("") => !event_type.is_own(),
             // The prefix of `payment.*` keeps its dot: `payments.made` is another family.
             Some(prefix) => event_type.0.starts_with(prefix),
             None => self.0 == event_type.0,

@@ -1,14 +1,15 @@
 //! What the core knows of a tenant.
 
 use crate::endpoint_state::Tally;
-use crate::id::EndpointId;
-use crate::slab::Key;
-use std::collections::BTreeMap;
+use crate::subscriptions::Subscriptions;
 
 /// What the core knows of a tenant, while it has endpoints or anything is pending for it.
 #[derive(Default)]
 pub(crate) struct TenantState {
-    pub(crate) endpoints: BTreeMap<EndpointId, Key>,
+    /// How many endpoints it has.
+    pub(crate) endpoints: usize,
+    /// What these want.
+    pub(crate) subscriptions: Subscriptions,
     /// Endpoints that are being recorded.
     pub(crate) registering: usize,
     /// Over all its endpoints.
@@ -18,6 +19,6 @@ pub(crate) struct TenantState {
 impl TenantState {
     /// Whether there is nothing to know of it.
     pub(crate) fn is_empty(&self) -> bool {
-        self.endpoints.is_empty() && self.registering == 0 && self.pending == Tally::default()
+        self.endpoints == 0 && self.registering == 0 && self.pending == Tally::default()
     }
 }

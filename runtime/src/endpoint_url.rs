@@ -73,7 +73,7 @@ pub enum InvalidUrl {
     #[error(
         "the URL holds a user name or a password, which would end up in logs: remove it, with its @, \
          and give the endpoint a header Authorization instead: Basic and the base64 of \
-         user:password; its value is kept as a secret"
+         user:password; its value is never shown"
     )]
     UserInfo,
     /// No host.

@@ -56,6 +56,10 @@ pub struct DeliveryFilter {
     pub reasons: Vec<FailReason>,
     /// Only dead letters: those that failed and were neither resent nor discarded.
     pub dead: bool,
+    /// Only first deliveries of events (none that is made anew) that are numbered higher than this in
+    /// their lanes ([`Ordinal::number`](postrider_engine::Ordinal)). Mostly with `endpoint` and
+    /// `ordering_key`, which name one lane.
+    pub beyond: Option<u64>,
     /// With `dead`: also those that were resent then or later. A replay sets it by itself.
     pub resent_since: Option<Wall>,
 }
@@ -182,6 +186,12 @@ impl DeliveryFilter {
 }
 
 impl DeliveryFilter {
+    /// Whether a delivery with this number in its lane, and made anew or not, is among those asked for.
+    pub(crate) fn takes_place(&self, number: Option<u64>, is_resend: bool) -> bool {
+        self.beyond
+            .is_none_or(|most| !is_resend && number.is_some_and(|it| it > most))
+    }
+
     /// Whether the last attempt ended as is asked for.
     pub(crate) fn takes_end(&self, last: Option<AttemptResult>) -> bool {
         let status = match last {

@@ -183,6 +183,17 @@ pub trait Store: Send + Sync + 'static {
         most: usize,
     ) -> StoreFuture<Result<Vec<LaneRecord>, StoreError>>;
 
+    /// The ordering key and the epoch of the lane that this endpoint's receiver knows by this name
+    /// ([`LaneId::name`](postrider_engine::LaneId::name)); `None` if none is on record.
+    fn lane_named(
+        self: Arc<Self>,
+        endpoint: EndpointId,
+        name: String,
+    ) -> StoreFuture<Result<Option<(OrderingKey, u64)>, StoreError>> {
+        drop((endpoint, name));
+        Box::pin(async { Ok(None) })
+    }
+
     /// A page of the lanes in which something waits, by the age of what waits first in each, the oldest
     /// first.
     fn waiting_lanes(

@@ -3,7 +3,7 @@
 use crate::Postrider;
 use crate::history::{DeliverySummary, InvalidCursor};
 use crate::status::ReadError;
-use postrider_engine::{DeliveryId, EndpointId, LaneId, TenantId};
+use postrider_engine::{DeliveryId, EndpointId, LaneId, OrderingKey, TenantId};
 use std::fmt;
 use std::str::FromStr;
 
@@ -67,6 +67,20 @@ impl FromStr for LaneCursor {
 }
 
 impl Postrider {
+    /// The ordering key and the epoch of the lane that this endpoint's receiver knows by this name, as
+    /// it stands in the ids that the receiver gets; `None` if none is on record.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn lane_named(
+        &self,
+        endpoint: EndpointId,
+        name: &str,
+    ) -> Result<Option<(OrderingKey, u64)>, ReadError> {
+        Ok(self.store().lane_named(endpoint, name.to_owned()).await?)
+    }
+
     /// A page of the lanes in which something waits, by the age of what waits first in each.
     ///
     /// # Errors

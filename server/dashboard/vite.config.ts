@@ -9,10 +9,10 @@ const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const VERIFIER = file("./verifier/esm/full-web.js");
 
 /** What most views use and the first one does not. */
-const SHARED = /src\/parts\/(rows|dialog|delivery-columns|retry-now|wait|payload|attempt-view|lane-card|of-tenant|timeline|endpoint-ref)|node_modules\/virtua\//;
+const SHARED = /src\/parts\/(rows|dialog|delivery-columns|retry-now|wait|payload|attempt-view|lane-card|of-tenant|timeline|endpoint-ref|report)|src\/form\/json|node_modules\/virtua\//;
 
 /** What the first view needs. */
-const FIRST = /src\/(api|session|route|time|live|parts\/(?!rows|dialog|delivery-columns|retry-now|wait|payload|attempt-view|lane-card|of-tenant|timeline|endpoint-ref)|shell|views\/(overview|tail))|node_modules\/(?!virtua)|vite\/preload-helper/;
+const FIRST = /src\/(api|session|route|time|live|parts\/(?!rows|dialog|delivery-columns|retry-now|wait|payload|attempt-view|lane-card|of-tenant|timeline|endpoint-ref|report)|shell|views\/(overview|tail))|node_modules\/(?!virtua)|vite\/preload-helper/;
 
 /** Views that are opened after each other: together they are smaller than one by one. */
 const SETUP = /src\/views\/(event-type|source|template|endpoint-defaults|keys|tenants|portal-link|audit|system)/;

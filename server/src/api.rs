@@ -39,6 +39,7 @@ mod listeners;
 mod live;
 mod log_tail;
 mod metrics_route;
+mod names;
 mod networks;
 mod openapi;
 mod operations;
@@ -51,6 +52,7 @@ mod problem;
 mod raw;
 mod reach;
 mod receipts;
+mod receivers;
 mod reference;
 mod refusal;
 mod registry;
@@ -122,6 +124,7 @@ struct Shared {
     ready: health::Ready,
     sources: sources::Sources,
     receipts: receipts::Receipts,
+    receivers: receivers::Receivers,
     handlers: handlers::Handlers,
 }
 
@@ -207,6 +210,7 @@ impl Api {
             validators: validators::Validators::default(),
             sources: sources::Sources::load(records).await?,
             receipts,
+            receivers: receivers::Receivers::default(),
             handlers: handlers::Handlers::default(),
             live: Live::default(),
             intake: intake::Intake::default(),
@@ -339,6 +343,10 @@ impl Api {
 
     pub(crate) fn sources(&self) -> &sources::Sources {
         &self.0.sources
+    }
+
+    pub(crate) fn receivers(&self) -> &receivers::Receivers {
+        &self.0.receivers
     }
 
     pub(crate) fn receipts(&self) -> &receipts::Receipts {

@@ -510,8 +510,8 @@ mod tests {
     fn what_the_server_tells_of_its_settings_has_no_secret_in_it() {
         let key = ("POSTRIDER_API_KEY", "a-key-that-nobody-is-told-of");
         let config = Config::of(&gathered(&[key], Some("127.0.0.1:1")).unwrap()).unwrap();
-        assert_eq!(config.secrets_left_out, ["api_key"]);
-        assert_eq!(config.settings.len() + 1, SETTINGS.len());
+        assert_eq!(config.secrets_left_out, ["api_key", "proxy"]);
+        assert_eq!(config.settings.len() + 2, SETTINGS.len());
         assert!(!format!("{:?}", config.settings).contains(key.1));
         let listen = config.settings.iter().find(|it| it.name == "listen");
         let listen = listen.map(|it| (it.value.as_deref(), it.origin.as_str()));

@@ -19,6 +19,7 @@ mod playground;
 mod portal;
 mod reach;
 mod readme;
+mod receivers;
 mod sending;
 mod server;
 mod shares;

@@ -82,7 +82,7 @@ impl Core {
         }
         let most = self.limits.endpoints_of_tenant();
         let tenant = self.tenants.get(&spec.tenant);
-        if tenant.is_some_and(|it| it.endpoints.len() + it.registering >= most) {
+        if tenant.is_some_and(|it| it.endpoints + it.registering >= most) {
             return Err(Full::TenantEndpoints { most }.into());
         }
         let secret = secret.unwrap_or_else(|| Secret::generate_hmac(self.chance.bytes()));
@@ -147,11 +147,12 @@ impl Core {
 
     pub(super) fn add_endpoint(&mut self, state: EndpointState) -> Key {
         let id = state.id();
-        let tenant = state.record.spec.tenant.clone();
+        let spec = Arc::clone(&state.record.spec);
         let key = self.endpoints.insert(state);
         self.by_id.insert(id, key);
-        let tenant = self.tenants.entry(tenant).or_default();
-        tenant.endpoints.insert(id, key);
+        let tenant = self.tenants.entry(spec.tenant.clone()).or_default();
+        tenant.endpoints += 1;
+        tenant.subscriptions.add(id, key, &spec.event_types);
         key
     }
 
@@ -301,6 +302,13 @@ impl Core {
                 let left = until.since(now.mono);
                 record.health.held_until = (!left.is_zero()).then(|| now.wall.after(left));
             }
+            // One that is deleted is looked up no more, and its key may become another one's.
+            if state.existence != Existence::Gone
+                && let Some(tenant) = self.tenants.get_mut(&spec.tenant)
+            {
+                let (before, after) = (&record.spec.event_types, &spec.event_types);
+                tenant.subscriptions.change((record.id, key), before, after);
+            }
             record.spec = spec.clone();
         }
         if let Some(secrets) = &update.secrets {
@@ -417,7 +425,8 @@ impl Core {
             return;
         };
         state.existence = Existence::Gone;
-        let tenant = state.record.spec.tenant.clone();
+        let spec = Arc::clone(&state.record.spec);
+        let tenant = &spec.tenant;
         let waiting: Vec<_> = state.changes.drain(..).collect();
         let lanes: Vec<Key> = state.lanes().collect();
         let mut kept = crate::endpoint_state::Tally::default();
@@ -456,9 +465,10 @@ impl Core {
             self.uncount_pending(key, gone, pending.bytes - kept.bytes);
             untold = gone.saturating_sub(told);
         }
-        if let Some(known) = self.tenants.get_mut(&tenant) {
-            known.endpoints.remove(&id);
-            self.forget_tenant_if_empty(&tenant);
+        if let Some(known) = self.tenants.get_mut(tenant) {
+            known.endpoints -= 1;
+            known.subscriptions.remove(id, key, &spec.event_types);
+            self.forget_tenant_if_empty(tenant);
         }
         for (call, _) in waiting {
             self.answer(

@@ -1,6 +1,7 @@
 //! Taking events.
 
 use super::Core;
+use super::judge::Judge;
 use crate::batch::{Change, Idempotency, NewDelivery, Publish, Receipt};
 use crate::commits::Next;
 use crate::delivery::{Event, LaneId, Spot};
@@ -8,16 +9,13 @@ use crate::endpoint::Ordering;
 use crate::endpoint_state::Existence;
 use crate::error::PublishError;
 use crate::fact::{Fact, Undecided};
-use crate::filter::{Filter, Steps, TooCostly};
 use crate::id::{EndpointId, EventId};
 use crate::input::{CallId, NewEvent, Target};
-use crate::json::Document;
 use crate::lane::{Entry, Phase};
 use crate::names::OrderingKey;
 use crate::output::{Answer, Published};
 use crate::slab::Key;
 use postrider_signature::content_digest;
-use std::cell::LazyCell;
 use std::sync::Arc;
 
 impl Core {
@@ -40,8 +38,7 @@ impl Core {
         new.check(&self.limits)?;
         let addressed = matches!(new.target, Target::Endpoint(_));
         let bytes = new.payload.len();
-        let mut undecided = Undecided::default();
-        let mut deliveries = self.deliveries_of(&new, &mut undecided)?;
+        let (mut deliveries, undecided) = self.deliveries_of(&new)?;
         self.reserve(&new.tenant, &mut deliveries, bytes, known.is_some())?;
         let deliveries: Arc<[NewDelivery]> = deliveries.into();
         let idempotency = new.idempotency_key.clone().map(|key| {
@@ -77,11 +74,12 @@ impl Core {
         Ok(())
     }
 
+    /// The deliveries that it makes, in the order of the endpoints' ids, and of whom it is not known
+    /// whether they want it.
     fn deliveries_of(
         &mut self,
         new: &NewEvent,
-        undecided: &mut Undecided,
-    ) -> Result<Vec<NewDelivery>, PublishError> {
+    ) -> Result<(Vec<NewDelivery>, Undecided), PublishError> {
         let wall = self.now.wall;
         let chance = &mut self.chance;
         let mut to = |endpoint: EndpointId, ordering| {
@@ -106,40 +104,27 @@ impl Core {
             if !state.accepts() {
                 return Err(PublishError::EndpointDisabled(id));
             }
-            return Ok(vec![to(id, state.ordering())]);
+            let only = to(id, state.ordering());
+            return Ok((vec![only], Undecided::default()));
         }
         let Some(tenant) = self.tenants.get(&new.tenant) else {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Undecided::default()));
         };
-        // Read once, and only if someone asks what is in it.
-        let payload = LazyCell::new(|| Document::read(&new.payload).ok());
-        let mut steps_left = self.limits.filter_steps_max;
-        let mut fits = |filter: &Filter| {
-            let asks = filter.asks_payload();
-            let payload = if asks { payload.as_ref() } else { None };
-            if asks && payload.is_none() {
-                undecided.unreadable += 1;
-                return false;
-            }
-            // However much others have used, there is enough for what is not made to be costly.
-            let most = Filter::STEPS_MAX.min(steps_left.max(Filter::STEPS_MIN));
-            let steps = Steps::new(most);
-            let judged = filter.judge(payload, &new.headers, &steps);
-            steps_left = steps_left.saturating_sub(most - steps.left());
-            judged.unwrap_or_else(|TooCostly| {
-                undecided.too_costly += 1;
-                false
-            })
-        };
-        let subscribed = tenant.endpoints.iter().filter_map(|(id, key)| {
-            let state = self.endpoints.get(*key).filter(|state| state.accepts())?;
+        let mut judge = Judge::new((&new.payload, &new.headers), self.limits.filter_steps_max);
+        let mut deliveries = Vec::new();
+        for (id, key) in tenant.subscriptions.candidates(&new.event_type) {
+            let Some(state) = self.endpoints.get(key).filter(|state| state.accepts()) else {
+                continue;
+            };
             let spec = &state.record.spec;
             let mut patterns = spec.event_types.iter();
-            let wanted = patterns.any(|pattern| pattern.matches(&new.event_type))
-                && spec.filter.as_ref().is_none_or(&mut fits);
-            wanted.then(|| to(*id, state.ordering()))
-        });
-        Ok(subscribed.collect())
+            if patterns.any(|pattern| pattern.matches(&new.event_type))
+                && spec.filter.as_ref().is_none_or(|it| judge.fits(it))
+            {
+                deliveries.push(to(id, state.ordering()));
+            }
+        }
+        Ok((deliveries, judge.undecided))
     }
 
     pub(super) fn published(

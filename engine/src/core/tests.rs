@@ -23,4 +23,5 @@ mod retries;
 mod sent;
 mod sequence;
 mod shares;
+mod subscribers;
 mod urgent;

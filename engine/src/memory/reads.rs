@@ -1,7 +1,7 @@
 //! What can be read from the store in memory.
 
 use super::{DeliveryRecord, Ledger, MemoryStore, StoredLane};
-use crate::delivery::{Attempt, DeliveryState, Event, LaneId, Seq};
+use crate::delivery::{Attempt, DeliveryState, Event, LaneId, Ordinal, Seq};
 use crate::endpoint::Endpoint;
 use crate::id::{DeliveryId, EndpointId, EventId};
 use crate::input::{
@@ -36,10 +36,14 @@ pub struct HeldDelivery<'a> {
     pub event: &'a Event,
     /// Its lane; the endpoint of that may have been deleted since.
     pub lane: &'a LaneId,
+    /// Where its event stands in its lane.
+    pub ordinal: Option<Ordinal>,
     /// What has become of it.
     pub state: DeliveryState,
     /// When it ended.
     pub ended_at: Option<Wall>,
+    /// The delivery that it makes anew.
+    pub resend_of: Option<DeliveryId>,
     /// The delivery that made it anew last.
     pub resent_as: Option<DeliveryId>,
     /// The last attempt that has ended.
@@ -56,8 +60,10 @@ impl MemoryStore {
             id: *id,
             event: &stored.event,
             lane: &stored.lane,
+            ordinal: stored.ordinal,
             state: stored.state,
             ended_at: stored.ended_at,
+            resend_of: stored.resends.as_ref().and_then(|resends| resends.of),
             resent_as: stored.resends.as_ref().and_then(|resends| resends.by),
             last_attempt: stored.attempts.last(),
         })
@@ -67,6 +73,14 @@ impl MemoryStore {
     pub fn held_lanes(&self, endpoint: EndpointId) -> impl Iterator<Item = HeldLane<'_>> {
         let lanes = self.lanes_of(endpoint).map(|(id, lane)| held(id, lane));
         lanes.filter(|lane| lane.pending > 0 || lane.stopped_at.is_some())
+    }
+
+    /// The ordering key and the epoch of the lane that this endpoint's receiver knows by this name.
+    #[must_use]
+    pub fn lane_named(&self, endpoint: EndpointId, name: &str) -> Option<(OrderingKey, u64)> {
+        let mut lanes = self.lanes_of(endpoint);
+        let (id, lane) = lanes.find(|(id, _)| id.name() == name)?;
+        Some((id.key.clone(), lane.epoch))
     }
 
     /// The lanes of all endpoints in which something waits.

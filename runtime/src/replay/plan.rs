@@ -4,7 +4,7 @@
 use super::{ReplayAct, ReplayRequest};
 use crate::history::{Cursor, DeliveryFilter, DeliveryQuery, Direction, StateKind, accepted_at};
 use crate::outline::{DeliveryOutline, OutlinePage};
-use postrider_engine::{DeliveryState, EndpointStatus, Wall};
+use postrider_engine::{DeliveryId, DeliveryState, EndpointStatus, Wall};
 use std::fmt;
 use std::num::NonZeroU32;
 
@@ -147,7 +147,10 @@ impl Plan {
             };
         }
         let is_failed = matches!(it.state, DeliveryState::Failed(_));
-        if let Some(new) = it.resent_as.filter(|_| is_failed) {
+        // A receiver that has lost what it had gets all of it, whatever was resent before.
+        let since = |new: &DeliveryId| accepted_at(*new) >= self.asked_at;
+        let counts = |new: &DeliveryId| self.filter.beyond.is_none() || since(new);
+        if let Some(new) = it.resent_as.filter(|new| is_failed && counts(new)) {
             return match self.dead && accepted_at(new) < self.asked_at {
                 true => Verdict::NoPart,
                 false => Verdict::Skip(SkipReason::AlreadyResent),

@@ -13,6 +13,7 @@ mod agenda;
 mod audit;
 mod backfills;
 mod deliveries;
+mod discards;
 mod due;
 mod event_headers;
 mod log;
@@ -54,8 +55,8 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     replays::a_replay_is_kept_as_it_was_put(&make()).await;
     replays::a_replay_that_has_ended_stays_as_it_is(&make()).await;
     replays::replays_have_pages_by_tenant_and_state(&make()).await;
-    a_discard_ends_a_pending_delivery_and_a_dead_letter(&make()).await;
-    a_discard_of_a_dead_letter_leaves_what_was_made_anew(&make()).await;
+    discards::a_discard_ends_a_pending_delivery_and_a_dead_letter(&make()).await;
+    discards::a_discard_of_a_dead_letter_leaves_what_was_made_anew(&make()).await;
     a_deleted_endpoint_keeps_only_what_is_under_way(&make()).await;
     an_update_changes_what_it_names(&make()).await;
     an_event_for_nobody_is_known(&make()).await;
@@ -72,6 +73,7 @@ pub async fn check<S: Store>(make: impl Fn() -> Arc<S>) {
     outlines::a_letter_that_was_resent_since_is_found_beside_the_dead_ones(&make()).await;
     sequence::events_are_counted_and_resends_are_not(&make()).await;
     sequence::what_was_resent_twice_keeps_its_number(&make()).await;
+    sequence::what_is_behind_a_number_is_found(&make()).await;
     deliveries::endpoints_are_found_by_tenant(&make()).await;
     deliveries::the_oldest_pending_delivery_is_known(&make()).await;
     deliveries::a_lane_shows_what_the_others_wait_for(&make()).await;
@@ -436,79 +438,6 @@ async fn a_replay_makes_a_delivery_anew_once<S: Store>(store: &Arc<S>) {
     assert_eq!(made.unwrap().unwrap().replay, Some(ReplayId::from_u128(7)));
     let other = subject.commit(again(4, 8)).await;
     assert!(matches!(other, Receipt::Resent(_)), "{other:?}");
-}
-
-async fn a_discard_ends_a_pending_delivery_and_a_dead_letter<S: Store>(store: &Arc<S>) {
-    let subject = Subject(store);
-    subject.add_endpoint().await;
-    let first = subject.publish(1).await;
-    subject.publish(2).await;
-    subject
-        .end(
-            1,
-            first,
-            DeliveryState::Failed(FailReason::Exhausted),
-            false,
-        )
-        .await;
-    for (number, pending) in [(1, false), (2, true)] {
-        let delivery = DeliveryId::from_u128(number);
-        match subject
-            .commit(Change::Discard {
-                delivery,
-                dead: false,
-                at: Wall(20),
-            })
-            .await
-        {
-            Receipt::Discarded { was_pending, .. } => assert_eq!(was_pending, pending),
-            other => panic!("delivery {number} is discarded, but the answer was {other:?}"),
-        }
-        let again = subject
-            .commit(Change::Discard {
-                delivery,
-                dead: false,
-                at: Wall(20),
-            })
-            .await;
-        assert_eq!(again, Receipt::Refused(Refusal::AlreadyEnded));
-    }
-    let ledger = Arc::clone(store).ledger(ENDPOINT).await.unwrap();
-    assert_eq!((ledger.accepted, ledger.discarded), (2, 2));
-    assert_eq!((ledger.pending, ledger.failed), (0, 0));
-}
-
-async fn a_discard_of_a_dead_letter_leaves_what_was_made_anew<S: Store>(store: &Arc<S>) {
-    let subject = Subject(store);
-    subject.add_endpoint().await;
-    let failed = DeliveryState::Failed(FailReason::Exhausted);
-    for number in [1, 2] {
-        let seq = subject.publish(number).await;
-        subject.end(number, seq, failed, false).await;
-    }
-    let discard = async |number| {
-        let delivery = DeliveryId::from_u128(number);
-        let (dead, at) = (true, Wall(20));
-        let discard = Change::Discard { delivery, dead, at };
-        subject.commit(discard).await
-    };
-    let resend = Change::Resend {
-        of: DeliveryId::from_u128(1),
-        new: DeliveryId::from_u128(3),
-        replay: None,
-        at: Wall(19),
-    };
-    assert!(matches!(subject.commit(resend).await, Receipt::Resent(_)));
-    let resent = Receipt::Refused(Refusal::AlreadyResent);
-    assert_eq!(discard(1).await, resent);
-    assert_eq!(subject.state(1).await, failed);
-    let pending = Receipt::Refused(Refusal::StillPending);
-    assert_eq!(discard(3).await, pending);
-    assert_eq!(subject.state(3).await, DeliveryState::Pending);
-    let letter = discard(2).await;
-    assert!(matches!(letter, Receipt::Discarded { .. }), "{letter:?}");
-    let ended = Receipt::Refused(Refusal::AlreadyEnded);
-    assert_eq!(discard(2).await, ended);
 }
 
 async fn a_deleted_endpoint_keeps_only_what_is_under_way<S: Store>(store: &Arc<S>) {

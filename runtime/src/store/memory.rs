@@ -266,6 +266,14 @@ impl Store for MemoryStore {
         })
     }
 
+    fn lane_named(
+        self: Arc<Self>,
+        endpoint: EndpointId,
+        name: String,
+    ) -> StoreFuture<Result<Option<(OrderingKey, u64)>, StoreError>> {
+        self.answer(move |held| held.lane_named(endpoint, &name))
+    }
+
     fn waiting_lanes(
         self: Arc<Self>,
         query: LaneQuery,

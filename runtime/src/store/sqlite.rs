@@ -23,6 +23,7 @@ mod keyed;
 mod lanes;
 mod merge;
 mod modes;
+mod named_lanes;
 mod note_shares;
 mod open_error;
 mod options;
@@ -84,7 +85,7 @@ use postrider_engine::{
     Attempt, Change, CommitError, DeliveryId, DeliveryRecord, Endpoint, EndpointId, EventId,
     Ledger, Load, Loaded, Note, OrderingKey, Receipt, Recovered, TenantId, Wall,
 };
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use schema::Home;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -216,7 +217,7 @@ impl SqliteStore {
 
     /// All that are ever used at once: later there may be no descriptors for them.
     fn open_readers(&self) {
-        let opened = (0..2 * READS_MAX).map_while(|_| open_reader(&self.path).ok());
+        let opened = (0..2 * READS_MAX).map_while(|_| reads::open(&self.path).ok());
         self.readers().extend(opened);
     }
 
@@ -232,7 +233,7 @@ impl SqliteStore {
         }
         let mut waited = Patience::default();
         loop {
-            match open_reader(&self.path) {
+            match reads::open(&self.path) {
                 Err(error) if self.failure.borrow().is_none() && waited.for_room(&error) => (),
                 opened => return Ok(opened?),
             }
@@ -427,6 +428,14 @@ impl Store for SqliteStore {
         self.read(move |connection, _| reads::lanes(connection, (endpoint, after, most)))
     }
 
+    fn lane_named(
+        self: Arc<Self>,
+        endpoint: EndpointId,
+        name: String,
+    ) -> StoreFuture<Result<Option<(OrderingKey, u64)>, StoreError>> {
+        self.read(move |connection, _| named_lanes::find(connection, endpoint, &name))
+    }
+
     fn waiting_lanes(
         self: Arc<Self>,
         query: LaneQuery,
@@ -567,17 +576,6 @@ impl Drop for SqliteStore {
             let _ = writer.join();
         }
     }
-}
-
-fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
-    connection.set_prepared_statement_cache_capacity(32);
-    // What it sorts needs no descriptor, and the log is opened now.
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-    Ok(connection)
 }
 
 /// The log is not there before anything was written.

@@ -2,7 +2,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { Route, Switch, useLocation } from "wouter";
 import { isProblem } from "./api/client";
-import type { Whoami } from "./api/contract";
+import type { Whoami } from "./api/types";
 import { Guard } from "./parts/guard";
 import { Icon } from "./parts/icon";
 import { Empty, Loading } from "./parts/states";
@@ -142,7 +142,7 @@ function PublishOnly() {
 }
 
 /** Signs out when the key ends. */
-function useEnd(at: string | null): void {
+function useEnd(at: string | null | undefined): void {
   useEffect(() => {
     if (!at) return;
     const ms = Date.parse(at) - now();

@@ -3,6 +3,7 @@
 use super::Api;
 use super::caller::{Caller, Read};
 use super::extract::{Id, Query};
+use super::names::{FailureName, RepeatReason};
 use super::page::{self, Page};
 use super::problem::Problem;
 use super::reach::{Reach, Whose};
@@ -48,8 +49,10 @@ pub(crate) struct AttemptView {
     response_body_cut: bool,
     /// Why the request was sent twice, the second time on a new connection: on one that had been
     /// used before, it met `connection_closed`, `request_timeout` (a 408) or `misdirected` (a 421).
+    #[schema(value_type = Option<RepeatReason>)]
     repeated: Option<&'static str>,
-    /// Why there was no response: `dns`, `connect`, `tls`, `timeout`, `reset`, …
+    /// Why there was no response.
+    #[schema(value_type = Option<FailureName>)]
     failure: Option<String>,
     /// What went wrong, for people.
     error: Option<String>,

@@ -9,6 +9,7 @@ use super::Api;
 use super::caller::{Caller, NoPortal, Read};
 use super::deliveries::Order;
 use super::extract::Query;
+use super::names::ActorKind;
 use super::page::{self, Filling, Page};
 use super::problem::{Code, Problem};
 use super::reach::Reach;
@@ -34,6 +35,7 @@ const PORTAL: &str = "portal";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Actor {
     /// `key`, `portal`, `cli`, or `system`: the server itself, or the application that embeds it.
+    #[schema(value_type = ActorKind)]
     kind: String,
     /// The id of the key, which a session of the portal is, too; of the link, for who signs in with
     /// it; `null` where there is none.

@@ -3,6 +3,7 @@
 use super::Api;
 use super::audit;
 use super::caller::{Caller, Manage, Read, Retry};
+use super::dead_letter_acts::LetterReason;
 use super::dead_letter_filter::Asked;
 use super::deliveries::{self, Resent};
 use super::deliveries_short::{DeliveriesPage, View};
@@ -36,6 +37,7 @@ pub(crate) struct DeadLetterGroup {
     endpoint_id: String,
     /// `rejected`, `gone`, `redirected`, `exhausted` or `queue_full`; `null` if they are grouped by
     /// event type.
+    #[schema(value_type = Option<LetterReason>)]
     reason: Option<&'static str>,
     /// The event type, if they are grouped by that.
     event_type: Option<String>,

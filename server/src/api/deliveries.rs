@@ -4,9 +4,11 @@ use super::Api;
 use super::attempts::AttemptView;
 use super::audit::Act;
 use super::caller::{Caller, Manage, Read, Retry};
+use super::dead_letter_acts::LetterReason;
 use super::deliveries_short::{DeliveriesPage, View};
 use super::extract::{Id, Query};
 use super::list_filters;
+use super::names::DeliveryStateName;
 use super::page::{self, Page};
 use super::problem::{Code, Problem};
 use super::reach::{Reach, Whose};
@@ -42,8 +44,10 @@ pub(crate) struct DeliveryView {
     /// Its place in its lane.
     place: u64,
     /// `pending`, `retrying`, `delivered`, `failed` or `discarded`.
+    #[schema(value_type = DeliveryStateName)]
     state: &'static str,
     /// Why it failed: `rejected`, `gone`, `redirected`, `exhausted` or `queue_full`.
+    #[schema(value_type = Option<LetterReason>)]
     reason: Option<&'static str>,
     /// When it was accepted.
     created_at: Time,
@@ -124,7 +128,8 @@ pub(crate) struct ListQuery {
     /// Only those whose last attempt was answered with this class of status: 2, 3, 4 or 5.
     #[param(minimum = 2, maximum = 5)]
     status_class: Option<u8>,
-    /// Only those whose last attempt got no answer, for this reason: `dns`, `connect`, `timeout`, …
+    /// Only those whose last attempt got no answer, for this reason: `dns`, `connect`,
+    /// `timeout_connect`, …
     failure: Option<String>,
     /// Only those that were accepted then or later.
     #[param(value_type = Option<String>, format = DateTime)]

@@ -1,7 +1,9 @@
 //! Deliveries in short, as lists show them that are looked through: without payloads, and of the
 //! attempts how the last one ended.
 
+use super::dead_letter_acts::LetterReason;
 use super::deliveries::DeliveryView;
+use super::names::{DeliveryStateName, FailureName};
 use super::page::Page;
 use super::time::Time;
 use super::wait::{WaitView, Waits};
@@ -51,8 +53,10 @@ pub(crate) struct ShortDelivery {
     /// Its place in its lane.
     place: u64,
     /// `pending`, `retrying`, `delivered`, `failed` or `discarded`.
+    #[schema(value_type = DeliveryStateName)]
     state: &'static str,
     /// Why it failed: `rejected`, `gone`, `redirected`, `exhausted` or `queue_full`.
+    #[schema(value_type = Option<LetterReason>)]
     reason: Option<&'static str>,
     /// When it was accepted.
     created_at: Time,
@@ -85,7 +89,8 @@ pub(crate) struct LastAttempt {
     duration_ms: u64,
     /// The status of the response; `null` if there was none.
     status: Option<u16>,
-    /// Why there was no response: `dns`, `connect`, `tls`, `timeout`, `reset`, …
+    /// Why there was no response.
+    #[schema(value_type = Option<FailureName>)]
     failure: Option<&'static str>,
     /// What went wrong, for people.
     error: Option<String>,

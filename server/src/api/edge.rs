@@ -40,14 +40,11 @@ const SINGLE: [&str; 12] = [
 static REFUSED: Quiet = Quiet::per_second(10);
 
 /// Wraps the whole router.
-pub(super) async fn pass(api: &Api, mut request: Request, next: Next) -> Response {
+pub(super) async fn pass(api: &Api, request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let start = Instant::now();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        request.headers_mut().insert(REQUEST_ID, value);
-    }
     let response = match check_headers(&request) {
         Ok(()) => intake::bound(api, request, next).await,
         Err(problem) => problem.into_response(),

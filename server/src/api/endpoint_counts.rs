@@ -2,6 +2,7 @@
 
 use super::Api;
 use super::endpoint_form::EndpointView;
+use super::names::SecretKindName;
 use super::problem::Problem;
 use super::stats::{last_hours, percentile};
 use super::time::Time;
@@ -90,6 +91,7 @@ pub(crate) async fn count(
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct SecretState {
     /// `hmac` or `ed25519`.
+    #[schema(value_type = SecretKindName)]
     kind: &'static str,
     /// Until when it signs beside the newer ones; `null` for the newest one.
     signs_until: Option<Time>,

@@ -10,6 +10,7 @@ pub(crate) use sending::{CertificateForm, restore_key};
 
 use super::Api;
 use super::endpoint_counts::{EndpointCountsView, SecretState, secrets};
+use super::names::{DisabledReasonName, EndpointStatusName, HeldBy};
 use super::problem::{Code, Problem};
 use super::raw;
 use super::time::Time;
@@ -200,8 +201,10 @@ pub(crate) struct EndpointView {
     #[serde(flatten)]
     pub(crate) form: EndpointForm,
     /// Whether it gets its deliveries: `active`, `paused` or `disabled`.
+    #[schema(value_type = EndpointStatusName)]
     pub(crate) status: &'static str,
     /// Why it is disabled: `manual`, `gone` or `failing`.
+    #[schema(value_type = Option<DisabledReasonName>)]
     pub(crate) disabled_reason: Option<&'static str>,
     /// Failed attempts since the last success.
     pub(crate) failures: u32,
@@ -213,6 +216,7 @@ pub(crate) struct EndpointView {
     pub(crate) held_until: Option<Time>,
     /// What holds it until then: `retry_after` if its receiver has asked for time with 429 or 503
     /// and `Retry-After`, `breaker` if it does not answer.
+    #[schema(value_type = Option<HeldBy>)]
     pub(crate) held_by: Option<&'static str>,
     /// When it was made.
     pub(crate) created_at: Time,

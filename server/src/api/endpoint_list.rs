@@ -6,6 +6,7 @@ use super::deliveries::one;
 use super::endpoint_counts::count;
 use super::endpoint_form::EndpointView;
 use super::extract::{Id, Query};
+use super::names::EndpointStatusName;
 use super::page::{self, Filling, Page};
 use super::problem::{Code, Problem};
 use super::reach::{Reach, Whose};
@@ -76,6 +77,7 @@ pub(crate) struct EndpointName {
     /// Where it is.
     url: String,
     /// `active`, `paused` or `disabled`.
+    #[schema(value_type = EndpointStatusName)]
     state: &'static str,
     /// The name of its tenant.
     tenant: String,

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 use std::time::Duration;
-use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -91,13 +91,31 @@ impl ToSchema for EndpointPatch {
 }
 
 impl PartialSchema for EndpointPatch {
-    /// That of the form, with nothing required.
+    /// That of the form, with nothing required. All but `url` may be `null`.
     fn schema() -> RefOr<Schema> {
         let mut schema = EndpointForm::schema();
         if let RefOr::T(Schema::Object(form)) = &mut schema {
             form.required.clear();
+            for (name, field) in form.properties.iter_mut() {
+                if name != "url" && !may_be_null(field) {
+                    let null = ObjectBuilder::new().schema_type(Type::Null);
+                    *field = OneOfBuilder::new().item(field.clone()).item(null).into();
+                }
+            }
         }
         schema
+    }
+}
+
+/// Whether a field is described as one that may be `null`.
+fn may_be_null(field: &RefOr<Schema>) -> bool {
+    match field {
+        RefOr::T(Schema::Object(it)) => match &it.schema_type {
+            SchemaType::Array(kinds) => kinds.contains(&Type::Null),
+            _ => false,
+        },
+        RefOr::T(Schema::OneOf(_)) => true,
+        _ => false,
     }
 }
 

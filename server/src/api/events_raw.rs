@@ -46,7 +46,7 @@ pub(crate) struct RawQuery {
     params(
         RawQuery,
         ("idempotency-key" = Option<String>, Header, description = "A repeat with this key and the same content gives the same event and nothing more.", min_length = 1, max_length = 256),
-        ("content-encoding" = Option<String>, Header, description = "How the body is coded, such as `gzip`. It is not decoded.")
+        ("content-encoding" = Option<String>, Header, description = "How the body is coded, such as `gzip`. It is not decoded.", max_length = 64, pattern = r"^[A-Za-z0-9+._-]+(, [A-Za-z0-9+._-]+)*$")
     ),
     request_body(content = String, description = "The payload, byte for byte. Its `Content-Type` and `Content-Encoding` travel with it to endpoints that get payloads as they are.", content_type = "*/*"),
     summary = "Publish the body of the request",

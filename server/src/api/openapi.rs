@@ -5,8 +5,8 @@ use super::{
     Api, attempts, audit, backfill, client_certificates, dead_letter_acts, dead_letters,
     deliveries, endpoint_defaults, endpoint_list, endpoint_names, endpoints, event_types, events,
     events_list, events_raw, health, inbound, keys_routes, metrics_route, playground, portal,
-    presets, replays, scheduled, sources, stats, stream, system, templates, tenant_stats, tenants,
-    timeline, try_outs, waiting_lanes, whoami,
+    presets, receivers, replays, scheduled, sources, stats, stream, system, templates,
+    tenant_stats, tenants, timeline, try_outs, waiting_lanes, whoami,
 };
 use axum::Router;
 use axum::http::header;
@@ -36,26 +36,7 @@ struct Description;
 #[rustfmt::skip] // one line for each path
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(Description::openapi())
-        .routes(routes!(endpoints::create, endpoint_list::list))
-        .routes(routes!(endpoint_defaults::get, endpoint_defaults::put))
-        .routes(routes!(client_certificates::get, client_certificates::put, client_certificates::delete))
-        .routes(routes!(endpoint_list::get, endpoints::patch, endpoints::delete))
-        .routes(routes!(endpoint_names::ensure))
-        .routes(routes!(endpoints::pause))
-        .routes(routes!(endpoints::resume))
-        .routes(routes!(endpoints::enable))
-        .routes(routes!(endpoints::disable))
-        .routes(routes!(endpoints::rotate_secret))
-        .routes(routes!(endpoints::end_overlap))
-        .routes(routes!(endpoints::secret))
-        .routes(routes!(endpoints::test))
-        .routes(routes!(backfill::backfill))
-        .routes(routes!(try_outs::endpoint))
-        .routes(routes!(try_outs::filter))
-        .routes(routes!(stats::stats))
-        .routes(routes!(stats::lanes))
-        .routes(routes!(waiting_lanes::list))
-        .routes(routes!(deliveries::of_endpoint))
+        .merge(endpoint_routes())
         .routes(routes!(events::publish, events_list::list))
         .routes(routes!(events::publish_batch))
         .routes(routes!(events_raw::publish))
@@ -103,10 +84,37 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(sources::get, sources::patch, sources::delete))
         .routes(routes!(sources::receipts::list))
         .routes(routes!(inbound::receive, inbound::handshake))
+        .routes(routes!(receivers::resend))
         .routes(routes!(system::system))
         .routes(routes!(playground::playground))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
+}
+
+/// Those of endpoints, and of what is on its way to them.
+#[rustfmt::skip] // one line for each path
+fn endpoint_routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(endpoints::create, endpoint_list::list))
+        .routes(routes!(endpoint_defaults::get, endpoint_defaults::put))
+        .routes(routes!(client_certificates::get, client_certificates::put, client_certificates::delete))
+        .routes(routes!(endpoint_list::get, endpoints::patch, endpoints::delete))
+        .routes(routes!(endpoint_names::ensure))
+        .routes(routes!(endpoints::pause))
+        .routes(routes!(endpoints::resume))
+        .routes(routes!(endpoints::enable))
+        .routes(routes!(endpoints::disable))
+        .routes(routes!(endpoints::rotate_secret))
+        .routes(routes!(endpoints::end_overlap))
+        .routes(routes!(endpoints::secret))
+        .routes(routes!(endpoints::test))
+        .routes(routes!(backfill::backfill))
+        .routes(routes!(try_outs::endpoint))
+        .routes(routes!(try_outs::filter))
+        .routes(routes!(stats::stats))
+        .routes(routes!(stats::lanes))
+        .routes(routes!(waiting_lanes::list))
+        .routes(routes!(deliveries::of_endpoint))
 }
 
 /// The description of the API: OpenAPI 3.1, as JSON.

@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(told(&bytes).1, "text/csv (gzip)");
         assert_eq!(
             pointer(&Fields {
-                media_type: form,
+                media_type: Some(form),
                 ..json
             }),
             "/content_type"

@@ -1,6 +1,8 @@
 //! Replays, and what they would do, as they are shown.
 
 use super::Api;
+use super::dead_letter_acts::LetterReason;
+use super::names::{ReplayActName, ReplayStateName, SkipReasonName};
 use super::time::Time;
 use postrider::{DeliveryFilter, Replay, ReplayReport, ReplayState, SkipReason};
 use serde::Serialize;
@@ -13,6 +15,7 @@ pub(crate) struct Skipped {
     /// `endpoint_gone`, `endpoint_disabled`, `already_resent`, `not_ended` or `already_discarded`; of a
     /// backfill also `already_reached`, `addressed`, `not_subscribed`, `filtered_out` or
     /// `filter_undecided`.
+    #[schema(value_type = SkipReasonName)]
     why: &'static str,
     /// How many.
     count: u64,
@@ -38,11 +41,16 @@ pub(crate) struct ReplayFilter {
     /// Only dead letters: those that failed and were neither resent nor discarded.
     dead_letters: bool,
     /// That failed for one of these reasons; empty for any.
+    #[schema(value_type = Vec<LetterReason>)]
     reasons: Vec<String>,
     /// Whose last attempt was answered with this status.
     status: Option<u16>,
     /// Of these event types; empty for any.
     event_types: Vec<String>,
+    /// In lanes with this ordering key; the empty text for those without one.
+    ordering_key: Option<String>,
+    /// Numbered higher than this in their lanes, and made anew by nobody: what a receiver has asked for.
+    beyond: Option<u64>,
     /// Accepted then or later.
     from: Option<Time>,
     /// Accepted earlier.
@@ -59,6 +67,9 @@ impl ReplayFilter {
             reasons: filter.reasons.iter().map(ToString::to_string).collect(),
             status: filter.status,
             event_types: types.map(ToString::to_string).collect(),
+            ordering_key: (filter.ordering_key.as_ref())
+                .map(|key| key.get().unwrap_or_default().to_owned()),
+            beyond: filter.beyond,
             from: filter.from.map(Time::from),
             until: filter.until.map(Time::from),
         }
@@ -74,8 +85,10 @@ pub(crate) struct ReplayView {
     tenant: String,
     /// What is done to each delivery: `resend` or `discard`; or `backfill`: an endpoint is given the
     /// events that it has missed.
+    #[schema(value_type = ReplayActName)]
     act: &'static str,
     /// `running`, `done` or `cancelled`.
+    #[schema(value_type = ReplayStateName)]
     state: &'static str,
     /// What was asked for.
     filter: ReplayFilter,

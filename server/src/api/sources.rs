@@ -23,6 +23,7 @@ pub(crate) use proof::Refused;
 pub use record::Provider;
 pub(crate) use record::{Source, SourceRecord, SourceSecret};
 pub(crate) use rows::{At, Row, WithoutId};
+pub(crate) use secrets::to_verify;
 
 use super::Api;
 use super::audit::{Act, names};
@@ -261,9 +262,12 @@ impl SourceRecord {
         handshake.check()?;
         let is_signed = !form.custom.as_ref().is_some_and(Custom::is_unsigned);
         let is_needed = is_signed && !handshake.brings_secret(form.provider.name());
-        if form.secrets.len() > SECRETS_MAX || (is_needed && form.secrets.is_empty()) {
-            let detail = format!("use 1 to {SECRETS_MAX} secrets");
+        let detail = format!("use 1 to {SECRETS_MAX} secrets");
+        if form.secrets.len() > SECRETS_MAX {
             return Err(misformed("/secrets", detail));
+        }
+        if is_needed && form.secrets.is_empty() {
+            return Err(refused("/secrets", detail));
         }
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| Problem::new(Code::Internal, error))?;

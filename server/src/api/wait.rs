@@ -1,6 +1,7 @@
 //! What deliveries wait for, as it is shown.
 
 use super::Api;
+use super::names::WaitCause;
 use super::time::Time;
 use postrider::{Cause, DeliveryId, Wait, WaitQuery};
 use serde::Serialize;
@@ -11,7 +12,7 @@ use utoipa::ToSchema;
 pub(crate) struct WaitView {
     /// `sending`, `due` (for a free slot), `backoff`, `retry_after`, `breaker`, `rate_limit`, `paused`,
     /// `disabled`, `behind_head` or `stopped`.
-    #[schema(example = "backoff")]
+    #[schema(value_type = WaitCause)]
     cause: &'static str,
     /// When the next attempt may begin; `null` where nobody knows.
     pub(crate) until: Option<Time>,

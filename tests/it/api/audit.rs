@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Routes with a method that changes something, which leave no entry, and why.
-const WITHOUT: [(&str, &str); 7] = [
+const WITHOUT: [(&str, &str); 8] = [
     ("POST /v1/events", "publishing: the event is its own record"),
     (
         "POST /v1/events/batch",
@@ -31,6 +31,10 @@ const WITHOUT: [(&str, &str); 7] = [
     (
         "POST /v1/endpoints/test",
         "a try-out: there is no endpoint that it is about",
+    ),
+    (
+        "POST /v1/receivers/{endpoint}/resend",
+        "a receiver asks for it, who has no key: `api::receivers` looks at its entry",
     ),
     ("POST /v1/filters/try", "a try-out: nothing is kept"),
     ("POST /v1/templates/try", "a try-out: nothing is kept"),

@@ -4,7 +4,7 @@ use super::Hook;
 use crate::programs::program;
 use reqwest::Method;
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -63,8 +63,23 @@ impl Process {
         }
         let response = request.body(body).send().await.unwrap();
         let status = response.status().as_u16();
+        let text = |name: &str| {
+            response
+                .headers()
+                .get(name)?
+                .to_str()
+                .ok()
+                .map(str::to_owned)
+        };
+        // What a provider is answered may say nothing of it: the headers do.
+        let taken = text("postrider-event-id").zip(text("postrider-duplicate"));
+        let taken = taken
+            .map(|(id, duplicate)| json!({ "event_id": id, "duplicate": duplicate == "true" }));
         let body = response.text().await.unwrap();
-        (status, serde_json::from_str(&body).unwrap())
+        (
+            status,
+            taken.unwrap_or_else(|| serde_json::from_str(&body).unwrap()),
+        )
     }
 
     async fn asked(&self, method: Method, path: &str, body: String) -> Value {

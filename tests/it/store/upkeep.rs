@@ -138,10 +138,10 @@ async fn a_lane_that_was_forgotten_goes_on_with_higher_places() {
     let store = keeping(&path, &calendar);
     waits_until("2 has gone", async || !is_there(&store, 2).await).await;
     let again = Change::Publish(publish(12, "{}", &[(12, own("b"))]));
-    let [Receipt::Published(places)] = &commit(&store, vec![again]).await[..] else {
+    let [Receipt::Published(spots)] = &commit(&store, vec![again]).await[..] else {
         panic!("it was not published")
     };
-    assert!(places[0] > Seq(1), "{places:?}");
+    assert!(spots[0].seq > Seq(1), "{spots:?}");
     let load = Load {
         lane: own("b"),
         after: Seq(1),
@@ -269,11 +269,11 @@ async fn the_room_of_what_has_gone_is_used_again() {
             changes.push(Change::Publish(event));
         }
         for (at, receipt) in commit(&store, changes).await.iter().enumerate() {
-            let Receipt::Published(seqs) = receipt else {
+            let Receipt::Published(spots) = receipt else {
                 continue;
             };
             let number = round * 1_000 + at as u64 + u64::from(round > 0);
-            let place = (own(&number.to_string()), seqs[0]);
+            let place = (own(&number.to_string()), spots[0].seq);
             let end = attempted(u128::from(number), place, 1, DeliveryState::Delivered);
             commit(&store, vec![Change::Attempted(Arc::new(end))]).await;
         }
@@ -337,8 +337,12 @@ async fn a_copy_made_under_load_is_a_consistent_prefix() {
     let ledger = Arc::clone(&restored).ledger(ENDPOINT).await.unwrap();
     assert_eq!((ledger.accepted, ledger.pending), (pending, pending));
     let more = Change::Publish(publish(1_000, "{}", &[(1_000, own(""))]));
-    let receipt = commit(&restored, vec![more]).await;
-    assert_eq!(receipt, [Receipt::Published(vec![Seq(pending + 1)])]);
+    let [Receipt::Published(spots)] = &commit(&restored, vec![more]).await[..] else {
+        panic!("it was not published")
+    };
+    assert_eq!(spots[0].seq, Seq(pending + 1));
+    let ordinal = spots[0].ordinal.unwrap();
+    assert_eq!(ordinal.number.get(), pending + 1, "{ordinal:?}");
 }
 
 #[test]

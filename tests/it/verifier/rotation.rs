@@ -3,6 +3,7 @@
 use super::{INSTALLED, scripts};
 use crate::node::node;
 use crate::receiver::{end_of, hasty, loopback};
+use postrider::signature::Sequence;
 use postrider::{EventState, Outcome, Postrider, Secret};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
@@ -80,7 +81,13 @@ async fn rotate_against(name: &str) {
             panic!("{name}, {number}: {end:?}")
         };
         let answered: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
-        assert_eq!(answered["id"], event.to_string(), "{name}, {number}");
+        let id = answered["id"].as_str().unwrap();
+        let (id, place) = Sequence::split(id);
+        assert_eq!(id, event.to_string(), "{name}, {number}");
+        assert_eq!(
+            place.unwrap().runs(),
+            [(number as u64 + 1, number as u64 + 1)]
+        );
         assert_eq!(
             answered["keyIndex"],
             u8::from(number < 10),

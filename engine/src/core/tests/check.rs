@@ -6,13 +6,17 @@ use crate::core::{Core, State};
 use crate::endpoint::{EndpointStatus, Ordering};
 use crate::endpoint_state::{EndpointState, Existence, Tally};
 use crate::lane::{Entry, Lane, Phase, Step};
+use crate::names::TenantId;
 use crate::slab::Key;
+use crate::subscriptions::Subscriptions;
+use std::collections::BTreeMap;
 
 /// Panics if the core contradicts itself.
 pub(super) fn core(core: &Core) {
     window_bytes_are_what_is_at_hand(core);
     footprint_is_within_its_bound(core);
     pending_is_the_sum_of_all_endpoints(core);
+    subscriptions_are_those_on_record(core);
     for lane in core.lanes.iter() {
         places_grow(lane);
     }
@@ -62,7 +66,7 @@ fn footprint_is_within_its_bound(core: &Core) {
 
 fn pending_is_the_sum_of_all_endpoints(core: &Core) {
     let mut sum = Tally::default();
-    let mut of_tenants = std::collections::BTreeMap::new();
+    let mut of_tenants = BTreeMap::new();
     for state in core.endpoints.iter() {
         let pending = state.pending;
         sum.add(pending.deliveries, pending.bytes);
@@ -83,6 +87,23 @@ fn pending_is_the_sum_of_all_endpoints(core: &Core) {
     }
     assert_eq!(core.pending, sum, "pending");
     assert!(core.pending.deliveries <= core.limits.pending_deliveries_max);
+}
+
+fn subscriptions_are_those_on_record(core: &Core) {
+    let mut on_record: BTreeMap<TenantId, (usize, Subscriptions)> = BTreeMap::new();
+    for (id, key) in &core.by_id {
+        let spec = &core.endpoints.get(*key).unwrap().record.spec;
+        let (count, subscriptions) = on_record.entry(spec.tenant.clone()).or_default();
+        *count += 1;
+        subscriptions.add(*id, *key, &spec.event_types);
+    }
+    for (tenant, known) in &core.tenants {
+        let (count, subscriptions) = on_record.remove(tenant).unwrap_or_default();
+        assert_eq!(known.endpoints, count, "endpoints of {tenant}");
+        let same = known.subscriptions.has_the_same_entries_as(&subscriptions);
+        assert!(same, "what the endpoints of {tenant} want");
+    }
+    assert!(on_record.is_empty(), "a tenant is forgotten");
 }
 
 fn places_grow(lane: &Lane) {

@@ -119,9 +119,10 @@ fn costly_filters_of_others_leave_each_filter_its_steps() {
         filter_steps_max: 100_000,
         ..Limits::default()
     });
-    let list = (0..10).map(|number| format!(r#"{{"list": {{"$contains": {number}}}}}"#));
-    let costly = format!(r#"{{"$or": [{}]}}"#, list.collect::<Vec<_>>().join(","));
-    for _ in 0..10 {
+    for first in 0..10 {
+        let numbers = (first..).step_by(10).take(10);
+        let list = numbers.map(|number| format!(r#"{{"list": {{"$contains": {number}}}}}"#));
+        let costly = format!(r#"{{"$or": [{}]}}"#, list.collect::<Vec<_>>().join(","));
         bench.endpoint(filtered(&costly));
     }
     bench.endpoint(filtered(r#"{"amount": {"$gt": 10}}"#));
@@ -129,6 +130,48 @@ fn costly_filters_of_others_leave_each_filter_its_steps() {
     assert_eq!(publish(&mut bench, &long), 1);
     let undecided = undecided(&mut bench).unwrap();
     assert_eq!((undecided.unreadable, undecided.too_costly), (0, 10));
+}
+
+#[test]
+fn filters_that_are_equal_use_up_their_steps_once() {
+    let mut bench = Bench::with(Limits {
+        filter_steps_max: 30_000,
+        ..Limits::default()
+    });
+    for _ in 0..10 {
+        bench.endpoint(filtered(r#"{"list": {"$contains": 1}}"#));
+    }
+    // Some 20,000 steps: two different filters of this kind would be too many.
+    let long = format!(r#"{{"list": [{}1]}}"#, "-1,".repeat(5_000));
+    assert_eq!(publish(&mut bench, &long), 10);
+    assert_eq!(undecided(&mut bench), None);
+    bench.endpoint(filtered(r#"{"list": {"$contains": 2}}"#));
+    assert_eq!(publish(&mut bench, &long), 10);
+    let too_costly = Undecided {
+        unreadable: 0,
+        too_costly: 1,
+    };
+    assert_eq!(undecided(&mut bench), Some(too_costly));
+}
+
+#[test]
+fn a_filter_that_is_undecided_counts_for_each_endpoint_that_has_it() {
+    let mut bench = Bench::with(Limits {
+        filter_steps_max: 0,
+        ..Limits::default()
+    });
+    for _ in 0..3 {
+        bench.endpoint(filtered(r#"{"list": {"$contains": 1}}"#));
+    }
+    let long = format!(r#"{{"list": [{}1]}}"#, "-1,".repeat(5_000));
+    for (payload, unreadable, too_costly) in [("{", 3, 0), (&long, 0, 3)] {
+        assert_eq!(publish(&mut bench, payload), 0);
+        let told = Undecided {
+            unreadable,
+            too_costly,
+        };
+        assert_eq!(undecided(&mut bench), Some(told));
+    }
 }
 
 #[test]

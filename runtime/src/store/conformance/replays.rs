@@ -20,6 +20,7 @@ pub(super) async fn a_replay_is_kept_as_it_was_put<S: Store>(store: &Arc<S>) {
     let request = ReplayRequest {
         act: ReplayAct::Discard,
         filter: DeliveryFilter {
+            beyond: Some(7),
             tenant: Some(TenantId::default()),
             event: Some(EventId::from_u128(3)),
             endpoint: Some(ENDPOINT),

@@ -1,9 +1,10 @@
 //! Where events stand among those of their lane.
 
 use super::{Subject, lane, publish};
+use crate::history::{DeliveryFilter, DeliveryQuery, Direction};
 use crate::store::Store;
 use postrider_engine::{
-    Change, DeliveryId, DeliveryState, Load, Ordinal, Receipt, Seq, Spot, Wall,
+    Change, DeliveryId, DeliveryState, EndpointId, Load, Ordinal, Receipt, Seq, Spot, Wall,
 };
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -81,4 +82,52 @@ pub(super) async fn what_was_resent_twice_keeps_its_number<S: Store>(store: &Arc
     assert_eq!(again, first.ordinal);
     let expected = NonZeroU64::MIN;
     assert_eq!(again.map(|it| it.number), Some(expected));
+}
+
+pub(super) async fn what_is_behind_a_number_is_found<S: Store>(store: &Arc<S>) {
+    let subject = Subject(store);
+    subject.add_endpoint().await;
+    let mut spots = Vec::new();
+    for number in 1..=4 {
+        spots.push(counted(&subject, number).await);
+    }
+    for (number, spot) in (1..).zip(&spots[..3]) {
+        let end = subject.end(number, spot.seq, DeliveryState::Delivered, false);
+        end.await;
+    }
+    made_anew(&subject, 2, 8).await;
+    for (beyond, expected) in [
+        (None, vec![1, 2, 3, 4, 8]),
+        (Some(0), vec![1, 2, 3, 4]),
+        (Some(1), vec![2, 3, 4]),
+        (Some(4), vec![]),
+    ] {
+        let query = DeliveryQuery {
+            filter: DeliveryFilter {
+                beyond,
+                ..DeliveryFilter::default()
+            },
+            direction: Direction::OldestFirst,
+            after: None,
+            most: 9,
+        };
+        let records = Arc::clone(store).deliveries(query.clone()).await.unwrap();
+        let records = records.deliveries.iter().map(|it| it.id.as_u128());
+        assert_eq!(records.collect::<Vec<_>>(), expected, "{beyond:?}");
+        let outlines = Arc::clone(store).outlines(query.clone()).await.unwrap();
+        let outlines = outlines.deliveries.iter().map(|it| it.id.as_u128());
+        assert_eq!(outlines.collect::<Vec<_>>(), expected, "{beyond:?}");
+        let short = Arc::clone(store).delivery_summaries(query).await.unwrap();
+        let short = short.deliveries.iter().map(|it| it.id.as_u128());
+        assert_eq!(short.collect::<Vec<_>>(), expected, "{beyond:?}");
+    }
+    let named = async |endpoint, name: String| {
+        let store = Arc::clone(store);
+        store.lane_named(endpoint, name).await.unwrap()
+    };
+    let epoch = spots[0].ordinal.map_or(0, |ordinal| ordinal.epoch);
+    let found = named(lane().endpoint, lane().name()).await;
+    assert_eq!(found, Some((lane().key, epoch)));
+    assert_eq!(named(EndpointId::from_u128(99), lane().name()).await, None);
+    assert_eq!(named(lane().endpoint, "0".repeat(16)).await, None);
 }

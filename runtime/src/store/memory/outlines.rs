@@ -48,6 +48,7 @@ fn outline(held: &MemoryStore, delivery: &HeldDelivery<'_>) -> DeliveryOutline {
 fn is_asked_for(filter: &DeliveryFilter, delivery: &HeldDelivery<'_>) -> bool {
     let event = delivery.event;
     let last = delivery.last_attempt;
+    let number = delivery.ordinal.map(|it| it.number.get());
     filter.tenant.as_ref().is_none_or(|it| *it == event.tenant)
         && filter.event.is_none_or(|it| it == event.id)
         && filter
@@ -55,5 +56,6 @@ fn is_asked_for(filter: &DeliveryFilter, delivery: &HeldDelivery<'_>) -> bool {
             .is_none_or(|it| it == delivery.lane.endpoint)
         && (filter.ordering_key.as_ref()).is_none_or(|it| *it == delivery.lane.key)
         && filter.takes(delivery.state, delivery.resent_as, &event.event_type)
+        && filter.takes_place(number, delivery.resend_of.is_some())
         && filter.takes_end(last.map(|attempt| AttemptResult::from(&attempt.outcome)))
 }

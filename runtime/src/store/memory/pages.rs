@@ -97,11 +97,13 @@ pub(super) fn attempts(
 fn is_asked_for(filter: &DeliveryFilter, record: &DeliveryRecord) -> bool {
     let last = record.attempts.last();
     let event = &record.event;
+    let number = record.ordinal.map(|it| it.number.get());
     filter.tenant.as_ref().is_none_or(|it| *it == event.tenant)
         && filter.event.is_none_or(|it| it == event.id)
         && filter.endpoint.is_none_or(|it| it == record.lane.endpoint)
         && (filter.ordering_key.as_ref()).is_none_or(|it| *it == record.lane.key)
         && filter.takes(record.state, record.resent_as, &event.event_type)
+        && filter.takes_place(number, record.resend_of.is_some())
         && filter.takes_end(last.map(|attempt| AttemptResult::from(&attempt.outcome)))
 }
 

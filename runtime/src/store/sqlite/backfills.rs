@@ -149,7 +149,7 @@ impl Changes<'_> {
         let bytes: i64 = row.get(MADE_WIDTH + 1)?;
         let lane = LaneId { endpoint, key };
         let tenant: TenantId = owner.tenant.parse().map_err(rows::damaged)?;
-        let number = self.lanes.named(connection, &lane, &tenant)?;
+        let number = self.lanes.named(connection, &lane, (&tenant, at))?;
         let made_by = Some((None, Some(replay)));
         let Spot { seq, ordinal } = self.enqueue(new, number, (made.number, bytes), made_by, at)?;
         self.keep_backfill(made.number, number, (new, replay))?;

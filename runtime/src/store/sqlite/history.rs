@@ -50,6 +50,9 @@ pub(super) fn page(
         let resent_as = delivery.resent_as.map(DeliveryId::from_u128);
         if keyed.as_ref().is_some_and(|it| !it.has(delivery.lane))
             || !query.filter.takes(delivery.state, resent_as, &event_type)
+            || !query
+                .filter
+                .takes_place(delivery.number_in_lane()?, delivery.resend_of.is_some())
             || !ended_so(&snapshot, &query.filter, &delivery)?
         {
             return Ok(Looked::Passed);

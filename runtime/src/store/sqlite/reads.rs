@@ -1,7 +1,6 @@
 //! What is read from a database. Every connection may be asked; each call is one statement or one
 //! snapshot.
 
-use super::StoreFault;
 use super::lanes::{self, known_owner, lane_id};
 use super::rows::{
     self, ATTEMPT_COLUMNS, DELIVERY_COLUMNS, DELIVERY_WIDTH, DeliveryRow, EVENT_COLUMNS,
@@ -9,6 +8,7 @@ use super::rows::{
 };
 use super::seal::KeyRing;
 use super::spec;
+use super::{BUSY, StoreFault};
 use crate::history::{Room, accepted_at};
 use crate::reading::LaneRecord;
 use postrider_engine::{
@@ -16,7 +16,8 @@ use postrider_engine::{
     EventId, Health, LaneId, Ledger, Load, Loaded, LoadedDelivery, OrderingKey, Recovered,
     RecoveredDelivery, RecoveredEndpoint, RecoveredLane, ReplayId, Seq, TenantId, Wall,
 };
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
+use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Row, params};
+use std::path::Path;
 use std::sync::Arc;
 
 pub(super) const ENDPOINT_COLUMNS: &str = "id, tenant, spec, secrets, status, failures, failing_since, \
@@ -35,6 +36,18 @@ pub(super) fn standing_of(row: &Row<'_>) -> Result<(EndpointStatus, Health), Sto
         held_until: time(10)?,
     };
     Ok((rows::read_status(row.get(4)?)?, health))
+}
+
+/// A connection that reads.
+pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    // What it sorts needs no descriptor, and the log is opened now.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    Ok(connection)
 }
 
 /// An endpoint, from [`ENDPOINT_COLUMNS`].

@@ -36,6 +36,7 @@ struct RequestRecord {
     event_types: Vec<String>,
     from_ms: Option<u64>,
     until_ms: Option<u64>,
+    beyond: Option<u64>,
     per_second: Option<u32>,
     payload: Option<String>,
 }
@@ -248,6 +249,7 @@ impl RequestRecord {
                 .collect(),
             from_ms: filter.from.map(|at| at.0),
             until_ms: filter.until.map(|at| at.0),
+            beyond: filter.beyond,
             per_second: request.per_second.map(std::num::NonZeroU32::get),
             payload: request.payload.as_ref().map(|it| it.as_str().to_owned()),
         }
@@ -291,6 +293,7 @@ impl RequestRecord {
                 failure: failure.transpose()?,
                 reasons: reasons.collect::<Result<_, _>>()?,
                 dead: self.dead,
+                beyond: self.beyond,
                 resent_since: None,
             },
             per_second: self.per_second.and_then(std::num::NonZeroU32::new),

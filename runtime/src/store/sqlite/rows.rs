@@ -377,6 +377,11 @@ impl DeliveryRow {
         sum.finalize()
     }
 
+    /// The number of its event in its lane.
+    pub(super) fn number_in_lane(&self) -> Result<Option<u64>, StoreFault> {
+        self.ordinal.map(unsigned).transpose()
+    }
+
     /// Where its event stands in its lane, which has this epoch.
     pub(super) fn ordinal_in(&self, epoch: i64) -> Result<Option<Ordinal>, StoreFault> {
         let Some(number) = self.ordinal else {

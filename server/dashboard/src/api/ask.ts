@@ -2,15 +2,9 @@ import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-quer
 import { useCallback, useMemo, useState } from "react";
 import { tell } from "../parts/told";
 import { useOneTenant, useTenant } from "../session/who";
-import { answer, apiFor, isProblem, type Api } from "./client";
-import type { Page } from "./contract";
+import { answer, apiFor, isProblem, type Answer, type Api } from "./client";
 import { toDo, type Problem } from "./problem";
-
-interface Answer<T> {
-  data?: T;
-  error?: unknown;
-  response: Response;
-}
+import type { Page } from "./types";
 
 interface Options {
   /** For routes that are of one tenant. */

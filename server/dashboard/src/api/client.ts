@@ -1,37 +1,44 @@
 import createClient, { type Client, type Middleware } from "openapi-fetch";
 import { key, signOut } from "../session/key";
 import { heard } from "../time/clock";
-import type { paths } from "./contract";
+import type { paths } from "./schema";
 import { apiBase } from "./place";
 import { problemOf, unreachable, type Problem } from "./problem";
 
 /** The choice of all tenants. */
 export const ALL = "*";
 
-/** The lists, and what is read of single things, that can be over all tenants. */
-const OVER_ALL = new Set([
-  "/v1/stats",
-  "/v1/endpoints",
-  "/v1/lanes",
-  "/v1/deliveries",
-  "/v1/events",
-  "/v1/dead-letters",
-  "/v1/dead-letters/groups",
-  "/v1/replays",
-  "/v1/audit",
-  "/v1/endpoints/{id}",
-  "/v1/endpoints/{id}/stats",
-  "/v1/endpoints/{id}/lanes",
-  "/v1/endpoints/{id}/deliveries",
-  "/v1/events/{id}",
-  "/v1/events/{id}/payload",
-  "/v1/events/{id}/timeline",
-  "/v1/events/{id}/explain",
-  "/v1/deliveries/{id}",
-  "/v1/deliveries/{id}/attempts",
-  "/v1/deliveries/{id}/attempts/{number}",
-  "/v1/deliveries/{id}/attempts/{number}/request-body",
-]);
+/** What is read over all tenants by `tenant=*`: the routes with this parameter. */
+type OverAll = {
+  [Path in keyof paths]: paths[Path]["get"] extends { parameters: { query?: infer Query } } ? (HasTenant<NonNullable<Query>> extends true ? Path : never) : never;
+}[keyof paths];
+
+type HasTenant<Query> = [Query] extends [never] ? false : "tenant" extends keyof Query ? true : false;
+
+// All of them, but for the stream, which this client does not ask for.
+const OVER_ALL: Readonly<Record<Exclude<OverAll, "/v1/stream">, true>> = {
+  "/v1/stats": true,
+  "/v1/endpoints": true,
+  "/v1/lanes": true,
+  "/v1/deliveries": true,
+  "/v1/events": true,
+  "/v1/dead-letters": true,
+  "/v1/dead-letters/groups": true,
+  "/v1/replays": true,
+  "/v1/audit": true,
+  "/v1/endpoints/{id}": true,
+  "/v1/endpoints/{id}/stats": true,
+  "/v1/endpoints/{id}/lanes": true,
+  "/v1/endpoints/{id}/deliveries": true,
+  "/v1/events/{id}": true,
+  "/v1/events/{id}/payload": true,
+  "/v1/events/{id}/timeline": true,
+  "/v1/events/{id}/explain": true,
+  "/v1/deliveries/{id}": true,
+  "/v1/deliveries/{id}/attempts": true,
+  "/v1/deliveries/{id}/attempts/{number}": true,
+  "/v1/deliveries/{id}/attempts/{number}/request-body": true,
+};
 
 export const BASE = apiBase(location.href);
 
@@ -60,7 +67,7 @@ function signed(tenant: string | null): Middleware {
   return {
     onRequest({ request, schemaPath }) {
       for (const [name, value] of Object.entries(headersFor(tenant))) request.headers.set(name, value);
-      if (tenant !== ALL || request.method !== "GET" || !OVER_ALL.has(schemaPath)) return request;
+      if (tenant !== ALL || request.method !== "GET" || !(schemaPath in OVER_ALL)) return request;
       const url = new URL(request.url);
       url.searchParams.set("tenant", ALL);
       return new Request(url, request);
@@ -72,7 +79,8 @@ function signed(tenant: string | null): Middleware {
   };
 }
 
-interface Answer<T> {
+/** What openapi-fetch gives. */
+export interface Answer<T> {
   data?: T;
   error?: unknown;
   response: Response;

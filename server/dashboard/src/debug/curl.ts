@@ -1,7 +1,7 @@
-import type { Attempt } from "../api/contract";
+import type { Attempt } from "../api/types";
 
 /** Headers that curl makes by itself, or that belong to the old connection. */
-const LEFT_OUT = new Set(["host", "content-length", "connection", "transfer-encoding", "accept-encoding"]);
+const LEFT_OUT = new Set(["host", "content-length", "connection", "transfer-encoding", "accept-encoding", "x-attempt-repeat"]);
 
 /** A text that a shell reads as it is. */
 export function quoted(text: string): string {
@@ -22,7 +22,7 @@ function octal(bytes: Uint8Array): string {
 }
 
 /** The request of an attempt, with other signature headers. The body is byte for byte what was sent. */
-export function curlOf(attempt: Attempt, signature: Readonly<Record<string, string>>, body: Uint8Array): string {
+export function curlOf(attempt: Pick<Attempt, "url" | "request_headers">, signature: Readonly<Record<string, string>>, body: Uint8Array): string {
   const fresh = new Map(Object.entries(signature).map(([name, value]) => [name.toLowerCase(), value]));
   const lines = [`curl -i -X POST ${quoted(attempt.url ?? "")}`];
   for (const [name = "", value = ""] of attempt.request_headers) {

@@ -1,4 +1,4 @@
-import type { EndpointDefaults } from "../api/contract";
+import type { EndpointDefaults } from "../api/types";
 import { spanOf } from "./draft";
 
 /** The defaults of endpoints, as they are typed. What is empty is as the operator has decided. */

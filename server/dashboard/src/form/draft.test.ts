@@ -18,6 +18,13 @@ test("a form that is filled in is what the api takes", () => {
   assert.deepEqual(form.headers, { "X-A": "1" });
 });
 
+test("what an endpoint sends of its own is left out where it is as usual", () => {
+  const usual = formOf({ ...NEW, url: "https://a.example" }).form;
+  assert.deepEqual([usual.content_type, usual.user_agent, usual.send_again], [undefined, undefined, undefined]);
+  const { form } = formOf({ ...NEW, url: "https://a.example", contentType: " text/xml ", userAgent: "Acme/1", sendAgain: "no" });
+  assert.deepEqual([form.content_type, form.user_agent, form.send_again], ["text/xml", "Acme/1", false]);
+});
+
 test("each wrong field is named", () => {
   const { wrong } = formOf({ ...NEW, url: "ftp://a", types: [], filter: "[1]", delays: "5 parsecs", timeout: "x", rate: "-1" });
   assert.deepEqual(Object.keys(wrong).sort(), ["delays", "filter", "rate", "timeout", "types", "url"]);

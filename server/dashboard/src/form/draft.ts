@@ -1,6 +1,7 @@
 // The form of an endpoint, as it is written: texts that may be unfinished. `formOf` makes of it what the
 // API takes, or says which field is wrong.
-import type { Endpoint, EndpointForm } from "../api/contract";
+import type { Endpoint, EndpointForm } from "../api/types";
+import { objectOf } from "./json";
 
 export interface Draft {
   url: string;
@@ -17,6 +18,9 @@ export interface Draft {
   concurrency: string;
   rate: string;
   headers: [name: string, value: string][];
+  contentType: string;
+  userAgent: string;
+  sendAgain: "yes" | "no";
   payloadForm: "raw" | "envelope" | "template";
   template: string;
 }
@@ -36,6 +40,9 @@ export const NEW: Draft = {
   concurrency: "",
   rate: "",
   headers: [],
+  contentType: "",
+  userAgent: "",
+  sendAgain: "yes",
   payloadForm: "raw",
   template: "",
 };
@@ -60,6 +67,9 @@ export function draftOf(it: Endpoint): Draft {
     concurrency: it.concurrency === undefined ? "" : String(it.concurrency),
     rate: it.rate_limit ? String(rateOf(it.rate_limit)) : "",
     headers: Object.entries(it.headers ?? {}),
+    contentType: it.content_type ?? "",
+    userAgent: it.user_agent ?? "",
+    sendAgain: it.send_again === false ? "no" : "yes",
     payloadForm: it.payload_form ?? "raw",
     template: it.template ? `${it.template.name}@${it.template.version}` : "",
   };
@@ -99,7 +109,7 @@ export function formOf(draft: Draft): { form: EndpointForm; wrong: Wrong } {
   form.ordering = draft.ordering;
   form.on_failed = draft.onFailed;
   form.filter = filterOf(draft, wrong);
-  if (draft.scheme) form.signatures = [{ scheme: draft.scheme as never }];
+  if (draft.scheme) form.signatures = [{ scheme: draft.scheme }];
   const delays = delaysOf(draft, wrong);
   if (delays) form.retry = { delays_ms: delays };
   if (draft.timeout) {
@@ -113,6 +123,9 @@ export function formOf(draft: Draft): { form: EndpointForm; wrong: Wrong } {
   if (rate !== null) form.rate_limit = rate < 1 ? { requests: 1, per_ms: Math.round(1_000 / rate) } : { requests: Math.round(rate), per_ms: 1_000 };
   const headers = draft.headers.filter(([name]) => name.trim() !== "");
   if (headers.length > 0) form.headers = Object.fromEntries(headers.map(([name, value]) => [name.trim(), value]));
+  if (draft.contentType.trim()) form.content_type = draft.contentType.trim();
+  if (draft.userAgent.trim()) form.user_agent = draft.userAgent.trim();
+  if (draft.sendAgain === "no") form.send_again = false;
   form.payload_form = draft.payloadForm;
   if (draft.payloadForm === "template") {
     const [, name, version] = /^(.+)@(\d+)$/.exec(draft.template) ?? [];
@@ -123,15 +136,9 @@ export function formOf(draft: Draft): { form: EndpointForm; wrong: Wrong } {
 }
 
 function filterOf(draft: Draft, wrong: Wrong): EndpointForm["filter"] {
-  if (!draft.filter.trim()) return null;
-  try {
-    const filter: unknown = JSON.parse(draft.filter);
-    if (typeof filter === "object" && filter !== null && !Array.isArray(filter)) return filter as Record<string, never>;
-    wrong.filter = 'A filter is an object, such as {"amount": {"$gt": 100}}.';
-  } catch (error) {
-    wrong.filter = `Not JSON: ${error instanceof Error ? error.message : String(error)}`;
-  }
-  return null;
+  const filter = objectOf(draft.filter);
+  if (filter.wrong !== undefined) wrong.filter = filter.wrong;
+  return filter.value ?? null;
 }
 
 function delaysOf(draft: Draft, wrong: Wrong): number[] | null {
@@ -163,6 +170,9 @@ export function fieldAt(pointer: string): keyof Draft | null {
     concurrency: "concurrency",
     rate_limit: "rate",
     headers: "headers",
+    content_type: "contentType",
+    user_agent: "userAgent",
+    send_again: "sendAgain",
     template: "template",
     signatures: "scheme",
   };

@@ -32,7 +32,7 @@ export function EndpointForm({ draft, set, wrong, isNew, tenant }: Props) {
         <summary>Order, retries and limits</summary>
         <Limits draft={draft} set={set} wrong={wrong} />
       </details>
-      <details open={wrong.secret !== undefined || wrong.scheme !== undefined || wrong.template !== undefined || wrong.headers !== undefined}>
+      <details open={wrong.secret !== undefined || wrong.scheme !== undefined || wrong.template !== undefined || wrong.headers !== undefined || wrong.contentType !== undefined || wrong.userAgent !== undefined}>
         <summary>Signature, headers and body</summary>
         <Request draft={draft} set={set} wrong={wrong} isNew={isNew} tenant={tenant} />
       </details>
@@ -66,6 +66,15 @@ function Limits({ draft, set, wrong }: Pick<Props, "draft" | "set" | "wrong">) {
       <TextField label="Time-out of an attempt" value={draft.timeout} set={put("timeout")} error={wrong.timeout} mono placeholder="15s" />
       <TextField label="Attempts at the same time" value={draft.concurrency} set={put("concurrency")} error={wrong.concurrency} placeholder="default" />
       <TextField label="Requests a second at most" value={draft.rate} set={put("rate")} error={wrong.rate} placeholder="no limit" />
+      <SelectField
+        label="If a connection closes under a request"
+        value={draft.sendAgain}
+        set={put("sendAgain")}
+        choices={[
+          ["yes", "it is sent once more, and says so"],
+          ["no", "never: each has a connection of its own"],
+        ]}
+      />
     </div>
   );
 }
@@ -90,6 +99,10 @@ function Request({ draft, set, wrong, isNew, tenant }: Props) {
           ]}
         />
         {draft.payloadForm === "template" && <SelectField label="Template" value={draft.template} set={put("template")} choices={[["", "choose"], ...choices]} hint={wrong.template} />}
+      </div>
+      <div className="pair">
+        <TextField label="Content-Type" value={draft.contentType} set={put("contentType")} error={wrong.contentType} mono hint="Empty: that of the body." placeholder="application/json; charset=utf-8" />
+        <TextField label="User-Agent" value={draft.userAgent} set={put("userAgent")} error={wrong.userAgent} mono hint="Empty: Postrider's own." />
       </div>
       <HeaderFields value={draft.headers} set={(headers) => set({ ...draft, headers })} error={wrong.headers} />
     </>

@@ -2,6 +2,7 @@ import { useState } from "react";
 import { useAct, useAsk } from "../api/ask";
 import { AreaField, SelectField } from "../parts/fields";
 import { Icon } from "../parts/icon";
+import { jsonOf, objectOf } from "./json";
 
 interface Props {
   value: string;
@@ -17,20 +18,23 @@ export function FilterField({ value, set, error, tenant }: Props) {
   const act = useAct({ quiet: true, ...(tenant ? { tenant } : {}) });
   const [payload, setPayload] = useState('{\n  "amount": 4200\n}');
   const [type, setType] = useState("");
+  const [wrong, setWrong] = useState<string>();
   const [verdict, setVerdict] = useState<{ matches: boolean; detail: string } | null>(null);
   const asked = useAsk(["event-types", "names"], (api, signal) => api.GET("/v1/event-types", { params: { query: { limit: 250 } }, signal }), { one: true, tenant });
   const types = asked.data?.data ?? [];
   const choose = (name: string) => {
     setType(name);
     const example = types.find((type) => type.name === name)?.versions.at(-1)?.example;
-    if (example !== undefined) setPayload(JSON.stringify(example, null, 2));
+    if (example != null) setPayload(JSON.stringify(example, null, 2));
   };
   const run = async () => {
     setVerdict(null);
-    const sent = parsed(payload);
-    const filter = parsed(value);
-    if (filter === undefined) return;
-    const body = { filter, payload: sent === undefined ? payload : sent, ...(type ? { event_type: type } : {}) };
+    // A payload that is not JSON is a text.
+    const { value: sent = payload } = jsonOf(payload);
+    const { value: filter, wrong } = objectOf(value);
+    setWrong(wrong);
+    if (!filter) return;
+    const body = { filter, payload: sent, ...(type ? { event_type: type } : {}) };
     const made = await act.run((api) => api.POST("/v1/filters/try", { body }), "");
     if (made) setVerdict(made);
   };
@@ -40,7 +44,7 @@ export function FilterField({ value, set, error, tenant }: Props) {
         label="Only payloads that match"
         value={value}
         set={set}
-        error={error ?? act.problem?.detail}
+        error={error ?? wrong ?? act.problem?.detail}
         rows={7}
         placeholder={EXAMPLE}
         hint="JSON with $eq $ne $gt $gte $lt $lte $in $nin $exists $startsWith $contains $elemMatch $and $or $not $at. Empty: all."
@@ -63,12 +67,4 @@ export function FilterField({ value, set, error, tenant }: Props) {
       </div>
     </div>
   );
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

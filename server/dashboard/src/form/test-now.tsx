@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { useAct } from "../api/ask";
-import type { Attempt, EndpointForm } from "../api/contract";
+import type { Attempt, EndpointForm } from "../api/types";
 import { AttemptView } from "../parts/attempt-view";
 import { Icon } from "../parts/icon";
 import { Failure } from "../parts/states";

@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import type { Attempt, Phases } from "../api/contract";
+import type { Attempt, Phases } from "../api/types";
 import { span } from "../time/format";
 import { When } from "../time/show";
 import { Facts } from "./facts";
@@ -26,7 +26,7 @@ export function AttemptView({ attempt, body }: Props) {
           attempt.url ? ["URL", <Url key="u" url={attempt.url} />] : null,
           ["Started", <When key="s" at={attempt.started_at} exact />],
           ["Took", span(attempt.duration_ms)],
-          attempt.repeated ? ["Sent twice", `On a connection that was used before it met ${attempt.repeated.replaceAll("_", " ")}.`] : null,
+          attempt.repeated ? ["Sent twice", <Repeat key="r" why={attempt.repeated} />] : null,
         ]}
       />
       {attempt.phases && <PhaseBars phases={attempt.phases} />}
@@ -50,13 +50,36 @@ export function AttemptView({ attempt, body }: Props) {
   );
 }
 
-const FAILURES: Readonly<Record<string, string>> = {
+const REPEATS: Readonly<Record<NonNullable<Attempt["repeated"]>, string>> = {
+  connection_closed: "found that closed",
+  request_timeout: "was answered with 408",
+  misdirected: "was answered with 421",
+};
+
+/** The first request may have come, so a receiver has to know of the second. */
+function Repeat({ why }: { why: keyof typeof REPEATS }) {
+  return (
+    <>
+      The first request, on a connection that was used before, {REPEATS[why]}. The second went on a new one, with <code>x-attempt-repeat</code>.
+    </>
+  );
+}
+
+const FAILURES: Readonly<Record<NonNullable<Attempt["failure"]>, string>> = {
   dns: "The name of the host could not be found.",
-  connect: "No connection could be made: nothing listens there, or a firewall drops it.",
-  tls: "The TLS handshake failed: look at the receiver's certificate.",
-  timeout: "No response came in time.",
+  blocked_address: "The address is in a network that requests may not go to.",
+  connect: "No connection could be made: nothing listens there, or a firewall or the proxy refuses it.",
+  tls: "The TLS handshake failed: look at the receiver's certificate, and at the client certificate that it may want.",
+  timeout_resolve: "The name of the host was not found in time.",
+  timeout_connect: "No connection was made in time.",
+  timeout_tls: "The TLS handshake did not end in time.",
+  timeout_response: "The response did not end in time.",
+  timeout_unanswered: "No response came in time.",
   reset: "The receiver broke the connection off.",
-  blocked: "The address is in a network that requests may not go to.",
+  malformed: "What came back was not HTTP.",
+  too_large: "More came back than is read before a status.",
+  internal: "The server itself failed.",
+  local: "This server sent nothing: it is short of something, or its proxy cannot be used. That is no attempt; it is tried again in a moment.",
 };
 
 /** What happened, for people. */
@@ -68,7 +91,8 @@ export function inWords(attempt: Pick<Attempt, "status" | "failure" | "error">):
   if (status && status < 400) return "The receiver redirects. Redirects are not followed: change the URL.";
   if (status && status < 500) return "The receiver rejects it. That is not tried again, but for 408, 425 and 429.";
   if (status) return "The receiver failed. Such answers are tried again.";
-  return error ?? FAILURES[failure ?? ""] ?? "There was no response.";
+  if (failure) return error ? `${FAILURES[failure]} (${error})` : FAILURES[failure];
+  return error ?? "There was no response.";
 }
 
 const NAMES: readonly (readonly [keyof Phases, string])[] = [
@@ -81,11 +105,11 @@ const NAMES: readonly (readonly [keyof Phases, string])[] = [
 
 /** Where the time went. The phases follow each other; what is left is the body of the response. */
 export function PhaseBars({ phases }: { phases: Phases }) {
-  const known = NAMES.map(([key, name]) => ({ name, ms: phases[key] }));
+  const known = NAMES.map(([key, name]) => ({ name, ms: phases[key] ?? null }));
   const sum = known.reduce((all, { ms }) => all + (ms ?? 0), 0);
   const total = Math.max(phases.total_ms ?? sum, sum, 1);
   let at = 0;
-  const rows = [...known, { name: "rest of the response", ms: phases.total_ms === null ? null : total - sum }];
+  const rows = [...known, { name: "rest of the response", ms: phases.total_ms == null ? null : total - sum }];
   return (
     <ol className="phases" aria-label="Time by phase">
       {rows.map(({ name, ms }, index) => {

@@ -1,5 +1,5 @@
 import { useState } from "react";
-import type { Hour } from "../api/contract";
+import type { Hour } from "../api/types";
 import { count, dateTime, hourName, span } from "../time/format";
 import { useSetting } from "./settings";
 import "../style/chart.css";

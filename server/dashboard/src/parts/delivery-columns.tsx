@@ -1,4 +1,4 @@
-import type { ShortDelivery } from "../api/contract";
+import type { ShortDelivery } from "../api/types";
 import { count, span } from "../time/format";
 import { When } from "../time/show";
 import { EndpointRef } from "./endpoint-ref";
@@ -12,7 +12,7 @@ import { WaitView } from "./wait";
 function Now({ delivery }: { delivery: ShortDelivery }) {
   if (delivery.wait) return <WaitView wait={delivery.wait} tenant={delivery.tenant} brief />;
   const { last_attempt: last, reason } = delivery;
-  const why = reason ? (REASONS[reason] ?? reason) : (last?.error ?? "");
+  const why = reason ? REASONS[reason] : (last?.error ?? "");
   return (
     <span className="dim clip" title={why}>
       {why}

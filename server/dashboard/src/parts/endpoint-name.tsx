@@ -1,5 +1,5 @@
 import { Link } from "wouter";
-import type { Endpoint } from "../api/contract";
+import type { Endpoint } from "../api/types";
 import { to } from "../route/filters";
 
 /** An address without what is the same everywhere. */

@@ -1,6 +1,6 @@
 import { Link } from "wouter";
 import { useAsk } from "../api/ask";
-import type { Lane, ShortDelivery } from "../api/contract";
+import type { Lane, ShortDelivery } from "../api/types";
 import { to } from "../route/filters";
 import { count } from "../time/format";
 import { Age, When } from "../time/show";
@@ -38,13 +38,13 @@ export function LaneCard({ lane, showTenant, hideEndpoint, open, toggle }: Props
         {showTenant && <span className="dim">{lane.tenant}</span>}
       </div>
       <div className="lane-head">
-        {head ? <HeadLine head={head} lane={lane} /> : <span className="dim">No delivery waits.</span>}
-        {(lane.error ?? head?.last_attempt?.error) && <p className="error-line">{lane.error ?? head?.last_attempt?.error}</p>}
-        {head && <p className="dim next">{whatNext(lane, head)}</p>}
+        <HeadLine head={head} lane={lane} />
+        {lane.error && <p className="error-line">{lane.error}</p>}
+        <p className="dim next">{whatNext(lane, head)}</p>
       </div>
       <div className="lane-acts">
-        {head && <RetryButton delivery={head} />}
-        {head && <DiscardButton delivery={head} />}
+        <RetryButton delivery={head} />
+        <DiscardButton delivery={head} />
         <button type="button" className="small" aria-expanded={open} onClick={toggle}>
           <Icon name={open ? "down" : "right"} /> {count(lane.depth)} queued
         </button>
@@ -87,7 +87,7 @@ export function whatNext(lane: Lane, head: ShortDelivery): string {
 
 /** What waits in a lane, in order. */
 function Queue({ lane }: { lane: Lane }) {
-  const query = { state: "pending,retrying", order: "oldest", view: "short", limit: 20, ordering_key: lane.ordering_key ?? "" };
+  const query = { state: "pending,retrying", order: "oldest", view: "short", limit: 20, ordering_key: lane.ordering_key ?? "" } as const;
   const asked = useAsk(
     ["queue", lane.endpoint_id, lane.ordering_key],
     (api, signal) => api.GET("/v1/endpoints/{id}/deliveries", { params: { path: { id: lane.endpoint_id }, query }, signal }),

@@ -1,7 +1,8 @@
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { bytes } from "../time/format";
 import { Copy } from "./copy";
 import { indented } from "./indent";
+import { BYTES_SHOWN, digits, textOf } from "./payload-bytes";
 
 /** As much is shown; the rest is in what is copied and saved. */
 const SHOWN_MAX = 200_000;
@@ -44,6 +45,36 @@ export function Payload({ text, label, size, note, save }: Props) {
       <pre tabIndex={0} aria-label={label}>
         {shown.slice(0, SHOWN_MAX)}
         {shown.length > SHOWN_MAX && "\n…"}
+      </pre>
+    </div>
+  );
+}
+
+interface BodyProps {
+  data: ArrayBuffer;
+  label: string;
+  note?: string;
+  save: () => void;
+}
+
+/** A body of any kind: text as text, and what is none as bytes. */
+export function Body({ data, label, note, save }: BodyProps) {
+  const text = useMemo(() => textOf(data), [data]);
+  if (text !== null) return <Payload text={text} label={label} size={data.byteLength} save={save} {...(note ? { note } : {})} />;
+  const size = data.byteLength;
+  return (
+    <div className="payload">
+      <div className="bar">
+        <span className="dim">
+          {bytes(size)}
+          {note && ` · ${note}`} · no text{size > BYTES_SHOWN && `, the first ${BYTES_SHOWN} bytes`}
+        </span>
+        <button type="button" className="small" onClick={save}>
+          Save
+        </button>
+      </div>
+      <pre tabIndex={0} aria-label={label}>
+        {digits(data)}
       </pre>
     </div>
   );

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { useAct } from "../api/ask";
-import type { Delivery, ShortDelivery } from "../api/contract";
+import type { Delivery, ShortDelivery } from "../api/types";
 import { useMay } from "../session/who";
 import { Confirm } from "./dialog";
 import { Icon } from "./icon";

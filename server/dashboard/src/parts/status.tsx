@@ -1,4 +1,4 @@
-import type { Endpoint, ShortDelivery } from "../api/contract";
+import type { Endpoint, Reason, ShortDelivery } from "../api/types";
 import { Icon, type IconName } from "./icon";
 
 type Tone = "good" | "bad" | "warn" | "calm" | "off";
@@ -63,7 +63,7 @@ export function LastOutcome({ delivery }: { delivery: ShortDelivery }) {
 }
 
 /** Why a delivery failed for good, in words. */
-export const REASONS: Readonly<Record<string, string>> = {
+export const REASONS: Readonly<Record<Reason, string>> = {
   rejected: "the receiver rejected it",
   gone: "the receiver is gone (410)",
   redirected: "the receiver redirected it",

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { Link } from "wouter";
-import type { Delivery, EventDetail } from "../api/contract";
+import type { Delivery, EventDetail } from "../api/types";
 import { to } from "../route/filters";
 import { now } from "../time/clock";
 import { clockTime, span } from "../time/format";

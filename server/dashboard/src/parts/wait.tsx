@@ -1,10 +1,10 @@
-import type { Cause, Wait } from "../api/contract";
+import type { Wait } from "../api/types";
 import { Countdown } from "../time/show";
 import { Icon, type IconName } from "./icon";
 import { Id } from "./id";
 
 /** Why it waits, in a few words. */
-const CAUSES: Readonly<Record<Cause, readonly [icon: IconName, text: string]>> = {
+const CAUSES: Readonly<Record<Wait["cause"], readonly [icon: IconName, text: string]>> = {
   sending: ["play", "being sent"],
   due: ["clock", "due, waits for a free slot"],
   backoff: ["retry", "backs off after a failure"],

@@ -1,4 +1,4 @@
-import type { PlaygroundReceiver } from "../api/contract";
+import type { PlaygroundReceiver } from "../api/types";
 
 /** Nothing but the playground publishes to its endpoints: they subscribe to a type that nobody has. */
 const NO_TYPE = "playground.nothing_else";

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { answer, apiFor } from "../api/client";
-import type { PlaygroundReceiver } from "../api/contract";
+import type { PlaygroundReceiver } from "../api/types";
 import type { Problem } from "../api/problem";
 import { may, useWho } from "../session/who";
 

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 import { useAsk } from "../api/ask";
-import type { Attempt, Delivery } from "../api/contract";
+import type { Attempt, Delivery } from "../api/types";
 import { useRefresh } from "../live/live";
 import { inWords } from "../parts/attempt-view";
 import { Facts, Panel } from "../parts/facts";

@@ -20,6 +20,11 @@ export function useFilters<N extends string>(
   return [values, change];
 }
 
+/** A number in the address; `undefined` for what is none. */
+export function numberOf(text: string | undefined): number | undefined {
+  return text && Number.isFinite(Number(text)) ? Number(text) : undefined;
+}
+
 /** Writes filters to the address. Each state of them is not a step of the history. */
 function change(values: Readonly<Record<string, string | null | undefined>>): void {
   const query = currentSearch();

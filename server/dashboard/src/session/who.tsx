@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { createContext, use, type ReactNode } from "react";
 import { ALL, answer, apiFor, type Api } from "../api/client";
-import type { Whoami } from "../api/contract";
+import type { Scope, Whoami } from "../api/types";
 import { useSearchValue } from "../route/filters";
 import { measure } from "../time/clock";
 import { useKey } from "./key";
@@ -57,7 +57,7 @@ export function useOneTenant(): string | null {
 /** What can be done by a key. `read` is part of `manage`. */
 export type May = "read" | "publish" | "manage" | "retry" | "test" | "endpoints" | "all_tenants";
 
-const BY: Readonly<Record<Exclude<May, "all_tenants">, readonly string[]>> = {
+const BY: Readonly<Record<Exclude<May, "all_tenants">, readonly Scope[]>> = {
   read: ["read", "manage"],
   publish: ["publish"],
   manage: ["manage"],

@@ -1,4 +1,4 @@
-import type { Whoami } from "../api/contract";
+import type { Whoami } from "../api/types";
 import type { IconName } from "../parts/icon";
 import { may } from "../session/who";
 

@@ -1,5 +1,5 @@
 import { useEffect } from "react";
-import type { Whoami } from "../api/contract";
+import type { Whoami } from "../api/types";
 
 /** The tenant's own colour, in the portal. Only plain colours: nothing else gets into a style. */
 export function useColour(who: Whoami): void {

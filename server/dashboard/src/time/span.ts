@@ -26,7 +26,8 @@ export function ago(ms: number): string {
 }
 
 /** Digits in groups: `1 234 567` would break lines, so with commas. */
-export function count(n: number): string {
+export function count(n: number | null | undefined): string {
+  if (n === null || n === undefined) return "–";
   return n.toLocaleString("en-US");
 }
 

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { answer, apiFor, isProblem } from "../api/client";
-import type { Attempt, Delivery } from "../api/contract";
+import type { Attempt, Delivery } from "../api/types";
 import { copyText } from "../parts/copy";
 import { Icon } from "../parts/icon";
 import { tell } from "../parts/told";

@@ -1,6 +1,6 @@
 import { usePages } from "../api/ask";
 import { ALL } from "../api/client";
-import type { AuditRow } from "../api/contract";
+import type { AuditRow } from "../api/types";
 import { FilterBar, FilterPeriod, FilterText, periodStart } from "../parts/filter-bar";
 import { Id } from "../parts/id";
 import { View } from "../parts/page";
@@ -14,7 +14,7 @@ import { When } from "../time/show";
 const NAMES = ["actor", "act", "target", "period"] as const;
 
 const ACTS = [
-  ...["create", "update", "delete", "pause", "resume", "enable", "disable", "rotate_secret", "end_overlap", "reveal_secret", "test"].map((verb) => `endpoint.${verb}`),
+  ...["create", "update", "delete", "pause", "resume", "enable", "disable", "rotate_secret", "end_overlap", "reveal_secret", "test", "backfill"].map((verb) => `endpoint.${verb}`),
   "delivery.retry",
   "delivery.discard",
   "dead_letters.bulk",
@@ -35,6 +35,8 @@ const ACTS = [
   "portal.sign_in",
   "scheduled_event.cancel",
   "endpoint_defaults.set",
+  "client_certificate.set",
+  "client_certificate.delete",
 ];
 
 export default function Audit() {
@@ -85,14 +87,14 @@ const COLUMNS: readonly Column<AuditRow>[] = [
       </span>
     ),
   },
-  { head: "Of", width: "minmax(130px, 1fr)", cell: ({ target, tenant }) => (target?.id ? <Id id={target.id} tenant={tenant ?? undefined} /> : <span className="dim">{target?.kind ?? "–"}</span>) },
+  { head: "Of", width: "minmax(130px, 1fr)", cell: ({ target, tenant }) => (target.id ? <Id id={target.id} tenant={tenant ?? undefined} /> : <span className="dim">{target.kind}</span>) },
   { head: "Detail", width: "minmax(160px, 2fr)", cell: ({ detail }) => <Detail of={detail} /> },
 ];
 
 const TENANT: Column<AuditRow> = { head: "Tenant", width: "80px", narrow: "hide", cell: ({ tenant }) => <span className="clip">{tenant ?? "–"}</span> };
 
 function Detail({ of }: { of: AuditRow["detail"] }) {
-  const text = Object.entries(of ?? {})
+  const text = Object.entries(of)
     .map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`)
     .join(" · ");
   return text ? (

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { useAct } from "../api/ask";
-import type { ShortDelivery } from "../api/contract";
+import type { ShortDelivery } from "../api/types";
 import { Confirm } from "../parts/dialog";
 import { Icon } from "../parts/icon";
 import { useMay } from "../session/who";

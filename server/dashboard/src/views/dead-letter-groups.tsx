@@ -1,5 +1,5 @@
 import { useAsk } from "../api/ask";
-import type { DeadLetterGroup } from "../api/contract";
+import type { DeadLetterGroup } from "../api/types";
 import { Panel } from "../parts/facts";
 import { FilterSelect } from "../parts/filter-bar";
 import { EndpointRef } from "../parts/endpoint-ref";
@@ -9,26 +9,39 @@ import { useFilters } from "../route/filters";
 import { count } from "../time/format";
 import { When } from "../time/show";
 
+/** Which letters are looked at. */
+export interface LettersQuery {
+  reason?: string | undefined;
+  status?: number | undefined;
+  endpoint_id?: string | undefined;
+  event_type?: string | undefined;
+  from?: string | undefined;
+}
+
 interface Props {
-  query: Record<string, string | undefined>;
+  query: LettersQuery;
   narrow: (change: { endpoint_id?: string; reason?: string; event_type?: string }) => void;
 }
 
 const SHOWN = 8;
 
+const BY_TYPE = "endpoint,type";
+
 /** How many there are of each kind: a click narrows the list to it. */
 export function DeadLetterGroups({ query, narrow }: Props) {
-  const [{ by = "reason" }, set] = useFilters(["by"]);
+  const [{ by: asks }, set] = useFilters(["by"]);
+  const by = asks === BY_TYPE ? BY_TYPE : "reason";
   const asked = useAsk(["groups", by, query], (api, signal) => api.GET("/v1/dead-letters/groups", { params: { query: { ...query, by } }, signal }));
-  const groups = [...(asked.data?.groups ?? [])].sort((a, b) => b.count - a.count);
   if (asked.error) return <Failure problem={asked.error} again={() => void asked.refetch()} />;
-  if (asked.isPending) return <Loading lines={3} what="Groups" />;
+  if (!asked.data) return <Loading lines={3} what="Groups" />;
+  const { counted, groups_left_out } = asked.data;
+  const groups = [...asked.data.groups].sort((a, b) => b.count - a.count);
   if (groups.length === 0) return null;
-  const all = groups.reduce((sum, group) => sum + group.count, 0);
-  const choice = <FilterSelect label="Grouped by" value={by === "reason" ? "" : by} set={(by) => set({ by })} any="endpoint and reason" choices={[["endpoint,type", "endpoint and type"]]} />;
-  const hidden = groups.length - SHOWN + (asked.data?.groups_left_out ?? 0);
+  const all = `${counted.is_complete ? "" : "at least "}${count(counted.letters)}`;
+  const choice = <FilterSelect label="Grouped by" value={by === "reason" ? "" : by} set={(by) => set({ by })} any="endpoint and reason" choices={[[BY_TYPE, "endpoint and type"]]} />;
+  const hidden = groups.length - SHOWN + groups_left_out;
   return (
-    <Panel title={`${count(all)} in ${count(groups.length)} groups`} aside={choice}>
+    <Panel title={`${all} in ${count(groups.length + groups_left_out)} groups`} aside={choice}>
       <ul className="groups">
         {groups.slice(0, SHOWN).map((group) => (
           <Group key={`${group.endpoint_id} ${group.reason ?? ""} ${group.event_type ?? ""}`} group={group} part={group.count / (groups[0]?.count ?? 1)} narrow={narrow} />
@@ -40,7 +53,7 @@ export function DeadLetterGroups({ query, narrow }: Props) {
 }
 
 function Group({ group, part, narrow }: { group: DeadLetterGroup; part: number; narrow: Props["narrow"] }) {
-  const what = group.reason ? (REASONS[group.reason] ?? group.reason) : (group.event_type ?? "");
+  const what = group.reason ? REASONS[group.reason] : (group.event_type ?? "");
   const change = { endpoint_id: group.endpoint_id, ...(group.reason ? { reason: group.reason } : {}), ...(group.event_type ? { event_type: group.event_type } : {}) };
   return (
     <li>

@@ -1,6 +1,7 @@
 import { useState } from "react";
 import { usePages } from "../api/ask";
-import type { BulkFilter, ShortDelivery } from "../api/contract";
+import { short } from "../api/forms";
+import type { BulkFilter, Reason, ShortDelivery } from "../api/types";
 import { useRefresh } from "../live/live";
 import { deliveryColumns } from "../parts/delivery-columns";
 import { FilterBar, FilterPeriod, FilterSelect, FilterText, periodStart } from "../parts/filter-bar";
@@ -8,16 +9,16 @@ import { Icon } from "../parts/icon";
 import { View } from "../parts/page";
 import { Rows, type Column } from "../parts/rows";
 import { Empty } from "../parts/states";
-import { useFilters } from "../route/filters";
+import { numberOf, useFilters } from "../route/filters";
 import { useMay } from "../session/who";
 import { now } from "../time/clock";
 import { count } from "../time/format";
 import { BulkDialog } from "./bulk-dialog";
 import { ChosenActs } from "./chosen-acts";
-import { DeadLetterGroups } from "./dead-letter-groups";
+import { DeadLetterGroups, type LettersQuery } from "./dead-letter-groups";
 
 const NAMES = ["reason", "status", "endpoint_id", "event_type", "period"] as const;
-const REASONS = ["rejected", "gone", "redirected", "exhausted", "queue_full"];
+const REASONS = ["rejected", "gone", "redirected", "exhausted", "queue_full"] as const satisfies readonly Reason[];
 
 /** The most that can be chosen one by one. */
 const CHOSEN_MAX = 100;
@@ -30,9 +31,9 @@ export default function DeadLetters() {
   const mayResend = useMay("retry");
   const { period, reason, status, endpoint_id, event_type } = filters;
   const from = periodStart(period, now());
-  const query = { reason, status, endpoint_id, event_type, from };
+  const query = { reason, status: numberOf(status), endpoint_id, event_type, from };
   const pages = usePages(["dead-letters", filters], (api, cursor, signal) =>
-    api.GET("/v1/dead-letters", { params: { query: { ...query, view: "short", limit: cursor ? 250 : 50, cursor } }, signal }),
+    short(api.GET("/v1/dead-letters", { params: { query: { ...query, view: "short", limit: cursor ? 250 : 50, cursor } }, signal })),
   );
   useRefresh(["dead-letters", "groups"], ({ kind, data }) => kind === "delivery" && ["failed", "resent", "discarded"].includes(String(data.state)));
   const filtered = Object.keys(filters).length > 0;
@@ -81,10 +82,12 @@ export default function DeadLetters() {
 
 const COLUMNS = deliveryColumns({ endpoint: true, act: false }).filter(({ head }) => head !== "State");
 
-function filterOf({ reason, status, endpoint_id, event_type, from }: Record<string, string | undefined>): BulkFilter {
+function filterOf({ reason, status, endpoint_id, event_type, from }: LettersQuery): BulkFilter {
+  // The list takes several reasons, with commas between.
+  const reasons = REASONS.filter((name) => reason?.split(",").includes(name));
   return {
-    ...(reason ? { reasons: [reason] } : {}),
-    ...(status ? { status: Number(status) } : {}),
+    ...(reason ? { reasons } : {}),
+    ...(status ? { status } : {}),
     ...(endpoint_id ? { endpoint_id } : {}),
     ...(event_type ? { event_types: [event_type] } : {}),
     ...(from ? { from } : {}),

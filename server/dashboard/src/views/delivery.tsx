@@ -1,19 +1,18 @@
 import { useParams } from "wouter";
 import { useAsk } from "../api/ask";
-import { apiFor } from "../api/client";
-import type { Attempt, Delivery } from "../api/contract";
+import { bytesOf } from "../api/forms";
+import type { Attempt, Delivery } from "../api/types";
 import { useRefresh } from "../live/live";
 import { AttemptView, inWords } from "../parts/attempt-view";
 import { Facts, Panel } from "../parts/facts";
 import { Id } from "../parts/id";
 import { View } from "../parts/page";
-import { Payload, saveBytes } from "../parts/payload";
+import { Body, saveBytes } from "../parts/payload";
 import { DiscardButton, RetryButton } from "../parts/retry-now";
 import { Failure, Loading } from "../parts/states";
 import { Outcome, REASONS, Status } from "../parts/status";
 import { WaitView } from "../parts/wait";
 import { useFilters } from "../route/filters";
-import { useTenant } from "../session/who";
 import { span } from "../time/format";
 import { When } from "../time/show";
 import { CurlButton } from "./attempt-curl";
@@ -106,21 +105,15 @@ function AttemptChoice({ rows, shown, choose }: { rows: readonly Attempt[]; show
 
 /** The body of the request, byte for byte: the payload, or what a template made of it. */
 function RequestBody({ delivery, attempt }: { delivery: Delivery; attempt: Attempt }) {
-  const shown = useTenant();
   const path = { id: delivery.id, number: attempt.number };
   const asked = useAsk(
     ["request-body", delivery.id, attempt.number],
-    (api, signal) => api.GET("/v1/deliveries/{id}/attempts/{number}/request-body", { params: { path }, parseAs: "text", signal }),
+    (api, signal) => bytesOf(api.GET("/v1/deliveries/{id}/attempts/{number}/request-body", { params: { path }, parseAs: "arrayBuffer", signal })),
     { staleTime: Infinity },
   );
   if (asked.error) return <Failure problem={asked.error} again={() => void asked.refetch()} />;
   if (asked.data === undefined) return <Loading lines={3} what="The body of the request" />;
-  const save = async () => {
-    const client = apiFor(shown);
-    const { data } = await client.GET("/v1/deliveries/{id}/attempts/{number}/request-body", { params: { path }, parseAs: "arrayBuffer" });
-    if (data) saveBytes(data, `${delivery.id}-${attempt.number}.bin`);
-  };
-  const size = attempt.request_body?.bytes;
+  const { data } = asked;
   const note = attempt.request_body?.is_payload ? "the payload itself" : "made for this endpoint";
-  return <Payload label="Body of the request" text={asked.data} note={note} {...(size === undefined ? {} : { size })} save={() => void save()} />;
+  return <Body label="Body of the request" data={data} note={note} save={() => saveBytes(data, `${delivery.id}-${attempt.number}.bin`)} />;
 }

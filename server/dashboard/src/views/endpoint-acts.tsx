@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { useLocation } from "wouter";
 import { useAct } from "../api/ask";
-import type { Attempt, Endpoint } from "../api/contract";
+import type { Attempt, Endpoint } from "../api/types";
 import { Confirm, Dialog } from "../parts/dialog";
 import { TextField } from "../parts/fields";
 import { Icon } from "../parts/icon";
@@ -9,8 +9,9 @@ import { to } from "../route/filters";
 import { useMay } from "../session/who";
 import { count } from "../time/format";
 import { AttemptView } from "../parts/attempt-view";
+import { Backfill } from "./endpoint-backfill";
 
-type Asks = "disable" | "delete" | "test" | null;
+type Asks = "disable" | "delete" | "test" | "backfill" | null;
 
 /** What can be done with an endpoint. */
 export function EndpointActs({ endpoint }: { endpoint: Endpoint }) {
@@ -18,6 +19,7 @@ export function EndpointActs({ endpoint }: { endpoint: Endpoint }) {
   const act = useAct({ tenant: endpoint.tenant });
   const mayManage = useMay("endpoints");
   const mayTest = useMay("test");
+  const mayBackfill = useMay("manage");
   const path = { params: { path: { id: endpoint.id } } };
   const close = () => setAsks(null);
   const pause = () => act.run((api) => api.POST("/v1/endpoints/{id}/pause", path), "Paused: events queue up.");
@@ -28,6 +30,11 @@ export function EndpointActs({ endpoint }: { endpoint: Endpoint }) {
       {mayTest && (
         <button type="button" onClick={() => setAsks("test")}>
           <Icon name="play" /> Send a test
+        </button>
+      )}
+      {mayBackfill && (
+        <button type="button" onClick={() => setAsks("backfill")}>
+          <Icon name="retry" /> Backfill
         </button>
       )}
       {mayManage && endpoint.status === "active" && (
@@ -58,6 +65,7 @@ export function EndpointActs({ endpoint }: { endpoint: Endpoint }) {
       {asks === "disable" && <Disable endpoint={endpoint} close={close} />}
       {asks === "delete" && <Delete endpoint={endpoint} close={close} />}
       {asks === "test" && <Test endpoint={endpoint} close={close} />}
+      {asks === "backfill" && <Backfill endpoint={endpoint} close={close} />}
     </>
   );
 }
@@ -71,7 +79,7 @@ function Disable({ endpoint, close }: { endpoint: Endpoint; close: () => void })
   return (
     <Confirm title="Disable this endpoint?" act="Disable" danger busy={act.busy} problem={act.problem} onAct={() => void run()} close={close}>
       <p>
-        New events for it are refused, so it misses them for good. To hold them back instead, pause it. The {count(endpoint.counts.pending)} deliveries
+        New events for it are refused: it misses them, unless it is backfilled later. To hold them back instead, pause it. The {count(endpoint.counts?.pending)} deliveries
         that wait stay in their lanes until it is enabled.
       </p>
     </Confirm>
@@ -96,7 +104,7 @@ function Delete({ endpoint, close }: { endpoint: Endpoint; close: () => void }) 
     <Confirm title="Delete this endpoint?" act="Delete for good" danger busy={act.busy} problem={act.problem} onAct={() => void run()} close={close}>
       <p className="mono break">{endpoint.url}</p>
       <p>
-        <strong>{count(endpoint.counts.pending)}</strong> pending deliveries are discarded and <strong>{count(endpoint.counts.dead_letters)}</strong> dead
+        <strong>{count(endpoint.counts?.pending)}</strong> pending deliveries are discarded and <strong>{count(endpoint.counts?.dead_letters)}</strong> dead
         letters can no longer be resent. Its history stays until its retention is over. Its secret is gone for good.
       </p>
     </Confirm>

@@ -1,6 +1,6 @@
 import { useState, type FormEvent } from "react";
 import { useAct, useAsk } from "../api/ask";
-import type { EndpointDefaults } from "../api/contract";
+import type { EndpointDefaults } from "../api/types";
 import { defaultsOf, draftOf } from "../form/defaults-draft";
 import { Facts, Panel } from "../parts/facts";
 import { AreaField, TextField } from "../parts/fields";

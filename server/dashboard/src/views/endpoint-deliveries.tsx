@@ -1,10 +1,11 @@
 import { usePages } from "../api/ask";
-import type { Endpoint } from "../api/contract";
+import { short } from "../api/forms";
+import type { Endpoint } from "../api/types";
 import { deliveryColumns } from "../parts/delivery-columns";
 import { FilterBar, FilterPeriod, FilterSelect, FilterText, periodStart } from "../parts/filter-bar";
 import { Rows } from "../parts/rows";
 import { curl, Empty } from "../parts/states";
-import { useFilters } from "../route/filters";
+import { numberOf, useFilters } from "../route/filters";
 import { useMay, useWho } from "../session/who";
 import { now } from "../time/clock";
 
@@ -18,23 +19,25 @@ export function EndpointDeliveries({ endpoint }: { endpoint: Endpoint }) {
   const act = useMay("retry");
   const who = useWho();
   const pages = usePages(["endpoint-deliveries", endpoint.id, filters], (api, cursor, signal) =>
-    api.GET("/v1/endpoints/{id}/deliveries", {
-      params: {
-        path: { id: endpoint.id },
-        query: {
-          view: "short",
-          state: filters.state,
-          event_type: filters.event_type,
-          status: filters.status,
-          // Empty: the lane of what has no key.
-          ordering_key: filters.lane === "own" ? "" : filters.ordering_key,
-          from: periodStart(filters.period, now()),
-          limit: 50,
-          cursor,
+    short(
+      api.GET("/v1/endpoints/{id}/deliveries", {
+        params: {
+          path: { id: endpoint.id },
+          query: {
+            view: "short",
+            state: filters.state,
+            event_type: filters.event_type,
+            status: numberOf(filters.status),
+            // Empty: the lane of what has no key.
+            ordering_key: filters.lane === "own" ? "" : filters.ordering_key,
+            from: periodStart(filters.period, now()),
+            limit: 50,
+            cursor,
+          },
         },
-      },
-      signal,
-    }),
+        signal,
+      }),
+    ),
   );
   const filtered = Object.keys(filters).length > 0;
   const clear = () => set({ state: null, event_type: null, status: null, lane: null, ordering_key: null, period: null });

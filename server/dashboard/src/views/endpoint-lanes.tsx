@@ -1,5 +1,5 @@
 import { usePages } from "../api/ask";
-import type { Endpoint } from "../api/contract";
+import type { Endpoint } from "../api/types";
 import { LaneList } from "./lanes";
 
 /** Where the lanes of one endpoint stand. */

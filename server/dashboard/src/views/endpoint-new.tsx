@@ -2,7 +2,7 @@ import { useState, type FormEvent } from "react";
 import { useLocation } from "wouter";
 import { useAct } from "../api/ask";
 import { ALL } from "../api/client";
-import type { Endpoint } from "../api/contract";
+import type { Endpoint } from "../api/types";
 import { fieldAt, formOf, NEW, type Draft, type Wrong } from "../form/draft";
 import { EndpointForm } from "../form/endpoint-form";
 import { TestNow } from "../form/test-now";

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 import { useAct } from "../api/ask";
-import type { Endpoint } from "../api/contract";
+import type { Endpoint } from "../api/types";
 import { Copy } from "../parts/copy";
 import { Confirm, Dialog } from "../parts/dialog";
 import { SelectField, TextField } from "../parts/fields";
@@ -19,7 +19,7 @@ export function EndpointSecret({ endpoint }: { endpoint: Endpoint }) {
     const made = await act.run((api) => api.GET("/v1/endpoints/{id}/secret", path), "");
     if (made) setSecret(made.secret);
   };
-  const rotating = endpoint.secrets.some(({ signs_until }) => signs_until !== null);
+  const rotating = endpoint.secrets.some(({ signs_until }) => signs_until != null);
   return (
     <>
       <Panel title="Secrets that sign">

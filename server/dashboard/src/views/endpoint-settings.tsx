@@ -1,6 +1,6 @@
 import { useState, type FormEvent } from "react";
 import { useAct } from "../api/ask";
-import type { Endpoint } from "../api/contract";
+import type { Endpoint, EndpointPatch } from "../api/types";
 import { draftOf, fieldAt, formOf, type Draft, type Wrong } from "../form/draft";
 import { EndpointForm } from "../form/endpoint-form";
 import { Facts, Panel } from "../parts/facts";
@@ -59,13 +59,16 @@ const FIELDS: Readonly<Partial<Record<keyof Draft, string>>> = {
   concurrency: "concurrency",
   rate: "rate_limit",
   headers: "headers",
+  contentType: "content_type",
+  userAgent: "user_agent",
+  sendAgain: "send_again",
   payloadForm: "payload_form",
   template: "template",
 };
 
 /** A merge patch of what was changed: what was emptied becomes `null`. */
-export function patchOf(form: object, changed: readonly (keyof Draft)[], draft: Draft): Record<string, never> {
-  const patch: Record<string, unknown> = {};
+export function patchOf(form: object, changed: readonly (keyof Draft)[], draft: Draft): EndpointPatch {
+  const patch: { [name: string]: unknown } = {};
   for (const name of changed) {
     const field = FIELDS[name];
     if (field) patch[field] = (form as Record<string, unknown>)[field] ?? null;
@@ -76,11 +79,11 @@ export function patchOf(form: object, changed: readonly (keyof Draft)[], draft: 
   if (draft.payloadForm === "template" && ("payload_form" in patch || "template" in patch)) {
     Object.assign(patch, { payload_form: "template", template: (form as Record<string, unknown>).template });
   }
-  return patch as Record<string, never>;
+  return patch;
 }
 
 function Read({ endpoint }: { endpoint: Endpoint }) {
-  const shown = ["event_types", "filter", "ordering", "on_failed", "retry", "timeout_ms", "concurrency", "rate_limit", "breaker", "signatures", "payload_form", "headers", "batch"] as const;
+  const shown = ["event_types", "filter", "ordering", "on_failed", "retry", "timeout_ms", "concurrency", "rate_limit", "breaker", "signatures", "payload_form", "headers", "content_type", "user_agent", "send_again", "batch"] as const;
   return (
     <Panel title="Settings">
       <Facts of={shown.map((name) => [name.replaceAll("_", " "), <code key={name}>{JSON.stringify(endpoint[name] ?? null)}</code>])} />

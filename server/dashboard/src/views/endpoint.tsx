@@ -1,6 +1,6 @@
 import { useParams } from "wouter";
 import { useAsk } from "../api/ask";
-import type { Endpoint } from "../api/contract";
+import type { Endpoint } from "../api/types";
 import { useRefresh } from "../live/live";
 import { HourChart } from "../parts/chart";
 import { Facts, Figure, Panel } from "../parts/facts";
@@ -46,7 +46,7 @@ export default function EndpointPage() {
   const tabs = [
     ["overview", "Overview"],
     ["deliveries", "Deliveries"],
-    ["lanes", "Lanes", endpoint.counts.pending],
+    ["lanes", "Lanes", endpoint.counts?.pending],
     ["settings", "Settings"],
     ...(maySecret ? ([["secret", "Secret"]] as const) : []),
   ] as const;
@@ -129,9 +129,9 @@ function Summary({ endpoint }: { endpoint: Endpoint }) {
   return (
     <>
       <dl className="figures">
-        <Figure name="Pending now" value={count(counts.pending)} />
-        <Figure name="Dead letters" value={count(counts.dead_letters)} tone={counts.dead_letters > 0 ? "bad" : ""} />
-        <Figure name="Delivered, ever" value={count(counts.delivered)} />
+        <Figure name="Pending now" value={count(counts?.pending)} />
+        <Figure name="Dead letters" value={count(counts?.dead_letters)} tone={(counts?.dead_letters ?? 0) > 0 ? "bad" : ""} />
+        <Figure name="Delivered, ever" value={count(counts?.delivered)} />
         <Figure name="Attempts that succeed" value={percent(it?.success_rate)} note={it?.latency_p95_ms == null ? undefined : `p95 ${span(it.latency_p95_ms)}`} />
       </dl>
       <Panel title="By hour" className="wide" aside={<SelectHours value={hours} set={(hours) => set({ hours: hours === "24" ? null : hours })} />}>
@@ -146,6 +146,9 @@ function Summary({ endpoint }: { endpoint: Endpoint }) {
             endpoint.filter ? ["Filter", <code key="f">{JSON.stringify(endpoint.filter)}</code>] : null,
             ["Order", endpoint.ordering === "none" ? "none: deliveries may overtake each other" : "kept within each lane"],
             ["After a dead letter", endpoint.on_failed === "stop" ? "the lane stops" : "the lane goes on"],
+            endpoint.content_type ? ["Content-Type", endpoint.content_type] : null,
+            endpoint.user_agent ? ["User-Agent", endpoint.user_agent] : null,
+            endpoint.client_certificate ? ["Client certificate", "one of its own (mutual TLS)"] : null,
             endpoint.description ? ["Description", endpoint.description] : null,
             ["Tenant", endpoint.tenant],
             ["Made", <When key="m" at={endpoint.created_at} />],

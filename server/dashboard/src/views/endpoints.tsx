@@ -1,7 +1,8 @@
 import { Link } from "wouter";
 import { usePages } from "../api/ask";
 import { ALL } from "../api/client";
-import type { Endpoint } from "../api/contract";
+import { whole } from "../api/forms";
+import type { Counts, Endpoint } from "../api/types";
 import { useRefresh } from "../live/live";
 import { Spark } from "../parts/chart";
 import { EndpointName } from "../parts/endpoint-name";
@@ -23,10 +24,12 @@ export default function Endpoints() {
   const all = useTenant() === ALL;
   const mayMake = useMay("endpoints");
   const pages = usePages(["endpoints", filters], (api, cursor, signal) =>
-    api.GET("/v1/endpoints", {
-      params: { query: { state: filters.state, url: filters.url, event_type: filters.event_type, failing: filters.failing, limit: cursor ? 250 : 100, cursor } },
-      signal,
-    }),
+    whole(
+      api.GET("/v1/endpoints", {
+        params: { query: { state: filters.state, url: filters.url, event_type: filters.event_type, failing: filters.failing ? filters.failing === "true" : undefined, limit: cursor ? 250 : 100, cursor } },
+        signal,
+      }),
+    ),
   );
   useRefresh(["endpoints"], ({ kind }) => kind === "endpoint" || kind === "delivery");
   const filtered = Object.keys(filters).length > 0;
@@ -81,19 +84,14 @@ const COLUMNS: readonly Column<Endpoint>[] = [
       </span>
     ),
   },
-  { head: "Pending", width: "64px", number: true, narrow: "end", cell: ({ counts }) => <Count n={counts.pending} text="pending" /> },
-  { head: "Dead letters", width: "96px", number: true, cell: ({ counts }) => <Count n={counts.dead_letters} bad text="dead" /> },
+  { head: "Pending", width: "64px", number: true, narrow: "end", cell: ({ counts }) => <Count n={counts?.pending} text="pending" /> },
+  { head: "Dead letters", width: "96px", number: true, cell: ({ counts }) => <Count n={counts?.dead_letters} bad text="dead" /> },
   {
     head: "Last day",
     width: "132px",
-    cell: ({ counts: { last_day: day } }) => (
-      <span className="day">
-        <Spark good={day.attempts - day.attempts_failed} bad={day.attempts_failed} label={`${count(day.attempts)} attempts, ${count(day.attempts_failed)} failed`} />
-        <span className="dim">{count(day.delivered)}</span>
-      </span>
-    ),
+    cell: ({ counts }) => counts && <LastDay day={counts.last_day} />,
   },
-  { head: "p95", width: "64px", number: true, narrow: "hide", cell: ({ counts }) => (counts.last_day.latency_p95_ms === null ? <span className="dim nil">–</span> : span(counts.last_day.latency_p95_ms)) },
+  { head: "p95", width: "64px", number: true, narrow: "hide", cell: ({ counts }) => (counts?.last_day.latency_p95_ms == null ? <span className="dim nil">–</span> : span(counts.last_day.latency_p95_ms)) },
   {
     head: "Fails for",
     width: "84px",
@@ -104,8 +102,18 @@ const COLUMNS: readonly Column<Endpoint>[] = [
 
 const TENANT: Column<Endpoint> = { head: "Tenant", width: "84px", cell: ({ tenant }) => <span className="clip">{tenant}</span> };
 
+function LastDay({ day }: { day: Counts["last_day"] }) {
+  return (
+    <span className="day">
+      <Spark good={day.attempts - day.attempts_failed} bad={day.attempts_failed} label={`${count(day.attempts)} attempts, ${count(day.attempts_failed)} failed`} />
+      <span className="dim">{count(day.delivered)}</span>
+    </span>
+  );
+}
+
 /** A number that is quiet when it is nought; on narrow pages it says what it counts. */
-export function Count({ n, bad = false, text }: { n: number; bad?: boolean; text: string }) {
+export function Count({ n, bad = false, text }: { n: number | undefined; bad?: boolean; text: string }) {
+  if (n === undefined) return <span className="dim nil">–</span>;
   return (
     <span className={n === 0 ? "dim" : bad ? "bad-text" : undefined}>
       {count(n)}

@@ -1,7 +1,8 @@
 import { useState } from "react";
 import { useLocation, useParams } from "wouter";
 import { useAct, useAsk } from "../api/ask";
-import type { EventType } from "../api/contract";
+import type { EventType } from "../api/types";
+import { jsonOf, objectOf } from "../form/json";
 import { Confirm, Dialog } from "../parts/dialog";
 import { AreaField } from "../parts/fields";
 import { Facts, Panel } from "../parts/facts";
@@ -13,7 +14,6 @@ import { to } from "../route/filters";
 import { useMay, useOneTenant, useWho } from "../session/who";
 import { When } from "../time/show";
 import { Copy } from "../parts/copy";
-import { jsonOf } from "./event-types";
 
 export default function EventTypePage() {
   const params = useParams<{ name: string }>();
@@ -86,9 +86,9 @@ function NewVersion({ type, close }: { type: EventType; close: () => void }) {
   const [schema, setSchema] = useState(newest?.schema ? JSON.stringify(newest.schema, null, 2) : "");
   const [example, setExample] = useState(newest?.example ? JSON.stringify(newest.example, null, 2) : "");
   const act = useAct({ quiet: true });
-  const [s, e] = [jsonOf(schema), jsonOf(example)];
+  const [s, e] = [objectOf(schema), jsonOf(example)];
   const run = async () => {
-    const body = { ...(s.value ? { schema: s.value as Record<string, never> } : {}), ...(e.value === undefined ? {} : { example: e.value as never }) };
+    const body = { ...(s.value ? { schema: s.value } : {}), ...(e.value === undefined ? {} : { example: e.value }) };
     const made = await act.run((api) => api.POST("/v1/event-types/{name}/versions", { params: { path: { name: type.name } }, body }), "The version is added.");
     if (made) close();
   };

@@ -1,7 +1,8 @@
 import { useState } from "react";
 import { Link, useLocation } from "wouter";
 import { useAct, usePages } from "../api/ask";
-import type { EventType } from "../api/contract";
+import type { EventType } from "../api/types";
+import { jsonOf, objectOf } from "../form/json";
 import { Dialog } from "../parts/dialog";
 import { AreaField, CheckField, TextField } from "../parts/fields";
 import { Icon } from "../parts/icon";
@@ -61,29 +62,19 @@ const COLUMNS: readonly Column<EventType>[] = [
   { head: "Added", width: "150px", narrow: "hide", cell: ({ created_at }) => <When at={created_at} /> },
 ];
 
-/** A JSON text, or what is wrong with it. */
-export function jsonOf(text: string): { value?: unknown; wrong?: string } {
-  if (!text.trim()) return {};
-  try {
-    return { value: JSON.parse(text) as unknown };
-  } catch (error) {
-    return { wrong: `Not JSON: ${error instanceof Error ? error.message : String(error)}` };
-  }
-}
-
 function NewType({ close }: { close: () => void }) {
   const [form, setForm] = useState({ name: "", description: "", schema: "", example: "", validate: false });
   const act = useAct({ quiet: true });
   const [, go] = useLocation();
-  const schema = jsonOf(form.schema);
+  const schema = objectOf(form.schema);
   const example = jsonOf(form.example);
   const put = (name: keyof typeof form) => (value: string) => setForm({ ...form, [name]: value });
   const run = async () => {
     const body = {
       name: form.name.trim(),
       ...(form.description ? { description: form.description } : {}),
-      ...(schema.value ? { schema: schema.value as Record<string, never> } : {}),
-      ...(example.value === undefined ? {} : { example: example.value as never }),
+      ...(schema.value ? { schema: schema.value } : {}),
+      ...(example.value === undefined ? {} : { example: example.value }),
       validate: form.validate,
     };
     const made = await act.run((api) => api.POST("/v1/event-types", { body }), "Added to the catalogue.");

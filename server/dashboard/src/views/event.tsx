@@ -1,18 +1,19 @@
 import { useParams } from "wouter";
 import { useAsk } from "../api/ask";
-import { apiFor } from "../api/client";
-import type { EventDetail } from "../api/contract";
+import { bytesOf, short } from "../api/forms";
+import type { EventDetail } from "../api/types";
 import { useRefresh } from "../live/live";
 import { deliveryColumns } from "../parts/delivery-columns";
 import { Facts, Panel } from "../parts/facts";
 import { Id } from "../parts/id";
 import { View } from "../parts/page";
-import { Payload, saveBytes } from "../parts/payload";
+import { Body, saveBytes } from "../parts/payload";
+import { ending } from "../parts/payload-bytes";
 import { Grid } from "../parts/rows";
 import { Failure, Loading } from "../parts/states";
 import { Status } from "../parts/status";
 import { EventTimeline } from "../parts/timeline";
-import { useMay, useTenant } from "../session/who";
+import { useMay } from "../session/who";
 import { When } from "../time/show";
 import { WhyNot } from "./why-not";
 
@@ -24,7 +25,7 @@ export default function EventPage() {
   const event = asked.data;
   const list = useAsk(
     ["event-deliveries", id],
-    (api, signal) => api.GET("/v1/deliveries", { params: { query: { event_id: id, view: "short", order: "oldest", limit: 100 } }, signal }),
+    (api, signal) => short(api.GET("/v1/deliveries", { params: { query: { event_id: id, view: "short", order: "oldest", limit: 100 } }, signal })),
     { enabled: event !== undefined },
   );
   return (
@@ -47,7 +48,7 @@ export default function EventPage() {
             <WhyNot event={event} />
           </Panel>
           <Panel title="Payload">
-            <ExactPayload id={id} />
+            <ExactPayload event={event} />
           </Panel>
           <Panel title="About it">
             <Facts
@@ -79,16 +80,15 @@ function Beside({ event }: { event: EventDetail }) {
 }
 
 /** The bytes as they were published: parsed and written again they would be others. */
-function ExactPayload({ id }: { id: string }) {
-  const tenant = useTenant();
-  const asked = useAsk(["payload", id], (api, signal) => api.GET("/v1/events/{id}/payload", { params: { path: { id } }, parseAs: "text", signal }), {
-    staleTime: Infinity,
-  });
+function ExactPayload({ event: { id, content_type, content_encoding: coding } }: { event: EventDetail }) {
+  const asked = useAsk(
+    ["payload", id],
+    (api, signal) => bytesOf(api.GET("/v1/events/{id}/payload", { params: { path: { id } }, parseAs: "arrayBuffer", signal })),
+    { staleTime: Infinity },
+  );
   if (asked.error) return <Failure problem={asked.error} again={() => void asked.refetch()} />;
   if (asked.data === undefined) return <Loading lines={4} what="The payload" />;
-  const save = async () => {
-    const { data } = await apiFor(tenant).GET("/v1/events/{id}/payload", { params: { path: { id } }, parseAs: "arrayBuffer" });
-    if (data) saveBytes(data, `${id}.json`);
-  };
-  return <Payload label="The payload" text={asked.data} save={() => void save()} />;
+  const { data } = asked;
+  const note = coding ? `${content_type}, ${coding}` : content_type;
+  return <Body label="The payload" data={data} note={note} save={() => saveBytes(data, `${id}.${ending(content_type, coding)}`)} />;
 }

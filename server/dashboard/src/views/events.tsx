@@ -1,6 +1,6 @@
 import { useAct, usePages } from "../api/ask";
 import { ALL } from "../api/client";
-import type { EventRow, Scheduled } from "../api/contract";
+import type { EventRow, Scheduled } from "../api/types";
 import { useRefresh } from "../live/live";
 import { FilterBar, FilterPeriod, FilterSelect, FilterText, periodStart } from "../parts/filter-bar";
 import { Id } from "../parts/id";
@@ -79,7 +79,7 @@ function None() {
 }
 
 const COLUMNS: readonly Column<EventRow>[] = [
-  { head: "State", width: "128px", narrow: "lead", cell: ({ state }) => (state ? <Status of={state} /> : <span className="dim nil">–</span>) },
+  { head: "State", width: "128px", narrow: "lead", cell: ({ state }) => <Status of={state} /> },
   { head: "Event", width: "128px", narrow: "end", cell: ({ id, tenant }) => <Id id={id} tenant={tenant} /> },
   { head: "Type", width: "minmax(140px, 1.5fr)", cell: ({ type }) => <span className="clip">{type}</span> },
   { head: "Ordering key", width: "minmax(110px, 1fr)", cell: ({ ordering_key }) => <Key text={ordering_key} /> },

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { useAct, usePages } from "../api/ask";
-import type { Key } from "../api/contract";
+import type { Key } from "../api/types";
 import { Confirm, Dialog } from "../parts/dialog";
 import { CheckField, SelectField, TextField } from "../parts/fields";
 import { Icon } from "../parts/icon";

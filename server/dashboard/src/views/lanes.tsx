@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { usePages } from "../api/ask";
 import { ALL } from "../api/client";
-import type { Lane } from "../api/contract";
+import type { Lane } from "../api/types";
 import { useRefresh } from "../live/live";
 import { FilterBar, FilterText } from "../parts/filter-bar";
 import { View } from "../parts/page";

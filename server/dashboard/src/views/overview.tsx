@@ -1,7 +1,8 @@
 import { Link } from "wouter";
 import { useAsk } from "../api/ask";
 import { ALL } from "../api/client";
-import type { Endpoint, Lane, Stats } from "../api/contract";
+import { whole } from "../api/forms";
+import type { Endpoint, Lane, Stats } from "../api/types";
 import { useRefresh } from "../live/live";
 import { HourChart } from "../parts/chart";
 import { EndpointName } from "../parts/endpoint-name";
@@ -80,15 +81,16 @@ function Figures({ stats: it }: { stats: Stats }) {
         tone={it.dead_letters > 0 ? "bad" : ""}
         note="kept to be retried"
       />
-      <Figure name="Latency p95" value={it.latency_p95_ms === null ? "–" : span(it.latency_p95_ms)} note={it.latency_p50_ms === null ? undefined : `half within ${span(it.latency_p50_ms)}`} />
+      <Figure name="Latency p95" value={it.latency_p95_ms == null ? "–" : span(it.latency_p95_ms)} note={it.latency_p50_ms == null ? undefined : `half within ${span(it.latency_p50_ms)}`} />
     </dl>
   );
 }
 
 /** Endpoints that fail, those with the most that waits first. */
 function Worst() {
-  const asked = useAsk(["worst"], (api, signal) => api.GET("/v1/endpoints", { params: { query: { failing: true, limit: 50 } }, signal }));
-  const rows = [...(asked.data?.data ?? [])].sort((a, b) => b.counts.pending + b.counts.dead_letters - a.counts.pending - a.counts.dead_letters);
+  const asked = useAsk(["worst"], (api, signal) => whole(api.GET("/v1/endpoints", { params: { query: { failing: true, limit: 50 } }, signal })));
+  const open = ({ counts }: Endpoint) => (counts ? counts.pending + counts.dead_letters : 0);
+  const rows = [...(asked.data?.data ?? [])].sort((a, b) => open(b) - open(a));
   const more = <Link href={to("/endpoints", { failing: "true" })}>All that fail</Link>;
   return (
     <Panel title="Endpoints that fail" aside={more}>
@@ -112,7 +114,7 @@ function Trouble({ endpoint }: { endpoint: Endpoint }) {
       <EndpointName endpoint={endpoint} />
       <span className="dim end">
         {all && `${endpoint.tenant} · `}
-        {count(endpoint.counts.pending)} pending, {count(endpoint.counts.dead_letters)} dead
+        {count(endpoint.counts?.pending)} pending, {count(endpoint.counts?.dead_letters)} dead
         {endpoint.failing_since && (
           <>
             {" · for "}
@@ -145,18 +147,14 @@ function Head({ lane }: { lane: Lane }) {
   const { head } = lane;
   return (
     <li>
-      <Status of={lane.stopped_at ? "stopped" : (head?.state ?? "pending")} />
+      <Status of={lane.stopped_at ? "stopped" : head.state} />
       <span className="lead">
-        {head && <Id id={head.id} tenant={lane.tenant} />} <span className="dim">{head?.event_type}</span>
+        <Id id={head.id} tenant={lane.tenant} /> <span className="dim">{head.event_type}</span>
       </span>
       <span className="dim end">
         {count(lane.depth)} in {lane.ordering_key ?? "its lane"}
-        {head && (
-          <>
-            {" · "}
-            <Age since={head.created_at} />
-          </>
-        )}
+        {" · "}
+        <Age since={head.created_at} />
       </span>
     </li>
   );

@@ -2,8 +2,9 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useId, useState, type FormEvent } from "react";
 import { useAsk } from "../api/ask";
 import { isProblem } from "../api/client";
-import type { EventType, PlaygroundReceiver } from "../api/contract";
+import type { EventType, PlaygroundReceiver } from "../api/types";
 import type { Problem } from "../api/problem";
+import { jsonOf } from "../form/json";
 import { AreaField, TextField } from "../parts/fields";
 import { Icon } from "../parts/icon";
 import { OfTenant } from "../parts/of-tenant";
@@ -15,7 +16,6 @@ import { usePlayground } from "../play/use-playground";
 import { Watched } from "../play/watched";
 import { useFilters } from "../route/filters";
 import { useMay, useOneTenant, useTenant } from "../session/who";
-import { jsonOf } from "./event-types";
 import "../style/form.css";
 import "../style/play.css";
 

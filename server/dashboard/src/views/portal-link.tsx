@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { useAct } from "../api/ask";
-import type { PortalLink, Tenant } from "../api/contract";
+import type { PortalAct, PortalLink, Tenant } from "../api/types";
 import { Copy } from "../parts/copy";
 import { Dialog } from "../parts/dialog";
 import { CheckField, SelectField, TextField } from "../parts/fields";
@@ -22,7 +22,7 @@ const HOURS = [
 
 /** Makes a link by which a customer signs in once, to the endpoints and events of one tenant. */
 export function PortalLinkDialog({ of, close }: { of: Tenant; close: () => void }) {
-  const [acts, setActs] = useState<readonly string[]>(["retry"]);
+  const [acts, setActs] = useState<readonly PortalAct[]>(["retry"]);
   const [form, setForm] = useState({ hours: "1", color: "", logo: "" });
   const [link, setLink] = useState<PortalLink | null>(null);
   const act = useAct({ quiet: true, tenant: of.name });

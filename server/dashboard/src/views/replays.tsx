@@ -1,13 +1,14 @@
 import { useState } from "react";
 import { useAct, usePages } from "../api/ask";
 import { ALL } from "../api/client";
-import type { DryRun, Replay } from "../api/contract";
+import type { DryRun, Replay } from "../api/types";
 import { Confirm, Dialog } from "../parts/dialog";
 import { CheckField, SelectField, TextField } from "../parts/fields";
 import { periodStart } from "../parts/filter-bar";
 import { Icon } from "../parts/icon";
 import { shortId } from "../parts/id";
 import { View } from "../parts/page";
+import { Report, SKIPS } from "../parts/report";
 import { Rows, type Column } from "../parts/rows";
 import { curl, Empty, Failure } from "../parts/states";
 import { Status } from "../parts/status";
@@ -16,7 +17,6 @@ import { useMay, useOneTenant, useTenant, useWho } from "../session/who";
 import { now } from "../time/clock";
 import { count } from "../time/format";
 import { When } from "../time/show";
-import { Report, SKIPS } from "./bulk-dialog";
 
 export default function Replays() {
   const marked = useSearchValue("id");
@@ -32,8 +32,8 @@ export default function Replays() {
     </button>
   );
   return (
-    <View title="Replays" acts={make} beside={<p className="dim lede">Many deliveries made anew, or discarded, at the pace that was chosen.</p>}>
-      <Rows label="Replays" pages={pages} columns={columns} rowKey={({ id, created_at }) => id ?? created_at} rowClass={({ id }) => (id === marked ? "marked" : "")} empty={<None make={make} />} />
+    <View title="Replays" acts={make} beside={<p className="dim lede">Many deliveries made anew, discarded, or made of what an endpoint has missed, at the pace that was chosen.</p>}>
+      <Rows label="Replays" pages={pages} columns={columns} rowKey={({ id }) => id} rowClass={({ id }) => (id === marked ? "marked" : "")} empty={<None make={make} />} />
       {asks && <NewReplay close={() => setAsks(false)} />}
       {cancels && <Cancel replay={cancels} close={() => setCancels(null)} />}
     </View>
@@ -60,7 +60,7 @@ const COLUMNS: readonly Column<Replay>[] = [
         <span className="clip" title={what(replay)}>
           {what(replay)}
         </span>
-        <span className="dim mono">{replay.id ? shortId(replay.id) : "–"}</span>
+        <span className="dim mono">{shortId(replay.id)}</span>
       </span>
     ),
   },
@@ -73,12 +73,13 @@ const TENANT: Column<Replay> = { head: "Tenant", width: "100px", narrow: "hide",
 
 /** Its act and its filter, in words. */
 export function what({ act, filter, per_second }: Replay): string {
-  const parts = [act === "discard" ? "discard" : "resend"];
-  if (filter?.states) parts.push(filter.states.join(" or "));
-  if (filter?.reasons) parts.push(filter.reasons.join(" or "));
-  if (filter?.event_types?.length) parts.push(`of ${filter.event_types.join(", ")}`);
-  if (filter?.endpoint_id) parts.push(`to ${shortId(filter.endpoint_id)}`);
-  if (filter?.status) parts.push(`with ${filter.status}`);
+  const parts: string[] = [act];
+  if (filter.dead_letters) parts.push("dead letters");
+  if (filter.states.length > 0) parts.push(filter.states.join(" or "));
+  if (filter.reasons.length > 0) parts.push(filter.reasons.join(" or "));
+  if (filter.event_types.length > 0) parts.push(`of ${filter.event_types.join(", ")}`);
+  if (filter.endpoint_id) parts.push(`to ${shortId(filter.endpoint_id)}`);
+  if (filter.status) parts.push(`with ${filter.status}`);
   if (per_second) parts.push(`· ${per_second}/s`);
   return parts.join(" ");
 }
@@ -86,10 +87,10 @@ export function what({ act, filter, per_second }: Replay): string {
 function Progress({ replay: { done, total, state } }: { replay: Replay }) {
   return (
     <span className="progress">
-      <progress value={total === null ? undefined : done} max={Math.max(1, total ?? 1)} aria-label="Progress" />
+      <progress value={total == null ? undefined : done} max={Math.max(1, total ?? 1)} aria-label="Progress" />
       <span>
         {count(done)}
-        {total === null ? (state === "running" ? " so far" : "") : ` of ${count(total)}`}
+        {total == null ? (state === "running" ? " so far" : "") : ` of ${count(total)}`}
       </span>
     </span>
   );
@@ -97,7 +98,7 @@ function Progress({ replay: { done, total, state } }: { replay: Replay }) {
 
 function Skipped({ by }: { by: Replay["skipped_by"] }) {
   if (by.length === 0) return <span className="dim nil">–</span>;
-  const text = by.map(({ why, count: many }) => `${count(many)}: ${SKIPS[why] ?? why}`).join("; ");
+  const text = by.map(({ why, count: many }) => `${count(many)}: ${SKIPS[why]}`).join("; ");
   return (
     <span className="clip" title={text}>
       {text}
@@ -121,7 +122,7 @@ function cancelColumn(ask: (replay: Replay) => void): Column<Replay> {
 function Cancel({ replay, close }: { replay: Replay; close: () => void }) {
   const act = useAct({ quiet: true, tenant: replay.tenant });
   const run = async () => {
-    const done = await act.run((api) => api.POST("/v1/replays/{id}/cancel", { params: { path: { id: replay.id ?? "" } } }), "Cancelled.");
+    const done = await act.run((api) => api.POST("/v1/replays/{id}/cancel", { params: { path: { id: replay.id } } }), "Cancelled.");
     if (done) close();
   };
   return (

@@ -2,9 +2,12 @@ import { useState } from "react";
 import { useLocation, useParams } from "wouter";
 import { useAct, useAsk, usePages } from "../api/ask";
 import { BASE } from "../api/client";
-import type { Receipt, Source } from "../api/contract";
+import type { Receipt, Source } from "../api/types";
 import { Copy } from "../parts/copy";
-import { Confirm } from "../parts/dialog";
+import { PROVIDERS } from "../form/providers";
+import { changesOf, HANDSHAKES, sourceDraftOf } from "../form/source-draft";
+import { SourceFields } from "../form/source-fields";
+import { Confirm, Dialog } from "../parts/dialog";
 import { Facts, Panel } from "../parts/facts";
 import { Icon } from "../parts/icon";
 import { Id } from "../parts/id";
@@ -21,12 +24,18 @@ export default function SourcePage() {
   const { id = "" } = useParams<{ id: string }>();
   const asked = useAsk(["source", id], (api, signal) => api.GET("/v1/sources/{id}", { params: { path: { id } }, signal }), { one: true });
   const mayManage = useMay("manage");
-  const [asks, setAsks] = useState(false);
+  const [asks, setAsks] = useState<"change" | "delete" | null>(null);
+  const close = () => setAsks(null);
   const source = asked.data;
   const acts = mayManage && source && (
-    <button type="button" onClick={() => setAsks(true)}>
-      <Icon name="bin" /> Delete
-    </button>
+    <>
+      <button type="button" onClick={() => setAsks("change")}>
+        Change
+      </button>
+      <button type="button" onClick={() => setAsks("delete")}>
+        <Icon name="bin" /> Delete
+      </button>
+    </>
   );
   return (
     <View title={source?.name ?? "Source"} back={["/sources", "Sources"]} acts={acts}>
@@ -34,10 +43,11 @@ export default function SourcePage() {
       {asked.isPending && <Loading />}
       {source && (
         <>
+          {!source.signed && <p className="banner warn">Nothing is signed: whoever can reach it is believed.</p>}
           <Panel title="About it">
             <Facts
               of={[
-                ["Provider", source.provider],
+                ["Provider", PROVIDERS[source.provider][0]],
                 [
                   "Address",
                   <span className="id" key="a">
@@ -48,17 +58,37 @@ export default function SourcePage() {
                 ["Tolerance", `${source.tolerance_s} s`],
                 ["Networks", source.allowed_networks.length > 0 ? source.allowed_networks.join(", ") : "any"],
                 source.custom ? ["Signed by", <code key="c">{JSON.stringify(source.custom)}</code>] : null,
-                ["Secrets", `${source.secrets.length}, never shown`],
+                ["Secrets", secretsOf(source)],
+                source.url ? ["URL that is signed", <span key="u" className="mono break">{source.url}</span>] : null,
+                ["Answer", answerOf(source)],
+                ["Handshake", handshakeOf(source)],
+                ["Largest body", bytes(source.body_bytes_max)],
                 ["Made", <When key="m" at={source.created_at} />],
               ]}
             />
           </Panel>
           <Receipts source={source} />
-          {asks && <Delete source={source} close={() => setAsks(false)} />}
+          {asks === "change" && <Change source={source} close={close} />}
+          {asks === "delete" && <Delete source={source} close={close} />}
         </>
       )}
     </View>
   );
+}
+
+function secretsOf({ secrets }: Source): string {
+  const notes = secrets.flatMap(({ note }) => note ?? []);
+  return [`${secrets.length}, never shown`, ...notes].join("; ");
+}
+
+function answerOf({ answer: { status, body, content_type } }: Source): string {
+  if (status == null && body == null && content_type == null) return "what is usual for the provider";
+  return [String(status ?? 200), content_type, body ? `“${body.slice(0, 200)}”` : "without a body"].filter(Boolean).join(" · ");
+}
+
+function handshakeOf({ handshake: { kind, has_verify_token, learn_secret, unsigned_pings } }: Source): string {
+  const parts = [HANDSHAKES[kind], has_verify_token && "with a token", learn_secret && "the next one brings the secret", unsigned_pings && "unsigned pings are answered"];
+  return parts.filter(Boolean).join(", ");
 }
 
 /** What came in, and what was refused and why. */
@@ -109,6 +139,31 @@ const COLUMNS: readonly Column<Receipt>[] = [
   { head: "Size", width: "80px", number: true, narrow: "hide", cell: ({ bytes: size }) => bytes(size) },
   { head: "At", width: "150px", cell: ({ at }) => <When at={at} /> },
 ];
+
+function Change({ source, close }: { source: Source; close: () => void }) {
+  const [before] = useState(() => sourceDraftOf(source));
+  const [draft, setDraft] = useState(before);
+  const act = useAct({ quiet: true, tenant: source.tenant });
+  const body = changesOf(draft, before);
+  const run = async () => {
+    const done = await act.run((api) => api.PATCH("/v1/sources/{id}", { params: { path: { id: source.id } }, body }), "Saved.");
+    if (done) close();
+  };
+  return (
+    <Dialog title={`Change ${source.name}`} close={close} wide>
+      <SourceFields draft={draft} set={setDraft} provider={source.provider} hasToken={source.handshake.has_verify_token} />
+      {act.problem && <Failure problem={act.problem} />}
+      <footer>
+        <button type="button" onClick={close}>
+          Cancel
+        </button>
+        <button type="button" className="primary" disabled={act.busy || Object.keys(body).length === 0} onClick={() => void run()}>
+          Save
+        </button>
+      </footer>
+    </Dialog>
+  );
+}
 
 function Delete({ source, close }: { source: Source; close: () => void }) {
   const act = useAct({ quiet: true, tenant: source.tenant });

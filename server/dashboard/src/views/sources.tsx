@@ -2,7 +2,7 @@ import { useState } from "react";
 import { Link, useLocation } from "wouter";
 import { useAct, usePages } from "../api/ask";
 import { BASE } from "../api/client";
-import type { Source } from "../api/contract";
+import type { Provider, Source } from "../api/types";
 import { Copy } from "../parts/copy";
 import { Dialog } from "../parts/dialog";
 import { AreaField, SelectField, TextField } from "../parts/fields";
@@ -11,8 +11,11 @@ import { OfTenant } from "../parts/of-tenant";
 import { View } from "../parts/page";
 import { Rows, type Column } from "../parts/rows";
 import { curl, Empty, Failure } from "../parts/states";
-import { customOf, NEW_CUSTOM, type CustomDraft } from "../form/custom-draft";
+import { customOf, NEW_CUSTOM, UNSIGNED, type CustomDraft } from "../form/custom-draft";
 import { CustomFields } from "../form/custom-source";
+import { PROVIDERS, SIGNS_URL } from "../form/providers";
+import { changesOf, linesOf, NEW_SOURCE } from "../form/source-draft";
+import { SourceFields } from "../form/source-fields";
 import { to } from "../route/filters";
 import { useMay, useOneTenant, useWho } from "../session/who";
 import { When } from "../time/show";
@@ -58,7 +61,7 @@ const COLUMNS: readonly Column<Source>[] = [
       </Link>
     ),
   },
-  { head: "Provider", width: "110px", narrow: "end", cell: ({ provider }) => provider },
+  { head: "Provider", width: "110px", narrow: "end", cell: ({ provider }) => <span className="clip">{PROVIDERS[provider][0]}</span> },
   {
     head: "Address",
     width: "minmax(220px, 2.4fr)",
@@ -73,33 +76,43 @@ const COLUMNS: readonly Column<Source>[] = [
   { head: "Made", width: "150px", narrow: "hide", cell: ({ created_at }) => <When at={created_at} /> },
 ];
 
-const PROVIDERS = ["stripe", "github", "shopify", "slack", "standard", "svix", "custom"] as const;
+const CHOICES = Object.entries(PROVIDERS).map(([provider, [name]]) => [provider, name] as const);
 
 function NewSource({ close }: { close: () => void }) {
-  const [form, setForm] = useState({ name: "", provider: "stripe", secrets: "", networks: "" });
+  const [form, setForm] = useState<{ name: string; provider: Provider; secrets: string }>({ name: "", provider: "stripe", secrets: "" });
   const [custom, setCustom] = useState<CustomDraft>(NEW_CUSTOM);
+  const [more, setMore] = useState(NEW_SOURCE);
   const act = useAct({ quiet: true });
   const [, go] = useLocation();
   const put = (name: keyof typeof form) => (value: string) => setForm({ ...form, [name]: value });
-  const lines = (text: string) => text.split("\n").map((line) => line.trim()).filter(Boolean);
+  const { name, provider } = form;
+  const isCustom = provider === "custom";
+  const isSigned = !isCustom || custom.scheme !== UNSIGNED;
+  const secrets = isSigned ? linesOf(form.secrets) : [];
+  const isReady = name.trim() !== "" && (secrets.length > 0 || !isSigned);
   const run = async () => {
-    const body = { name: form.name.trim(), provider: form.provider as (typeof PROVIDERS)[number], secrets: lines(form.secrets), allowed_networks: lines(form.networks), tolerance_s: 300, ...(form.provider === "custom" ? { custom: customOf(custom) } : {}) };
+    const body = { name: name.trim(), provider, secrets, tolerance_s: 300, ...changesOf(more, NEW_SOURCE), ...(isCustom ? { custom: customOf(custom) } : {}) };
     const made = await act.run((api) => api.POST("/v1/sources", { body }), "The source is made.");
     if (made) go(to(`/sources/${made.id}`));
   };
   return (
-    <Dialog title="New source" close={close}>
-      <TextField label="Name" value={form.name} set={put("name")} required placeholder="stripe" />
-      <SelectField label="Provider" value={form.provider} set={put("provider")} choices={PROVIDERS} hint="custom is for any other: say how it signs." />
-      {form.provider === "custom" && <CustomFields draft={custom} set={setCustom} />}
-      <AreaField label="Secrets" value={form.secrets} set={put("secrets")} rows={2} hint="What the provider signs with, one a line. They are never shown again." />
-      <AreaField label="Networks that requests may come from" value={form.networks} set={put("networks")} rows={2} hint="One a line. Empty for any." />
+    <Dialog title="New source" close={close} wide>
+      <div className="pair">
+        <TextField label="Name" value={name} set={put("name")} required placeholder="stripe" />
+        <SelectField label="Provider" value={provider} set={put("provider")} choices={CHOICES} hint={isCustom ? "Say how it signs." : undefined} />
+      </div>
+      {isCustom && <CustomFields draft={custom} set={setCustom} />}
+      {isSigned && <AreaField label="Secrets" value={form.secrets} set={put("secrets")} rows={2} hint={`${PROVIDERS[provider][1]} One a line; they are never shown again.`} />}
+      <details className="filter-box" open={!isSigned || provider === "asana" || SIGNS_URL.includes(provider)}>
+        <summary>URL, answer, handshake and bounds</summary>
+        <SourceFields draft={more} set={setMore} provider={provider} isNew />
+      </details>
       {act.problem && <Failure problem={act.problem} />}
       <footer>
         <button type="button" onClick={close}>
           Cancel
         </button>
-        <button type="button" className="primary" disabled={act.busy || !form.name.trim() || !form.secrets.trim()} onClick={() => void run()}>
+        <button type="button" className="primary" disabled={act.busy || !isReady} onClick={() => void run()}>
           Make it
         </button>
       </footer>

@@ -1,5 +1,5 @@
 import { useAsk } from "../api/ask";
-import type { System } from "../api/contract";
+import type { System } from "../api/types";
 import { Facts, Figure, Panel } from "../parts/facts";
 import { FilterText } from "../parts/filter-bar";
 import { View } from "../parts/page";
@@ -27,7 +27,7 @@ export default function SystemPage() {
           </dl>
           <Settings of={it} />
           <Panel title="Limits">
-            <Facts of={Object.entries(it.limits).map(([name, value]) => [name.replaceAll("_", " "), typeof value === "number" ? count(value) : JSON.stringify(value)])} />
+            <Facts of={Object.entries(it.limits).map(([name, value]) => [name.replaceAll("_", " "), count(value)])} />
           </Panel>
         </>
       )}
@@ -35,10 +35,10 @@ export default function SystemPage() {
   );
 }
 
-const ms = (value: number | null) => (value === null ? "–" : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`);
+const ms = (value: number | null | undefined) => (value == null ? "–" : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`);
 
 function isLow({ store: { size_bytes: size, free_disk_bytes: free } }: System): boolean {
-  return free !== null && free < Math.max(1 << 30, size ?? 0);
+  return free != null && free < Math.max(1 << 30, size);
 }
 
 function Settings({ of }: { of: System }) {
@@ -65,7 +65,7 @@ function Settings({ of }: { of: System }) {
             {shown.map(({ name, value, origin }) => (
               <tr key={name}>
                 <td className="mono">{name}</td>
-                <td className="mono break">{value === null ? <span className="dim">not set</span> : typeof value === "string" ? value : JSON.stringify(value)}</td>
+                <td className="mono break">{value ?? <span className="dim">not set</span>}</td>
                 <td className={origin === "default" ? "dim" : undefined}>{origin}</td>
               </tr>
             ))}

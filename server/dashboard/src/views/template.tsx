@@ -1,7 +1,8 @@
 import { useState } from "react";
 import { useLocation, useParams } from "wouter";
 import { useAct, useAsk } from "../api/ask";
-import type { Template } from "../api/contract";
+import type { Template } from "../api/types";
+import { jsonOf } from "../form/json";
 import { Confirm } from "../parts/dialog";
 import { Panel } from "../parts/facts";
 import { AreaField, TextField } from "../parts/fields";
@@ -13,7 +14,6 @@ import { Failure, Loading } from "../parts/states";
 import { to, useFilters } from "../route/filters";
 import { useMay } from "../session/who";
 import { When } from "../time/show";
-import { jsonOf } from "./event-types";
 import { TemplateDialog } from "./templates";
 import "../style/attempt.css";
 

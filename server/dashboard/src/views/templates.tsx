@@ -1,7 +1,8 @@
 import { useState } from "react";
 import { Link, useLocation } from "wouter";
 import { useAct, usePages } from "../api/ask";
-import type { Template } from "../api/contract";
+import type { Template } from "../api/types";
+import { jsonOf } from "../form/json";
 import { Dialog } from "../parts/dialog";
 import { AreaField, TextField } from "../parts/fields";
 import { Icon } from "../parts/icon";
@@ -12,7 +13,6 @@ import { curl, Empty, Failure } from "../parts/states";
 import { to } from "../route/filters";
 import { useMay, useOneTenant, useWho } from "../session/who";
 import { When } from "../time/show";
-import { jsonOf } from "./event-types";
 
 export default function Templates() {
   const mayManage = useMay("manage");
@@ -77,7 +77,7 @@ export function TemplateDialog({ of, close }: { of?: Template; close: () => void
   const [, go] = useLocation();
   const { value, wrong } = jsonOf(text);
   const run = async () => {
-    const made = await act.run((api) => api.POST("/v1/templates", { body: { name: name.trim(), template: value as never } }), of ? "The version is added." : "The template is made.");
+    const made = await act.run((api) => api.POST("/v1/templates", { body: { name: name.trim(), template: value } }), of ? "The version is added." : "The template is made.");
     if (!made) return;
     close();
     go(to(`/templates/${encodeURIComponent(made.name)}`));

@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { Link } from "wouter";
 import { useAct, usePages } from "../api/ask";
-import type { Tenant } from "../api/contract";
+import type { Tenant } from "../api/types";
 import { Dialog } from "../parts/dialog";
 import { AreaField, TextField } from "../parts/fields";
 import { Icon } from "../parts/icon";
@@ -62,11 +62,11 @@ const COLUMNS: readonly Column<Tenant>[] = [
       </span>
     ),
   },
-  { head: "Endpoints", width: "90px", number: true, narrow: "hide", cell: ({ counts }) => count(counts.endpoints) },
-  { head: "Pending", width: "90px", number: true, narrow: "end", cell: ({ counts }) => <Count n={counts.pending} text="pending" /> },
-  { head: "Dead letters", width: "100px", number: true, cell: ({ counts }) => <Count n={counts.dead_letters} bad text="dead letters" /> },
-  { head: "Keys", width: "70px", number: true, narrow: "hide", cell: ({ counts }) => count(counts.keys) },
-  { head: "Sources", width: "80px", number: true, narrow: "hide", cell: ({ counts }) => count(counts.sources) },
+  { head: "Endpoints", width: "90px", number: true, narrow: "hide", cell: ({ counts }) => count(counts?.endpoints) },
+  { head: "Pending", width: "90px", number: true, narrow: "end", cell: ({ counts }) => <Count n={counts?.pending} text="pending" /> },
+  { head: "Dead letters", width: "100px", number: true, cell: ({ counts }) => <Count n={counts?.dead_letters} bad text="dead letters" /> },
+  { head: "Keys", width: "70px", number: true, narrow: "hide", cell: ({ counts }) => count(counts?.keys) },
+  { head: "Sources", width: "80px", number: true, narrow: "hide", cell: ({ counts }) => count(counts?.sources) },
 ];
 
 function actColumn(ask: (asks: Asks) => void): Column<Tenant> {
@@ -130,8 +130,8 @@ function Delete({ of, close }: { of: Tenant; close: () => void }) {
   return (
     <Dialog title={`Delete ${of.name}?`} close={close}>
       <p>
-        With it go {count(counts.endpoints)} endpoints, {count(counts.keys)} keys, {count(counts.sources)} sources and {count(counts.event_types)} event types.{" "}
-        <strong>{count(counts.pending)}</strong> pending deliveries are discarded. That cannot be undone.
+        With it go {count(counts?.endpoints)} endpoints, {count(counts?.keys)} keys, {count(counts?.sources)} sources and {count(counts?.event_types)} event types.{" "}
+        <strong>{count(counts?.pending)}</strong> pending deliveries are discarded. That cannot be undone.
       </p>
       <TextField label={`Type ${of.name} to go on`} value={text} set={setText} mono />
       {act.problem && <Failure problem={act.problem} />}

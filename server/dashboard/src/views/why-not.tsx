@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { useAsk } from "../api/ask";
-import type { EventDetail } from "../api/contract";
+import type { EventDetail } from "../api/types";
 import { shortUrl } from "../parts/endpoint-name";
 import { SelectField } from "../parts/fields";
 import { Icon } from "../parts/icon";

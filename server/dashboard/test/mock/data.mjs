@@ -36,6 +36,12 @@ const HOSTS = ["hooks.shop.example", "api.ledger.example", "events.crm.example",
 const TYPES = ["payment.succeeded", "payment.failed", "payment.refunded", "order.created", "order.paid", "order.shipped", "invoice.due", "invoice.paid", "customer.created", "customer.updated", "subscription.renewed", "subscription.cancelled"];
 const HOSTILE = '{"name":"<script>alert(1)</script>","link":"javascript:alert(1)","id":9007199254740993,"a":1,"a":2}';
 
+/** Payloads that are not JSON, by the number of their event. */
+const OTHER_KINDS = new Map([
+  [11, { payload: '<order id="11"><paid/></order>', content_type: "application/xml" }],
+  [13, { payload: Buffer.from(Array.from({ length: 600 }, (_, at) => (at * 7) % 256)), content_type: "application/octet-stream", content_encoding: "gzip" }],
+]);
+
 function makeEndpoint(r, at, tenant, index, now) {
   const kind = index === 0 ? "failing" : r.next() < 0.16 ? "failing" : r.next() < 0.07 ? "paused" : r.next() < 0.06 ? "disabled" : "active";
   const failing = kind === "failing";
@@ -56,6 +62,10 @@ function makeEndpoint(r, at, tenant, index, now) {
     ordering: r.next() < 0.85 ? "fifo" : "none",
     on_failed: r.next() < 0.8 ? "continue" : "stop",
     payload_form: "raw",
+    content_type: index === 2 ? "application/vnd.shop+json" : null,
+    user_agent: null,
+    send_again: true,
+    client_certificate: null,
     retry: {},
     signatures: [{ scheme: "standard" }],
     concurrency: 8,
@@ -66,7 +76,6 @@ function makeEndpoint(r, at, tenant, index, now) {
     template: null,
     disable_after_ms: null,
     revision: 1,
-    secret: null,
     status: failing ? "active" : kind,
     disabled_reason: kind === "disabled" ? r.pick(["gone", "failing", "manual"]) : null,
     failures: failing ? 3 + r.below(20) : 0,
@@ -88,7 +97,7 @@ function makeEndpoint(r, at, tenant, index, now) {
 }
 
 function makeAttempt(r, number, at, result, url, type, size) {
-  const took = result.failure === "timeout" ? 15_000 : 20 + r.below(380);
+  const took = result.failure === "timeout_unanswered" ? 15_000 : 20 + r.below(380);
   const first = number === 1;
   return {
     id: r.id("att", at),
@@ -109,7 +118,7 @@ function makeAttempt(r, number, at, result, url, type, size) {
   };
 }
 
-const BAD = [{ status: 503 }, { status: 500 }, { failure: "timeout" }, { failure: "connect" }, { status: 429 }, { status: 502 }];
+const BAD = [{ status: 503 }, { status: 500 }, { failure: "timeout_unanswered" }, { failure: "connect" }, { status: 429 }, { status: 502 }];
 const GAPS = [5_000, 20_000, 80_000, 320_000, 1_280_000];
 
 function makeDelivery(r, event, endpoint, now) {
@@ -151,6 +160,13 @@ function makeDelivery(r, event, endpoint, now) {
     attempt_count: attempts.length,
     last_attempt: last && { number: last.number, started_at: last.started_at, duration_ms: last.duration_ms, status: last.status, failure: last.failure, error: last.error },
   };
+}
+
+/** The request of the last attempt had to be sent a second time. */
+function sendTwice({ attempts }) {
+  const last = attempts.at(-1);
+  last.repeated = "connection_closed";
+  last.request_headers = [...last.request_headers, ["x-attempt-repeat", "connection_closed"]];
 }
 
 /** The heads of lanes wait for something, and all others for the heads. */
@@ -218,14 +234,16 @@ export function makeData(seed = 7, now = Date.now()) {
     const tenant = r.pick(TENANTS);
     const type = r.pick(TYPES);
     const key = r.next() < 0.35 ? `order-${1 + r.below(40)}` : null;
-    const payload = at % 50 === 7 ? HOSTILE : JSON.stringify({ type, id: at, amount: r.below(100_000) / 100, currency: "EUR", customer: { id: `cus_${r.below(9999)}`, email: "a@example.com" } });
-    const event = { id: r.id("evt", published), tenant, type, ordering_key: key, idempotency_key: r.next() < 0.5 ? `idem-${at}-${r.below(1e6)}` : null, published_at: time(published), payload, state: "delivered" };
+    const json = at % 50 === 7 ? HOSTILE : JSON.stringify({ type, id: at, amount: r.below(100_000) / 100, currency: "EUR", customer: { id: `cus_${r.below(9999)}`, email: "a@example.com" } });
+    const { payload = json, content_type = "application/json", content_encoding = null } = OTHER_KINDS.get(at) ?? {};
+    const event = { id: r.id("evt", published), tenant, type, ordering_key: key, idempotency_key: r.next() < 0.5 ? `idem-${at}-${r.below(1e6)}` : null, published_at: time(published), content_type, content_encoding, payload, state: "delivered" };
     const mine = endpoints.filter((endpoint) => endpoint.tenant === tenant && r.next() < 0.3);
     const own = mine.map((endpoint) => makeDelivery(r, event, endpoint, now));
     deliveries.push(...own);
     events.push(event);
   }
   const lanes = makeLanes(r, deliveries, now);
+  sendTwice(deliveries.find(({ tenant, state, attempts }) => tenant === "acme" && state === "delivered" && attempts.length > 1));
   const byEvent = Map.groupBy ? Map.groupBy(deliveries, ({ event_id }) => event_id) : grouped(deliveries);
   const rank = ["pending", "retrying", "failed", "discarded", "delivered"];
   for (const event of events) {
@@ -244,6 +262,23 @@ function grouped(deliveries) {
   return map;
 }
 
+const LIMITS = {
+  payload_bytes_max: 262_144,
+  rendered_bytes_max: 1_048_576,
+  response_bytes_max: 16_384,
+  pending_deliveries_max: 1_000_000,
+  pending_bytes_max: 4_294_967_296,
+  pending_deliveries_tenant_max: 500_000,
+  pending_bytes_tenant_max: 2_147_483_648,
+  pending_deliveries_endpoint_max: 250_000,
+  pending_bytes_endpoint_max: 1_073_741_824,
+  endpoints_max: 10_000,
+  endpoints_tenant_max: 5_000,
+  attempts_max: 512,
+  attempt_timeout_max_ms: 60_000,
+  page_max: 250,
+};
+
 function makeRest(r, now, endpoints) {
   const keys = ["operator", "publisher", "ledger service", "support desk", "old key"].map((name, at) => ({
     id: r.id("key", now - 8e9 + at * 1e9),
@@ -252,33 +287,36 @@ function makeRest(r, now, endpoints) {
     tenant: at < 2 ? null : "acme",
     tenant_id: at < 2 ? null : "tnt_acme",
     made_by: null,
+    portal: false,
     requests_per_second: at === 1 ? 500 : null,
     created_at: time(now - 8e9 + at * 1e9),
     expires_at: at === 4 ? time(now + 3e8) : null,
     last_used_at: at === 3 ? null : time(now - r.below(4e6)),
   }));
-  const sources = ["stripe", "github", "shopify"].map((name, at) => ({ id: r.id("src", now - 9e9 + at), name, provider: name, path: `/in/${name}-7f3a91c2`, event_prefix: name, allowed_networks: at === 1 ? ["140.82.112.0/20"] : [], secrets: [{ id: 1, created_at: time(now - 5e9) }], custom: null, tolerance_s: 300, tenant: "acme", tenant_id: "tnt_acme", created_at: time(now - 9e9) }));
+  const sources = ["stripe", "github", "shopify"].map((name, at) => ({ id: r.id("src", now - 9e9 + at), name, provider: name, path: `/in/${name}-7f3a91c2`, event_prefix: name, allowed_networks: at === 1 ? ["140.82.112.0/20"] : [], secrets: [{ id: 1, note: at === 1 ? "white space around it was left out" : null, created_at: time(now - 5e9) }], signed: true, custom: null, url: null, answer: {}, handshake: { kind: "none", has_verify_token: false, learn_secret: false, unsigned_pings: false }, body_bytes_max: 1_048_576, tolerance_s: 300, tenant: "acme", tenant_id: "tnt_acme", created_at: time(now - 9e9) }));
   const receipts = Array.from({ length: 60 }, (_, at) => {
     const result = r.pick(["accepted", "accepted", "accepted", "duplicate", "refused"]);
     const refused = result === "refused";
-    return { at: time(now - at * 190_000 - r.below(90_000)), result, code: refused ? r.pick(["NO_MATCH", "TIMESTAMP_TOO_OLD"]) : null, detail: refused ? "another secret, or the body was changed on its way" : null, event_id: refused ? null : r.id("evt", now - at * 190_000), provider_id: `evt_1P${r.below(1e9)}`, peer: `54.187.${r.below(255)}.${r.below(255)}`, bytes: 300 + r.below(6000) };
+    return { at: time(now - at * 190_000 - r.below(90_000)), result, code: refused ? r.pick(["signature_refused", "body_too_large"]) : null, detail: refused ? "another secret, or the body was changed on its way" : null, event_id: refused ? null : r.id("evt", now - at * 190_000), provider_id: `evt_1P${r.below(1e9)}`, peer: `54.187.${r.below(255)}.${r.below(255)}`, bytes: 300 + r.below(6000) };
   });
   const acts = ["endpoint.create", "endpoint.update", "endpoint.pause", "endpoint.resume", "endpoint.rotate_secret", "delivery.retry", "key.create", "replay.start", "dead_letters.bulk"];
+  const newActs = ["endpoint.backfill", "client_certificate.set", "client_certificate.delete"];
   const audit = Array.from({ length: 130 }, (_, at) => {
-    const act = r.pick(acts);
+    const drawn = r.pick(acts);
+    const act = newActs[at - 60] ?? drawn;
     const kind = act.split(".")[0];
-    const target = kind === "endpoint" ? { kind, id: r.pick(endpoints).id } : { kind, id: r.id(kind === "key" ? "key" : kind === "delivery" ? "dlv" : "rpl", now) };
-    return { id: r.id("aud", now - at * 4e6), at: time(now - at * 4e6), tenant: r.pick(TENANTS), actor: { kind: at % 11 === 5 ? "system" : at % 7 === 3 ? "portal" : "key", id: keys[at % 4].id, name: keys[at % 4].name }, act, target, detail: act === "endpoint.update" ? { fields: ["url", "timeout_ms"] } : act === "dead_letters.bulk" ? { act: "retry", matched: 40 } : {} };
+    const target = kind === "client_certificate" ? { kind, id: null } : kind === "endpoint" ? { kind, id: r.pick(endpoints).id } : { kind, id: r.id(kind === "key" ? "key" : kind === "delivery" ? "dlv" : "rpl", now) };
+    return { id: r.id("aud", now - at * 4e6), at: time(now - at * 4e6), tenant: r.pick(TENANTS), actor: at % 11 === 5 ? { kind: "system", id: null, name: null } : { kind: at % 7 === 3 ? "portal" : "key", id: keys[at % 4].id, name: keys[at % 4].name }, act, target, detail: act === "endpoint.update" ? { changed: ["url", "timeout_ms"] } : act === "dead_letters.bulk" ? { act: "retry", matched: 40 } : {} };
   });
   const replays = Array.from({ length: 9 }, (_, at) => {
     const total = 200 + r.below(9_000);
     const state = at === 0 ? "running" : at === 3 ? "cancelled" : "done";
     const done = state === "done" ? total : Math.floor(total * 0.4);
-    return { id: r.id("rpl", now - at * 5e6), tenant: TENANTS[at % 5], state, act: at % 4 === 2 ? "discard" : "resend", filter: at % 2 ? { states: ["failed"], event_types: ["payment.*"] } : { reasons: ["exhausted"], endpoint_id: endpoints[0].id }, per_second: at % 3 ? null : 50, total, done, resent: done - 12, skipped: 12, skipped_by: at % 2 ? [{ why: "endpoint_gone", count: 12 }] : [], created_at: time(now - at * 5e6), ended_at: state === "running" ? null : time(now - at * 5e6 + 6e4) };
+    return { id: r.id("rpl", now - at * 5e6), tenant: TENANTS[at % 5], state, act: at === 5 ? "backfill" : at % 4 === 2 ? "discard" : "resend", filter: { endpoint_id: null, states: [], dead_letters: false, reasons: [], status: null, event_types: [], ordering_key: null, beyond: null, from: null, until: null, ...(at % 2 ? { states: ["failed"], event_types: ["payment.*"] } : { dead_letters: true, reasons: ["exhausted"], endpoint_id: endpoints[0].id }) }, per_second: at % 3 ? null : 50, total, done, resent: at === 5 || at % 4 === 2 ? 0 : done - 12, discarded: at % 4 === 2 ? done - 12 : 0, made: at === 5 ? done - 12 : 0, skipped: 12, skipped_by: at === 5 ? [{ why: "already_reached", count: 12 }] : at % 2 ? [{ why: "endpoint_gone", count: 12 }] : [], created_at: time(now - at * 5e6), ended_at: state === "running" ? null : time(now - at * 5e6 + 6e4) };
   });
   const eventTypes = TYPES.map((name, at) => ({ name, description: at % 3 ? "" : "Published by the shop", validate: at % 4 === 0, created_at: time(now - 9e9), versions: [{ version: 1, created_at: time(now - 9e9), schema: at % 2 ? null : { type: "object", required: ["amount"], properties: { amount: { type: "number" } } }, example: { type: name, amount: 4200 + at, currency: "EUR" } }] }));
   const scheduled = Array.from({ length: 5 }, (_, at) => ({ id: r.id("evt", now + at), type: "invoice.due", ordering_key: `invoice-${at}`, idempotency_key: null, endpoint_id: null, deliver_after: time(now + 3e5 + at * 4e6) }));
-  const settings = [["listen", "0.0.0.0:8080", "default"], ["data", "/var/lib/postrider/postrider.db", "postrider.toml"], ["retention_days", 30, "POSTRIDER_RETENTION_DAYS"], ["allow_http", false, "default"], ["pending_max", 1000000, "postrider.toml"], ["deny_networks", ["10.0.0.0/8"], "default"]].map(([name, value, origin]) => ({ name, value, origin }));
-  const system = { version: "0.1.0", started_at: time(now - 8.3e8), store: { kind: "sqlite", path: "/var/lib/postrider/postrider.db", size_bytes: 3_812_000_000, free_disk_bytes: 64_000_000_000 }, commits: { p50_ms: 1.8, p99_ms: 9.4 }, limits: { endpoints_max: 10000, pending_max: 1000000, payload_bytes_max: 262144, streams_max: 100 }, settings, secrets_left_out: ["api_key", "seal_key"] };
+  const settings = [["listen", "0.0.0.0:8080", "default"], ["data", "/var/lib/postrider/postrider.db", "postrider.toml"], ["retention_days", "30", "POSTRIDER_RETENTION_DAYS"], ["allow_http", "false", "default"], ["pending_max", "1000000", "postrider.toml"], ["deny_networks", "10.0.0.0/8", "default"]].map(([name, value, origin]) => ({ name, value, origin }));
+  const system = { version: "0.1.0", started_at: time(now - 8.3e8), store: { kind: "sqlite", path: "/var/lib/postrider/postrider.db", size_bytes: 3_812_000_000, free_disk_bytes: 64_000_000_000 }, commits: { p50_ms: 1.8, p99_ms: 9.4 }, limits: LIMITS, settings, secrets_left_out: ["api_key", "seal_key"] };
   return { keys, sources, receipts, audit, replays, eventTypes, scheduled, system };
 }

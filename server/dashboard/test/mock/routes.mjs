@@ -2,6 +2,7 @@
 // `{ status, body }`, `{ status, bytes }`, or the body alone.
 
 import { PLAYGROUND } from "./playground.mjs";
+import { changeSource, makeSource } from "./sources.mjs";
 import { TEMPLATES } from "./templates.mjs";
 
 const page = (rows, query) => {
@@ -14,7 +15,9 @@ const page = (rows, query) => {
 export const problem = (status, code, title, detail, errors) => ({ status, type: "application/problem+json", body: { type: `/problems#${code}`, title, status, code, detail, request_id: "req_01m8qtx1steyp", ...(errors ? { errors } : {}) } });
 const notFound = () => problem(404, "not_found", "There is nothing here.", "no record of this id");
 
+// A delivery has two forms; rows of the data have the fields of both.
 const short = ({ attempts, ...rest }) => rest;
+const full = ({ attempt_count, last_attempt, ...rest }) => rest;
 const visible = (rows, who) => (who.shown === "*" ? rows : rows.filter(({ tenant }) => tenant === who.shown));
 const list = (text) => (text ? text.split(",") : null);
 
@@ -38,7 +41,7 @@ function deliveriesOf(rows, query) {
       (!from || row.created_at >= from) &&
       (!until || row.created_at < until),
   );
-  return (query.get("order") === "oldest" ? [...found].reverse() : found).map(short);
+  return (query.get("order") === "oldest" ? [...found].reverse() : found).map(query.get("view") === "short" ? short : full);
 }
 
 const dead = (data, who) => visible(data.deliveries, who).filter(({ state, resent_as }) => state === "failed" && !resent_as);
@@ -62,6 +65,7 @@ function stats({ data, who, query }) {
     latency_p50_ms: 64,
     latency_p95_ms: 412,
     latency_p99_ms: 2210,
+    since: new Date(data.now - 86_400_000 * 400).toISOString(),
     hours,
   };
 }
@@ -78,6 +82,14 @@ function endpoints({ data, who, query }) {
   );
   if (query.get("view") === "names") return page(rows.map(({ id, name, url, status, tenant }) => ({ id, name, url, state: status, tenant })), query);
   return page(rows, query);
+}
+
+/** What was asked for, with all that a filter has. */
+const replayFilter = ({ endpoint_id = null, states = [], dead_letters = false, reasons = [], status = null, event_types = [], from = null, until = null }) => ({ endpoint_id, states, dead_letters, reasons, status, event_types, from, until });
+
+function delivery({ data, params }) {
+  const found = deliveryOf(data, params.id);
+  return found ? full(found) : notFound();
 }
 
 const endpointOf = (data, id) => data.endpoints.find((row) => row.id === id);
@@ -141,7 +153,7 @@ function bulk({ data, who, body }) {
   );
   const disabled = rows.filter(({ endpoint_id }) => endpointOf(data, endpoint_id)?.status === "disabled");
   const acted = rows.filter((row) => !disabled.includes(row));
-  return report(data, who, { rows, acted, disabled, dry: body.dry_run, act: act === "retry" ? "resend" : "discard", filter, rate: body.per_second });
+  return report(data, who, { rows, acted, disabled, dry: body.dry_run, act: act === "retry" ? "resend" : "discard", filter: { ...filter, dead_letters: true }, rate: body.per_second });
 }
 
 function report(data, who, { rows, acted, disabled, dry, act, filter, rate }) {
@@ -159,14 +171,41 @@ function report(data, who, { rows, acted, disabled, dry, act, filter, rate }) {
     else row.state = "discarded";
   }
   const now = new Date().toISOString();
-  const replay = { id: data.r.id("rpl", Date.now()), tenant: who.shown === "*" ? "acme" : who.shown, state: "running", act, filter, per_second: rate ?? null, total: rows.length, done: Math.floor(rows.length / 3), resent: 0, skipped: disabled.length, skipped_by: skipped, created_at: now, ended_at: null };
+  const replay = { id: data.r.id("rpl", Date.now()), tenant: who.shown === "*" ? "acme" : who.shown, state: "running", act, filter: replayFilter(filter), per_second: rate ?? null, total: rows.length, done: Math.floor(rows.length / 3), resent: 0, discarded: 0, made: 0, skipped: disabled.length, skipped_by: skipped, created_at: now, ended_at: null };
   data.replays.unshift(replay);
   return { status: 202, body: replay };
 }
 
 function replay({ data, who, body }) {
   const rows = visible(data.deliveries, who).filter((row) => (body.states ?? ["failed"]).includes(row.state) && (!body.from || row.created_at >= body.from) && (!body.endpoint_id || row.endpoint_id === body.endpoint_id));
-  return report(data, who, { rows, acted: rows, disabled: [], dry: body.dry_run, act: "resend", filter: { states: body.states }, rate: body.per_second });
+  return report(data, who, { rows, acted: rows, disabled: [], dry: body.dry_run, act: "resend", filter: { ...body, states: body.states ?? ["failed"] }, rate: body.per_second });
+}
+
+/** What an endpoint has missed: events of its tenant that it has no delivery of. */
+function backfill({ data, params, body }) {
+  const endpoint = endpointOf(data, params.id);
+  if (!endpoint) return notFound();
+  const asked = body.event_types?.length > 0 ? body.event_types : ["*"];
+  const events = data.events.filter(
+    ({ tenant, type, published_at }) => tenant === endpoint.tenant && asked.some((pattern) => matchesType(pattern, type)) && (!body.from || published_at >= body.from) && (!body.until || published_at < body.until),
+  );
+  const reached = new Set(data.deliveries.filter(({ endpoint_id }) => endpoint_id === endpoint.id).map(({ event_id }) => event_id));
+  const wants = ({ type }) => endpoint.event_types.some((pattern) => matchesType(pattern, type));
+  const why = (event) => (reached.has(event.id) ? "already_reached" : !wants(event) ? "not_subscribed" : endpoint.status === "disabled" ? "endpoint_disabled" : "");
+  const counts = new Map();
+  const missed = new Map();
+  for (const event of events) {
+    const reason = why(event);
+    const [map, name] = reason ? [counts, reason] : [missed, event.type];
+    map.set(name, (map.get(name) ?? 0) + 1);
+  }
+  const skipped = [...counts].map(([why, count]) => ({ why, count }));
+  const by = [...missed].map(([event_type, count]) => ({ endpoint_id: endpoint.id, event_type, count }));
+  const acted_on = by.reduce((sum, { count }) => sum + count, 0);
+  if (body.dry_run) return { matched: events.length, acted_on, skipped, by, by_left_out: 0 };
+  const replay = { id: data.r.id("rpl", Date.now()), tenant: endpoint.tenant, state: "running", act: "backfill", filter: replayFilter({ endpoint_id: endpoint.id, event_types: body.event_types, from: body.from, until: body.until }), per_second: body.per_second ?? null, total: events.length, done: 0, resent: 0, discarded: 0, made: 0, skipped: 0, skipped_by: [], created_at: new Date().toISOString(), ended_at: null };
+  data.replays.unshift(replay);
+  return { status: 202, body: replay };
 }
 
 function groups({ data, who, query }) {
@@ -180,7 +219,7 @@ function groups({ data, who, query }) {
     group.oldest = row.created_at;
     groups.set(name, group);
   }
-  return { groups: [...groups.values()], groups_left_out: 0 };
+  return { groups: [...groups.values()], groups_left_out: 0, counted: { letters: rows.length, is_complete: true } };
 }
 
 function events({ data, who, query }) {
@@ -194,14 +233,14 @@ function events({ data, who, query }) {
       (!query.get("endpoint_id") || data.deliveries.some((delivery) => delivery.event_id === row.id && delivery.endpoint_id === query.get("endpoint_id"))) &&
       (!query.get("from") || row.published_at >= query.get("from")),
   );
-  return page(rows.map(({ payload, ...rest }) => rest), query);
+  return page(rows.map(({ payload, ...rest }) => ({ ...rest, payload_bytes: payload.length, delivery_count: 1 })), query);
 }
 
 function event({ data, params }) {
   const found = data.events.find(({ id }) => id === params.id);
   if (!found) return notFound();
-  const deliveries = data.deliveries.filter(({ event_id }) => event_id === found.id);
-  return { ...found, payload: null, attempts: deliveries.reduce((all, row) => all + row.attempts.length, 0), deliveries, deliveries_left_out: 0, delivered_at: null, last_error: deliveries.find(({ last_attempt: last }) => last?.error)?.last_attempt.error ?? null, payload_text: null, payload_unreadable: null, deliver_after: null };
+  const all = data.deliveries.filter(({ event_id }) => event_id === found.id);
+  return { ...found, payload: null, attempts: all.reduce((sum, row) => sum + row.attempts.length, 0), deliveries: all.map(full), deliveries_left_out: 0, delivered_at: null, last_error: all.find(({ last_attempt: last }) => last?.error)?.last_attempt.error ?? null, payload_text: null, payload_base64: found.content_encoding ? found.payload.toString("base64") : null, payload_unreadable: null, deliver_after: null };
 }
 
 const payloadOf = (data, id) => data.events.find((event) => event.id === id)?.payload ?? "{}";
@@ -228,6 +267,7 @@ export const ROUTES = [
   ["POST", "/v1/endpoints/:id/resume", setStatus("active")],
   ["POST", "/v1/endpoints/:id/enable", setStatus("active")],
   ["POST", "/v1/endpoints/:id/disable", setStatus("disabled")],
+  ["POST", "/v1/endpoints/:id/backfill", backfill],
   ["POST", "/v1/endpoints/:id/test", ({ data }) => testAnswer(data)],
   ["GET", "/v1/endpoints/:id/secret", () => ({ secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", previous_expire_at: null })],
   ["POST", "/v1/endpoints/:id/rotate-secret", ({ data, params }) => (endpointOf(data, params.id).secrets.push({ kind: "hmac", signs_until: null }), (endpointOf(data, params.id).secrets.at(-2).signs_until = new Date(Date.now() + 864e5).toISOString()), { secret: "whsec_bmV3c2VjcmV0bmV3c2VjcmV0bmV3", previous_expire_at: new Date(Date.now() + 864e5).toISOString() })],
@@ -236,7 +276,7 @@ export const ROUTES = [
   ["GET", "/v1/endpoints/:id/deliveries", ({ data, params, query }) => page(deliveriesOf(data.deliveries.filter(({ endpoint_id }) => endpoint_id === params.id), query), query)],
   ["GET", "/v1/lanes", ({ data, who, query }) => page(visible(data.lanes, who).filter(({ endpoint_id }) => !query.get("endpoint_id") || endpoint_id === query.get("endpoint_id")).map((lane) => ({ ...lane, head: short(lane.head) })), query)],
   ["GET", "/v1/deliveries", ({ data, who, query }) => page(deliveriesOf(visible(data.deliveries, who), query), query)],
-  ["GET", "/v1/deliveries/:id", ({ data, params }) => deliveryOf(data, params.id) ?? notFound()],
+  ["GET", "/v1/deliveries/:id", delivery],
   ["POST", "/v1/deliveries/:id/retry", retry],
   ["POST", "/v1/deliveries/:id/discard", ({ data, params }) => (Object.assign(deliveryOf(data, params.id), { state: "discarded", wait: null, ended_at: new Date().toISOString() }), { status: 204 })],
   ["GET", "/v1/deliveries/:id/attempts", ({ data, params, query }) => page(deliveryOf(data, params.id)?.attempts ?? [], query)],
@@ -264,16 +304,17 @@ export const ROUTES = [
   ["POST", "/v1/keys", ({ data, body }) => (data.keys.unshift({ ...data.keys[1], ...body, id: data.r.id("key", Date.now()), last_used_at: null }), { status: 201, body: { ...data.keys[0], key: `${data.keys[0].id}_4c245f824fb5abebda40e39efb0b8d80` } })],
   ["DELETE", "/v1/keys/:id", ({ data, params }) => ((data.keys = data.keys.filter(({ id }) => id !== params.id)), { status: 204 })],
   ["GET", "/v1/sources", ({ data, query }) => page(data.sources, query)],
-  ["POST", "/v1/sources", ({ data, body }) => (data.sources.push({ ...data.sources[0], name: body.name, provider: body.provider, id: data.r.id("src", Date.now()) }), { status: 201, body: data.sources.at(-1) })],
+  ["POST", "/v1/sources", makeSource],
+  ["PATCH", "/v1/sources/:id", changeSource],
   ["GET", "/v1/sources/:id", ({ data, params }) => data.sources.find(({ id }) => id === params.id) ?? notFound()],
   ["DELETE", "/v1/sources/:id", ({ data, params }) => ((data.sources = data.sources.filter(({ id }) => id !== params.id)), { status: 204 })],
   ["GET", "/v1/sources/:id/receipts", ({ data, query }) => page(data.receipts, query)],
   ["GET", "/v1/event-types", ({ data, query }) => page(data.eventTypes, query)],
-  ["POST", "/v1/event-types", ({ data, body }) => (data.eventTypes.push({ ...data.eventTypes[0], ...body, versions: [{ version: 1, created_at: new Date().toISOString(), schema: body.schema ?? null, example: body.example }] }), { status: 201, body: data.eventTypes.at(-1) })],
+  ["POST", "/v1/event-types", ({ data, body }) => (data.eventTypes.push({ ...data.eventTypes[0], ...body, versions: [{ version: 1, created_at: new Date().toISOString(), schema: body.schema ?? null, example: body.example ?? null }] }), { status: 201, body: data.eventTypes.at(-1) })],
   ["GET", "/v1/event-types/:name", ({ data, params }) => data.eventTypes.find(({ name }) => name === params.name) ?? notFound()],
   ["DELETE", "/v1/event-types/:name", ({ data, params }) => ((data.eventTypes = data.eventTypes.filter(({ name }) => name !== params.name)), { status: 204 })],
   ["GET", "/v1/system", ({ data }) => data.system],
   ["POST", "/v1/filters/try", tryFilter],
-  ["POST", "/v1/portal-links", ({ who }) => ({ status: 201, body: { id: "plk_01jd9x2m5tewh8q0v6n3r4y7za", url: "https://hooks.example/ui/#portal=plk_01jd9x2m5tewh8q0v6n3r4y7za_00ff", token: "plk_01jd9x2m5tewh8q0v6n3r4y7za_00ff", tenant: who.shown, scopes: ["read"], expires_at: new Date(Date.now() + 36e5).toISOString(), theme: {} } })],
-  ["POST", "/v1/portal-sessions", ({ body }) => (body.token === "plk_good" ? { key: "key_portal_1", expires_at: new Date(Date.now() + 36e5).toISOString(), scopes: ["read", "retry"], tenant: "acme" } : problem(401, "unauthorized", "There is no valid key in the request.", "the link was used already"))],
+  ["POST", "/v1/portal-links", ({ who }) => ({ status: 201, body: { id: "plk_01jd9x2m5tewh8q0v6n3r4y7za", url: "https://hooks.example/ui/#portal=plk_01jd9x2m5tewh8q0v6n3r4y7za_00ff", token: "plk_01jd9x2m5tewh8q0v6n3r4y7za_00ff", tenant: who.shown, scopes: ["read"], expires_at: new Date(Date.now() + 36e5).toISOString(), theme: { color: null, logo_url: null } } })],
+  ["POST", "/v1/portal-sessions", ({ body }) => (body.token === "plk_good" ? { status: 201, body: { key: "key_portal_1", expires_at: new Date(Date.now() + 36e5).toISOString(), scopes: ["read", "retry"], tenant: "acme", theme: { color: null, logo_url: null } } } : problem(401, "unauthorized", "There is no valid key in the request.", "the link was used already"))],
 ];

@@ -75,3 +75,42 @@ test("a secret is rotated, and both sign until the countdown is over", async () 
   assert.deepEqual(trouble, []);
   await context.close();
 });
+
+test("an endpoint that came late is given what it has missed, as it was", async () => {
+  const payload = '<order id="7"/>';
+  const event = { type: "late.order", payload_text: payload, content_type: "application/xml" };
+  await api("POST", "/v1/events", event, KEYS.globex);
+  const receiver = await Receiver.start();
+  const { id } = await api("POST", "/v1/endpoints", { url: receiver.url, event_types: ["late.*"] }, KEYS.globex);
+  const { page, context, trouble } = await open(it, { key: KEYS.globex, path: `/endpoints/${id}` });
+  await page.getByRole("button", { name: "Backfill" }).click();
+  await page.getByRole("dialog", { name: "Backfill" }).getByRole("button", { name: "Deliver 1" }).click();
+  await page.getByRole("link", { name: "Watch its progress" }).click();
+  await page.locator(".row.marked").getByText("done", { exact: true }).waitFor();
+  const sent = await until("it has come", () => receiver.received[0]);
+  assert.equal(sent.body.toString(), payload);
+  assert.equal(sent.headers["content-type"], "application/xml");
+  assert.deepEqual(trouble, []);
+  await context.close();
+});
+
+test("a source is made and changed as the page offers it", async () => {
+  const { page, context, trouble } = await open(it, { key: KEYS.globex, path: "/sources" });
+  await page.getByRole("button", { name: "New source" }).first().click();
+  await page.getByLabel("Name", { exact: true }).fill("chat");
+  await page.getByLabel("Provider").selectOption("meta");
+  await page.getByLabel("Secrets").fill("0123456789abcdef0123456789abcdef");
+  await page.getByRole("button", { name: "Make it" }).click();
+  await page.getByText("GET with hub.challenge (Meta, WebSub)", { exact: true }).last().waitFor();
+  await page.getByRole("button", { name: "Change", exact: true }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Verify token").fill("open sesame");
+  await dialog.getByLabel("Body of the answer").fill("EVENT_RECEIVED");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await page.getByText("with a token").waitFor();
+  const source = (await api("GET", "/v1/sources", undefined, KEYS.globex)).data.find(({ name }) => name === "chat");
+  assert.deepEqual(source.answer, { body: "EVENT_RECEIVED" });
+  assert.deepEqual([source.handshake.kind, source.handshake.has_verify_token], ["hub_challenge", true]);
+  assert.deepEqual(trouble, []);
+  await context.close();
+});

@@ -17,6 +17,8 @@ pub(crate) enum Act {
     EndpointRevealSecret,
     EndpointTest,
     EndpointBackfill,
+    /// By its receiver.
+    ReceiverResend,
     EndpointDefaultsSet,
     ClientCertificateSet,
     ClientCertificateDelete,
@@ -62,6 +64,7 @@ const NAMES: &[(Act, &str)] = &[
     (Act::EndpointRevealSecret, "endpoint.reveal_secret"),
     (Act::EndpointTest, "endpoint.test"),
     (Act::EndpointBackfill, "endpoint.backfill"),
+    (Act::ReceiverResend, "endpoint.receiver_resend"),
     (Act::EndpointDefaultsSet, "endpoint_defaults.set"),
     (Act::ClientCertificateSet, "client_certificate.set"),
     (Act::ClientCertificateDelete, "client_certificate.delete"),

@@ -83,7 +83,7 @@ pub(super) fn check_url(text: String) -> Result<Option<String>, Problem> {
         "use an http:// or https:// URL of at most {URL_BYTES_MAX} bytes, without a query: that of each \
          request is put behind it"
     );
-    Err(misformed("/url", detail))
+    Err(refused("/url", detail))
 }
 
 /// What holds for a source as a whole: one where nothing is signed has no secret, and is for networks

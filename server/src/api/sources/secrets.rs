@@ -57,7 +57,7 @@ pub(super) fn taken(
 }
 
 /// The secrets to verify with: those without `whsec_` also as the reference libraries read them.
-pub(super) fn to_verify(scheme: Scheme, secrets: Vec<Secret>) -> Vec<Secret> {
+pub(crate) fn to_verify(scheme: Scheme, secrets: Vec<Secret>) -> Vec<Secret> {
     let decoded = secrets.iter();
     let decoded: Vec<Secret> = decoded
         .filter_map(|secret| secret.decoded_without_prefix(scheme))

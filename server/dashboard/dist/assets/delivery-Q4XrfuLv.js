@@ -1,1 +1,0 @@
-export{u as default}from"./events-C1sCASzj.js";

@@ -1,0 +1,1 @@
+export{h as default}from"./endpoints-BAs4CezQ.js";

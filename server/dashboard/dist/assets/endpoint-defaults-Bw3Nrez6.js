@@ -1,1 +1,0 @@
-export{l as default}from"./endpoints-DkkLpim8.js";

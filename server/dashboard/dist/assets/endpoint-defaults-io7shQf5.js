@@ -1,0 +1,1 @@
+export{v as default}from"./endpoints-BAs4CezQ.js";

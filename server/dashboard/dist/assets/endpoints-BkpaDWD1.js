@@ -1,1 +1,0 @@
-export{i as Count,a as default}from"./endpoints-DkkLpim8.js";

@@ -1,1 +1,0 @@
-export{i as default}from"./events-C1sCASzj.js";

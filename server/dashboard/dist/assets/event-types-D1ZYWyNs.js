@@ -1,1 +1,0 @@
-export{o as default,s as jsonOf}from"./events-C1sCASzj.js";

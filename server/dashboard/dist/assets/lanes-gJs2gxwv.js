@@ -1,1 +1,0 @@
-export{c as LaneList,l as default}from"./events-C1sCASzj.js";

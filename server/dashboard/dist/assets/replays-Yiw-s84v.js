@@ -1,1 +1,0 @@
-export{t as default,n as what}from"./events-C1sCASzj.js";

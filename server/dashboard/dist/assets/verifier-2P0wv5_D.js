@@ -1,1 +1,0 @@
-export{r as signed}from"./verifier-DMRjHbDJ.js";

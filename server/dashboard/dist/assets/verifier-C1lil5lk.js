@@ -1,0 +1,1 @@
+export{r as signed}from"./verifier-4lyItLh-.js";
