@@ -133,6 +133,7 @@ async fn headers_go_with_what_an_application_publishes() {
     registered(&postrider, &receiver).await;
     let headers = EventHeaders::new([("X-Shop", "a.example")]).unwrap();
     let event = publish(&mut shop.connection(), placed("tea").headers(headers));
+    until("it comes", || async { receiver.count() == 1 }).await;
     let status = end_of(&postrider, &event).await;
     assert_eq!(status.state, EventState::Delivered);
     assert_eq!(receiver.received()[0].header("x-shop"), "a.example");
