@@ -82,9 +82,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("keep_audit_days", Some("90"), "how long it is kept who did what; at most 1,000,000 entries"),
     setting("pending_deliveries_max", Some("10000000"), "deliveries that may be pending; events beyond are refused"),
     setting("pending_bytes_max", Some("68719476736"), "their payload bytes"),
+    setting("payload_bytes_max", Some("1048576"), "the largest payload of an event, and so the largest body of a webhook that comes in; up to 26214400"),
     setting("log_format", Some("text"), "text, or json: one object a line"),
     setting("log", Some("info"), "what is logged: a level, or tracing directives"),
 ];
+
+/// The largest payload that can be set, in bytes: GitHub sends no larger body.
+const PAYLOAD_BYTES_MAX: usize = 25 << 20;
 
 /// Environment variables of ours that are no settings of the server.
 const OTHERS: [&str; 3] = ["POSTRIDER_CONFIG", "POSTRIDER_SECRET", "POSTRIDER_URL"];
@@ -224,6 +228,7 @@ pub(crate) struct Config {
     pub(crate) keep_audit: Duration,
     pub(crate) pending_deliveries_max: u64,
     pub(crate) pending_bytes_max: u64,
+    pub(crate) payload_bytes_max: usize,
     pub(crate) log_json: bool,
     pub(crate) log: String,
     /// All of this as it was said, for whoever asks the server; less the secrets, by name.
@@ -284,6 +289,12 @@ impl Config {
             keep_audit: days("keep_audit_days")?,
             pending_deliveries_max: values.parsed("pending_deliveries_max")?,
             pending_bytes_max: values.parsed("pending_bytes_max")?,
+            payload_bytes_max: values.made("payload_bytes_max", |text| {
+                match text.parse::<usize>() {
+                    Ok(bytes @ 1..=PAYLOAD_BYTES_MAX) => Ok(bytes),
+                    _ => Err(format!("use 1 to {PAYLOAD_BYTES_MAX} bytes")),
+                }
+            })?,
             log_json: values.made("log_format", |text| match text {
                 "text" => Ok(false),
                 "json" => Ok(true),

@@ -9,8 +9,8 @@ use odd_store::OddStore;
 use postrider::rusqlite::Connection;
 use postrider::store::sqlite::OpenError;
 use postrider::{
-    EndpointId, EndpointSpec, EventId, EventState, InvalidName, Limits, Outbox, OutboxError,
-    Postrider, PublishError, ReadError, SqliteStore, Submission,
+    EndpointId, EndpointSpec, EventHeaders, EventId, EventState, InvalidName, Limits, Outbox,
+    OutboxError, Postrider, PublishError, ReadError, SqliteStore, Submission,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -124,6 +124,19 @@ async fn what_is_rolled_back_was_never_published() {
     let nothing = postrider.event_status(&tea).await.unwrap_err();
     assert!(matches!(nothing, ReadError::NoSuchEvent(_)), "{nothing}");
     assert_eq!(shop.waiting(), 0);
+}
+
+#[tokio::test]
+async fn headers_go_with_what_an_application_publishes() {
+    let (shop, receiver) = (Shop::new(), Receiver::answering(200).await);
+    let postrider = shop.start().await;
+    registered(&postrider, &receiver).await;
+    let headers = EventHeaders::new([("X-Shop", "a.example")]).unwrap();
+    let event = publish(&mut shop.connection(), placed("tea").headers(headers));
+    until("it comes", || async { receiver.count() == 1 }).await;
+    let status = end_of(&postrider, &event).await;
+    assert_eq!(status.state, EventState::Delivered);
+    assert_eq!(receiver.received()[0].header("x-shop"), "a.example");
 }
 
 /// How long the fastest of five events takes from its commit to its receiver, when each comes

@@ -5,7 +5,8 @@ use super::caller::{Caller, Publish, Read};
 use super::deliveries::DeliveryView;
 use super::event_headers;
 use super::event_state::EventStateView;
-use super::extract::{self, Id, Query, check_media_type, parse, read};
+use super::extract::{self, Id, Query, check_media_type, parse};
+use super::intake::read_published;
 use super::page::{self, Filling};
 use super::payload::{self, Fields, Given, Shown};
 use super::problem::{Code, Problem};
@@ -18,7 +19,7 @@ use axum::response::Response;
 use postrider::engine::json::Document;
 use postrider::{
     DeliveryId, DeliveryState, EndpointId, EventId, EventRecord, EventStatus, EventType,
-    FailReason, Limits, Published, ReadError, Scheduled, Submission, TenantId, WaitQuery,
+    FailReason, Published, ReadError, Scheduled, Submission, TenantId, WaitQuery,
 };
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -53,7 +54,7 @@ pub(crate) struct NewEvent {
         example = "payment.succeeded"
     )]
     event_type: EventType,
-    /// Any JSON value. Receivers get its exact text, at most 256 KiB. One of `payload`, `payload_text` and
+    /// Any JSON value. Receivers get its exact text, at most `payload_bytes_max` of the server (1 MiB). One of `payload`, `payload_text` and
     /// `payload_base64` is given.
     #[serde(default, deserialize_with = "payload::present")]
     #[schema(value_type = Value, required = false, example = json!({"amount": 4200, "currency": "CHF"}))]
@@ -293,8 +294,8 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Probl
 }
 
 /// The largest body: a payload of the largest size in base64, and room for the rest.
-pub(crate) fn body_bytes_max() -> usize {
-    Limits::default().payload_bytes_max.div_ceil(3) * 4 + (16 << 10)
+pub(crate) fn body_bytes_max(api: &Api) -> usize {
+    api.postrider().limits().payload_bytes_max.div_ceil(3) * 4 + (16 << 10)
 }
 
 #[utoipa::path(
@@ -313,7 +314,8 @@ pub(crate) async fn publish(
     let (head, body) = request.into_parts();
     check_media_type(&head.headers)?;
     let key = idempotency_key(&head.headers)?;
-    let event: NewEvent = parse(&read(body, body_bytes_max()).await?)?;
+    let body = read_published(&api, &head, body, body_bytes_max(&api)).await?;
+    let event: NewEvent = parse(&body)?;
     let submission = event.submission(&api, tenant, key).await?;
     let accepted = publish_one(&api, submission, event.deliver_after).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(accepted)))
@@ -402,8 +404,8 @@ pub(crate) async fn publish_batch(
     let tenant = caller.tenant();
     let (head, body) = request.into_parts();
     check_media_type(&head.headers)?;
-    let most = body_bytes_max() * 16;
-    let batch: Batch = parse(&read(body, most).await?)?;
+    let most = body_bytes_max(&api) * 16;
+    let batch: Batch = parse(&read_published(&api, &head, body, most).await?)?;
     if batch.events.is_empty() {
         let detail = format!("use 1 to {BATCH_MAX} events");
         return Err(Problem::new(Code::InvalidBody, &detail).at("/events", detail));

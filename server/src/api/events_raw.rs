@@ -3,13 +3,14 @@
 use super::Api;
 use super::caller::{Caller, Publish};
 use super::events::{Accepted, Destination, KeyText, idempotency_key, publish_one};
-use super::extract::{self, Query, read};
+use super::extract::{self, Query};
+use super::intake::read_published;
 use super::payload::{self, Given};
 use super::problem::Problem;
 use super::time::Time;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use postrider::{EventType, Limits};
+use postrider::EventType;
 use serde::Deserialize;
 use std::borrow::Cow;
 use utoipa::IntoParams;
@@ -64,7 +65,8 @@ pub(crate) async fn publish(
     let (head, body) = request.into_parts();
     let key = idempotency_key(&head.headers)?;
     let kind = payload::of_body(&head.headers)?;
-    let body = read(body, Limits::default().payload_bytes_max).await?;
+    let most = api.postrider().limits().payload_bytes_max;
+    let body = read_published(&api, &head, body, most).await?;
     let given = Given {
         bytes: Cow::Borrowed(&body),
         kind,

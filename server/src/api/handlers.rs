@@ -46,8 +46,8 @@ pub struct Inbound {
     pub event: EventId,
     /// What was published: the body, or the JSON made of a form.
     pub payload: Bytes,
-    /// The headers that may matter: those with names like `x-…`, `webhook-…` and `svix-…`, the
-    /// media type and the agent; no signature.
+    /// The headers that may matter: those with names like `x-…`, `webhook-…` and `svix-…`, those that
+    /// the event keeps, the media type and the agent; no signature.
     pub headers: Arc<HeaderMap>,
 }
 

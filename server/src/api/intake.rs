@@ -1,6 +1,7 @@
 //! What requests and their answers hold in memory, and for how long a body may come: bounded over all
 //! of them, with a share for each address.
 
+use super::extract::read;
 use super::inbound::sender;
 use super::problem::{Code, Problem};
 use super::{Api, Networks};
@@ -34,8 +35,10 @@ const REQUESTS_BYTES_MAX: u64 = 64 << 20;
 const LARGE_BYTES_MAX: u64 = 256 << 20;
 const LARGE_BYTES_LEAST: u64 = 192 << 20;
 
-/// From here on a body is large, in bytes.
+/// From here on a body is large, in bytes; and from here on one with events to publish, which is mostly a
+/// batch.
 const LARGE_BODY_BYTES: u64 = 1 << 20;
+const LARGE_PUBLISHED_BYTES: u64 = 8 << 20;
 
 /// What answers may hold that are made and not yet sent, in bytes: an address may have half of it, which
 /// is more than the largest payload.
@@ -188,6 +191,24 @@ impl Room {
             why
         })
     }
+}
+
+/// Reads a body with events to publish, of at most so many bytes. A large one has its room where those of
+/// sources have theirs.
+pub(super) async fn read_published(
+    api: &Api,
+    head: &Parts,
+    body: Body,
+    most: usize,
+) -> Result<Bytes, Problem> {
+    let bound = u64::try_from(most).unwrap_or(u64::MAX);
+    let bytes = body.size_hint().upper().unwrap_or(bound).min(bound);
+    if bytes > LARGE_PUBLISHED_BYTES
+        && let Some(room) = head.extensions.get::<Room>()
+    {
+        room.for_body(api.intake(), &body, bound)?;
+    }
+    read(body, most).await
 }
 
 impl Default for Intake {

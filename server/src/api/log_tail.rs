@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// Events that are read in one go, and held until they are asked for: a payload may have 256 KiB, and
+/// Events that are read in one go, and held until they are asked for: a payload may be large, and
 /// every stream holds so many.
 const PAGE: usize = 4;
 

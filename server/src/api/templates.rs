@@ -62,7 +62,8 @@ pub(crate) struct TemplateForm {
     /// A JSON document. A text that is exactly `{{path}}` becomes the value at that path; within a
     /// longer text it becomes the value's text. Paths are `id`, `type`, `timestamp`, `timestamp_seconds`,
     /// `timestamp_ms`, `content_type`, `content_encoding`, `delivery_id`, `attempt`, `previous_attempts`,
-    /// `sent_at`, `sent_at_seconds`, `sent_at_ms`, and `data`, the payload, with paths into it.
+    /// `sent_at`, `sent_at_seconds`, `sent_at_ms`, `headers`, those of the event, with their names behind a
+    /// dot, and `data`, the payload, with paths into it.
     #[schema(value_type = Value, example = json!({"event": "{{type}}", "total": "{{data.amount}}"}))]
     template: Box<RawValue>,
 }

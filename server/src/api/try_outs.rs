@@ -125,10 +125,11 @@ pub(crate) struct FilterTried {
     responses((status = OK, description = "Whether it matches.", body = FilterTried))
 )]
 pub(crate) async fn filter(
+    State(api): State<Api>,
     _: Caller<Read>,
     request: Request,
 ) -> Result<axum::Json<FilterTried>, Problem> {
-    let form: FilterTry = large(request).await?;
+    let form: FilterTry = large(&api, request).await?;
     let filter = compact(form.filter.get()).parse::<Filter>();
     let filter = filter.map_err(|error: InvalidFilter| {
         let pointer = format!("/filter{}", error.pointer);
@@ -214,7 +215,7 @@ pub(crate) async fn template(
     caller: Caller<Read>,
     request: Request,
 ) -> Result<axum::Json<TemplateTried>, Problem> {
-    let form: TemplateTry = large(request).await?;
+    let form: TemplateTry = large(&api, request).await?;
     let tenant = caller.tenant();
     let template = chosen(&api, tenant, &form.template)?;
     let now = api.now();
@@ -263,10 +264,10 @@ fn refused(detail: &impl std::fmt::Display) -> Problem {
 }
 
 /// A form that has a payload of the largest size in it, and room for the rest.
-async fn large<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
+async fn large<T: DeserializeOwned>(api: &Api, request: Request) -> Result<T, Problem> {
     let (head, body) = request.into_parts();
     check_media_type(&head.headers)?;
-    parse(&read(body, body_bytes_max() + BESIDE_BYTES_MAX).await?)
+    parse(&read(body, body_bytes_max(api) + BESIDE_BYTES_MAX).await?)
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use postrider::engine::base64;
 use postrider::engine::json::{Document, Kind};
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// Look at events, publish them, and find out what became of them
@@ -367,8 +367,14 @@ fn described(event: &Value, json: &str) -> String {
         for name in ["payload", "deliveries"] {
             fields.remove(name);
         }
-        for name in ["payload_unreadable", "payload_base64", "content_encoding"] {
-            if fields.get(name).is_some_and(Value::is_null) {
+        let is_nothing = |it: &Value| it.is_null() || *it == Value::Object(Map::new());
+        for name in [
+            "payload_unreadable",
+            "payload_base64",
+            "content_encoding",
+            "headers",
+        ] {
+            if fields.get(name).is_some_and(is_nothing) {
                 fields.remove(name);
             }
         }

@@ -174,11 +174,18 @@ async fn playground(config: &Config) -> Result<(Option<Playground>, EgressGuard)
 }
 
 fn limits(config: &Config, budget: &Budget) -> Limits {
+    let usual = Limits::default();
+    let payload_bytes_max = config.payload_bytes_max;
     let limits = budget.bound(Limits {
+        payload_bytes_max,
+        // A body that is made of the largest payload has room for it as base64, and for what is around it.
+        rendered_bytes_max: usual
+            .rendered_bytes_max
+            .max(payload_bytes_max.saturating_mul(2)),
         pending_deliveries_max: config.pending_deliveries_max,
         pending_bytes_max: config.pending_bytes_max,
         timeout_max: config.attempt_timeout_max,
-        ..Limits::default()
+        ..usual
     });
     tracing::info!(
         descriptors = budget.descriptors,

@@ -1,7 +1,7 @@
 //! What a server is told: by flag, by environment, by file.
 
-use super::{Following, postrider, said, terminate, text};
-use serde_json::Value;
+use super::{Following, Server, postrider, said, terminate, text};
+use serde_json::{Value, json};
 use std::fs::{self, File};
 
 const KEY: &str = "a-key-of-more-than-24-characters";
@@ -51,6 +51,30 @@ fn settings_are_shown_with_where_they_were_made_and_defaults_are_comments() {
     assert_eq!(of("api_key")["origin"], "environment (POSTRIDER_API_KEY)");
     assert_eq!(of("keep_failed_days")["is_set"], false);
     let wrong = show(&["--log-format=xml"]);
+    assert_eq!(wrong.code, Some(2), "{wrong:?}");
+}
+
+#[test]
+fn the_largest_payload_is_a_setting() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = postrider(directory.path());
+    command.env("POSTRIDER_PAYLOAD_BYTES_MAX", "2000000");
+    let server = Server::of(command, 0, None);
+    let limits = server.json(&["system"])["limits"].clone();
+    assert_eq!(limits["payload_bytes_max"], 2_000_000);
+    assert_eq!(limits["rendered_bytes_max"], 4_000_000);
+    let file = directory.path().join("payload");
+    let publish = |bytes: usize| {
+        fs::write(&file, json!("x".repeat(bytes - 2)).to_string()).unwrap();
+        format!("--data=@{}", file.display())
+    };
+    let most = publish(2_000_000);
+    server.json(&["events", "publish", "a.b", &most]);
+    let more = publish(2_000_001);
+    let refused = server.refused(1, &["events", "publish", "a.b", &more]);
+    assert!(refused.contains("payload_bytes_max"), "{refused}");
+    let mut wrong = postrider(directory.path());
+    let wrong = said(wrong.args(["config", "show", "--payload-bytes-max=26214401"]));
     assert_eq!(wrong.code, Some(2), "{wrong:?}");
 }
 

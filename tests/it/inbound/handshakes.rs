@@ -196,7 +196,7 @@ async fn only_a_handshake_that_brings_a_secret_takes_its_place() {
         json!({ "name": "b", "provider": "stripe", "handshake": { "learn_secret": true } }),
     ] {
         let problem = server.post("/v1/sources", form).await;
-        let problem = problem.problem(400, "invalid_body");
+        let problem = problem.problem(422, "invalid_value");
         assert_eq!(problem["errors"][0]["pointer"], "/secrets");
     }
     let wrong = json!({ "name": "c", "provider": "custom",

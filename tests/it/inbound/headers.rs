@@ -172,7 +172,7 @@ async fn a_repeat_whose_headers_count_it_is_a_repeat() {
             ("x-event-key", "repo:push"),
             ("x-request-uuid", "f1c2"),
             ("x-attempt-number", attempt),
-            ("x-hub-signature", &signed),
+            ("x-hub-signature", signed.as_str()),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
     };

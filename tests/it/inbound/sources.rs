@@ -130,7 +130,7 @@ async fn a_wrong_field_is_named() {
         (json!({ "name": "a b" }), "/name", 400),
         (json!({ "name": "x".repeat(65) }), "/name", 400),
         (json!({ "name": "postrider.x" }), "/name", 422),
-        (json!({ "secrets": [] }), "/secrets", 400),
+        (json!({ "secrets": [] }), "/secrets", 422),
         (
             json!({ "secrets": ["1", "2", "3", "4", "5"] }),
             "/secrets",
