@@ -134,7 +134,7 @@ export function PhaseBars({ phases }: { phases: Phases }) {
   );
 }
 
-function Headers({ of, label }: { of: readonly (readonly string[])[]; label: string }) {
+export function Headers({ of, label }: { of: readonly (readonly string[])[]; label: string }) {
   if (of.length === 0) return <p className="dim">No headers.</p>;
   return (
     <div className="headers" tabIndex={0} role="region" aria-label={label}>

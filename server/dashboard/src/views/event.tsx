@@ -4,6 +4,7 @@ import { bytesOf, short } from "../api/forms";
 import type { EventDetail } from "../api/types";
 import { useRefresh } from "../live/live";
 import { deliveryColumns } from "../parts/delivery-columns";
+import { Headers } from "../parts/attempt-view";
 import { Facts, Panel } from "../parts/facts";
 import { Id } from "../parts/id";
 import { View } from "../parts/page";
@@ -50,6 +51,11 @@ export default function EventPage() {
           <Panel title="Payload">
             <ExactPayload event={event} />
           </Panel>
+          {Object.keys(event.headers).length > 0 && (
+            <Panel title="Headers">
+              <Headers label="Headers of the event" of={Object.entries(event.headers)} />
+            </Panel>
+          )}
           <Panel title="About it">
             <Facts
               of={[

@@ -63,6 +63,7 @@ export default function SourcePage() {
                 ["Answer", answerOf(source)],
                 ["Handshake", handshakeOf(source)],
                 ["Largest body", bytes(source.body_bytes_max)],
+                ["Headers that events keep", source.headers.length > 0 ? source.headers.join(", ") : "none"],
                 ["Made", <When key="m" at={source.created_at} />],
               ]}
             />

@@ -236,7 +236,7 @@ export function makeData(seed = 7, now = Date.now()) {
     const key = r.next() < 0.35 ? `order-${1 + r.below(40)}` : null;
     const json = at % 50 === 7 ? HOSTILE : JSON.stringify({ type, id: at, amount: r.below(100_000) / 100, currency: "EUR", customer: { id: `cus_${r.below(9999)}`, email: "a@example.com" } });
     const { payload = json, content_type = "application/json", content_encoding = null } = OTHER_KINDS.get(at) ?? {};
-    const event = { id: r.id("evt", published), tenant, type, ordering_key: key, idempotency_key: r.next() < 0.5 ? `idem-${at}-${r.below(1e6)}` : null, published_at: time(published), content_type, content_encoding, payload, state: "delivered" };
+    const event = { id: r.id("evt", published), tenant, type, ordering_key: key, idempotency_key: r.next() < 0.5 ? `idem-${at}-${r.below(1e6)}` : null, published_at: time(published), content_type, content_encoding, headers: at % 25 === 3 ? { "x-shopify-shop-domain": "tea.example", "x-shopify-topic": "orders/create" } : {}, payload, state: "delivered" };
     const mine = endpoints.filter((endpoint) => endpoint.tenant === tenant && r.next() < 0.3);
     const own = mine.map((endpoint) => makeDelivery(r, event, endpoint, now));
     deliveries.push(...own);
@@ -293,7 +293,7 @@ function makeRest(r, now, endpoints) {
     expires_at: at === 4 ? time(now + 3e8) : null,
     last_used_at: at === 3 ? null : time(now - r.below(4e6)),
   }));
-  const sources = ["stripe", "github", "shopify"].map((name, at) => ({ id: r.id("src", now - 9e9 + at), name, provider: name, path: `/in/${name}-7f3a91c2`, event_prefix: name, allowed_networks: at === 1 ? ["140.82.112.0/20"] : [], secrets: [{ id: 1, note: at === 1 ? "white space around it was left out" : null, created_at: time(now - 5e9) }], signed: true, custom: null, url: null, answer: {}, handshake: { kind: "none", has_verify_token: false, learn_secret: false, unsigned_pings: false }, body_bytes_max: 1_048_576, tolerance_s: 300, tenant: "acme", tenant_id: "tnt_acme", created_at: time(now - 9e9) }));
+  const sources = ["stripe", "github", "shopify"].map((name, at) => ({ id: r.id("src", now - 9e9 + at), name, provider: name, path: `/in/${name}-7f3a91c2`, event_prefix: name, allowed_networks: at === 1 ? ["140.82.112.0/20"] : [], secrets: [{ id: 1, note: at === 1 ? "white space around it was left out" : null, created_at: time(now - 5e9) }], signed: true, custom: null, url: null, answer: {}, handshake: { kind: "none", has_verify_token: false, learn_secret: false, unsigned_pings: false }, body_bytes_max: 1_048_576, headers: at === 2 ? ["x-shopify-shop-domain", "x-shopify-topic"] : [], tolerance_s: 300, tenant: "acme", tenant_id: "tnt_acme", created_at: time(now - 9e9) }));
   const receipts = Array.from({ length: 60 }, (_, at) => {
     const result = r.pick(["accepted", "accepted", "accepted", "duplicate", "refused"]);
     const refused = result === "refused";

@@ -11,7 +11,7 @@ export function makeSource({ data, body }) {
   const now = new Date().toISOString();
   const id = data.r.id("src", Date.now());
   const { name, provider, secrets, custom = null, url = null, answer = {}, handshake, allowed_networks = [], body_bytes_max = MIB } = body;
-  const source = { id, name, provider, path: `/in/${id}`, event_prefix: provider === "custom" ? name : provider, allowed_networks, secrets: secrets.map((_, at) => ({ id: at + 1, note: null, created_at: now })), signed: custom?.scheme !== "none", custom, url, answer, handshake: shown(handshake), body_bytes_max, tolerance_s: 300, tenant: "acme", tenant_id: "tnt_acme", created_at: now };
+  const source = { id, name, provider, path: `/in/${id}`, event_prefix: provider === "custom" ? name : provider, allowed_networks, secrets: secrets.map((_, at) => ({ id: at + 1, note: null, created_at: now })), signed: custom?.scheme !== "none", custom, url, answer, handshake: shown(handshake), body_bytes_max, headers: [], tolerance_s: 300, tenant: "acme", tenant_id: "tnt_acme", created_at: now };
   data.sources.push(source);
   return { status: 201, body: source };
 }
