@@ -1,0 +1,1 @@
+export{l as default}from"./setup-DdvMN8fm.js";

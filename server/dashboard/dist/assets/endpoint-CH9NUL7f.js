@@ -1,1 +1,0 @@
-export{h as default}from"./endpoints-BAs4CezQ.js";

@@ -1,0 +1,1 @@
+export{v as default}from"./endpoints-BG2Psd3n.js";

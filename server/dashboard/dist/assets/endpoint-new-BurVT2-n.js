@@ -1,0 +1,1 @@
+export{g as default}from"./endpoints-BG2Psd3n.js";

@@ -1,1 +1,0 @@
-export{g as default}from"./endpoints-BAs4CezQ.js";

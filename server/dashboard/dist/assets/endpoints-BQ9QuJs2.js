@@ -1,1 +1,0 @@
-export{p as Count,m as default}from"./endpoints-BAs4CezQ.js";

@@ -1,0 +1,1 @@
+export{p as Count,m as default}from"./endpoints-BG2Psd3n.js";

@@ -1,0 +1,1 @@
+export{c as default}from"./setup-DdvMN8fm.js";

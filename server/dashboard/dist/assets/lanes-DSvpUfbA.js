@@ -1,1 +1,0 @@
-export{s as LaneList,c as default}from"./events-DJ-ZlItp.js";

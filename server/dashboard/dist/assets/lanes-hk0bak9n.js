@@ -1,0 +1,1 @@
+export{s as LaneList,c as default}from"./events-VvaGbchn.js";

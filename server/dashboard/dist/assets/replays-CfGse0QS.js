@@ -1,0 +1,1 @@
+export{t as default,n as what}from"./events-VvaGbchn.js";

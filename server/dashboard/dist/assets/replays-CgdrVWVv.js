@@ -1,1 +1,0 @@
-export{t as default,n as what}from"./events-DJ-ZlItp.js";

@@ -1,0 +1,1 @@
+export{s as default}from"./setup-DdvMN8fm.js";

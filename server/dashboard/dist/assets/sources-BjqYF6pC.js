@@ -1,0 +1,1 @@
+export{o as default}from"./setup-DdvMN8fm.js";

@@ -1,0 +1,1 @@
+export{n as default}from"./setup-DdvMN8fm.js";

@@ -1,1 +1,0 @@
-export{r as TemplateDialog,i as default}from"./setup-DGkemrLD.js";

@@ -1,0 +1,1 @@
+export{r as TemplateDialog,i as default}from"./setup-DdvMN8fm.js";
