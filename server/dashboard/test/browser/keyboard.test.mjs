@@ -10,6 +10,8 @@ async function tabTo(page, name, most = 90) {
     await page.keyboard.press("Tab");
     const focused = await page.evaluate(() => {
       const it = document.activeElement;
+      // Before the page is drawn nothing has the focus, and the body holds every text.
+      if (!it || it === document.body) return "";
       const labelled = it?.labels?.[0]?.textContent ?? "";
       return (it?.getAttribute("aria-label") ?? `${labelled} ${it?.textContent ?? ""}`).trim();
     });
