@@ -6,6 +6,7 @@ use super::patience::Told;
 use super::seal::{KeyRing, SealError, sync_directory};
 use super::watch::Lost;
 use super::{OpenError, beside};
+use crate::transport::is_shortage;
 use rusqlite::{Connection, OptionalExtension};
 use std::fs;
 use std::io::{self, Write};
